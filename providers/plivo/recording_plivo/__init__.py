@@ -1,0 +1,1 @@
+"""Plivo's recordings in the provider-neutral vocabulary of recording-core."""

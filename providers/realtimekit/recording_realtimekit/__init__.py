@@ -1,0 +1,1 @@
+"""RealtimeKit's recordings in the provider-neutral vocabulary of recording-core."""

@@ -1,0 +1,94 @@
+"""What can be said to a vendor, and what is a provider's plugin? Declarations without I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+from attrs import field, frozen
+
+from recording_core.models import SessionKind
+
+__all__ = ["Capabilities", "Operation", "ProviderInfo", "Setting", "capabilities"]
+
+
+class Operation(StrEnum):
+    """A verb of the library. A capability is a verb for a kind of session."""
+
+    START = "start"
+    PAUSE = "pause"
+    RESUME = "resume"
+    STOP = "stop"
+    ACTIVE = "active"
+    LIST = "list"
+    GET = "get"
+    DOWNLOAD = "download"
+    DELETE = "delete"
+
+
+#: Never a flat set: a vendor may pause calls and not conferences.
+Capabilities = Mapping[SessionKind, frozenset[Operation]]
+
+
+def capabilities(**by_kind: str) -> Capabilities:
+    """A capability table in words: `capabilities(call="start stop list get download delete")`.
+
+    Raises `ValueError` for a kind or an operation that does not exist.
+    """
+    table = {
+        SessionKind(kind): frozenset(Operation(word) for word in words.split())
+        for kind, words in by_kind.items()
+    }
+    return MappingProxyType(dict(sorted(table.items())))
+
+
+@frozen
+class Setting:
+    """One thing that `connect` needs to know: a keyword, else an environment variable."""
+
+    name: str
+    env: str
+    secret: bool = False
+    #: `None`: it must be given. The empty string: it may stay unset.
+    default: str | None = None
+
+
+def _read_only(table: Capabilities) -> Capabilities:
+    return MappingProxyType({kind: frozenset(operations) for kind, operations in table.items()})
+
+
+@frozen
+class ProviderInfo:
+    """What a plugin declares of its provider: data only, so that discovery imports no client.
+
+    `client`, `webhooks` and `emulator` are `"module:name"` strings. `media_hosts` are the hosts
+    (`*.example.com` for all below one) that the vendor serves media from, for
+    `MediaHosts.VENDOR`.
+    """
+
+    name: str
+    label: str
+    settings: tuple[Setting, ...] = field(converter=tuple)
+    capabilities: Capabilities = field(converter=_read_only)
+    documentation: str
+    client: str
+    webhooks: str | None = None
+    emulator: str | None = None
+    media_hosts: tuple[str, ...] = field(default=(), converter=tuple)
+
+    def can(self, operation: Operation, kind: SessionKind | None = None) -> bool:
+        """Whether the vendor can be told this for this kind; without a kind, for any."""
+        if kind is None:
+            return any(operation in table for table in self.capabilities.values())
+        return operation in self.capabilities.get(kind, frozenset())
+
+    def __iter__(self) -> Iterator[tuple[SessionKind, Operation]]:
+        """Every (kind, operation) that is possible, in a steady order."""
+        for kind in SessionKind:
+            for operation in Operation:
+                if self.can(operation, kind):
+                    yield kind, operation
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.client))

@@ -1,0 +1,59 @@
+"""What can a plugin do? Every hook stands here, and nothing else does.
+
+Hooks declare and announce; verbs are methods on `Provider`. An exception from an announcing hook
+is logged with the plugin's name and never changes what a verb returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from recording_core.capabilities import ProviderInfo
+    from recording_core.events import RecordingEvent
+    from recording_core.models import Copy, RecordingSession
+
+__all__ = ["PROJECT", "hookimpl", "hookspec"]
+
+#: The entry-point group, and pluggy's project name.
+PROJECT = "recording_core"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def recording_provider() -> ProviderInfo:
+    """Declare one provider. Called once, at discovery; must import no client."""
+    raise NotImplementedError
+
+
+@hookspec
+def recording_event(event: RecordingEvent) -> None:
+    """A verified webhook event arrived."""
+
+
+@hookspec
+def recording_session_changed(
+    session: RecordingSession, previous: RecordingSession | None
+) -> None:
+    """A start, pause, resume or stop succeeded. `previous` is None after a start."""
+
+
+@hookspec
+def recording_archived(copy: Copy) -> None:
+    """A copy was verified and committed."""
+
+
+@hookspec
+def recording_report_columns() -> Iterable[Any]:
+    """Declare columns that a report gains, before it is built."""
+    raise NotImplementedError
+
+
+@hookspec
+def recording_commands(group: Any) -> None:
+    """Add commands to the command line: `group` is its `click.Group`."""

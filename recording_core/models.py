@@ -1,0 +1,204 @@
+"""What is a recording? Frozen values in the field's own words (SIPREC, RFC 7865 and 7866)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from attrs import field, frozen
+
+from recording_core.redaction import redact_url
+from recording_core.status import RecordingStatus
+
+__all__ = [
+    "CommunicationSession",
+    "Copy",
+    "FileRole",
+    "Interval",
+    "MediaFile",
+    "Recording",
+    "RecordingSession",
+    "SessionKind",
+    "call",
+    "conference",
+    "meeting",
+]
+
+
+class SessionKind(StrEnum):
+    """What takes place and is recorded."""
+
+    #: two parties
+    CALL = "call"
+    #: several parties in an audio bridge
+    CONFERENCE = "conference"
+    #: a room with video, or a multiparty call that has a life of its own
+    MEETING = "meeting"
+
+
+class FileRole(StrEnum):
+    """What one media file of a recording holds."""
+
+    #: everybody, mixed
+    MIX = "mix"
+    #: one direction of a call
+    LEG = "leg"
+    #: one participant
+    TRACK = "track"
+    #: picture and sound
+    VIDEO = "video"
+    #: the sound beside a video file
+    AUDIO = "audio"
+
+
+@frozen
+class CommunicationSession:
+    """The call, conference or meeting that takes place; passed as `target`.
+
+    Raises `ValueError` for an empty id and `TypeError` for one that is no text.
+    """
+
+    kind: SessionKind = field(converter=SessionKind)
+    id: str
+
+    def __attrs_post_init__(self) -> None:
+        check_id(self.id, f"the id of a {self.kind}")
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.id}"
+
+
+def check_id(value: object, what: str) -> str:
+    """The id as it is, or `TypeError`, or `ValueError` for one that no vendor could have given."""
+    if not isinstance(value, str):
+        raise TypeError(f"{what} must be a str, not {type(value).__name__}")
+    if not value.strip() or not value.isprintable():
+        raise ValueError(f"{what} must not be empty or hold control characters")
+    return value
+
+
+def call(id: str) -> CommunicationSession:
+    """A call, by the id that its vendor gave it."""
+    return CommunicationSession(SessionKind.CALL, id)
+
+
+def conference(id: str) -> CommunicationSession:
+    """A conference, by the id or name that its vendor knows it by."""
+    return CommunicationSession(SessionKind.CONFERENCE, id)
+
+
+def meeting(id: str) -> CommunicationSession:
+    """A meeting or multiparty call, by the id that its vendor knows it by."""
+    return CommunicationSession(SessionKind.MEETING, id)
+
+
+@frozen
+class Interval:
+    """`[start, end)`, such as a pause; `end` is `None` while it goes on."""
+
+    start: datetime
+    end: datetime | None = None
+
+
+def _shown_url(url: str | None) -> str:
+    return repr(redact_url(url)) if url else repr(url)
+
+
+@frozen
+class MediaFile:
+    """One object of a recording that can be had as a file.
+
+    `size` is in bytes, `checksum` reads `"sha256:<hex>"`; `url` may be signed, so its query never
+    shows in a repr. `None` means that the vendor does not say.
+    """
+
+    id: str
+    role: FileRole
+    format: str | None = None
+    media_type: str | None = None
+    size: int | None = None
+    duration: timedelta | None = None
+    channels: int | None = None
+    participant: str | None = None
+    url: str | None = field(default=None, repr=_shown_url)
+    url_expires_at: datetime | None = None
+    checksum: str | None = None
+    name: str | None = None
+
+
+@frozen
+class Recording:
+    """The result of recording: facts about it, and its files.
+
+    Times are aware UTC datetimes, `size` is in bytes, `sample_rate` in hertz, `bit_rate` in bits
+    a second. `None` means that the vendor does not say: never a guess. `raw` is the vendor's
+    payload with credential fields masked; it takes no part in comparisons.
+    """
+
+    provider: str
+    account: str
+    id: str
+    kind: SessionKind | None = None
+    target: CommunicationSession | None = None
+    reference: str | None = None
+    title: str | None = None
+    status: RecordingStatus = RecordingStatus.UNKNOWN
+    provider_status: str | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    created_at: datetime | None = None
+    duration: timedelta | None = None
+    size: int | None = None
+    format: str | None = None
+    channels: int | None = None
+    sample_rate: int | None = None
+    bit_rate: int | None = None
+    files: tuple[MediaFile, ...] = ()
+    media_expires_at: datetime | None = None
+    deleted_at: datetime | None = None
+    error: str | None = None
+    raw: Mapping[str, Any] = field(factory=dict, repr=False, eq=False)
+
+
+@frozen
+class RecordingSession:
+    """One act of recording: what `start` returned, and what `pause`, `resume`, `stop` take.
+
+    Frozen: every verb returns a new one. Keep it, compare it, serialise it, use it in another
+    process. `id` is `None` where the vendor named none.
+    """
+
+    provider: str
+    account: str
+    id: str | None
+    target: CommunicationSession
+    status: RecordingStatus = RecordingStatus.PENDING
+    provider_status: str | None = None
+    started_at: datetime | None = None
+    stopped_at: datetime | None = None
+    pauses: tuple[Interval, ...] = ()
+    recordings: tuple[Recording, ...] = ()
+    raw: Mapping[str, Any] = field(factory=dict, repr=False, eq=False)
+
+
+@frozen
+class Copy:
+    """A verified copy of a media file outside the vendor.
+
+    `checks` names what was proved of it: `framing`, `size`, `checksum`, `format`. `unverified` is
+    among them where nothing could prove that the bytes are whole; such a copy never justifies a
+    deletion at the vendor.
+    """
+
+    provider: str
+    account: str
+    recording_id: str
+    file: MediaFile
+    path: Path
+    size: int
+    sha256: str
+    checks: tuple[str, ...]
+    made_at: datetime

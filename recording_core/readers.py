@@ -1,0 +1,159 @@
+"""How is one field of a vendor's payload read? Strictly typed, or `MalformedPayload` with its path.
+
+No JSON type becomes another: a number in quotes is read only by the readers that say so, for the
+vendors that document it. Every reader answers None for null and absent, and names the field, never
+its value, when it refuses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from recording_core.errors import MalformedPayload
+from recording_core.status import RecordingStatus
+
+__all__ = [
+    "array",
+    "count",
+    "decimal",
+    "epoch_milliseconds",
+    "instant",
+    "milliseconds",
+    "obj",
+    "required_text",
+    "seconds",
+    "status_of",
+    "text",
+]
+
+_DECIMAL = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?", re.ASCII)
+_WHOLE = re.compile(r"[0-9]{1,19}", re.ASCII)
+_LARGEST = 1 << 63
+#: Longer than any recording and short of what `timedelta` overflows at.
+_LONGEST = 100 * 365 * 86400
+
+T = TypeVar("T")
+
+
+def wrong(path: str, expected: str) -> MalformedPayload:
+    """The error for a field that is not what the vendor documents."""
+    return MalformedPayload(f"field {path!r} is not {expected}", path=path)
+
+
+def text(value: Any, path: str) -> str | None:
+    """A string; None for null, absent and the empty string, which vendors use alike."""
+    if value is None or value == "":
+        return None
+    if type(value) is not str:
+        raise wrong(path, "a string")
+    return value
+
+
+def required_text(value: Any, path: str) -> str:
+    """A string that must be there, such as an id."""
+    if type(value) is not str or not value.strip():
+        raise wrong(path, "a non-empty string")
+    return value
+
+
+def obj(value: Any, path: str) -> Mapping[str, Any] | None:
+    """A JSON object."""
+    if value is None:
+        return None
+    if type(value) is not dict:
+        raise wrong(path, "an object")
+    return value
+
+
+def array(value: Any, path: str) -> list[Any] | None:
+    """A JSON array."""
+    if value is None:
+        return None
+    if type(value) is not list:
+        raise wrong(path, "an array")
+    return value
+
+
+def count(value: Any, path: str, *, quoted: bool = False) -> int | None:
+    """A whole number >= 0, such as bytes; `quoted` also takes ASCII digits in a string."""
+    if value is None:
+        return None
+    if type(value) is int and 0 <= value < _LARGEST:
+        return value
+    if quoted and type(value) is str and _WHOLE.fullmatch(value) and int(value) < _LARGEST:
+        return int(value)
+    raise wrong(path, "a whole number of at least 0")
+
+
+def decimal(value: Any, path: str, *, quoted: bool = False) -> Decimal | None:
+    """A number; `quoted` also takes its ASCII decimal notation in a string, or an empty one."""
+    if value is None or (quoted and value == ""):
+        return None
+    if type(value) is int:
+        return Decimal(value)
+    if type(value) is float and value - value == 0.0:
+        return Decimal(repr(value))
+    if quoted and type(value) is str and _DECIMAL.fullmatch(value):
+        return Decimal(value)
+    raise wrong(path, "a number")
+
+
+def seconds(value: Any, path: str) -> timedelta | None:
+    """A duration >= 0 in seconds."""
+    if value is None:
+        return None
+    if type(value) in (int, float) and 0 <= value <= _LONGEST:
+        return timedelta(seconds=value)
+    raise wrong(path, "a number of seconds")
+
+
+def milliseconds(value: Any, path: str, *, quoted: bool = False) -> timedelta | None:
+    """A duration >= 0 in milliseconds."""
+    number = decimal(value, path, quoted=quoted)
+    if number is None:
+        return None
+    if not 0 <= number <= _LONGEST * 1000:
+        raise wrong(path, "a number of milliseconds")
+    return timedelta(microseconds=int(number * 1000))
+
+
+def epoch_milliseconds(value: Any, path: str, *, quoted: bool = False) -> datetime | None:
+    """A moment as milliseconds since 1970. Seconds by mistake land in 1970 and are refused."""
+    number = decimal(value, path, quoted=quoted)
+    if number is None:
+        return None
+    if not _EARLIEST_MS <= number < _LATEST_MS:
+        raise wrong(path, "milliseconds since 1970 between the years 2000 and 2100")
+    return _EPOCH + timedelta(microseconds=int(number * 1000))
+
+
+def instant(value: Any, path: str) -> datetime | None:
+    """An ISO 8601 date and time, with `T` or a space; without an offset it is UTC."""
+    if value is None or value == "":
+        return None
+    if type(value) is not str or len(value) < 19 or value[10] not in "T ":
+        raise wrong(path, "an ISO 8601 date and time")
+    try:
+        moment = datetime.fromisoformat(value)
+        zone = moment.tzinfo
+        if zone is not UTC:
+            moment = moment.replace(tzinfo=UTC) if zone is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise wrong(path, "an ISO 8601 date and time") from None
+    if not 2000 <= moment.year < 2100:
+        raise wrong(path, "a moment between the years 2000 and 2100")
+    return moment
+
+
+def status_of(word: str | None, table: Mapping[str, RecordingStatus]) -> RecordingStatus:
+    """The vendor's word by the vendor's table; `UNKNOWN` for one that is not in it."""
+    return table.get(word, RecordingStatus.UNKNOWN) if word is not None else RecordingStatus.UNKNOWN
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EARLIEST_MS = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp() * 1000)
+_LATEST_MS = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp() * 1000)

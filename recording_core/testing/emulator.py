@@ -1,0 +1,169 @@
+"""What does every emulated vendor have? Two ports, a clock, a journal, and answers gone wrong."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+from attrs import evolve, frozen
+
+from recording_core.clock import Clock
+from recording_core.models import CommunicationSession
+from recording_core.testing.clock import ManualClock
+from recording_core.testing.server import LoopbackServer, Reply, Request
+
+__all__ = ["Emulator", "Exchange"]
+
+
+@frozen
+class Exchange:
+    """A request that an emulator saw, and the status that it answered."""
+
+    request: Request
+    port: str
+    status: int
+
+
+class Emulator(ABC):
+    """A vendor on loopback: it speaks its vendor's own words, with the quirks of its pages.
+
+    A subclass writes `answer` (the API's port) and `answer_media` (the media's port), sets
+    `credentials` and `sessions`, and knows no client and no mapping: one that shared them would
+    agree with their bugs. State moves on `clock`, which a test advances.
+
+    `recordings` is how many past recordings the vendor would list today.
+    """
+
+    #: the provider's name
+    provider: ClassVar[str]
+    #: what follows the origin in the base URL, such as `/v1`
+    prefix: ClassVar[str] = ""
+    #: how long the vendor keeps what it lists; past recordings are spread over at most 90 days
+    keeps: ClassVar[timedelta] = timedelta(days=90)
+
+    #: what `rec.connect(provider, base_url=..., **credentials)` takes
+    credentials: dict[str, str]
+    #: a live session of each kind, to start a recording of
+    sessions: Sequence[CommunicationSession]
+
+    def __init__(
+        self,
+        *,
+        recordings: int = 0,
+        clock: Clock | None = None,
+        processing: timedelta = timedelta(seconds=5),
+        latency: timedelta = timedelta(0),
+        seed: int = 0,
+        port: int = 0,
+    ) -> None:
+        self.recordings = recordings
+        self.clock: Clock = clock if clock is not None else ManualClock()
+        #: from the end of a recording until its media can be fetched
+        self.processing = processing
+        self.latency = latency
+        self.random = random.Random(f"{self.provider}:{seed}")
+        #: every exchange since the start, oldest first
+        self.journal: list[Exchange] = []
+        #: answers that the next requests get in place of the vendor's; media has its own
+        self.faults: deque[Reply] = deque()
+        self.media_faults: deque[Reply] = deque()
+        #: rewrites each JSON payload of the API before it is sent
+        self.alter: Callable[[Request, Any], Any] | None = None
+        self.lock = threading.RLock()
+        self._port = port
+        self._api: LoopbackServer | None = None
+        self._media: LoopbackServer | None = None
+
+    @abstractmethod
+    def answer(self, request: Request) -> Reply:
+        """What the vendor's API answers. Called with `lock` held."""
+
+    @abstractmethod
+    def answer_media(self, request: Request) -> Reply:
+        """What the vendor's media host answers. Called with `lock` held."""
+
+    def populate(self) -> None:
+        """Make the past recordings and the live sessions. Called once, when the ports are known."""
+
+    @abstractmethod
+    def listed(self) -> list[str]:
+        """The ids of the recordings that the vendor would list today, in whatever order."""
+
+    # -- what subclasses need not override ------------------------------------------------------
+
+    @property
+    def base_url(self) -> str:
+        """What `rec.connect(base_url=)` takes."""
+        return self.origin + self.prefix
+
+    @property
+    def origin(self) -> str:
+        assert self._api is not None, "start the emulator first"
+        return self._api.origin
+
+    @property
+    def media_origin(self) -> str:
+        assert self._media is not None, "start the emulator first"
+        return self._media.origin
+
+    def requests(self, port: str = "api") -> list[Request]:
+        """What arrived at one of the two ports, oldest first."""
+        return [exchange.request for exchange in self.journal if exchange.port == port]
+
+    def start(self) -> Self:
+        """Open both ports on loopback and populate."""
+        self._api = LoopbackServer(lambda request: self._exchange(request, "api"), self._port)
+        self._media = LoopbackServer(lambda request: self._exchange(request, "media"))
+        self.populate()
+        return self
+
+    def stop(self) -> None:
+        """Close both ports."""
+        for server in (self._api, self._media):
+            if server is not None:
+                server.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def spread(self, index: int) -> timedelta:
+        """How long ago the past recording of this index ended: all over the time that is kept."""
+        kept = min(self.keeps, timedelta(days=90)) - timedelta(hours=6)
+        return timedelta(hours=3) + kept * index / max(self.recordings, 1)
+
+    def _exchange(self, request: Request, port: str) -> Reply:
+        if self.latency:
+            time.sleep(self.latency.total_seconds())
+        with self.lock:
+            faults = self.faults if port == "api" else self.media_faults
+            if faults:
+                reply = faults.popleft()
+            elif port == "api":
+                reply = self._altered(request, self.answer(request))
+            else:
+                reply = self.answer_media(request)
+            self.journal.append(Exchange(request, port, reply.status))
+        return reply
+
+    def _altered(self, request: Request, reply: Reply) -> Reply:
+        is_json = reply.headers.get("Content-Type", "").startswith("application/json")
+        if self.alter is None or not is_json or not reply.body:
+            return reply
+        payload = self.alter(request, json.loads(reply.body))
+        return evolve(reply, body=json.dumps(payload).encode())
