@@ -1,0 +1,171 @@
+"""Call, conference and meeting recordings of many vendors, as if there were one.
+
+Every public name is resolved on first use (PEP 562), so that importing this package imports
+neither an HTTP library nor any vendor's client.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recording_core.capabilities import (
+        Capabilities,
+        Operation,
+        ProviderInfo,
+        Setting,
+        capability_table,
+    )
+    from recording_core.errors import (
+        AuthenticationFailed,
+        ChecksumMismatch,
+        ConfigurationError,
+        Conflict,
+        DownloadError,
+        ForbiddenHost,
+        Locked,
+        MalformedPayload,
+        NotFound,
+        NotMedia,
+        NotReady,
+        OutcomeUnknown,
+        PaginationError,
+        PluginError,
+        ProviderError,
+        QuotaExceeded,
+        RateLimited,
+        RecordingError,
+        Rejected,
+        StorageError,
+        Truncated,
+        Unavailable,
+        UnsupportedOperation,
+        WebhookRejected,
+    )
+    from recording_core.events import RecordingEvent
+    from recording_core.hookspecs import hookimpl
+    from recording_core.listing import Coverage, Listing, Page, Query, Window, read_rows
+    from recording_core.models import (
+        CommunicationSession,
+        Copy,
+        FileRole,
+        Interval,
+        MediaFile,
+        Recording,
+        RecordingSession,
+        SessionKind,
+        call,
+        conference,
+        meeting,
+    )
+    from recording_core.plugins import providers
+    from recording_core.provider import Connection, Provider, Recorder, StartRequest, connect
+    from recording_core.serialize import dumps, loads
+    from recording_core.status import RecordingStatus
+    from recording_core.transport import HttpSettings, MediaHosts
+
+__version__ = "0.1.0"
+
+#: name -> the module that defines it
+_WHERE = {
+    name: module
+    for module, names in {
+        "capabilities": "Capabilities Operation ProviderInfo Setting capability_table",
+        "errors": (
+            "AuthenticationFailed ChecksumMismatch ConfigurationError Conflict DownloadError "
+            "ForbiddenHost Locked MalformedPayload NotFound NotMedia NotReady OutcomeUnknown "
+            "PaginationError PluginError ProviderError QuotaExceeded RateLimited RecordingError "
+            "Rejected StorageError Truncated Unavailable UnsupportedOperation WebhookRejected"
+        ),
+        "events": "RecordingEvent",
+        "hookspecs": "hookimpl",
+        "listing": "Coverage Listing Page Query Window read_rows",
+        "models": (
+            "CommunicationSession Copy FileRole Interval MediaFile Recording RecordingSession "
+            "SessionKind call conference meeting"
+        ),
+        "plugins": "providers",
+        "provider": "Connection Provider Recorder StartRequest connect",
+        "serialize": "dumps loads",
+        "status": "RecordingStatus",
+        "transport": "HttpSettings MediaHosts",
+    }.items()
+    for name in names.split()
+}
+
+__all__ = [
+    "AuthenticationFailed",
+    "Capabilities",
+    "ChecksumMismatch",
+    "CommunicationSession",
+    "ConfigurationError",
+    "Conflict",
+    "Connection",
+    "Copy",
+    "Coverage",
+    "DownloadError",
+    "FileRole",
+    "ForbiddenHost",
+    "HttpSettings",
+    "Interval",
+    "Listing",
+    "Locked",
+    "MalformedPayload",
+    "MediaFile",
+    "MediaHosts",
+    "NotFound",
+    "NotMedia",
+    "NotReady",
+    "Operation",
+    "OutcomeUnknown",
+    "Page",
+    "PaginationError",
+    "PluginError",
+    "Provider",
+    "ProviderError",
+    "ProviderInfo",
+    "Query",
+    "QuotaExceeded",
+    "RateLimited",
+    "Recorder",
+    "Recording",
+    "RecordingError",
+    "RecordingEvent",
+    "RecordingSession",
+    "RecordingStatus",
+    "Rejected",
+    "SessionKind",
+    "Setting",
+    "StartRequest",
+    "StorageError",
+    "Truncated",
+    "Unavailable",
+    "UnsupportedOperation",
+    "WebhookRejected",
+    "Window",
+    "__version__",
+    "call",
+    "capability_table",
+    "conference",
+    "connect",
+    "dumps",
+    "hookimpl",
+    "loads",
+    "meeting",
+    "providers",
+    "read_rows",
+]
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from recording_core.models import SessionKind
 
-__all__ = ["Capabilities", "Operation", "ProviderInfo", "Setting", "capabilities"]
+__all__ = ["Capabilities", "Operation", "ProviderInfo", "Setting", "capability_table"]
 
 
 class Operation(StrEnum):
@@ -31,8 +31,8 @@ class Operation(StrEnum):
 Capabilities = Mapping[SessionKind, frozenset[Operation]]
 
 
-def capabilities(**by_kind: str) -> Capabilities:
-    """A capability table in words: `capabilities(call="start stop list get download delete")`.
+def capability_table(**by_kind: str) -> Capabilities:
+    """A capability table in words: `capability_table(call="start stop list get download delete")`.
 
     Raises `ValueError` for a kind or an operation that does not exist.
     """

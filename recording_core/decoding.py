@@ -46,7 +46,7 @@ def decode_plain(data: bytes) -> Any:
     """As `decode_unmasked`, by the standard library alone."""
     try:
         value = _DECODER.decode(data.decode("utf-8"))
-        # Only an escape can make a lone surrogate, which would fail much later, on its way to a file.
+        # Only an escape can make a lone surrogate, which would fail much later, on its way to disk.
         if b"\\ud" in data or b"\\uD" in data:
             json.dumps(value, ensure_ascii=False).encode("utf-8")
         return value
@@ -98,9 +98,7 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
 
 
-_DECODER = json.JSONDecoder(
-    parse_int=_integer, parse_float=_finite, parse_constant=_no_constant
-)
+_DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_finite, parse_constant=_no_constant)
 _DIGITS_TO_ZERO = bytes(ord("0") if 48 <= byte <= 57 else byte for byte in range(256))
 _NINETEEN_ZEROS = b"0" * 19
 _BEFORE_A_NUMBER = frozenset({b"", *(bytes([byte]) for byte in b":[,- \t\r\n")})

@@ -169,9 +169,7 @@ class QuotaExceeded(ProviderError):
 class RateLimited(ProviderError):
     """Too many requests. `retry_after` is the vendor's wish as a `timedelta`, if it said one."""
 
-    def __init__(
-        self, message: str, *, retry_after: timedelta | None = None, **facts: Any
-    ) -> None:
+    def __init__(self, message: str, *, retry_after: timedelta | None = None, **facts: Any) -> None:
         self.retry_after = retry_after
         super().__init__(message, **facts)
 
@@ -258,7 +256,7 @@ class Locked(DownloadError):
 
 
 class WebhookRejected(RecordingError):
-    """A callback that is not the vendor's or cannot be read. `status` is the HTTP answer to give."""
+    """A callback that is not the vendor's, or unreadable. `status` is the HTTP answer to give."""
 
     def __init__(self, message: str, *, status: int = 400) -> None:
         self.status = status

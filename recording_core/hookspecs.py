@@ -37,9 +37,7 @@ def recording_event(event: RecordingEvent) -> None:
 
 
 @hookspec
-def recording_session_changed(
-    session: RecordingSession, previous: RecordingSession | None
-) -> None:
+def recording_session_changed(session: RecordingSession, previous: RecordingSession | None) -> None:
     """A start, pause, resume or stop succeeded. `previous` is None after a start."""
 
 

@@ -161,12 +161,12 @@ def load_object(info: ProviderInfo, role: str) -> Any:
 
 
 def announce(hook: str, **facts: Any) -> list[Exception]:
-    """Call an announcing hook of every plugin. What one raises is logged with its name; returned."""
+    """Call an announcing hook of every plugin; what one raises is logged with its name."""
     raised: list[Exception] = []
     for implementation in getattr(registry().manager.hook, hook).get_hookimpls():
         try:
             implementation.function(*(facts[name] for name in implementation.argnames))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # a plugin may raise anything
             _log.exception("plugin %s failed in %s", implementation.plugin_name, hook)
             raised.append(error)
     return raised

@@ -66,7 +66,7 @@ def redact_url(url: str) -> str:
 
 
 def redact_text(text: str, secrets: Iterable[str] = ()) -> str:
-    """Free text (an error's body, an exception's message) without credentials and signed queries."""
+    """Free text (an error's body, a message) without credentials and signed queries."""
     for secret in secrets:
         if secret:
             text = text.replace(secret, MASK)

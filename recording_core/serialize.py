@@ -50,7 +50,14 @@ def loads(text: str | bytes, kind: type[T]) -> T:
     value = decode_plain(data)
     try:
         return _converter().structure(value, kind)
-    except (cattrs.BaseValidationError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (
+        cattrs.BaseValidationError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         paths = ", ".join(_paths(error)) or "the whole"
         raise MalformedPayload(
             f"not a {getattr(kind, '__name__', kind)}: {paths}", path=paths

@@ -50,6 +50,4 @@ FINAL = frozenset(
 )
 
 #: The act of recording still goes on: it can be stopped.
-LIVE = frozenset(
-    {RecordingStatus.PENDING, RecordingStatus.RECORDING, RecordingStatus.PAUSED}
-)
+LIVE = frozenset({RecordingStatus.PENDING, RecordingStatus.RECORDING, RecordingStatus.PAUSED})

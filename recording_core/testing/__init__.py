@@ -1,4 +1,4 @@
-"""What does a test of recordings need? Emulators' server, a clock to advance, the conformance suite.
+"""What does a test of recordings need? Emulators, a clock to advance, the conformance suite.
 
 Nothing here is imported before it is used: `recordings demo` needs the server and no pytest.
 """

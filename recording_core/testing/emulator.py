@@ -11,14 +11,19 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from attrs import evolve, frozen
 
 from recording_core.clock import Clock
 from recording_core.models import CommunicationSession
+from recording_core.plugins import load_object, provider_info
 from recording_core.testing.clock import ManualClock
 from recording_core.testing.server import LoopbackServer, Reply, Request
+
+if TYPE_CHECKING:
+    from recording_core.provider import Provider
+    from recording_core.transport import HttpSettings
 
 __all__ = ["Emulator", "Exchange"]
 
@@ -90,6 +95,7 @@ class Emulator(ABC):
     def answer_media(self, request: Request) -> Reply:
         """What the vendor's media host answers. Called with `lock` held."""
 
+    @abstractmethod
     def populate(self) -> None:
         """Make the past recordings and the live sessions. Called once, when the ports are known."""
 
@@ -97,7 +103,23 @@ class Emulator(ABC):
     def listed(self) -> list[str]:
         """The ids of the recordings that the vendor would list today, in whatever order."""
 
-    # -- what subclasses need not override ------------------------------------------------------
+    def connect(self, *, account: str = "default", http: HttpSettings | None = None) -> Provider:
+        """The installed provider of this emulator's name, connected to it and on its clock."""
+        from recording_core.provider import Connection  # the server alone needs no HTTP client
+
+        info = provider_info(self.provider)
+        connection = Connection(
+            info,
+            settings={each.name: each.default or "" for each in info.settings} | self.credentials,
+            account=account,
+            base_url=self.base_url,
+            http=http,
+            clock=self.clock,
+        )
+        client: type[Provider] = load_object(info, "client")
+        return client(connection)
+
+    # -- what subclasses need not override -------------------------------------------------------
 
     @property
     def base_url(self) -> str:

@@ -37,7 +37,10 @@ def wav(seconds: float, *, pitch: int = 440, sample_rate: int = 8000) -> bytes:
     # One second's samples, repeated: any whole pitch ends where it began.
     tone = struct.pack(
         f"<{sample_rate}h",
-        *(round(6000 * math.sin(2 * math.pi * pitch * n / sample_rate)) for n in range(sample_rate)),
+        *(
+            round(6000 * math.sin(2 * math.pi * pitch * n / sample_rate))
+            for n in range(sample_rate)
+        ),
     )
     frames = round(seconds * sample_rate)
     whole, rest = divmod(frames * 2, len(tone))
@@ -86,7 +89,9 @@ def tar(seconds: float) -> bytes:
     count = max(1, math.ceil(seconds / 10))
     names = [f"segment_{index:05d}.ts" for index in range(count)]
     playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:10\n"
-    playlist += "".join(f"#EXTINF:{min(10, seconds - 10 * i):.3f},\n{n}\n" for i, n in enumerate(names))
+    playlist += "".join(
+        f"#EXTINF:{min(10, seconds - 10 * i):.3f},\n{n}\n" for i, n in enumerate(names)
+    )
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
         for name, content in (

@@ -1,4 +1,4 @@
-"""How does an emulator speak HTTP, well and badly? A thin loopback server that can cut and stall."""
+"""How does an emulator speak HTTP, well and badly? A loopback server that cuts and stalls."""
 
 from __future__ import annotations
 
@@ -77,7 +77,10 @@ class Reply:
         return cls(
             status,
             json.dumps(payload, separators=(",", ":")).encode(),
-            {"Content-Type": "application/json", **{k.replace("_", "-"): v for k, v in headers.items()}},
+            {
+                "Content-Type": "application/json",
+                **{k.replace("_", "-"): v for k, v in headers.items()},
+            },
         )
 
     def with_headers(self, **headers: str) -> Reply:

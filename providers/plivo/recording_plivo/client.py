@@ -1,0 +1,263 @@
+"""How is Plivo asked? Requests are built here, sent by transport, read by mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from attrs import evolve
+from requests.auth import AuthBase, HTTPBasicAuth
+
+from recording_core import (
+    CommunicationSession,
+    Connection,
+    MalformedPayload,
+    NotFound,
+    Page,
+    Provider,
+    Query,
+    Recording,
+    RecordingSession,
+    RecordingStatus,
+    Rejected,
+    SessionKind,
+    StartRequest,
+    UnsupportedOperation,
+    Window,
+    read_rows,
+)
+from recording_core import readers as read
+from recording_core.transport.retry import Repeat
+from recording_core.transport.session import Refusal
+from recording_plivo import mapping
+
+#: The longest that Plivo lets a call last; without `time_limit` it stops recording after 60 s.
+#: https://docs.plivo.com/docs/voice/concepts/account-limits
+LONGEST_CALL = timedelta(hours=4)
+
+#: `add_time` ranges of more than 30 days are refused, and without one only 7 days are listed.
+#: https://www.plivo.com/docs/voice/api/recordings#list-all-recordings
+WINDOW = timedelta(days=30)
+#: Plivo began in 2011.
+BEGINNING = datetime(2011, 1, 1, tzinfo=UTC)
+PAGE_SIZE = 20  # the most that `limit` may be
+
+#: Our keyword -> Plivo's, by kind. https://www.plivo.com/docs/voice/api/recordings,
+#: /voice/api/conferences and /voice/api/multiparty-calls
+PARAMETERS: Mapping[SessionKind, Mapping[str, str]] = {
+    SessionKind.CALL: {
+        "format": "file_format",
+        "max_duration": "time_limit",
+        "channels": "record_channel_type",
+        "callback_url": "callback_url",
+    },
+    SessionKind.CONFERENCE: {"format": "file_format", "callback_url": "callback_url"},
+    SessionKind.MEETING: {
+        "format": "file_format",
+        "participant": "member_id",  # in the path
+        "callback_url": "recording_callback_url",
+    },
+}
+CHANNELS = {1: "mono", 2: "stereo"}
+
+#: What we keep in a session's `raw` beside the answer: whom a participant's recording is of.
+MEMBER = "member_id"
+
+
+class Plivo(Provider):
+    """A Plivo account (main or sub)."""
+
+    default_base_url = "https://api.plivo.com/v1"
+    #: 300 requests in 5 seconds: https://docs.plivo.com/docs/voice/concepts/account-limits
+    rate = 60.0
+    #: "HTTP Auth on recordings" is a switch of the console that no API tells
+    credential_hosts = ("media.plivo.com", "*.media.plivo.com")
+    start_parameters: ClassVar[Mapping[SessionKind, frozenset[str]]] = {
+        kind: frozenset(table) for kind, table in PARAMETERS.items()
+    }
+
+    def __init__(self, connection: Connection) -> None:
+        self._root = f"Account/{quote(connection.settings['auth_id'], safe='')}"
+        super().__init__(connection)
+
+    def _auth(self, settings: Mapping[str, str]) -> AuthBase:
+        return HTTPBasicAuth(settings["auth_id"], settings["auth_token"])
+
+    def _refusal(self, payload: Any) -> Refusal:
+        return mapping.refusal(payload)
+
+    # -- one session -----------------------------------------------------------------------------
+
+    def _start(self, request: StartRequest) -> RecordingSession:
+        if len(request.participants) > 1:
+            raise UnsupportedOperation(
+                "Plivo records one participant or all of a multiparty call; start one recording "
+                "a participant"
+            )
+        member = request.participants[0] if request.participants else None
+        answer = self.transport.exchange(
+            "POST",
+            f"{self._root}/{mapping.record_path(request.target, member)}",
+            operation="start",
+            json=_start_body(request),
+            repeat=Repeat.NEVER,
+        )
+        payload = self._object(answer.payload, "start")
+        recording_id = read.text(payload.get("recording_id"), "recording_id")
+        evidence = "start accepted" if recording_id else "async api spawned"
+        return RecordingSession(
+            provider=self.name,
+            account=self.account,
+            id=recording_id,
+            target=request.target,
+            status=mapping.STATUS_OF_EVIDENCE[evidence],
+            started_at=self.clock.now(),
+            raw={**payload, MEMBER: member} if member else payload,
+        )
+
+    def _pause(self, session: RecordingSession) -> RecordingSession:
+        return self._switch(session, "pause", "Pause/", "pause accepted")
+
+    def _resume(self, session: RecordingSession) -> RecordingSession:
+        return self._switch(session, "resume", "Resume/", "resume accepted")
+
+    def _switch(
+        self, session: RecordingSession, operation: str, word: str, evidence: str
+    ) -> RecordingSession:
+        status = mapping.STATUS_OF_EVIDENCE[evidence]
+        try:
+            self.transport.exchange(
+                "POST",
+                self._session_path(session) + word,
+                operation=operation,
+                repeat=Repeat.REFUSED,
+            )
+        except Rejected:
+            # What Plivo answers to a second pause is not documented; a refusal of what holds
+            # already, by our own account, is success.
+            if session.status is not status:
+                raise
+        return evolve(session, status=status)
+
+    def _stop(self, session: RecordingSession) -> RecordingSession:
+        # A call may run several recordings: naming ours leaves the others alone. Conferences and
+        # multiparty calls cannot be told.
+        url = mapping.url_in(session.raw) if session.target.kind is SessionKind.CALL else None
+        try:
+            self.transport.exchange(
+                "DELETE",
+                self._session_path(session),
+                operation="stop",
+                repeat=Repeat.SAFELY,
+                params={"URL": url} if url else None,
+            )
+        except NotFound:
+            pass  # the call, and its recording with it, has ended by itself
+        if session.status in (RecordingStatus.AVAILABLE, RecordingStatus.FAILED):
+            return session
+        return evolve(session, status=mapping.STATUS_OF_EVIDENCE["stop accepted"])
+
+    def _session_path(self, session: RecordingSession) -> str:
+        member = session.raw.get(MEMBER)
+        return f"{self._root}/{mapping.record_path(session.target, member)}"
+
+    def _observe(self, session: RecordingSession) -> RecordingSession:
+        try:
+            return super()._observe(session)
+        except NotFound:
+            # Rows appear only after the end: a 404 on what we started ourselves means "not yet".
+            return session
+
+    # -- recordings ------------------------------------------------------------------------------
+
+    def _windows(self, query: Query) -> Sequence[Window]:
+        """Windows that Plivo accepts, newest first. Bounds are always sent: one-sided ones and none
+        at all have meanings that its pages do not tell, or seven days."""
+        # A row is added seconds after its recording ended; a clock that is behind loses nothing.
+        end = query.until or self.clock.now() + timedelta(days=1)
+        beginning = max(query.since, BEGINNING) if query.since is not None else BEGINNING
+        windows: list[Window] = []
+        while end > beginning:
+            windows.append(Window(max(beginning, end - WINDOW), end))
+            end -= WINDOW
+        return windows
+
+    def _page(self, query: Query, window: Window, cursor: Any) -> Page:
+        assert window.since is not None  # noqa: S101  # ours always have both bounds
+        assert window.until is not None  # noqa: S101  # the same
+        params = (
+            dict(cursor)
+            if cursor is not None
+            else {
+                **mapping.list_filter(query.target),
+                "add_time__gte": mapping.filter_time(window.since),
+                "add_time__lt": mapping.filter_time(window.until),
+                "limit": str(PAGE_SIZE),
+            }
+        )
+        answer = self.transport.get(f"{self._root}/Recording/", operation="list", params=params)
+        payload = self._object(answer.payload, "list")
+        meta = read.obj(payload.get("meta"), "meta") or {}
+        rows = read.array(payload.get("objects"), "objects")
+        if rows is None:
+            raise MalformedPayload(
+                "a list without objects", path="objects", provider=self.name, operation="list"
+            )
+        recordings, unreadable = read_rows(rows, self._read)
+        return Page(
+            recordings,
+            unreadable,
+            total=read.count(meta.get("total_count"), "meta.total_count"),
+            next=self._next(meta),
+        )
+
+    def _next(self, meta: Mapping[str, Any]) -> tuple[tuple[str, str], ...] | None:
+        """The query of `meta.next`, whole and alone: beside a cursor, an offset of ours would lead
+        back to the first page (seen in Plivo's own client, 4.63)."""
+        link = read.text(meta.get("next"), "meta.next")
+        if link is None:
+            return None
+        url = self.transport.on_origin(link, "list")
+        return tuple(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+
+    def _get(self, recording_id: str, target: CommunicationSession | None) -> Recording:
+        answer = self.transport.get(self._recording_path(recording_id), operation="get")
+        return self._read(self._object(answer.payload, "get"))
+
+    def _delete(self, recording_id: str, target: CommunicationSession | None) -> None:
+        self.transport.exchange(
+            "DELETE", self._recording_path(recording_id), operation="delete", repeat=Repeat.SAFELY
+        )
+
+    def _recording_path(self, recording_id: str) -> str:
+        return f"{self._root}/Recording/{quote(recording_id, safe='')}/"
+
+    def _read(self, row: Mapping[str, Any]) -> Recording:
+        return mapping.recording(row, self.account)
+
+    def _object(self, payload: Any, operation: str) -> Mapping[str, Any]:
+        if not isinstance(payload, dict):
+            raise MalformedPayload(
+                "an answer that is no object", provider=self.name, operation=operation
+            )
+        return payload
+
+
+def _start_body(request: StartRequest) -> dict[str, Any]:
+    table = PARAMETERS[request.target.kind]
+    body: dict[str, Any] = {}
+    if request.format is not None:
+        body[table["format"]] = request.format
+    if "max_duration" in table:
+        # Without it Plivo would stop after 60 seconds, the classic surprise.
+        limit = request.max_duration or LONGEST_CALL
+        body[table["max_duration"]] = max(1, round(limit.total_seconds()))
+    if request.channels is not None:
+        if request.channels not in CHANNELS:
+            raise UnsupportedOperation("Plivo records in 1 channel (mono) or 2 (stereo)")
+        body[table["channels"]] = CHANNELS[request.channels]
+    if request.callback_url is not None:
+        body[table["callback_url"]] = request.callback_url
+    return {**body, **request.extra}

@@ -1,0 +1,28 @@
+"""What does Plivo's plugin declare? Data only: connecting imports the client."""
+
+from recording_core import ProviderInfo, Setting, capability_table, hookimpl
+
+#: Pause and resume exist for multiparty calls alone:
+#: https://www.plivo.com/docs/voice/api/multiparty-calls
+INFO = ProviderInfo(
+    name="plivo",
+    label="Plivo",
+    settings=(
+        Setting("auth_id", "PLIVO_AUTH_ID"),
+        Setting("auth_token", "PLIVO_AUTH_TOKEN", secret=True),
+    ),
+    capabilities=capability_table(
+        call="start stop list get download delete",
+        conference="start stop list get download delete",
+        meeting="start pause resume stop list get download delete",
+    ),
+    documentation="https://www.plivo.com/docs/voice/api/recordings",
+    client="recording_plivo.client:Plivo",
+    emulator="recording_plivo.emulator:PlivoEmulator",
+    media_hosts=("media.plivo.com", "*.media.plivo.com", "s3.amazonaws.com"),
+)
+
+
+@hookimpl
+def recording_provider() -> ProviderInfo:
+    return INFO

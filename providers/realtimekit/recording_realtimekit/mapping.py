@@ -1,0 +1,263 @@
+"""How do RealtimeKit's words and fields become ours? Pure: payloads and `now` in, values out."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from recording_core import (
+    AuthenticationFailed,
+    CommunicationSession,
+    FileRole,
+    MalformedPayload,
+    MediaFile,
+    NotFound,
+    ProviderError,
+    Recording,
+    RecordingSession,
+    RecordingStatus,
+    SessionKind,
+)
+from recording_core import readers as read
+from recording_core.media_types import FORMATS
+from recording_core.transport.session import ERRORS, Refusal
+
+#: https://developers.cloudflare.com/realtime/realtimekit/recording-guide/monitor-status
+#: PAUSED is in every enum of the API and in no table of states.
+STATUSES: Mapping[str, RecordingStatus] = {
+    "INVOKED": RecordingStatus.PENDING,
+    "RECORDING": RecordingStatus.RECORDING,
+    "PAUSED": RecordingStatus.PAUSED,
+    "UPLOADING": RecordingStatus.PROCESSING,
+    "UPLOADED": RecordingStatus.AVAILABLE,  # also past its seven days, see `recording`
+    "ERRORED": RecordingStatus.FAILED,
+}
+
+#: Codes of Cloudflare's gateway, which answers before RealtimeKit does.
+#: https://developers.cloudflare.com/fundamentals/api/troubleshooting
+GATEWAY_CODES: Mapping[int, type[ProviderError]] = {
+    7000: NotFound,  # no route for that URI
+    7003: NotFound,  # an identifier in the path is not one
+    9106: AuthenticationFailed,  # a header is missing
+    9109: AuthenticationFailed,  # invalid access token
+    10000: AuthenticationFailed,
+}
+
+#: A track's file name carries its participant: `<prefix>_user-123_peer-456_peer_audio_<ms>.webm`.
+#: https://developers.cloudflare.com/realtime/realtimekit/recording-guide/track-recording
+_TRACK_NAME = re.compile(r"user-(?P<user>.+?)_peer-")
+
+
+def recording(row: Mapping[str, Any], account: str, now: datetime) -> Recording:
+    """A recording of any of the API's answers. Raises `MalformedPayload`.
+
+    `now` decides whether its media has expired: the status stays UPLOADED.
+    """
+    get = row.get
+    recording_id = read.required_text(get("id"), "id")
+    word = read.text(get("status"), "status")
+    status = STATUSES.get(word, RecordingStatus.UNKNOWN) if word else RecordingStatus.UNKNOWN
+    started_at = read.instant(get("started_time"), "started_time")
+    ended_at = read.instant(get("stopped_time"), "stopped_time")
+    expires_at = read.instant(get("download_url_expiry"), "download_url_expiry")
+    size = read.count(get("file_size"), "file_size", quoted=True)
+    duration = read.seconds(get("recording_duration"), "recording_duration")
+    # A vendor's sample says 0 for a recording of 47 s.
+    if not duration and started_at and ended_at and ended_at >= started_at:
+        duration = ended_at - started_at
+    name = read.text(get("output_file_name"), "output_file_name")
+    files = _files(row, name, size, duration, expires_at)
+    if status is RecordingStatus.AVAILABLE and expires_at is not None and expires_at <= now:
+        status = RecordingStatus.EXPIRED
+    meeting = read.obj(get("meeting"), "meeting")
+    target = title = None
+    if meeting is not None:
+        meeting_id = read.text(meeting.get("id"), "meeting.id")
+        title = read.text(meeting.get("title"), "meeting.title")
+    else:
+        meeting_id = read.text(get("meeting_id"), "meeting_id")
+    if meeting_id is not None:
+        target = CommunicationSession(SessionKind.MEETING, meeting_id)
+    return Recording(
+        "realtimekit",
+        account,
+        recording_id,
+        SessionKind.MEETING,
+        target,
+        read.text(get("session_id"), "session_id"),
+        title,
+        status,
+        word,
+        started_at,
+        ended_at,
+        read.instant(get("invoked_time"), "invoked_time"),
+        duration,
+        size,
+        files[0].format if files else _suffix(name),
+        files=files,
+        media_expires_at=expires_at,
+        error=_error(row) if status is RecordingStatus.FAILED else None,
+        raw=row,
+    )
+
+
+def _files(
+    row: Mapping[str, Any],
+    name: str | None,
+    size: int | None,
+    duration: timedelta | None,
+    expires_at: datetime | None,
+) -> tuple[MediaFile, ...]:
+    """Video, audio beside it, or tracks; none where the bucket is the customer's own."""
+    url = row.get("download_url")
+    if type(url) is list:
+        # Every schema says string or null; of track recordings it is an array of layers.
+        return _tracks(url, expires_at)
+    files: tuple[MediaFile, ...] = ()
+    if url is not None and url != "":
+        url = read.required_text(url, "download_url")
+        form = _suffix(name) or _suffix(url)
+        files = (
+            MediaFile(
+                "video",
+                FileRole.VIDEO,
+                form,
+                _media_type(form),
+                size,
+                duration,
+                None,
+                None,
+                url,
+                expires_at,
+                None,
+                name,
+            ),
+        )
+    # A page's sample says `download_audio_url`.
+    audio = read.text(
+        row.get("audio_download_url") or row.get("download_audio_url"), "audio_download_url"
+    )
+    if audio is not None:
+        form = _suffix(audio)
+        beside = MediaFile(
+            "audio",
+            FileRole.AUDIO,
+            form,
+            _media_type(form),
+            None,
+            duration,
+            None,
+            None,
+            audio,
+            expires_at,
+            None,
+            posixpath.basename(urlsplit(audio).path) or None,
+        )
+        return (*files, beside)
+    return files
+
+
+def _tracks(layers: list[Any], expires_at: datetime | None) -> tuple[MediaFile, ...]:
+    files: list[MediaFile] = []
+    for index, layer in enumerate(layers):
+        path = f"download_url[{index}]"
+        urls = read.obj((read.obj(layer, path) or {}).get("download_urls"), f"{path}.download_urls")
+        for name, entry in (urls or {}).items():
+            place = f"{path}.download_urls.*"
+            url = (
+                entry if type(entry) is str else (read.obj(entry, place) or {}).get("download_url")
+            )
+            url = read.text(url, f"{place}.download_url")
+            if not name.strip() or url is None:
+                continue  # a participant's track that is not stored
+            form = _suffix(name) or _suffix(url)
+            user = _TRACK_NAME.search(name)
+            files.append(
+                MediaFile(
+                    id=name,
+                    role=FileRole.TRACK,
+                    format=form,
+                    media_type=_media_type(form),
+                    participant=user["user"] if user else None,
+                    url=url,
+                    url_expires_at=expires_at,
+                    name=name,
+                )
+            )
+    return tuple(files)
+
+
+def _suffix(name: str | None) -> str | None:
+    """The format that a file's name or URL ends in."""
+    if name is None:
+        return None
+    path = urlsplit(name).path if "://" in name else name
+    _, dot, suffix = path.rpartition(".")
+    # The literal template `{{file_name_prefix}}_…webm` of a track's start is a name, too.
+    return suffix.lower() if dot and suffix.isalnum() and len(suffix) <= 5 else None
+
+
+def _media_type(form: str | None) -> str | None:
+    known = FORMATS.get(form) if form is not None else None
+    return known.media_type if known is not None else None
+
+
+def _error(row: Mapping[str, Any]) -> str | None:
+    reason = row.get("stop_reason")
+    if type(reason) is dict:
+        reason = reason.get("reason")
+    return reason if type(reason) is str and reason else None
+
+
+def session(
+    row: Mapping[str, Any], target: CommunicationSession, account: str, now: datetime
+) -> RecordingSession:
+    """The act of recording, as start, active and the three actions answer it."""
+    seen = recording(row, account, now)
+    return RecordingSession(
+        provider="realtimekit",
+        account=account,
+        id=seen.id,
+        target=target,
+        status=seen.status,
+        provider_status=seen.provider_status,
+        started_at=seen.started_at,
+        stopped_at=seen.ended_at,
+        raw=row,
+    )
+
+
+def data(payload: Any) -> Any:
+    """What an answer is about, out of its envelope. Raises `MalformedPayload` without one."""
+    if not isinstance(payload, dict) or payload.get("data") is None:
+        raise MalformedPayload("an answer without data", path="data")
+    return payload["data"]
+
+
+def refusal(payload: Mapping[str, Any]) -> Refusal:
+    """The gateway's `errors[]`, RealtimeKit's `error{code,message}`, and Dyte's bare message."""
+    refused = payload.get("success") is False
+    errors = payload.get("errors")
+    if isinstance(errors, list) and errors and isinstance(errors[0], dict):
+        code, message = errors[0].get("code"), errors[0].get("message")
+        kind = GATEWAY_CODES.get(code) if type(code) is int else None
+        return Refusal(_code(code), _words(message), kind=kind, refused=refused)
+    error = payload.get("error")
+    if isinstance(error, dict):
+        code, message = error.get("code"), error.get("message")
+        # RealtimeKit's code is the HTTP status; it counts where the real one says 200.
+        kind = ERRORS.get(code) if refused and type(code) is int else None
+        return Refusal(_code(code), _words(message), kind=kind, refused=refused)
+    return Refusal(message=_words(payload.get("message")), refused=refused)
+
+
+def _code(code: Any) -> str | None:
+    return str(code) if isinstance(code, int | str) and not isinstance(code, bool) else None
+
+
+def _words(message: Any) -> str | None:
+    return message if isinstance(message, str) and message else None

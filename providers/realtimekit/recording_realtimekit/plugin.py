@@ -1,0 +1,28 @@
+"""What does RealtimeKit's plugin declare? Data only: connecting imports the client."""
+
+from recording_core import ProviderInfo, Setting, capability_table, hookimpl
+
+#: There is no endpoint that deletes a recording:
+#: https://developers.cloudflare.com/api/resources/realtime_kit/subresources/recordings
+INFO = ProviderInfo(
+    name="realtimekit",
+    label="RealtimeKit",
+    settings=(
+        Setting("account_id", "REALTIMEKIT_ACCOUNT_ID"),
+        Setting("app_id", "REALTIMEKIT_APP_ID"),
+        Setting("api_token", "REALTIMEKIT_API_TOKEN", secret=True),
+    ),
+    capabilities=capability_table(
+        meeting="start pause resume stop active list get download",
+    ),
+    documentation="https://developers.cloudflare.com/realtime/realtimekit/recording-guide",
+    client="recording_realtimekit.client:RealtimeKit",
+    emulator="recording_realtimekit.emulator:RealtimeKitEmulator",
+    # Cloudflare's R2 now, Amazon's S3 in the times of Dyte. Its pages name neither.
+    media_hosts=("*.r2.cloudflarestorage.com", "*.amazonaws.com"),
+)
+
+
+@hookimpl
+def recording_provider() -> ProviderInfo:
+    return INFO

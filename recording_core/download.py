@@ -1,0 +1,330 @@
+"""How does a file get to disk whole? Temporary file, checks, fsync, rename: all or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field, frozen
+
+from recording_core.clock import Clock
+from recording_core.errors import (
+    ChecksumMismatch,
+    DownloadError,
+    NotMedia,
+    ProviderError,
+    RateLimited,
+    StorageError,
+    Truncated,
+    Unavailable,
+)
+from recording_core.media_types import FORMATS, HEAD, looks_like_text
+from recording_core.models import MediaFile
+from recording_core.transport.deadline import Deadline
+from recording_core.transport.media import MediaResponse, MediaTransport
+from recording_core.transport.retry import backoff
+from recording_core.transport.session import NETWORK_ERRORS
+
+try:
+    import fcntl
+except ImportError:  # Windows: no lock that dies with its holder, so nothing is tidied up there
+    fcntl = None  # type: ignore[assignment, unused-ignore]
+
+__all__ = ["Fetched", "fetch_file"]
+
+_CHUNK = 1024 * 1024
+#: The longest wait between two attempts at one file, in seconds.
+_PATIENCE = 60.0
+#: A temporary file younger than this may have a writer that is about to lock it.
+_ABANDONED_AFTER = 60.0
+_CREATE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_CLOEXEC", 0)
+_CREATE |= getattr(os, "O_BINARY", 0)
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-([0-9]+)/([0-9]+)", re.ASCII)
+_SHA256 = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII)
+
+
+@frozen
+class Fetched:
+    """What was proved of a file that now stands under its final name."""
+
+    size: int
+    sha256: str
+    checks: tuple[str, ...]
+
+
+def fetch_file(
+    media: MediaTransport,
+    file: MediaFile,
+    path: Path,
+    *,
+    clock: Clock,
+    retries: int,
+    deadline: Deadline,
+    facts: Mapping[str, str],
+) -> Fetched:
+    """Fetch one media file to `path`, which never holds other than whole bytes.
+
+    An older file of that name stands until the new one is verified. `facts` are the keywords of a
+    `DownloadError`: provider and recording_id. Raises `DownloadError` and `ProviderError`.
+    """
+    if file.url is None:
+        raise NotMedia(f"the file {file.id} has no address to be fetched from", **facts)
+    with _temporary(path, facts) as out:
+        transfer = _Transfer(media, file, out, facts)
+        for attempt in range(retries + 1):
+            try:
+                transfer.attempt()
+                break
+            except (_Cut, Unavailable, RateLimited) as error:
+                if deadline.expired:
+                    raise Unavailable(
+                        f"the file did not come whole within {deadline.seconds:g} s; nothing was "
+                        "left behind",
+                        operation="download",
+                        provider=facts["provider"],
+                    ) from None
+                wait = backoff(attempt)
+                if isinstance(error, RateLimited) and error.retry_after is not None:
+                    wait = max(wait, error.retry_after.total_seconds())
+                if attempt == retries or wait > min(_PATIENCE, deadline.within(_PATIENCE)):
+                    raise transfer.given_up(error) from None
+                clock.sleep(wait)
+        fetched = transfer.verified()
+        out.commit()
+        return fetched
+
+
+class _Cut(Exception):
+    """The transfer ended before its announced end; another attempt may finish it."""
+
+
+@define
+class _Transfer:
+    """One file's bytes over as many attempts as it takes, resumed where that is provably safe."""
+
+    media: MediaTransport
+    file: MediaFile
+    out: _Temporary
+    facts: Mapping[str, str]
+    have: int = 0
+    digest: Any = field(factory=hashlib.sha256)
+    head: bytes = b""
+    etag: str | None = None
+    total: int | None = None
+    framed: bool = False
+
+    def attempt(self) -> None:
+        """Ask once, from the start or from where the last attempt was cut."""
+        # If-Range makes the server judge whether it is still the same file (RFC 9110, 13.1.5), and
+        # only a strong validator speaks of bytes.
+        resuming = self.have > 0 and self.etag is not None and self.total is not None
+        headers = {"Range": f"bytes={self.have}-", "If-Range": str(self.etag)} if resuming else {}
+        with self.media.fetch(self.file.url or "", headers) as response:
+            self._prepare(response, resuming)
+            try:
+                for chunk in response.chunks(_CHUNK):
+                    self._take(chunk, response)
+            except NETWORK_ERRORS as error:
+                raise _Cut(type(error).__name__) from None
+        if self.total is not None and self.have < self.total:
+            raise _Cut("the body ended early")
+
+    def _prepare(self, response: MediaResponse, resuming: bool) -> None:
+        encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+        if encoding not in ("", "identity"):
+            raise NotMedia(
+                f"the media host compresses ({encoding}) although asked not to", **self.facts
+            )
+        if response.status == 206 and resuming:
+            match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
+            if match and (int(match[1]), int(match[2]) + 1, int(match[3])) == (
+                self.have,
+                self.total,
+                self.total,
+            ):
+                return
+        if response.status != 200:
+            # Another range than asked for, or none that fits: whole, from zero, next time.
+            self._restart()
+            raise _Cut(f"an unfitting answer to a range, HTTP {response.status}")
+        self._restart()
+        self.framed = response.framed
+        length = response.headers.get("Content-Length", "")
+        self.total = int(length) if length.isascii() and length.isdigit() else None
+        etag = response.headers.get("ETag", "").strip()
+        self.etag = etag if etag.startswith('"') else None
+
+    def _restart(self) -> None:
+        self.have, self.head, self.etag, self.total = 0, b"", None, None
+        self.digest = hashlib.sha256()
+        self.out.rewind()
+
+    def _take(self, chunk: bytes, response: MediaResponse) -> None:
+        self.digest.update(chunk)
+        self.out.write(chunk)
+        self.have += len(chunk)
+        if len(self.head) < HEAD:
+            self.head += chunk[: HEAD - len(self.head)]
+            # An error page is told from its first bytes; no need to fetch a gigabyte of it.
+            if len(self.head) >= min(HEAD, self.total or HEAD):
+                self._judge_head(response.headers.get("Content-Type", ""))
+
+    def _judge_head(self, content_type: str) -> None:
+        known = FORMATS.get(self.file.format or "")
+        if known is not None and known.proves(self.head):
+            return
+        kind = content_type.partition(";")[0] or "no content type"
+        if looks_like_text(self.head, content_type):
+            raise NotMedia(
+                f"the media host answered a page ({kind}) in place of the media; the link may "
+                "have expired: get the recording anew",
+                **self.facts,
+            )
+        if known is not None:
+            raise NotMedia(
+                f"the bytes are no {known.name}, as the vendor announces (the host says {kind})",
+                **self.facts,
+            )
+
+    def verified(self) -> Fetched:
+        """Check what can be checked of the whole, or raise."""
+        checks: list[str] = []
+        if self.have and len(self.head) < HEAD:
+            self._judge_head("")
+        if self.have == 0 and self.file.size != 0:
+            raise Truncated("0 bytes came for a recording that should have some", **self.facts)
+        if self.total is not None or self.framed:
+            checks.append("framing")
+        if self.file.size is not None:
+            if self.have != self.file.size:
+                error = Truncated if self.have < self.file.size else ChecksumMismatch
+                raise error(
+                    f"{self.have} bytes came, {self.file.size} were announced", **self.facts
+                )
+            checks.append("size")
+        digest = self.digest.hexdigest()
+        # A malformed checksum proves nothing either way; Audian's own sample has one.
+        announced = _SHA256.fullmatch(self.file.checksum or "")
+        if announced:
+            if announced[1] != digest:
+                raise ChecksumMismatch("the bytes' SHA-256 is not the announced one", **self.facts)
+            checks.append("checksum")
+        if self.file.format in FORMATS:
+            checks.append("format")
+        if not {"framing", "size", "checksum"} & set(checks):
+            checks.append("unverified")
+        return Fetched(self.have, digest, tuple(checks))
+
+    def given_up(self, error: Exception) -> DownloadError | ProviderError:
+        if isinstance(error, DownloadError | ProviderError):
+            return error
+        announced = f" of {self.total}" if self.total is not None else ""
+        return Truncated(
+            f"the connection was cut after {self.have}{announced} bytes, at every attempt; "
+            "nothing was left behind",
+            **self.facts,
+        )
+
+
+# -- the disk -------------------------------------------------------------------------------------
+
+
+@define
+class _Temporary:
+    """A file beside its destination, held by a lock while its writer lives."""
+
+    path: Path
+    destination: Path
+    descriptor: int
+    facts: Mapping[str, str]
+    committed: bool = False
+
+    def write(self, data: bytes) -> None:
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(self.descriptor, view) :]
+        except OSError as error:
+            raise _storage(error, "write to", self.path.parent, self.facts) from None
+
+    def rewind(self) -> None:
+        try:
+            os.ftruncate(self.descriptor, 0)
+            os.lseek(self.descriptor, 0, os.SEEK_SET)
+        except OSError as error:
+            raise _storage(error, "rewrite a file in", self.path.parent, self.facts) from None
+
+    def commit(self) -> None:
+        """Make the bytes durable, then visible under the final name, then the name durable."""
+        folder = self.path.parent
+        try:
+            os.fsync(self.descriptor)
+            os.replace(self.path, self.destination)
+            self.committed = True
+            if os.name == "posix":
+                handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+                try:
+                    os.fsync(handle)
+                finally:
+                    os.close(handle)
+        except OSError as error:
+            raise _storage(error, "finish a file in", folder, self.facts) from None
+
+
+@contextmanager
+def _temporary(destination: Path, facts: Mapping[str, str]) -> Iterator[_Temporary]:
+    folder = destination.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(destination)
+        path = folder / f".{destination.name}.{secrets.token_hex(8)}.part"
+        descriptor = os.open(path, _CREATE, 0o600)
+    except OSError as error:
+        raise _storage(error, "create a file in", folder, facts) from None
+    out = _Temporary(path, destination, descriptor, facts)
+    try:
+        # The lock dies with its holder, so a crash leaves a file that anybody may remove.
+        if fcntl is not None:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield out
+    finally:
+        try:
+            os.close(descriptor)
+        finally:
+            if not out.committed:
+                path.unlink(missing_ok=True)
+
+
+def _remove_abandoned(destination: Path) -> None:
+    """Temporary files of this destination whose writers died."""
+    pattern = re.compile(rf"\.{re.escape(destination.name)}\.[0-9a-f]{{16}}\.part")
+    for entry in os.scandir(destination.parent) if fcntl is not None else ():
+        if not pattern.fullmatch(entry.name) or not entry.is_file(follow_symlinks=False):
+            continue
+        if entry.stat(follow_symlinks=False).st_mtime > time.time() - _ABANDONED_AFTER:
+            continue
+        try:
+            descriptor = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            continue  # its writer finished just now
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(entry.path)
+        except OSError:
+            pass  # its writer lives
+        finally:
+            os.close(descriptor)
+
+
+def _storage(error: OSError, what: str, folder: Path, facts: Mapping[str, str]) -> StorageError:
+    reason = os.strerror(error.errno) if error.errno else type(error).__name__
+    return StorageError(
+        f"cannot {what} {folder}: {reason}. What stood there before is untouched", **facts
+    )

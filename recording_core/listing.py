@@ -1,0 +1,372 @@
+"""Is the list complete? A sweep that yields each recording once and says what it could not see.
+
+A provider cuts what is asked into windows (of time, where its vendor has them) and reads one page
+at a time; this module fetches ahead, decides, deduplicates, and reads again what moved meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+from attrs import define, field, frozen
+
+from recording_core.errors import MalformedPayload, PaginationError, RecordingError
+from recording_core.models import CommunicationSession, Recording
+from recording_core.status import RecordingStatus
+
+__all__ = ["Coverage", "Listing", "Page", "Query", "Window", "read_rows"]
+
+#: Empty pages in a row that a vendor may send before we call it endless.
+_EMPTY_PAGES = 3
+#: How often a window whose rows move is read again before we say that it never held still.
+_PASSES = 6
+
+
+@frozen
+class Query:
+    """What is asked: `[since, until)` by `created_at`, else `started_at`; None is unbounded."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    target: CommunicationSession | None = None
+    statuses: frozenset[RecordingStatus] | None = None
+
+    def wants(self, recording: Recording) -> bool:
+        """Decided here, never by a vendor's filter: their readings of a time differ."""
+        when = recording.created_at or recording.started_at
+        if when is not None:
+            if self.since is not None and when < self.since:
+                return False
+            if self.until is not None and when >= self.until:
+                return False
+        if self.target is not None and recording.target not in (None, self.target):
+            return False
+        return self.statuses is None or recording.status in self.statuses
+
+
+@frozen
+class Window:
+    """One independent piece of a sweep; its bounds as the vendor is asked, if it can be."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@frozen
+class Page:
+    """One page as a provider read it.
+
+    `next` is the cursor of the page after this one; `more` are the cursors of all pages after this
+    one, where the first page tells them, so that they can be fetched at once. `total` is what the
+    vendor says the whole window holds. `last` ends the window although the vendor has more, such
+    as at the first row before `since`.
+    """
+
+    recordings: Sequence[Recording]
+    unreadable: tuple[str, ...] = ()
+    total: int | None = None
+    next: Any = None
+    more: Iterable[Any] = ()
+    last: bool = False
+
+
+@frozen
+class Coverage:
+    """How much of what was asked was seen.
+
+    `promised` is what the vendor counts, None where it does not; `seen` are distinct recordings
+    that it showed, `doubled` those it showed again, `late` those that only a second pass found,
+    `undated` those yielded although they name no time. `complete` is about what could be asked;
+    `blind` names what this vendor cannot enumerate at all.
+    """
+
+    windows: int = 0
+    pages: int = 0
+    promised: int | None = None
+    seen: int = 0
+    doubled: int = 0
+    unreadable: int = 0
+    late: int = 0
+    undated: int = 0
+    errors: tuple[str, ...] = ()
+    complete: bool = False
+    blind: tuple[str, ...] = ()
+
+
+def read_rows(
+    rows: Iterable[Any], read: Callable[[Mapping[str, Any]], Recording]
+) -> tuple[list[Recording], tuple[str, ...]]:
+    """Map a page's rows; one that cannot be read costs itself alone. (recordings, reasons)"""
+    recordings: list[Recording] = []
+    reasons: list[str] = []
+    for index, row in enumerate(rows):
+        try:
+            if type(row) is not dict:
+                raise MalformedPayload("not an object")
+            recordings.append(read(row))
+        except MalformedPayload as error:
+            reasons.append(f"row {index}: {error.message}")
+    return recordings, tuple(reasons)
+
+
+class Listing:
+    """The answer to `Provider.list`: lazy, complete, each recording once.
+
+    Rows come newest first where the vendor has an order; those that only an overlap or a second
+    pass found come last. `coverage` is final when the iterator ends or raises; iterating again
+    sweeps again.
+    """
+
+    def __init__(
+        self,
+        query: Query,
+        windows: Callable[[Query], Sequence[Window]],
+        fetch: Callable[[Query, Window, Any], Page],
+        *,
+        workers: int,
+        now: Callable[[], datetime],
+        blind: tuple[str, ...] = (),
+    ) -> None:
+        self.query = query
+        self._windows = windows
+        self._fetch = fetch
+        self._workers = workers
+        self._now = now
+        self._blind = blind
+        self._count = _Count()
+
+    @property
+    def coverage(self) -> Coverage:
+        """What was asked, what was seen, what could not be seen."""
+        count = self._count
+        return Coverage(
+            windows=count.windows,
+            pages=count.pages,
+            promised=count.promised,
+            seen=count.seen,
+            doubled=count.doubled,
+            unreadable=count.unreadable,
+            late=count.late,
+            undated=count.undated,
+            errors=tuple(count.errors),
+            complete=count.ended and not count.errors and not count.unreadable,
+            blind=self._blind,
+        )
+
+    def __iter__(self) -> Iterator[Recording]:
+        self._count = count = _Count()
+        try:
+            windows = self._windows(self.query)
+            count.windows = len(windows)
+            yield from _Sweep(self.query, self._fetch, self._workers, self._now(), count).run(
+                windows
+            )
+        except RecordingError as error:
+            count.errors.append(str(error))
+            raise
+
+    def __repr__(self) -> str:
+        return f"<Listing {self.query} seen={self._count.seen}>"
+
+
+@define
+class _Count:
+    """The numbers of one sweep as it goes."""
+
+    windows: int = 0
+    pages: int = 0
+    promised: int | None = None
+    seen: int = 0
+    doubled: int = 0
+    unreadable: int = 0
+    late: int = 0
+    undated: int = 0
+    errors: list[str] = field(factory=list)
+    ended: bool = False
+
+
+@define(eq=False)
+class _Pass:
+    """One reading of one window: its pages in order, fetched ahead as far as they are known."""
+
+    window: Window
+    number: int
+    index: int
+    jobs: deque[Future[Page]] = field(factory=deque)
+    known: Iterator[Any] = field(factory=lambda: iter((None,)))
+    newest: Future[Page] | None = None
+    cursors: set[Any] = field(factory=set)
+    ended: bool = False
+    # what the pages told
+    rows: int = 0
+    empty: int = 0
+    total: int | None = None
+    moved: bool = False
+    fresh: int = 0
+    last_page: tuple[str, str, int] | None = None
+
+    def take(self) -> tuple[Any, ...]:
+        """The next cursor that is known, in a tuple; empty where there is none (yet)."""
+        if self.ended:
+            return ()
+        for cursor in self.known:
+            self.cursors.add(cursor)
+            return (cursor,)
+        if self.newest is not None and self.newest.done() and not self.newest.exception():
+            page = self.newest.result()
+            self.newest = None
+            if not page.last:
+                self.follow(page)
+                return self.take()
+        return ()
+
+    def follow(self, page: Page) -> None:
+        """The page's own word on what comes after it."""
+        if page.next is not None:
+            if page.next in self.cursors:
+                raise PaginationError(
+                    "the vendor's cursor repeats: the listing would never end. What was yielded is "
+                    "right, and not all"
+                )
+            self.known = iter((page.next,))
+        else:
+            self.known = iter(page.more)
+
+
+class _Sweep:
+    """One iteration over a listing."""
+
+    def __init__(
+        self,
+        query: Query,
+        fetch: Callable[[Query, Window, Any], Page],
+        workers: int,
+        started: datetime,
+        count: _Count,
+    ) -> None:
+        self._query = query
+        self._fetch = fetch
+        self._workers = workers
+        self._started = started
+        self._count = count
+        #: id -> the pass that showed it last
+        self._seen: dict[str, int] = {}
+        self._held = 0
+
+    def run(self, windows: Sequence[Window]) -> Iterator[Recording]:
+        passes = deque(_Pass(window, 1, index) for index, window in enumerate(windows))
+        number = len(passes)
+        pool = ThreadPoolExecutor(self._workers, thread_name_prefix="recording-list")
+        promised: list[int | None] = []
+        try:
+            while passes:
+                current = passes[0]
+                self._fill(passes, pool)
+                if current.jobs:
+                    page = current.jobs.popleft().result()
+                    # Ahead of the consumer, who may take long over this page's rows.
+                    self._judge(current, page)
+                    self._held -= 1
+                    self._fill(passes, pool)
+                    yield from self._rows(current, page)
+                    continue
+                passes.popleft()
+                if self._must_repeat(current):
+                    passes.append(_Pass(current.window, current.number + 1, number))
+                    number += 1
+                else:
+                    promised.append(current.total)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+        known = [total for total in promised if total is not None]
+        self._count.promised = sum(known) if known and len(known) == len(promised) else None
+        self._count.ended = True
+
+    def _fill(self, passes: deque[_Pass], pool: ThreadPoolExecutor) -> None:
+        """Fetch ahead, in order, as far as cursors are known and pages may be held."""
+        for each in passes:
+            while self._held < self._workers:
+                taken = each.take()
+                if not taken:
+                    break
+                each.newest = pool.submit(self._fetch, self._query, each.window, taken[0])
+                each.jobs.append(each.newest)
+                self._held += 1
+            if self._held >= self._workers:
+                return
+
+    def _judge(self, current: _Pass, page: Page) -> None:
+        """Count a page, and see whether its window moves, repeats or never ends."""
+        self._count.pages += 1
+        self._count.unreadable += len(page.unreadable)
+        size = len(page.recordings) + len(page.unreadable)
+        current.rows += size
+        if page.total is not None:
+            current.moved = current.moved or current.total not in (None, page.total)
+            current.total = page.total
+        shape = (page.recordings[0].id, page.recordings[-1].id, size) if page.recordings else None
+        if shape is not None and shape == current.last_page:
+            raise PaginationError("the vendor sends the same page again and again")
+        current.last_page = shape
+        current.empty = 0 if size else current.empty + 1
+        if page.last:
+            current.total = None  # it counts what lies beyond, too
+            self._end(current)
+        elif not size and current.total is not None and current.rows >= current.total:
+            self._end(current)
+        elif current.empty >= _EMPTY_PAGES:
+            raise PaginationError(
+                f"{current.empty} empty pages in a row, and the vendor still names a next one"
+            )
+
+    def _end(self, current: _Pass) -> None:
+        """No page after this one counts, also of those that are on their way."""
+        current.ended = True
+        for job in current.jobs:
+            job.cancel()
+        self._held -= len(current.jobs)
+        current.jobs.clear()
+
+    def _rows(self, current: _Pass, page: Page) -> Iterator[Recording]:
+        for recording in page.recordings:
+            before = self._seen.get(recording.id)
+            self._seen[recording.id] = current.index
+            if before is not None:
+                if before == current.index:
+                    current.moved = True
+                if current.number == 1:
+                    self._count.doubled += 1
+                continue
+            self._count.seen += 1
+            when = recording.created_at or recording.started_at
+            if when is None:
+                self._count.undated += 1
+            if when is None or when < self._started:
+                current.fresh += 1
+            if self._query.wants(recording):
+                if current.number > 1:
+                    self._count.late += 1
+                yield recording
+
+    def _must_repeat(self, done: _Pass) -> bool:
+        """Whether a window is read again: rows moved under us, or were promised and not shown."""
+        short = done.total is not None and done.rows < done.total
+        if not done.moved and not short:
+            return False
+        if done.number > 1 and not done.fresh:
+            # A whole pass that found nothing new: a fixed point, whatever the vendor counts.
+            if short:
+                self._count.errors.append(
+                    f"the vendor promised {done.total} recordings and showed {done.rows}"
+                )
+            return False
+        if done.number >= _PASSES:
+            self._count.errors.append(
+                f"a window never held still: {_PASSES} passes, and the last still found new rows"
+            )
+            return False
+        return True

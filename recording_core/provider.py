@@ -1,0 +1,822 @@
+"""What can one do with a vendor's account? The verbs, the same for every vendor."""
+
+from __future__ import annotations
+
+import logging
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+from attrs import evolve, field, frozen
+from requests.auth import AuthBase
+
+from recording_core import plugins
+from recording_core.capabilities import Operation, ProviderInfo
+from recording_core.clock import Clock, SystemClock
+from recording_core.download import fetch_file
+from recording_core.errors import (
+    AuthenticationFailed,
+    ConfigurationError,
+    NotFound,
+    NotReady,
+    OutcomeUnknown,
+    PluginError,
+    RateLimited,
+    RecordingError,
+    Unavailable,
+    UnsupportedOperation,
+)
+from recording_core.listing import Listing, Page, Query, Window
+from recording_core.models import (
+    CommunicationSession,
+    Copy,
+    FileRole,
+    Interval,
+    MediaFile,
+    Recording,
+    RecordingSession,
+    SessionKind,
+    check_id,
+)
+from recording_core.naming import file_name
+from recording_core.status import FINAL, RecordingStatus
+from recording_core.transport.deadline import Deadline
+from recording_core.transport.media import MediaTransport
+from recording_core.transport.session import Refusal, Transport
+from recording_core.transport.settings import HttpSettings
+
+__all__ = ["Connection", "Provider", "Recorder", "StartRequest", "connect"]
+
+_log = logging.getLogger("recording_core")
+
+#: `wait` asks after so many seconds first, then ever less often.
+_FIRST_LOOK, _SLOWEST_LOOK = 0.5, 10.0
+
+
+class Connection:
+    """What `connect` hands to a provider: whose account, where, how, and with what credentials.
+
+    `settings` has every `Setting` of the plugin's `ProviderInfo` by name; those that may stay
+    unset are empty strings. Neither printed nor pickled.
+    """
+
+    __slots__ = ("account", "base_url", "clock", "http", "info", "settings")
+
+    def __init__(
+        self,
+        info: ProviderInfo,
+        *,
+        settings: Mapping[str, str],
+        account: str = "default",
+        base_url: str | None = None,
+        http: HttpSettings | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.info = info
+        self.account = account
+        self.base_url = base_url
+        self.http = http or HttpSettings()
+        self.settings = settings
+        self.clock = clock or SystemClock()
+
+    def secrets(self) -> list[str]:
+        """The values that no text may show."""
+        return [self.settings[setting.name] for setting in self.info.settings if setting.secret]
+
+    def __repr__(self) -> str:
+        return f"<Connection to {self.info.name} account={self.account!r}>"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a connection holds credentials and is not pickled; connect anew there")
+
+
+@frozen
+class StartRequest:
+    """What `start` was asked for, checked. `extra` goes to the vendor as it is."""
+
+    target: CommunicationSession
+    format: str | None = None
+    max_duration: timedelta | None = None
+    channels: int | None = None
+    participants: tuple[str, ...] = ()
+    tracks: bool = False
+    title: str | None = None
+    callback_url: str | None = field(default=None, repr=False)
+    extra: Mapping[str, Any] = field(factory=dict, repr=False)
+
+    def said(self) -> dict[str, Any]:
+        """The shared parameters that were given, by the keyword of `start`."""
+        given = {
+            "format": self.format,
+            "max_duration": self.max_duration,
+            "channels": self.channels,
+            "participant": self.participants or None,
+            "tracks": self.tracks or None,
+            "title": self.title,
+            "callback_url": self.callback_url,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+
+class Provider(ABC):
+    """One vendor account that one is connected to. Thread-safe; a context manager.
+
+    A plugin's author writes the underscored methods that the capabilities name, and sets
+    `default_base_url`; the public verbs check arguments and capabilities, announce what happened,
+    and need no override.
+    """
+
+    #: the API, without a slash at its end
+    default_base_url: ClassVar[str]
+    #: requests a second that the vendor publishes; None for none
+    rate: ClassVar[float | None] = None
+    #: seconds until media's first byte; a vendor that packs files first needs more
+    media_first_byte: ClassVar[float] = 60.0
+    #: hosts that get the API's credentials after they answered 401, over https
+    credential_hosts: ClassVar[tuple[str, ...]] = ()
+    #: the keywords of `start` that the vendor can be told, by kind
+    start_parameters: ClassVar[Mapping[SessionKind, frozenset[str]]] = {}
+    #: what this vendor cannot enumerate, in words, for `coverage.blind`
+    blind: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, connection: Connection) -> None:
+        self.info = connection.info
+        self.name = connection.info.name
+        self.account = connection.account
+        self.clock: Clock = connection.clock
+        self.http = connection.http
+        self.transport = Transport(
+            provider=self.name,
+            base_url=connection.base_url or self.default_base_url,
+            auth=self._auth(connection.settings),
+            secrets=connection.secrets(),
+            settings=connection.http,
+            clock=self.clock,
+            rate=self.rate,
+            refusal=self._refusal,
+        )
+        self.media = MediaTransport(
+            self.transport,
+            vendor_hosts=self.info.media_hosts,
+            credential_hosts=self.credential_hosts,
+            first_byte=self.media_first_byte,
+        )
+
+    # -- what a plugin's author writes -----------------------------------------------------------
+
+    @abstractmethod
+    def _auth(self, settings: Mapping[str, str]) -> AuthBase:
+        """What signs a request to the API. `HeaderAuth`, requests' `HTTPBasicAuth`, or your own."""
+
+    def _refusal(self, payload: Any) -> Refusal:
+        """What an error body says. `kind` only where the HTTP status does not tell the class."""
+        return Refusal()
+
+    def _start(self, request: StartRequest) -> RecordingSession:
+        raise NotImplementedError
+
+    def _pause(self, session: RecordingSession) -> RecordingSession:
+        """Suspend. Success where it is paused already."""
+        raise NotImplementedError
+
+    def _resume(self, session: RecordingSession) -> RecordingSession:
+        """Go on. Success where it records already."""
+        raise NotImplementedError
+
+    def _stop(self, session: RecordingSession) -> RecordingSession:
+        """End. Success where nothing records any more."""
+        raise NotImplementedError
+
+    def _active(self, target: CommunicationSession) -> RecordingSession | None:
+        raise NotImplementedError
+
+    def _windows(self, query: Query) -> Sequence[Window]:
+        """How a sweep is cut; newest first. One window unless the vendor's listing wants more."""
+        return (Window(query.since, query.until),)
+
+    def _page(self, query: Query, window: Window, cursor: Any) -> Page:
+        """Read one page; `cursor` is None for a window's first."""
+        raise NotImplementedError
+
+    def _get(self, recording_id: str, target: CommunicationSession | None) -> Recording:
+        raise NotImplementedError
+
+    def _delete(self, recording_id: str, target: CommunicationSession | None) -> None:
+        raise NotImplementedError
+
+    def _observe(self, session: RecordingSession) -> RecordingSession:
+        """The session as the vendor sees it now, with its recordings; for `wait`."""
+        if session.id is None:
+            since = session.started_at - timedelta(minutes=5) if session.started_at else None
+            found = tuple(self.list(since=since, target=session.target))
+            if not found:
+                return session
+        else:
+            found = (self._get(session.id, session.target),)
+        return _with_recordings(session, found)
+
+    # -- the verbs -------------------------------------------------------------------------------
+
+    def start(
+        self,
+        target: CommunicationSession,
+        *,
+        format: str | None = None,
+        max_duration: timedelta | None = None,
+        channels: int | None = None,
+        participant: str | Sequence[str] | None = None,
+        tracks: bool = False,
+        title: str | None = None,
+        callback_url: str | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> RecordingSession:
+        """Start recording a call, conference or meeting. Sent at most once.
+
+        Raises `UnsupportedOperation` for what this vendor cannot be told, before any request, and
+        `OutcomeUnknown` where it may have started all the same.
+        """
+        request = StartRequest(
+            target=_checked_target(target),
+            format=_checked_word(format, "format"),
+            max_duration=_checked_duration(max_duration, "max_duration"),
+            channels=_checked_channels(channels),
+            participants=_checked_participants(participant),
+            tracks=bool(tracks),
+            title=_checked_text(title, "title"),
+            callback_url=_checked_text(callback_url, "callback_url"),
+            extra=_checked_extra(extra),
+        )
+        self._must(Operation.START, target.kind)
+        possible = self.start_parameters.get(target.kind, frozenset())
+        for name in request.said():
+            if name not in possible:
+                raise UnsupportedOperation(
+                    f"{self.info.label} cannot be told {name} when a {target.kind} is recorded; "
+                    f"it can: {', '.join(sorted(possible)) or 'nothing'}, and extra"
+                )
+        sent_at = self.clock.now()
+        try:
+            session = self._start(request)
+        except OutcomeUnknown as error:
+            error.target, error.sent_at = target, sent_at
+            error.parameters = self.transport.secrets.redact_payload(
+                {name: str(value) for name, value in request.said().items()} | dict(request.extra)
+            )
+            raise
+        if session.started_at is None and session.status is RecordingStatus.RECORDING:
+            session = evolve(session, started_at=sent_at)
+        self._announce(session, None)
+        return session
+
+    def pause(self, session: RecordingSession) -> RecordingSession:
+        """Suspend recording, such as while a card number is read out. May be repeated."""
+        self._must(Operation.PAUSE, self._own(session).target.kind)
+        at = self.clock.now()
+        after = self._pause(session)
+        if not after.pauses or after.pauses[-1].end is not None:
+            after = evolve(after, pauses=(*after.pauses, Interval(at)))
+        self._announce(after, session)
+        return after
+
+    def resume(self, session: RecordingSession) -> RecordingSession:
+        """Go on after a pause. May be repeated."""
+        self._must(Operation.RESUME, self._own(session).target.kind)
+        after = _closed_pause(self._resume(session), self.clock.now())
+        self._announce(after, session)
+        return after
+
+    def stop(self, session: RecordingSession) -> RecordingSession:
+        """End recording. Success also where nothing records any more; may be repeated."""
+        self._must(Operation.STOP, self._own(session).target.kind)
+        at = self.clock.now()
+        after = _closed_pause(self._stop(session), at)
+        if after.stopped_at is None:
+            after = evolve(after, stopped_at=at)
+        self._announce(after, session)
+        return after
+
+    def active(self, target: CommunicationSession) -> RecordingSession | None:
+        """The recording that runs now, by whomever it was started; None where none does."""
+        self._must(Operation.ACTIVE, _checked_target(target).kind)
+        return self._active(target)
+
+    def record(self, target: CommunicationSession, **as_start: Any) -> Recorder:
+        """A context manager that starts on entering and stops on leaving, also after an error."""
+        return Recorder(self, _checked_target(target), as_start)
+
+    def wait(self, session: RecordingSession, *, timeout: timedelta) -> RecordingSession:
+        """Return the session once each of its recordings is final, also if it failed.
+
+        Raises `NotReady`, which carries the last session seen, at the timeout.
+        """
+        self._must(Operation.GET, self._own(session).target.kind)
+        limit = _checked_duration(timeout, "timeout")
+        assert limit is not None  # noqa: S101  # a timeout is no option here: only None gives None
+        end = self.clock.monotonic() + limit.total_seconds()
+        pause = _FIRST_LOOK
+        while True:
+            try:
+                session = self._observe(session)
+            except (Unavailable, RateLimited) as error:
+                _log.info("%s: asking again after %s", self.name, type(error).__name__)
+            if session.recordings and all(one.status in FINAL for one in session.recordings):
+                return session
+            left = end - self.clock.monotonic()
+            if left <= 0:
+                raise NotReady(
+                    f"the recording of {session.target} is {session.status} after "
+                    f"{limit.total_seconds():g} s; wait longer, or look again later",
+                    session=session,
+                    provider=self.name,
+                    operation="wait",
+                )
+            self.clock.sleep(min(pause, left))
+            pause = min(pause * 1.5, _SLOWEST_LOOK)
+
+    def list(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        target: CommunicationSession | None = None,
+        status: RecordingStatus | str | Iterable[RecordingStatus | str] | None = None,
+    ) -> Listing:
+        """Recordings in `[since, until)`, lazily; everything without `since`. See `Listing`."""
+        query = Query(
+            _checked_time(since, "since"),
+            _checked_time(until, "until"),
+            _checked_target(target) if target is not None else None,
+            _checked_statuses(status),
+        )
+        if query.since is not None and query.until is not None and query.since > query.until:
+            raise ValueError("since is after until: the window is empty")
+        self._must(Operation.LIST, target.kind if target is not None else None)
+        return Listing(
+            query,
+            self._windows,
+            self._read_page,
+            workers=self.http.workers,
+            now=self.clock.now,
+            blind=self.blind if target is None else (),
+        )
+
+    def get(
+        self, recording_or_id: Recording | str, *, target: CommunicationSession | None = None
+    ) -> Recording:
+        """The recording as the vendor knows it now. Raises `NotFound`."""
+        recording_id, target = self._address(recording_or_id, target, Operation.GET)
+        return _with_target(self._get(recording_id, target), target)
+
+    def download(
+        self,
+        recording_or_id: Recording | str,
+        directory: str | os.PathLike[str],
+        *,
+        target: CommunicationSession | None = None,
+        files: FileRole | str | MediaFile | Iterable[FileRole | str | MediaFile] | None = None,
+        timeout: timedelta | None = None,
+    ) -> tuple[Copy, ...]:
+        """Copy a recording's files (or those of the given roles or ids) into a directory.
+
+        Each is streamed to a temporary file, checked, and only then named; one `Copy` a file.
+        Raises `NotReady` before the media is there, `NotFound` once it is gone, `DownloadError`.
+        """
+        recording_id, target = self._address(recording_or_id, target, Operation.DOWNLOAD)
+        limit = _checked_duration(timeout, "timeout")
+        with Deadline(limit.total_seconds() if limit else None) as deadline:
+            recording = self._fetchable(recording_or_id, recording_id, target)
+            wanted = _chosen(recording, files)
+            return self._download(recording, wanted, Path(directory), deadline)
+
+    def delete(
+        self, recording_or_id: Recording | str, *, target: CommunicationSession | None = None
+    ) -> None:
+        """Delete a recording at the vendor, for good. Raises `NotFound`."""
+        recording_id, target = self._address(recording_or_id, target, Operation.DELETE)
+        self._delete(recording_id, target)
+
+    def can(self, operation: Operation, kind: SessionKind | None = None) -> bool:
+        """Whether this vendor can be told so; without a kind, for any."""
+        return self.info.can(operation, kind)
+
+    def close(self) -> None:
+        """Close the connections that are kept alive."""
+        self.media.close()
+        self.transport.close()
+
+    # -- below the verbs -------------------------------------------------------------------------
+
+    def _read_page(self, query: Query, window: Window, cursor: Any) -> Page:
+        page = self._page(query, window, cursor)
+        if query.target is None:
+            return page
+        return evolve(
+            page, recordings=[_with_target(each, query.target) for each in page.recordings]
+        )
+
+    def _fetchable(
+        self,
+        given: Recording | str,
+        recording_id: str,
+        target: CommunicationSession | None,
+    ) -> Recording:
+        """A recording whose files can be asked for now: the given one, or as the vendor has it."""
+        recording = given if isinstance(given, Recording) else None
+        if recording is None or not _fresh(recording, self.clock.now()):
+            recording = _with_target(self._get(recording_id, target), target)
+        facts: dict[str, Any] = {"provider": self.name, "operation": "download"}
+        if recording.status in (RecordingStatus.AVAILABLE, RecordingStatus.UNKNOWN):
+            return recording
+        if recording.status in FINAL:
+            raise NotFound(
+                f"recording {recording_id} is {recording.status}: there is no media to fetch",
+                **facts,
+            )
+        raise NotReady(
+            f"recording {recording_id} is {recording.status}: its media is not there yet; "
+            "wait for it",
+            **facts,
+        )
+
+    def _download(
+        self,
+        recording: Recording,
+        files: Sequence[MediaFile],
+        directory: Path,
+        deadline: Deadline,
+    ) -> tuple[Copy, ...]:
+        if not recording.files:
+            raise UnsupportedOperation(
+                f"recording {recording.id} at {self.info.label} has no file that its API gives "
+                "out: the media went to a storage of your own"
+            )
+        alone = len(recording.files) == 1
+        return tuple(
+            self._copy(
+                recording, file, directory / file_name(recording, file, alone=alone), deadline
+            )
+            for file in files
+        )
+
+    def _copy(self, recording: Recording, file: MediaFile, path: Path, deadline: Deadline) -> Copy:
+        facts = {"provider": self.name, "recording_id": recording.id}
+        try:
+            try:
+                fetched = self._fetch(file, path, deadline, facts)
+            except AuthenticationFailed:
+                # A link that expired since it was listed; the vendor may sign a new one.
+                again = self._get(recording.id, recording.target)
+                renewed = next((each for each in again.files if each.id == file.id), file)
+                if renewed.url == file.url:
+                    raise
+                fetched = self._fetch(file := renewed, path, deadline, facts)
+        except NotFound as error:
+            self._get(recording.id, recording.target)  # NotFound, if the recording itself is gone
+            raise NotReady(
+                f"recording {recording.id} is listed, and its media host answers 404: not stored "
+                "yet, or removed. Try again in a minute",
+                provider=self.name,
+                operation="download",
+                status=error.status,
+            ) from None
+        return Copy(
+            provider=self.name,
+            account=self.account,
+            recording_id=recording.id,
+            file=file,
+            path=path,
+            size=fetched.size,
+            sha256=fetched.sha256,
+            checks=fetched.checks,
+            made_at=self.clock.now(),
+        )
+
+    def _fetch(
+        self, file: MediaFile, path: Path, deadline: Deadline, facts: Mapping[str, str]
+    ) -> Any:
+        return fetch_file(
+            self.media,
+            file,
+            path,
+            clock=self.clock,
+            retries=self.http.retries,
+            deadline=deadline,
+            facts=facts,
+        )
+
+    def _must(self, operation: Operation, kind: SessionKind | None) -> None:
+        """Raise `UnsupportedOperation` for what cannot be said, before anything is sent."""
+        if self.info.can(operation, kind):
+            return
+        kinds = [each for each in SessionKind if self.info.can(operation, each)]
+        what = f"{operation} a {kind}'s recording" if kind else f"{operation} recordings"
+        only = f"; it can for: {', '.join(kinds)}" if kinds else ""
+        raise UnsupportedOperation(f"{self.info.label} cannot {what}{only}")
+
+    def _own(self, session: RecordingSession) -> RecordingSession:
+        if not isinstance(session, RecordingSession):
+            raise TypeError(f"session must be a RecordingSession, not {type(session).__name__}")
+        if session.provider != self.name:
+            raise ValueError(f"this session is {session.provider}'s, and not {self.name}'s")
+        return session
+
+    def _address(
+        self,
+        given: Recording | str,
+        target: CommunicationSession | None,
+        operation: Operation,
+    ) -> tuple[str, CommunicationSession | None]:
+        if target is not None:
+            _checked_target(target)
+        kind = target.kind if target is not None else None
+        if isinstance(given, Recording):
+            if given.provider != self.name:
+                raise ValueError(f"this recording is {given.provider}'s, and not {self.name}'s")
+            target = target or given.target
+            kind = target.kind if target is not None else given.kind
+            recording_id = given.id
+        else:
+            recording_id = check_id(given, "a recording's id")
+        self._must(operation, kind)
+        return recording_id, target
+
+    def _announce(self, session: RecordingSession, previous: RecordingSession | None) -> None:
+        plugins.announce("recording_session_changed", session=session, previous=previous)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} account={self.account!r} at {self.transport.base_url}>"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a provider holds credentials and is not pickled; connect anew there")
+
+
+class Recorder:
+    """A recording that runs while a `with` block does. `session` is its current state."""
+
+    def __init__(
+        self, provider: Provider, target: CommunicationSession, as_start: Mapping[str, Any]
+    ) -> None:
+        self._provider = provider
+        self._target = target
+        self._as_start = as_start
+        self._session: RecordingSession | None = None
+
+    @property
+    def session(self) -> RecordingSession:
+        """The session as the last verb left it. `RecordingError` before the block is entered."""
+        if self._session is None:
+            raise RecordingError("nothing is recorded yet: use `with provider.record(...)`")
+        return self._session
+
+    def can(self, operation: Operation) -> bool:
+        """Whether the vendor can be told so for what is being recorded."""
+        return self._provider.can(operation, self._target.kind)
+
+    def pause(self) -> RecordingSession:
+        """As `Provider.pause`."""
+        self._session = self._provider.pause(self.session)
+        return self._session
+
+    def resume(self) -> RecordingSession:
+        """As `Provider.resume`."""
+        self._session = self._provider.resume(self.session)
+        return self._session
+
+    def stop(self) -> RecordingSession:
+        """As `Provider.stop`; leaving the block then sends nothing more."""
+        self._session = self._provider.stop(self.session)
+        return self._session
+
+    def __enter__(self) -> Self:
+        self._session = self._provider.start(self._target, **self._as_start)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.session.stopped_at is not None:
+            return
+        try:
+            self.stop()
+        except RecordingError as failure:
+            if error is None:
+                raise
+            # The body's own error matters more; that the recording may still run must not be lost.
+            error.add_note(f"and the recording of {self._target} could not be stopped: {failure}")
+            _log.warning(
+                "%s: the recording of %s could not be stopped: %s",
+                self._provider.name,
+                self._target,
+                failure,
+            )
+
+    def __repr__(self) -> str:
+        return f"<Recorder of {self._target} at {self._provider.name}>"
+
+
+def connect(
+    provider: str,
+    *,
+    account: str = "default",
+    base_url: str | None = None,
+    http: HttpSettings | None = None,
+    **credentials: str | None,
+) -> Provider:
+    """Connect to an installed provider, with credentials by keyword or from the environment.
+
+    `base_url` may also come from `<PROVIDER>_BASE_URL`. Sends nothing. Raises `ConfigurationError`
+    for a setting that is missing, unknown or malformed, and `PluginError` for a provider that is
+    not installed or broken.
+    """
+    info = plugins.provider_info(provider)
+    unknown = sorted(set(credentials) - {setting.name for setting in info.settings})
+    if unknown:
+        takes = ", ".join(setting.name for setting in info.settings)
+        raise ConfigurationError(
+            f"{provider} takes no setting {', '.join(unknown)}; it takes {takes}"
+        )
+    settings: dict[str, str] = {}
+    for setting in info.settings:
+        value = credentials.get(setting.name)
+        if value is None:
+            value = os.environ.get(setting.env) or setting.default
+        if value is None or (value == "" and setting.default is None):
+            raise ConfigurationError(
+                f"{provider} needs {setting.name}: pass it to connect() or set {setting.env}"
+            )
+        settings[setting.name] = _checked_setting(provider, setting.name, value)
+    if not isinstance(account, str) or not account.strip():
+        raise ConfigurationError("account must be a name, such as 'default'")
+    client = plugins.load_object(info, "client")
+    if not (isinstance(client, type) and issubclass(client, Provider)):
+        raise PluginError(f"provider {provider!r} names {info.client} as its client: no Provider")
+    base_url = base_url or os.environ.get(f"{provider.upper()}_BASE_URL") or None
+    connected: Provider = client(
+        Connection(info, settings=settings, account=account, base_url=base_url, http=http)
+    )
+    return connected
+
+
+# -- arguments ------------------------------------------------------------------------------------
+
+
+def _checked_setting(provider: str, name: str, value: object) -> str:
+    # The value itself is never quoted: it is a credential.
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{provider}'s {name} must be a str, not {type(value).__name__}")
+    if any(not 0x21 <= ord(character) <= 0x7E for character in value):
+        raise ConfigurationError(
+            f"{provider}'s {name} holds a space, a line break or a non-ASCII character; "
+            "was it copied whole?"
+        )
+    return value
+
+
+def _checked_target(target: object) -> CommunicationSession:
+    if not isinstance(target, CommunicationSession):
+        raise TypeError(
+            f"target must be call(id), conference(id) or meeting(id), not {type(target).__name__}"
+        )
+    return target
+
+
+def _checked_time(value: object, name: str) -> datetime | None:
+    if value is None:
+        return None
+    if not isinstance(value, datetime):
+        raise TypeError(f"{name} must be a datetime, not {type(value).__name__}")
+    if value.tzinfo is None or value.utcoffset() is None:
+        raise ValueError(f"{name} must be aware, such as datetime(2026, 1, 1, tzinfo=UTC)")
+    return value
+
+
+def _checked_duration(value: object, name: str) -> timedelta | None:
+    if value is None:
+        return None
+    if not isinstance(value, timedelta):
+        raise TypeError(f"{name} must be a timedelta, not {type(value).__name__}")
+    if value <= timedelta(0):
+        raise ValueError(f"{name} must be longer than nothing")
+    return value
+
+
+def _checked_text(value: object, name: str) -> str | None:
+    return None if value is None else check_id(value, name)
+
+
+def _checked_word(value: object, name: str) -> str | None:
+    return None if value is None else check_id(value, name).lower()
+
+
+def _checked_channels(value: object) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"channels must be an int, not {type(value).__name__}")
+    if value < 1:
+        raise ValueError("channels must be at least 1")
+    return value
+
+
+def _checked_participants(value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return (check_id(value, "participant"),)
+    if not isinstance(value, Iterable):
+        raise TypeError("participant must be an id or several")
+    several = tuple(check_id(each, "participant") for each in value)
+    if not several:
+        raise ValueError("participant must name at least one, or be left out")
+    return several
+
+
+def _checked_extra(value: object) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise TypeError(f"extra must be a mapping, not {type(value).__name__}")
+    return dict(value)
+
+
+def _checked_statuses(value: Any) -> frozenset[RecordingStatus] | None:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return frozenset({RecordingStatus(value)})
+    return frozenset(RecordingStatus(each) for each in value)
+
+
+def _chosen(recording: Recording, files: Any) -> tuple[MediaFile, ...]:
+    if files is None:
+        return recording.files
+    if isinstance(files, str | MediaFile):
+        files = (files,)
+    chosen: list[MediaFile] = []
+    for each in files:
+        wanted = each.id if isinstance(each, MediaFile) else str(each)
+        found = [file for file in recording.files if wanted in (file.id, str(file.role))]
+        if not found:
+            has = ", ".join(f"{file.id} ({file.role})" for file in recording.files) or "none"
+            raise ValueError(f"recording {recording.id} has no file {wanted!r}; it has: {has}")
+        chosen += [file for file in found if file not in chosen]
+    return tuple(chosen)
+
+
+# -- values ---------------------------------------------------------------------------------------
+
+
+def _fresh(recording: Recording, now: datetime) -> bool:
+    """Whether a recording's files can be asked for without asking for the recording again."""
+    return (
+        recording.status is RecordingStatus.AVAILABLE
+        and bool(recording.files)
+        and all(file.url is not None for file in recording.files)
+        and all(
+            file.url_expires_at is None or file.url_expires_at > now for file in recording.files
+        )
+    )
+
+
+def _with_target(recording: Recording, target: CommunicationSession | None) -> Recording:
+    if target is None or recording.target is not None:
+        return recording
+    return evolve(recording, target=target, kind=recording.kind or target.kind)
+
+
+def _with_recordings(session: RecordingSession, found: tuple[Recording, ...]) -> RecordingSession:
+    found = tuple(_with_target(each, session.target) for each in found)
+    newest = found[0]
+    return evolve(
+        session,
+        id=session.id or newest.id,
+        status=newest.status,
+        provider_status=newest.provider_status,
+        started_at=newest.started_at or session.started_at,
+        stopped_at=newest.ended_at or session.stopped_at,
+        recordings=found,
+    )
+
+
+def _closed_pause(session: RecordingSession, at: datetime) -> RecordingSession:
+    if not session.pauses or session.pauses[-1].end is not None:
+        return session
+    return evolve(session, pauses=(*session.pauses[:-1], evolve(session.pauses[-1], end=at)))

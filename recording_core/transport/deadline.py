@@ -1,0 +1,164 @@
+"""How does every call end in time? One watchdog thread shuts the sockets of those that overstay.
+
+A socket's own timeout is per read: a server that drips a byte now and then is never late by it.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import os
+import socket
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+__all__ = ["Deadline", "mark_sent", "watch"]
+
+
+class Deadline:
+    """A total bound on what one thread does with sockets, as a context manager; they nest.
+
+    A shut socket can look like the regular end of a body, so `expired` is asked after each read.
+    `sent` tells whether a byte of a request left since it was last set to False.
+    """
+
+    def __init__(self, seconds: float | None) -> None:
+        self.seconds = seconds
+        self.expired = False
+        self.sent = False
+        self._end = time.monotonic() + seconds if seconds is not None else None
+        self._sockets: list[socket.socket] = []
+        self._owned: list[socket.socket] = []
+        self._open = True
+        self._lock = threading.Lock()
+
+    def remaining(self) -> float | None:
+        """Seconds left, at least 0; None without a bound."""
+        return None if self._end is None else max(0.0, self._end - time.monotonic())
+
+    def within(self, seconds: float) -> float:
+        """So many seconds, or what is left if that is less; never 0, which sockets misread."""
+        left = self.remaining()
+        return seconds if left is None else max(0.001, min(seconds, left))
+
+    def lift(self) -> None:
+        """The bound has done its work, such as for a first byte that has come."""
+        with self._lock:
+            self._open = False
+            self._sockets.clear()
+
+    def __enter__(self) -> Self:
+        _stack().append(self)
+        if self._end is not None:
+            _watchdog.add(self._end, self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        _stack().remove(self)
+        self.lift()
+        for sock in self._owned:
+            sock.close()
+
+    def _watch(self, sock: socket.socket, *, owned: bool) -> None:
+        if owned:
+            self._owned.append(sock)
+        with self._lock:
+            if self._open:
+                self._sockets.append(sock)
+                if self.expired:
+                    _shut(sock)
+
+    def expire(self) -> None:
+        """Called by the watchdog when the time is up."""
+        with self._lock:
+            if self._open:
+                self.expired = True
+                for sock in self._sockets:
+                    _shut(sock)
+
+
+def watch(sock: socket.socket, *, fresh: bool = False) -> None:
+    """Put a socket under every deadline of this thread.
+
+    A fresh one is watched through a duplicate, since TLS takes the original's descriptor away.
+    """
+    for deadline in _stack():
+        if fresh:
+            deadline._watch(sock.dup(), owned=True)
+        else:
+            deadline._watch(sock, owned=False)
+
+
+def mark_sent() -> None:
+    """A request's bytes leave now: whatever fails from here on may have had its effect."""
+    for deadline in _stack():
+        deadline.sent = True
+
+
+def _shut(sock: socket.socket) -> None:
+    try:
+        # The plain method: an SSLSocket's own would take its state away under the reader.
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+    except OSError:
+        pass  # it was closed already
+
+
+_local = threading.local()
+
+
+def _stack() -> list[Deadline]:
+    if not hasattr(_local, "stack"):
+        _local.stack = []
+    return _local.stack  # type: ignore[no-any-return]  # threading.local is untyped
+
+
+class _Watchdog:
+    """One daemon thread for all deadlines of the process, started at the first."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Deadline]] = []
+        self._changed = threading.Condition()
+        self._order = itertools.count()
+        self._thread: threading.Thread | None = None
+
+    def add(self, end: float, deadline: Deadline) -> None:
+        with self._changed:
+            heapq.heappush(self._heap, (end, next(self._order), deadline))
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="recording-deadlines", daemon=True
+                )
+                self._thread.start()
+            if self._heap[0][2] is deadline:
+                self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._heap or self._heap[0][0] > time.monotonic():
+                    wait = self._heap[0][0] - time.monotonic() if self._heap else None
+                    self._changed.wait(wait)
+                    while self._heap and not self._heap[0][2]._open:
+                        heapq.heappop(self._heap)  # ended in time: forgotten
+                due = heapq.heappop(self._heap)[2]
+            due.expire()
+
+
+_watchdog = _Watchdog()
+
+
+def _after_fork() -> None:
+    # A fork copies the heap and not the thread.
+    global _watchdog
+    _watchdog = _Watchdog()
+    _local.stack = []
+
+
+os.register_at_fork(after_in_child=_after_fork)

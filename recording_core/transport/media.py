@@ -1,0 +1,200 @@
+"""How is a media URL fetched? Without credentials, hop by hop, each judged before it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urljoin
+
+import requests
+import urllib3
+from attrs import frozen
+from requests.auth import AuthBase
+
+from recording_core.errors import (
+    AuthenticationFailed,
+    ForbiddenHost,
+    NotFound,
+    NotReady,
+    ProviderError,
+    RateLimited,
+    Rejected,
+    Unavailable,
+)
+from recording_core.transport.deadline import Deadline
+from recording_core.transport.peers import PeerPolicy, is_loopback, matches, origin_of
+from recording_core.transport.retry import retry_after
+from recording_core.transport.session import NETWORK_ERRORS, NoAuth, Transport, new_session
+
+__all__ = ["MediaResponse", "MediaTransport"]
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MAX_HOPS = 5
+
+
+@frozen
+class MediaResponse:
+    """An answer of 200, 206 or 416 whose body is not read yet."""
+
+    status: int
+    headers: Mapping[str, str]
+    _response: requests.Response
+
+    @property
+    def framed(self) -> bool:
+        """Whether the body's end is announced; if not, a cut connection looks like the end."""
+        return "Content-Length" in self.headers or "chunked" in self.headers.get(
+            "Transfer-Encoding", ""
+        )
+
+    def chunks(self, size: int) -> Iterator[bytes]:
+        """The body as it is sent: nothing is decompressed. Raises `NETWORK_ERRORS`."""
+        raw: urllib3.HTTPResponse = self._response.raw
+        while chunk := raw.read(size, decode_content=False):
+            yield chunk
+
+
+class MediaTransport:
+    """One connection's way to media hosts. Thread-safe.
+
+    `credential_hosts` are the hosts, by name and pattern, that are sent the API's credentials
+    after they answered 401, over https and never on a redirect; for all others there are none,
+    but the API's own origin.
+    """
+
+    def __init__(
+        self,
+        api: Transport,
+        *,
+        vendor_hosts: tuple[str, ...],
+        credential_hosts: tuple[str, ...],
+        first_byte: float,
+    ) -> None:
+        settings = api.settings
+        self._api = api
+        self._first_byte = settings.total_timeout or first_byte
+        self._credential_hosts = credential_hosts
+        self._peers = PeerPolicy(
+            hosts=settings.media_hosts,
+            vendor_hosts=vendor_hosts,
+            allow_loopback=settings.allow_loopback or api.on_loopback,
+        )
+        size = max(settings.workers, 10)
+        self._session = new_session(self._peers, size)
+        self._api_session = new_session(None, size)
+
+    def close(self) -> None:
+        """Close the connections that are kept alive."""
+        self._session.close()
+        self._api_session.close()
+
+    @contextmanager
+    def fetch(self, url: str, headers: Mapping[str, str]) -> Iterator[MediaResponse]:
+        """Ask for a URL and follow its redirects; yields the last hop's answer.
+
+        Raises `ForbiddenHost` for an address that may not be fetched, and `ProviderError` where
+        there is no answer or it is a refusal. What is raised while the body is read is left to the
+        caller.
+        """
+        # Never compressed: sizes, ranges and checksums are of the bytes as they are stored.
+        headers = {**headers, "Accept": "*/*", "Accept-Encoding": "identity"}
+        url = self._upgraded(url)
+        with Deadline(self._first_byte) as deadline:
+            response = self._last_hop(url, headers, deadline)
+            try:
+                self._check(response, deadline)
+                deadline.lift()
+            except BaseException:
+                response.close()
+                raise
+        with response:
+            yield MediaResponse(response.status_code, response.headers, response)
+
+    def _last_hop(
+        self, url: str, headers: Mapping[str, str], deadline: Deadline
+    ) -> requests.Response:
+        response = self._hop(url, headers, deadline, signed=self._on_api(url))
+        if response.status_code == 401 and self._may_sign(url):
+            response.close()
+            response = self._hop(url, headers, deadline, signed=True)
+        for _ in range(_MAX_HOPS):
+            if response.status_code not in _REDIRECTS:
+                return response
+            location = response.headers.get("Location", "")
+            response.close()
+            if not location:
+                raise Unavailable("a redirect without a target", **self._facts(response))
+            url = self._upgraded(urljoin(url, location))
+            # Only the first request may be signed: whoever chose this target may be a stranger.
+            response = self._hop(url, headers, deadline, signed=False)
+        response.close()
+        raise Unavailable(f"more than {_MAX_HOPS} redirects", **self._facts(response))
+
+    def _hop(
+        self, url: str, headers: Mapping[str, str], deadline: Deadline, *, signed: bool
+    ) -> requests.Response:
+        on_api = self._on_api(url)
+        if not on_api:
+            self._peers.check_url(url)
+        auth: AuthBase = self._api.auth if signed else NoAuth()
+        session = self._api_session if on_api else self._session
+        if on_api:
+            self._api.bucket.take()
+        try:
+            return self._api.send(session, "GET", url, deadline, auth=auth, headers=headers)
+        except NETWORK_ERRORS as error:
+            if deadline.expired or isinstance(error, requests.Timeout | TimeoutError):
+                why = f"no first byte of the media within {deadline.seconds:g} s"
+            else:
+                why = f"no answer from the media host {origin_of(url)[1]}"
+            raise Unavailable(why, **self._facts()) from None
+
+    def _check(self, response: requests.Response, deadline: Deadline) -> None:
+        status = response.status_code
+        if deadline.expired:
+            raise Unavailable(
+                f"no first byte of the media within {deadline.seconds:g} s", **self._facts()
+            )
+        if status in (200, 206, 416):
+            return
+        facts = self._facts(response)
+        if status in (404, 409, 425):
+            raise NotFound("the media is not there (yet)", **facts)
+        if status in (401, 403):
+            raise AuthenticationFailed(
+                "the media host refuses: the link has expired, or media needs a sign-in", **facts
+            )
+        if status == 410:
+            raise NotFound("the media is gone", **facts)
+        if status == 429:
+            wish = retry_after(response.headers.get("Retry-After"), self._api.clock.now())
+            raise RateLimited("too many requests for media", retry_after=wish, **facts)
+        if status in (202, 204):
+            raise NotReady("the vendor has no media to give yet", **facts)
+        kind: type[ProviderError] = Unavailable if status >= 500 else Rejected
+        raise kind(f"the media host answered HTTP {status}", **facts)
+
+    # -- addresses -------------------------------------------------------------------------------
+
+    def _facts(self, response: requests.Response | None = None) -> dict[str, Any]:
+        facts: dict[str, Any] = {"provider": self._api.provider, "operation": "download"}
+        if response is not None:
+            facts["status"] = response.status_code
+        return facts
+
+    def _on_api(self, url: str) -> bool:
+        return origin_of(url) == self._api.origin
+
+    def _may_sign(self, url: str) -> bool:
+        scheme, host, port = origin_of(url)
+        return scheme == "https" and port == 443 and matches(host, self._credential_hosts)
+
+    def _upgraded(self, url: str) -> str:
+        """A vendor's plain-http link by https, except on loopback."""
+        scheme, host, port = origin_of(url)
+        if scheme == "http" and not is_loopback(host) and port in (80, 443):
+            return "https:" + url.partition(":")[2].replace(":80/", "/", 1)
+        if scheme not in ("http", "https"):
+            raise ForbiddenHost(f"a media URL by {scheme or 'no scheme'} is refused")
+        return url

@@ -1,0 +1,533 @@
+"""How is a vendor's API asked? Signed in, bounded in time, repeated only where that is safe."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+from urllib.parse import urljoin
+
+import requests
+import urllib3
+from attrs import frozen
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+
+from recording_core import decoding
+from recording_core.clock import Clock
+from recording_core.errors import (
+    AuthenticationFailed,
+    ConfigurationError,
+    Conflict,
+    ForbiddenHost,
+    MalformedPayload,
+    NotFound,
+    OutcomeUnknown,
+    PaginationError,
+    ProviderError,
+    QuotaExceeded,
+    RateLimited,
+    Rejected,
+    Unavailable,
+)
+from recording_core.redaction import Secrets
+from recording_core.transport.deadline import Deadline
+from recording_core.transport.peers import (
+    Origin,
+    PeerPolicy,
+    WatchedHTTPPool,
+    WatchedHTTPSPool,
+    is_loopback,
+    origin_of,
+)
+from recording_core.transport.retry import (
+    RETRIED_STATUSES,
+    Repeat,
+    TokenBucket,
+    backoff,
+    retry_after,
+)
+from recording_core.transport.settings import VENDOR_RATE, HttpSettings
+
+__all__ = ["Answer", "HeaderAuth", "NoAuth", "Refusal", "Transport", "new_session"]
+
+_log = logging.getLogger("recording_core.transport")
+
+#: What a caller does next decides the class (RFC 9110, 15); a provider may know better.
+ERRORS: Mapping[int, type[ProviderError]] = {
+    400: Rejected,
+    401: AuthenticationFailed,
+    402: QuotaExceeded,
+    403: AuthenticationFailed,
+    404: NotFound,
+    408: Unavailable,
+    409: Conflict,
+    410: NotFound,
+    429: RateLimited,
+}
+
+#: What urllib3, requests and the socket below them raise when a network or a peer misbehaves.
+NETWORK_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError)
+
+#: The header that names a request to the vendor's support, by whoever answers it.
+_REQUEST_IDS = ("x-request-id", "cf-ray", "x-plivo-request-id", "request-id")
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MAX_REDIRECTS = 5
+_CHUNK = 65536
+
+
+@frozen
+class Refusal:
+    """What a vendor's error body says: its code, its words, its request id, and its class if known.
+
+    `refused`: the body says so itself, whatever the HTTP status.
+    """
+
+    code: str | None = None
+    message: str | None = None
+    request_id: str | None = None
+    kind: type[ProviderError] | None = None
+    refused: bool = False
+
+
+@frozen
+class Answer:
+    """A 2xx answer. `payload` is its JSON with credential fields masked, None for an empty body."""
+
+    status: int
+    headers: Mapping[str, str]
+    payload: Any
+
+
+class NoAuth(AuthBase):
+    """Sends nothing, and keeps requests from looking into ~/.netrc for something to send."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
+class HeaderAuth(AuthBase):
+    """Signs in with one header. Its repr shows no value."""
+
+    def __init__(self, name: str, value: str) -> None:
+        self._name, self._value = name, value
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers[self._name] = self._value
+        return request
+
+    def __repr__(self) -> str:
+        return f"<HeaderAuth {self._name}>"
+
+
+class _Adapter(HTTPAdapter):
+    """requests' adapter over pools whose connections are watched and whose peers are checked."""
+
+    def __init__(self, peers: PeerPolicy | None, size: int) -> None:
+        self._peers = peers
+        super().__init__(pool_connections=size, pool_maxsize=size, max_retries=0)
+
+    def _watched(self, manager: urllib3.PoolManager) -> urllib3.PoolManager:
+        pools: dict[str, Any] = {  # called, never subclassed: a partial will do
+            "http": functools.partial(WatchedHTTPPool, peers=self._peers),
+            "https": functools.partial(WatchedHTTPSPool, peers=self._peers),
+        }
+        manager.pool_classes_by_scheme = pools
+        return manager
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self._watched(self.poolmanager)
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> urllib3.ProxyManager:
+        manager: urllib3.ProxyManager = super().proxy_manager_for(*args, **kwargs)
+        self._watched(manager)
+        return manager
+
+
+def new_session(peers: PeerPolicy | None, size: int) -> requests.Session:
+    """A session that keeps no cookies, retries nothing and reads no ~/.netrc."""
+    session = requests.Session()
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+    session.auth = NoAuth()
+    session.headers["User-Agent"] = "recording-core"
+    session.mount("https://", _Adapter(peers, size))
+    session.mount("http://", _Adapter(peers, size))
+    return session
+
+
+class Transport:
+    """One connection's way to its vendor's API. Thread-safe.
+
+    `refusal` reads the vendor's error bodies; `auth` signs each request to the API's origin, and
+    nothing else. Raises `ConfigurationError` for a base URL that may not carry credentials.
+    """
+
+    def __init__(
+        self,
+        *,
+        provider: str,
+        base_url: str,
+        auth: AuthBase,
+        secrets: Iterable[str],
+        settings: HttpSettings,
+        clock: Clock,
+        rate: float | None,
+        refusal: Callable[[Any], Refusal],
+    ) -> None:
+        self.provider = provider
+        self.base_url = base_url.rstrip("/")
+        self.origin = _checked_origin(self.base_url, settings)
+        self.settings = settings
+        self.secrets = Secrets(secrets)
+        self.clock = clock
+        self.auth = auth
+        self.on_loopback = is_loopback(self.origin[1])
+        limit = settings.rate if settings.rate is not VENDOR_RATE else rate
+        self.bucket = TokenBucket(None if self.on_loopback else limit, clock)
+        self._refusal = refusal
+        self._session = new_session(None, max(settings.workers, 10))
+        if not settings.verify_tls:
+            warnings.warn(
+                f"{provider}: TLS certificates are not verified; whoever is in between reads "
+                "the credentials",
+                UserWarning,
+                stacklevel=4,
+            )
+
+    def close(self) -> None:
+        """Close the connections that are kept alive."""
+        self._session.close()
+
+    # -- one exchange ----------------------------------------------------------------------------
+
+    def get(self, path: str, *, operation: str, params: Any = None) -> Answer:
+        """Read; repeated where a later attempt may succeed."""
+        return self.exchange("GET", path, operation=operation, params=params, repeat=Repeat.SAFELY)
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        operation: str,
+        repeat: Repeat,
+        params: Any = None,
+        json: Any = None,
+        unmasked: bool = False,
+    ) -> Answer:
+        """Send one request and return its 2xx answer, or raise a `ProviderError`.
+
+        `path` is relative to the base URL, or a URL on its origin. With `Repeat.NEVER` any doubt
+        about the effect is an `OutcomeUnknown`.
+        """
+        url = self._url(path, operation)
+        self.bucket.take()
+        doubtful = False
+        with Deadline(self.settings.total_timeout or 60.0) as deadline:
+            for attempt in range(self.settings.retries + 1):
+                deadline.sent = False
+                answer: Answer | None = None
+                try:
+                    answer = self._once(method, url, params, json, deadline, operation, unmasked)
+                    return answer
+                except ProviderError as error:
+                    # A DELETE whose first answer was lost finds nothing left to delete.
+                    if doubtful and method == "DELETE" and isinstance(error, NotFound):
+                        return Answer(404, {}, None)
+                    doubtful = doubtful or deadline.sent
+                    final = self._doubt(error, repeat, deadline)
+                    wait = self._wait(final, repeat, deadline, attempt)
+                    if wait is None:
+                        raise final from None
+                    _log.info(
+                        "%s %s: attempt %d failed (%s); again in %.1f s",
+                        self.provider,
+                        operation,
+                        attempt + 1,
+                        type(error).__name__,
+                        wait,
+                    )
+                    self.clock.sleep(wait)
+                    self.bucket.take()
+        raise AssertionError("the last attempt returns or raises")  # pragma: no cover
+
+    def _once(
+        self,
+        method: str,
+        url: str,
+        params: Any,
+        json: Any,
+        deadline: Deadline,
+        operation: str,
+        unmasked: bool,
+    ) -> Answer:
+        facts: dict[str, Any] = {"provider": self.provider, "operation": operation}
+        try:
+            for _ in range(_MAX_REDIRECTS + 1):
+                with self.send(
+                    self._session,
+                    method,
+                    url,
+                    deadline,
+                    auth=self.auth,
+                    params=params,
+                    json=json,
+                    headers={"Accept": "application/json"},
+                ) as response:
+                    if response.status_code in _REDIRECTS:
+                        url, params = self._redirected(method, url, response, facts), None
+                        continue
+                    body = self._read(response, deadline, facts)
+                    return self._answer(response, body, facts, unmasked)
+        except NETWORK_ERRORS as error:
+            raise self._no_answer(error, deadline, facts) from None
+        raise Unavailable(f"more than {_MAX_REDIRECTS} redirects", status=302, **facts)
+
+    def send(
+        self,
+        session: requests.Session,
+        method: str,
+        url: str,
+        deadline: Deadline,
+        *,
+        auth: AuthBase,
+        headers: Mapping[str, str],
+        params: Any = None,
+        json: Any = None,
+    ) -> requests.Response:
+        """One request without redirects, its body unread. The environment's proxies serve https."""
+        prepared = session.prepare_request(
+            requests.Request(method, url, params=params, json=json, headers=headers, auth=auth)
+        )
+        environment: dict[str, Any] = {"proxies": {}, "verify": True, "cert": None}
+        if (prepared.url or "").startswith("https:"):
+            environment = dict(
+                session.merge_environment_settings(prepared.url, {}, True, None, None)
+            )
+            if not self.settings.verify_tls:
+                environment["verify"] = False
+        environment.pop("stream", None)
+        return session.send(
+            prepared,
+            stream=True,
+            allow_redirects=False,
+            timeout=(
+                deadline.within(self.settings.connect_timeout),
+                deadline.within(self.settings.read_timeout),
+            ),
+            **environment,
+        )
+
+    def _read(
+        self, response: requests.Response, deadline: Deadline, facts: Mapping[str, Any]
+    ) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        for chunk in response.iter_content(_CHUNK):
+            size += len(chunk)
+            if size > self.settings.max_json_bytes:
+                raise MalformedPayload(
+                    f"an answer of over {self.settings.max_json_bytes} bytes; if it is meant, "
+                    "raise HttpSettings(max_json_bytes=)",
+                    status=response.status_code,
+                    **facts,
+                )
+            chunks.append(chunk)
+        # A socket that the watchdog shut can look like one that ended by itself.
+        if deadline.expired:
+            raise TimeoutError
+        return b"".join(chunks)
+
+    def _answer(
+        self, response: requests.Response, body: bytes, facts: dict[str, Any], unmasked: bool
+    ) -> Answer:
+        status, headers = response.status_code, response.headers
+        request_id = next((headers[name] for name in _REQUEST_IDS if name in headers), None)
+        try:
+            payload = (
+                None
+                if not body.strip()
+                else decoding.decode_unmasked(body)
+                if unmasked
+                else decoding.decode(body)
+            )
+        except MalformedPayload as error:
+            if 200 <= status < 300:
+                kind = headers.get("Content-Type", "no content type").partition(";")[0]
+                raise MalformedPayload(
+                    f"{error.message}; the answer claims to be {kind}. Something other than the "
+                    "vendor's API answered, or the API changed",
+                    status=status,
+                    request_id=request_id,
+                    body=self._excerpt(body),
+                    **facts,
+                ) from None
+            payload = None
+        refused = self._refusal(payload) if isinstance(payload, dict) else Refusal()
+        if 200 <= status < 300 and refused.kind is None and not refused.refused:
+            return Answer(status, headers, payload)
+        raise self._error(status, headers, refused, request_id, payload, body, facts)
+
+    def _error(
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        refused: Refusal,
+        request_id: str | None,
+        payload: Any,
+        body: bytes,
+        facts: dict[str, Any],
+    ) -> ProviderError:
+        kind = refused.kind or ERRORS.get(status) or (Unavailable if status >= 500 else Rejected)
+        words = self.secrets.redact(refused.message) if refused.message else _OWN_WORDS.get(kind)
+        facts = {
+            **facts,
+            "status": status,
+            "code": refused.code,
+            "request_id": refused.request_id or request_id,
+            "body": self.secrets.redact_payload(payload) if payload else self._excerpt(body),
+        }
+        if kind is RateLimited:
+            wish = retry_after(headers.get("Retry-After"), self.clock.now())
+            return RateLimited(words or "", retry_after=wish, **facts)
+        return kind(words or f"the vendor answered HTTP {status}", **facts)
+
+    def _excerpt(self, body: bytes) -> str:
+        return self.secrets.redact(body[:2000].decode("utf-8", "replace"))
+
+    # -- failures --------------------------------------------------------------------------------
+
+    def _no_answer(
+        self, error: Exception, deadline: Deadline, facts: Mapping[str, Any]
+    ) -> ProviderError:
+        """What a network's exception means. Their texts quote URLs and tokens: ours do not."""
+        if isinstance(error, requests.exceptions.ContentDecodingError):
+            return MalformedPayload("an answer whose compression is broken", **facts)
+        if deadline.expired or isinstance(error, TimeoutError | requests.Timeout):
+            late = f"no whole answer within {deadline.seconds:g} s"
+            if not deadline.expired:
+                late = "no answer in time"
+            return Unavailable(late, **facts)
+        if isinstance(error, requests.exceptions.SSLError):
+            return Unavailable(
+                "no secure connection: the TLS handshake or certificate failed", **facts
+            )
+        if isinstance(error, requests.exceptions.ProxyError):
+            return Unavailable("the proxy of this environment did not connect", **facts)
+        if deadline.sent:
+            return Unavailable("the connection was cut before the whole answer came", **facts)
+        return Unavailable(f"no connection to {self.origin[1]}:{self.origin[2]}", **facts)
+
+    def _doubt(self, error: ProviderError, repeat: Repeat, deadline: Deadline) -> ProviderError:
+        """For what is sent once: an `OutcomeUnknown` in place of whatever leaves a doubt."""
+        status = error.status or 0
+        refused = isinstance(error, _REFUSALS) and status < 500 and status not in _REDIRECTS
+        if repeat is not Repeat.NEVER or not deadline.sent or refused:
+            return error
+        return OutcomeUnknown(
+            f"{error.message}. It may have taken effect: look before you repeat it",
+            provider=error.provider,
+            operation=error.operation,
+            status=error.status,
+            code=error.code,
+            request_id=error.request_id,
+            body=error.body,
+        )
+
+    def _wait(
+        self, error: ProviderError, repeat: Repeat, deadline: Deadline, attempt: int
+    ) -> float | None:
+        """Seconds until the next attempt; None where there is none."""
+        if attempt >= self.settings.retries or repeat is Repeat.NEVER or deadline.expired:
+            return None
+        if isinstance(error, RateLimited):
+            wait = max(backoff(attempt), (error.retry_after or _NO_TIME).total_seconds())
+        elif isinstance(error, Unavailable) and (
+            not deadline.sent
+            or (repeat is Repeat.SAFELY and (error.status or 503) in RETRIED_STATUSES)
+        ):
+            wait = backoff(attempt)
+        else:
+            return None
+        left = deadline.remaining()
+        return wait if left is None or wait < left else None
+
+    # -- addresses -------------------------------------------------------------------------------
+
+    def _url(self, path: str, operation: str) -> str:
+        if not path.startswith(("http:", "https:", "//")):
+            return f"{self.base_url}/{path.lstrip('/')}"
+        return self.on_origin(path, operation)
+
+    def on_origin(self, reference: str, operation: str) -> str:
+        """An absolute URL for a link that the API gave. `PaginationError` if it leads elsewhere."""
+        try:
+            url = urljoin(self.base_url + "/", reference)
+            same = origin_of(url) == self.origin
+        except (ValueError, ForbiddenHost):
+            same = False
+        if not same:
+            raise PaginationError(
+                "a page's link leads away from the API; it was not followed",
+                provider=self.provider,
+                operation=operation,
+            )
+        return url
+
+    def _redirected(
+        self, method: str, url: str, response: requests.Response, facts: Mapping[str, Any]
+    ) -> str:
+        """Where a read goes on: on the API's own origin or not at all. A verb never does."""
+        try:
+            target = urljoin(url, response.headers.get("Location", ""))
+            same = bool(response.headers.get("Location")) and origin_of(target) == self.origin
+        except (ValueError, ForbiddenHost):
+            target, same = "", False
+        if method != "GET" or not same:
+            raise Rejected(
+                "the API redirects this request"
+                + ("; it is not sent again" if method != "GET" else " away from its origin")
+                + ". Check base_url: something else may be answering",
+                status=response.status_code,
+                **facts,
+            )
+        return target
+
+
+_NO_TIME = timedelta(0)
+
+#: The vendor read the request and did not do it.
+_REFUSALS = (AuthenticationFailed, Conflict, NotFound, QuotaExceeded, RateLimited, Rejected)
+
+#: Said where the vendor's answer has no words of its own: what to do now.
+_OWN_WORDS: Mapping[type[ProviderError], str] = {
+    AuthenticationFailed: "the credentials are refused, or lack a permission",
+    NotFound: "no such thing at the vendor",
+    RateLimited: "too many requests",
+    Unavailable: "the vendor fails at its side; try later",
+    Conflict: "the state at the vendor forbids it",
+    QuotaExceeded: "the account is at its limit",
+    Rejected: "the vendor refuses the request as it is",
+}
+
+
+def _checked_origin(base_url: str, settings: HttpSettings) -> Origin:
+    try:
+        origin = origin_of(base_url)
+    except ForbiddenHost:
+        raise ConfigurationError("base_url is no URL") from None
+    scheme, host, _ = origin
+    if scheme not in ("http", "https") or not host:
+        raise ConfigurationError("base_url must be an https URL with a host")
+    if "@" in base_url or "?" in base_url or "#" in base_url:
+        raise ConfigurationError("base_url must carry no user info, query or fragment")
+    if scheme == "http" and not is_loopback(host):
+        raise ConfigurationError(
+            f"base_url is plain http to {host}, which shows credentials to everybody; use https"
+        )
+    return origin

@@ -1,0 +1,64 @@
+"""What may a caller set about HTTP? Plain data, which imports no HTTP library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Final
+
+from attrs import field, frozen
+from attrs.validators import ge, gt, instance_of, optional
+
+__all__ = ["VENDOR_RATE", "HttpSettings", "MediaHosts"]
+
+
+class MediaHosts(Enum):
+    """From which hosts media may be fetched; the API's own origin always may."""
+
+    #: https, and every address that the name resolves or connects to is a public one
+    PUBLIC = "public"
+    #: only the hosts in the provider's own table, and public addresses
+    VENDOR = "vendor"
+
+
+class _VendorRate(Enum):
+    VENDOR = "vendor"
+
+
+#: Requests a second as the vendor publishes them; none against loopback.
+VENDOR_RATE: Final = _VendorRate.VENDOR
+
+
+@frozen(kw_only=True)
+class HttpSettings:
+    """How one connection behaves. Times are seconds.
+
+    `total_timeout` bounds one API exchange with its retries, and the wait for the first byte of
+    media; unset, it is 60, or what the provider needs for media. `read_timeout` bounds the silence
+    between bytes. `rate` is requests a second, None for no limit. `media_hosts` is a `MediaHosts`
+    or a callable that is given a host name and answers whether to trust it, whatever its address.
+    """
+
+    connect_timeout: float = field(default=10.0, validator=gt(0))
+    read_timeout: float = field(default=30.0, validator=gt(0))
+    total_timeout: float | None = field(default=None, validator=optional(gt(0)))
+    retries: int = field(default=3, validator=[instance_of(int), ge(0)])
+    workers: int = field(default=8, validator=[instance_of(int), ge(1)])
+    rate: float | _VendorRate | None = field(default=VENDOR_RATE)
+    max_json_bytes: int = field(default=32 * 1024 * 1024, validator=[instance_of(int), gt(0)])
+    media_hosts: MediaHosts | Callable[[str], bool] = field(default=MediaHosts.PUBLIC)
+    allow_loopback: bool = False
+    #: Looking away from a wrong certificate is possible, and said aloud at `connect`.
+    verify_tls: bool = True
+
+    @rate.validator
+    def _check_rate(self, _: object, value: object) -> None:
+        if value is None or value is VENDOR_RATE:
+            return
+        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+            raise ValueError("rate must be requests a second, above 0, or None for no limit")
+
+    @media_hosts.validator
+    def _check_media_hosts(self, _: object, value: object) -> None:
+        if not isinstance(value, MediaHosts) and not callable(value):
+            raise TypeError("media_hosts must be a MediaHosts or a callable of a host name")
