@@ -109,8 +109,10 @@ def _closed(after: list[str], asked: Mapping[str, Any]) -> str:
 def _opened(cursor: str) -> tuple[list[str], dict[str, Any]]:
     try:
         after, asked = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (TypeError, ValueError) as error:
-        raise Refused(400, "invalid cursor") from error
+    except (TypeError, ValueError):
+        after = asked = None
+    if not isinstance(after, list) or not isinstance(asked, dict):
+        raise Refused(400, "invalid cursor")
     return after, asked
 
 

@@ -78,7 +78,7 @@ def _matches(pattern: Sequence[str], parts: Sequence[str]) -> bool:
 
 def arguments(request: Request) -> dict[str, Any]:
     """Query and body together: the official Python client sends a DELETE's arguments as a body."""
-    if not request.body:
+    if request.method == "GET" or not request.body:
         return dict(request.query)
     # https://www.plivo.com/docs/voice/api/overview: "Plivo only accepts ... application/json".
     # Undocumented: what anything else is told.

@@ -9,7 +9,7 @@ import io
 import wave
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import quote
 
 import pytest
@@ -18,6 +18,7 @@ from attrs import define
 
 from recording_core.models import SessionKind
 from recording_core.testing.clock import ManualClock
+from recording_plivo.emulated_listing import Paging
 from recording_plivo.emulator import PlivoEmulator
 
 DAY = timedelta(days=1)
@@ -109,6 +110,7 @@ def api(emulator: PlivoEmulator, clock: ManualClock) -> Iterator[Api]:
         yield Api(emulator, http, clock)
 
 
+PAGINGS = pytest.mark.parametrize("paging", get_args(Paging))
 KINDS = pytest.mark.parametrize("kind", list(SessionKind))
 
 
@@ -553,20 +555,26 @@ class TestPaging:
     def test_a_page_out_of_range_is_400(self, api: Api, args: dict[str, Any]) -> None:
         assert api.status("GET", "Recording/", **args) == 400
 
-    @pytest.mark.parametrize("paging", ["offset", "cursor", "hybrid"])
+    @PAGINGS
     def test_following_meta_next_gives_each_once_and_newest_first(
-        self, api: Api, paging: Any
+        self, api: Api, paging: Paging
     ) -> None:
         api.emulator.paging = paging
         ids = api.planted(*[timedelta(hours=hour) for hour in range(1, 26)])
         assert api.pages(10) == [ids[:10], ids[10:20], ids[20:]]
 
-    @pytest.mark.parametrize("paging", ["offset", "cursor", "hybrid"])
-    def test_meta_next_keeps_the_filters(self, api: Api, paging: Any) -> None:
+    @PAGINGS
+    def test_meta_next_keeps_the_filters(self, api: Api, paging: Paging) -> None:
         api.emulator.paging = paging
         ids = api.planted(*[hours * timedelta(hours=1) for hours in range(24 * 20, 24 * 20 + 5)])
         bounds = {"add_time__gte": api.said(25 * DAY), "add_time__lt": api.said(15 * DAY)}
         assert api.pages(2, **bounds) == [ids[:2], ids[2:4], ids[4:]]
+
+    @PAGINGS
+    def test_a_full_page_may_be_the_last(self, api: Api, paging: Paging) -> None:
+        api.emulator.paging = paging
+        api.planted(*[DAY] * 4)
+        assert [len(page) for page in api.pages(2)] == [2, 2]
 
     def test_meta_counts_and_leads_to_the_neighbours(self, api: Api) -> None:
         api.planted(*[DAY] * 5)
@@ -583,8 +591,9 @@ class TestPaging:
     def test_offsets_shift_when_a_row_vanishes_and_cursors_do_not(self, api: Api) -> None:
         ids = api.planted(*[timedelta(hours=hour) for hour in range(1, 7)])
         followed: dict[str, list[str]] = {}
-        for paging, gone in (("offset", ids[0]), ("cursor", ids[1])):
-            api.emulator.paging = "offset" if paging == "offset" else "cursor"
+        steps: tuple[tuple[Paging, str], ...] = (("offset", ids[0]), ("cursor", ids[1]))
+        for paging, gone in steps:
+            api.emulator.paging = paging
             first = api("GET", "Recording/", limit=2).json()
             api.emulator.remove(gone)
             second = api.http.get(api.emulator.origin + first["meta"]["next"]).json()
@@ -602,7 +611,7 @@ class TestPaging:
         assert [row["recording_id"] for row in looped["objects"]] == ids[:2]
         assert [row["recording_id"] for row in led_on["objects"]] == ids[2:4]
 
-    @pytest.mark.parametrize("cursor", ["x", "bm90IGpzb24", "MQ", "ü"])
+    @pytest.mark.parametrize("cursor", ["x", "bm90IGpzb24", "MQ", "WzEsMl0", "ü"])
     def test_a_cursor_of_ones_own_making_is_400(self, api: Api, cursor: str) -> None:
         api.emulator.paging = "cursor"
         assert api.status("GET", "Recording/", cursor=cursor) == 400
@@ -672,6 +681,10 @@ class TestMedia:
         asked = {"Range": "bytes=5-", "If-Range": etag}
         assert requests.get(url, headers=asked).status_code == 206
         assert requests.get(url, headers={**asked, "If-Range": '"old"'}).status_code == 200
+
+    @pytest.mark.parametrize("asked", ["bytes=5-2", "bytes=0-1,3-4", "bytes=-", "seconds=0-1"])
+    def test_what_is_no_single_range_gets_the_whole(self, api: Api, asked: str) -> None:
+        assert requests.get(self.url(api), headers={"Range": asked}).status_code == 200
 
     def test_a_part_behind_the_end_is_416(self, api: Api) -> None:
         reply = requests.get(self.url(api), headers={"Range": "bytes=99999999-"})

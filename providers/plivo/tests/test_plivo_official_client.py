@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import quote
 
 import plivo
@@ -19,6 +19,7 @@ from requests.adapters import HTTPAdapter
 
 from recording_core.models import SessionKind
 from recording_core.testing.clock import ManualClock
+from recording_plivo.emulated_listing import Paging
 from recording_plivo.emulator import PlivoEmulator
 
 VENDOR = "https://api.plivo.com"
@@ -189,9 +190,9 @@ class TestListing:
         assert len(page) == 2
         assert (page.meta.limit, page.meta.offset, page.meta.total_count) == (2, 2, 5)
 
-    @pytest.mark.parametrize("paging", ["offset", "cursor", "hybrid"])
+    @pytest.mark.parametrize("paging", get_args(Paging))
     def test_iterating_walks_all_pages_of_the_last_seven_days_and_no_more(
-        self, client: Any, emulator: PlivoEmulator, clock: ManualClock, paging: Any
+        self, client: Any, emulator: PlivoEmulator, clock: ManualClock, paging: Paging
     ) -> None:
         emulator.paging = paging
         recent = planted(emulator, clock, *[timedelta(hours=3 * n) for n in range(1, 46)])
