@@ -107,7 +107,9 @@ def _shown_url(url: str | None) -> str:
     return repr(redact_url(url)) if url else repr(url)
 
 
-@frozen
+# Without slots a frozen class fills its __dict__, which takes half as long as object.__setattr__ a
+# field; these two are built for every row of every listing.
+@frozen(slots=False)
 class MediaFile:
     """One object of a recording that can be had as a file.
 
@@ -129,7 +131,7 @@ class MediaFile:
     name: str | None = None
 
 
-@frozen
+@frozen(slots=False)
 class Recording:
     """The result of recording: facts about it, and its files.
 

@@ -7,6 +7,7 @@ its value, when it refuses.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from recording_core.errors import MalformedPayload
+from recording_core.models import CommunicationSession, SessionKind
 from recording_core.status import RecordingStatus
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "required_text",
     "seconds",
     "status_of",
+    "target",
     "text",
 ]
 
@@ -46,11 +49,11 @@ def wrong(path: str, expected: str) -> MalformedPayload:
 
 def text(value: Any, path: str) -> str | None:
     """A string; None for null, absent and the empty string, which vendors use alike."""
-    if value is None or value == "":
+    if type(value) is str:
+        return value or None
+    if value is None:
         return None
-    if type(value) is not str:
-        raise wrong(path, "a string")
-    return value
+    raise wrong(path, "a string")
 
 
 def required_text(value: Any, path: str) -> str:
@@ -80,10 +83,10 @@ def array(value: Any, path: str) -> list[Any] | None:
 
 def count(value: Any, path: str, *, quoted: bool = False) -> int | None:
     """A whole number >= 0, such as bytes; `quoted` also takes ASCII digits in a string."""
-    if value is None:
-        return None
     if type(value) is int and 0 <= value < _LARGEST:
         return value
+    if value is None:
+        return None
     if quoted and type(value) is str and _WHOLE.fullmatch(value) and int(value) < _LARGEST:
         return int(value)
     raise wrong(path, "a whole number of at least 0")
@@ -106,8 +109,9 @@ def seconds(value: Any, path: str) -> timedelta | None:
     """A duration >= 0 in seconds."""
     if value is None:
         return None
-    if type(value) in (int, float) and 0 <= value <= _LONGEST:
-        return timedelta(seconds=value)
+    kind = type(value)
+    if (kind is int or kind is float) and 0 <= value <= _LONGEST:
+        return timedelta(0, value)
     raise wrong(path, "a number of seconds")
 
 
@@ -133,20 +137,29 @@ def epoch_milliseconds(value: Any, path: str, *, quoted: bool = False) -> dateti
 
 def instant(value: Any, path: str) -> datetime | None:
     """An ISO 8601 date and time, with `T` or a space; without an offset it is UTC."""
-    if value is None or value == "":
+    if value is None:
         return None
-    if type(value) is not str or len(value) < 19 or value[10] not in "T ":
-        raise wrong(path, "an ISO 8601 date and time")
     try:
-        moment = datetime.fromisoformat(value)
+        moment = _from_iso(value)
         zone = moment.tzinfo
         if zone is not UTC:
             moment = moment.replace(tzinfo=UTC) if zone is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise wrong(path, "an ISO 8601 date and time") from None
-    if not 2000 <= moment.year < 2100:
-        raise wrong(path, "a moment between the years 2000 and 2100")
-    return moment
+        # fromisoformat also reads bare dates, weeks and basic forms, which no vendor documents.
+        if value[10] in "T " and 2000 <= moment.year < 2100:
+            return moment
+    except (ValueError, TypeError, OverflowError, IndexError):
+        if value == "":
+            return None
+    raise wrong(path, "an ISO 8601 date and time between the years 2000 and 2100")
+
+
+@functools.lru_cache(maxsize=4096)
+def target(kind: SessionKind, value: str, path: str) -> CommunicationSession:
+    """What was recorded, by an id that a vendor gave; the same few come again and again."""
+    try:
+        return CommunicationSession(kind, value)
+    except ValueError:
+        raise wrong(path, "an id") from None
 
 
 def status_of(word: str | None, table: Mapping[str, RecordingStatus]) -> RecordingStatus:
@@ -154,6 +167,7 @@ def status_of(word: str | None, table: Mapping[str, RecordingStatus]) -> Recordi
     return table.get(word, RecordingStatus.UNKNOWN) if word is not None else RecordingStatus.UNKNOWN
 
 
+_from_iso = datetime.fromisoformat
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST_MS = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp() * 1000)
 _LATEST_MS = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp() * 1000)

@@ -4,45 +4,51 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-__all__ = ["CREDENTIAL_FIELDS", "MASK", "Secrets", "redact_payload", "redact_text", "redact_url"]
+__all__ = [
+    "CREDENTIAL_FIELDS",
+    "MASK",
+    "Secrets",
+    "redact_object",
+    "redact_payload",
+    "redact_text",
+    "redact_url",
+]
 
 MASK = "***"
 
-#: Field names, lower case and without separators, whose values no payload keeps: the vendors'
-#: own (storage credentials of RealtimeKit, the token that Audian echoes, VoIPBin's and Plivo's
-#: secrets) and the names that any other vendor would give them.
+#: Field names, in any of their spellings, whose values no payload keeps: the vendors' own (storage
+#: credentials of RealtimeKit, the token that Audian echoes, VoIPBin's and Plivo's secrets) and the
+#: names that any other vendor would give them.
 CREDENTIAL_FIELDS = frozenset(
     {
-        "accesskey",
-        "accesstoken",
-        "apikey",
-        "apisecret",
-        "apitoken",
+        "access key",
+        "access token",
+        "api key",
+        "api secret",
+        "api token",
         "authorization",
-        "authtoken",
-        "clientsecret",
+        "auth token",
+        "client secret",
         "credential",
         "credentials",
+        "passphrase",
         "password",
-        "privatekey",
-        "refreshtoken",
-        "rtmpurl",  # a live-streaming target: its path is the stream's key
+        "private key",
+        "refresh token",
+        "rtmp url",  # a live-streaming target: its path is the stream's key
         "secret",
-        "secretaccesskey",
-        "secretkey",
-        "signingsecret",
-        "streamkey",
+        "secret access key",
+        "secret key",
+        "signing secret",
+        "stream key",
         "token",
-        "webhooksecret",
-        "xapikey",
-        "xauthtoken",
+        "webhook secret",
     }
 )
 
-_SEPARATORS = str.maketrans("", "", "_- ")
 # A URL up to its query; what follows the "?" signs it, and so does user:password@ before its host.
 _URL_QUERY = re.compile(r"(?i)\b((?:https?|rtmps?|wss?)://[^\s\"'<>?#]*)[?#][^\s\"'<>]*")
 _URL_USERINFO = re.compile(r"(?i)\b((?:https?|rtmps?|wss?)://)[^\s/\"'<>?#@]*@")
@@ -75,46 +81,56 @@ def redact_text(text: str, secrets: Iterable[str] = ()) -> str:
     return _SIGNED_QUERY.sub(rf"\1{MASK}", redact_url(text))
 
 
-class _CredentialNames(dict[str, bool]):
-    """Field name -> whether it names a credential, remembered: payloads repeat their names."""
+def _spellings(name: str) -> Iterator[str]:
+    """`access key` as access_key, accessKey, Access-Key, ACCESS_KEY, x-access-key and so on."""
+    words = name.split()
+    for prefix in ([], ["x"]):
+        parts = prefix + words
+        for separator in ("", "_", "-", " "):
+            yield separator.join(parts)
+            yield separator.join(parts).upper()
+            yield separator.join(part.capitalize() for part in parts)
+            yield separator.join([parts[0], *(part.capitalize() for part in parts[1:])])
 
-    def __missing__(self, name: str) -> bool:
-        answer = name.translate(_SEPARATORS).lower() in CREDENTIAL_FIELDS
-        if len(self) < 10_000:  # names are the vendor's to choose, memory is ours
-            self[name] = answer
-        return answer
+
+_CREDENTIAL_KEYS = frozenset(key for name in CREDENTIAL_FIELDS for key in _spellings(name))
 
 
-_is_credential = _CredentialNames()
+def redact_object(value: dict[str, Any]) -> dict[str, Any]:
+    """One JSON object with its own credential fields masked, and what is nested in it as it is."""
+    if _CREDENTIAL_KEYS.isdisjoint(value):
+        return value
+    held = [key for key in value if key in _CREDENTIAL_KEYS and value[key] not in (None, "")]
+    return {**value, **dict.fromkeys(held, MASK)}
 
 
-def redact_payload(value: Any) -> Any:
+def redact_payload(value: Any, floats: Callable[[float], None] | None = None) -> Any:
     """A decoded JSON value with the values of credential fields masked.
 
     The same object comes back where nothing had to be masked; payloads nest no deeper than the
-    decoder allows.
+    decoder allows. `floats` is shown every float on the way, which spares a second walk.
     """
+    # Every row of every page comes through here: its speed is measured (docs/performance.md).
     if type(value) is list:
-        items = [redact_payload(item) if type(item) in _NESTED else item for item in value]
+        items = [redact_payload(item, floats) for item in value]
         return items if any(map(operator.is_not, items, value)) else value
     if type(value) is not dict:
+        if type(value) is float and floats is not None:
+            floats(value)
         return value
+    masked = value if _CREDENTIAL_KEYS.isdisjoint(value) else redact_object(value)
     changed: dict[str, Any] = {}
-    if any(map(_is_credential.__getitem__, value)):
-        changed = {
-            key: MASK
-            for key, item in value.items()
-            if _is_credential[key] and item is not None and item != ""
-        }
-    for key, item in value.items():
-        if type(item) in _NESTED and key not in changed:
-            cleaned = redact_payload(item)
+    for key, item in masked.items():
+        kind = type(item)
+        if kind is str or item is None:
+            continue
+        if kind is dict or kind is list:
+            cleaned = redact_payload(item, floats)
             if cleaned is not item:
                 changed[key] = cleaned
-    return {**value, **changed} if changed else value
-
-
-_NESTED = (dict, list)
+        elif kind is float and floats is not None:
+            floats(item)
+    return {**masked, **changed} if changed else masked
 
 
 class Secrets:

@@ -47,7 +47,7 @@ def loads(text: str | bytes, kind: type[T]) -> T:
         data = text.encode("utf-8") if isinstance(text, str) else text
     except UnicodeEncodeError:
         raise MalformedPayload("not JSON: not UTF-8") from None
-    value = decode_plain(data)
+    value = decode_plain(data, masked=False)
     try:
         return _converter().structure(value, kind)
     except (

@@ -14,7 +14,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-__all__ = ["Deadline", "mark_sent", "watch"]
+__all__ = ["Deadline", "mark_sent", "release", "seconds_left", "watch"]
 
 
 class Deadline:
@@ -29,8 +29,8 @@ class Deadline:
         self.expired = False
         self.sent = False
         self._end = time.monotonic() + seconds if seconds is not None else None
-        self._sockets: list[socket.socket] = []
-        self._owned: list[socket.socket] = []
+        #: whose socket, the socket, and whether it is a duplicate of ours
+        self._watched: list[tuple[object, socket.socket, bool]] = []
         self._open = True
         self._lock = threading.Lock()
 
@@ -47,7 +47,6 @@ class Deadline:
         """The bound has done its work, such as for a first byte that has come."""
         with self._lock:
             self._open = False
-            self._sockets.clear()
 
     def __enter__(self) -> Self:
         _stack().append(self)
@@ -63,37 +62,53 @@ class Deadline:
     ) -> None:
         _stack().remove(self)
         self.lift()
-        for sock in self._owned:
-            sock.close()
+        for _, sock, ours in self._watched:
+            if ours:
+                sock.close()
 
-    def _watch(self, sock: socket.socket, *, owned: bool) -> None:
-        if owned:
-            self._owned.append(sock)
+    def _watch(self, connection: object, sock: socket.socket, ours: bool) -> None:
         with self._lock:
-            if self._open:
-                self._sockets.append(sock)
-                if self.expired:
-                    _shut(sock)
+            self._watched.append((connection, sock, ours))
+            if self._open and self.expired:
+                _shut(sock)
+
+    def _release(self, connection: object) -> None:
+        with self._lock:
+            kept = [each for each in self._watched if each[0] is not connection]
+            gone = [each for each in self._watched if each[0] is connection]
+            self._watched = kept
+        for _, sock, ours in gone:
+            if ours:
+                sock.close()
 
     def expire(self) -> None:
         """Called by the watchdog when the time is up."""
         with self._lock:
             if self._open:
                 self.expired = True
-                for sock in self._sockets:
+                for _, sock, _ in self._watched:
                     _shut(sock)
 
 
-def watch(sock: socket.socket, *, fresh: bool = False) -> None:
-    """Put a socket under every deadline of this thread.
+def watch(connection: object, sock: socket.socket, *, fresh: bool = False) -> None:
+    """Put a connection's socket under every deadline of this thread.
 
     A fresh one is watched through a duplicate, since TLS takes the original's descriptor away.
     """
     for deadline in _stack():
-        if fresh:
-            deadline._watch(sock.dup(), owned=True)
-        else:
-            deadline._watch(sock, owned=False)
+        deadline._watch(connection, sock.dup() if fresh else sock, fresh)
+
+
+def release(connection: object) -> None:
+    """Its exchange is over: from now on another thread may use it, under deadlines of its own."""
+    for deadline in _stack():
+        deadline._release(connection)
+
+
+def seconds_left() -> float | None:
+    """What the strictest of this thread's deadlines leaves; None without one."""
+    left = [each for deadline in _stack() if (each := deadline.remaining()) is not None]
+    return min(left, default=None)
 
 
 def mark_sent() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -25,12 +26,19 @@ from recording_core.errors import (
 from recording_core.transport.deadline import Deadline
 from recording_core.transport.peers import PeerPolicy, is_loopback, matches, origin_of
 from recording_core.transport.retry import retry_after
-from recording_core.transport.session import NETWORK_ERRORS, NoAuth, Transport, new_session
+from recording_core.transport.session import (
+    NETWORK_ERRORS,
+    NoAuth,
+    Transport,
+    framing,
+    new_session,
+)
 
 __all__ = ["MediaResponse", "MediaTransport"]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_HOPS = 5
+_PLAIN = re.compile(r"(?i)http://([^/?#]*?)(?::80|:443)?(?=[/?#]|$)")
 
 
 @frozen
@@ -42,11 +50,9 @@ class MediaResponse:
     _response: requests.Response
 
     @property
-    def framed(self) -> bool:
-        """Whether the body's end is announced; if not, a cut connection looks like the end."""
-        return "Content-Length" in self.headers or "chunked" in self.headers.get(
-            "Transfer-Encoding", ""
-        )
+    def framing(self) -> tuple[bool, int | None]:
+        """Whether the body's end is announced, and the length where that is told."""
+        return framing(self.headers)
 
     def chunks(self, size: int) -> Iterator[bytes]:
         """The body as it is sent: nothing is decompressed. Raises `NETWORK_ERRORS`."""
@@ -81,8 +87,8 @@ class MediaTransport:
             allow_loopback=settings.allow_loopback or api.on_loopback,
         )
         size = max(settings.workers, 10)
-        self._session = new_session(self._peers, size)
-        self._api_session = new_session(None, size)
+        self._session = new_session(self._peers, size, settings.read_timeout)
+        self._api_session = new_session(None, size, settings.read_timeout)
 
     def close(self) -> None:
         """Close the connections that are kept alive."""
@@ -125,7 +131,10 @@ class MediaTransport:
             response.close()
             if not location:
                 raise Unavailable("a redirect without a target", **self._facts(response))
-            url = self._upgraded(urljoin(url, location))
+            try:
+                url = self._upgraded(urljoin(url, location))
+            except ValueError:
+                raise ForbiddenHost("a redirect to what is no URL is refused") from None
             # Only the first request may be signed: whoever chose this target may be a stranger.
             response = self._hop(url, headers, deadline, signed=False)
         response.close()
@@ -142,7 +151,15 @@ class MediaTransport:
         if on_api:
             self._api.bucket.take()
         try:
-            return self._api.send(session, "GET", url, deadline, auth=auth, headers=headers)
+            return self._api.send(
+                session,
+                "GET",
+                url,
+                deadline,
+                auth=auth,
+                headers=headers,
+                patience=self._first_byte,
+            )
         except NETWORK_ERRORS as error:
             if deadline.expired or isinstance(error, requests.Timeout | TimeoutError):
                 why = f"no first byte of the media within {deadline.seconds:g} s"
@@ -194,7 +211,7 @@ class MediaTransport:
         """A vendor's plain-http link by https, except on loopback."""
         scheme, host, port = origin_of(url)
         if scheme == "http" and not is_loopback(host) and port in (80, 443):
-            return "https:" + url.partition(":")[2].replace(":80/", "/", 1)
+            return _PLAIN.sub(r"https://\1", url, count=1)
         if scheme not in ("http", "https"):
             raise ForbiddenHost(f"a media URL by {scheme or 'no scheme'} is refused")
         return url

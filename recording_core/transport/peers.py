@@ -20,7 +20,7 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
 from recording_core.errors import ForbiddenHost
-from recording_core.transport.deadline import mark_sent, watch
+from recording_core.transport.deadline import mark_sent, release, seconds_left, watch
 from recording_core.transport.settings import MediaHosts
 
 __all__ = [
@@ -38,11 +38,10 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _PORTS = {"http": 80, "https": 443}
 #: What parsers disagree about, and no vendor's URL needs.
 _UNSAFE = re.compile(r"[\\\s\x00-\x20\x7f-\uffff]")
-#: IPv6 forms that carry an IPv4 address on: NAT64 (RFC 6052), 6to4, Teredo, v4-compatible.
-_CARRIERS = tuple(
-    ipaddress.ip_network(net)
-    for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96")
-)
+#: All that is routed as global unicast (RFC 4291, 2.4): neither NAT64 nor site-local lies in it.
+_GLOBAL = ipaddress.ip_network("2000::/3")
+#: What in it carries an IPv4 address on: 6to4 and Teredo.
+_CARRIERS = (ipaddress.ip_network("2002::/16"), ipaddress.ip_network("2001::/32"))
 
 
 def origin_of(url: str) -> Origin:
@@ -56,9 +55,12 @@ def _parsed(url: str) -> Url:
     if _UNSAFE.search(url):
         raise ForbiddenHost("a media URL with spaces, backslashes or control characters is refused")
     try:
-        return parse_url(url)
+        parsed = parse_url(url)
     except LocationParseError:
         raise ForbiddenHost("a media URL that cannot be parsed is refused") from None
+    if parsed.auth is not None:
+        raise ForbiddenHost("a media URL with user info is refused")
+    return parsed
 
 
 def is_loopback(host: str) -> bool:
@@ -76,7 +78,7 @@ def is_public(address: Address) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             address = address.ipv4_mapped
-        elif any(address in network for network in _CARRIERS):
+        elif address not in _GLOBAL or any(address in network for network in _CARRIERS):
             return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
@@ -91,10 +93,7 @@ class PeerPolicy:
 
     def check_url(self, url: str) -> None:
         """Raise `ForbiddenHost` for a URL whose form or host is not allowed."""
-        parsed = _parsed(url)
         scheme, host, port = origin_of(url)
-        if parsed.auth is not None:
-            raise ForbiddenHost(f"a media URL with user info is refused (host {host})")
         if not host:
             raise ForbiddenHost("a media URL without a host is refused")
         if is_loopback(host):
@@ -114,15 +113,6 @@ class PeerPolicy:
         if self.hosts is MediaHosts.VENDOR and not matches(host, self.vendor_hosts):
             raise ForbiddenHost(f"media host {host} is not in the provider's table; refused")
 
-    def check_resolved(self, host: str, port: int) -> None:
-        """Raise `ForbiddenHost` if any address that the name resolves to is not allowed."""
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError:
-            return  # connecting fails next, with its own error
-        for *_, where in found:
-            self.check_address(host, str(where[0]))
-
     def check_address(self, host: str, text: str) -> None:
         """Raise `ForbiddenHost` for an address that media may not come from."""
         if callable(self.hosts) and not is_loopback(host):
@@ -139,21 +129,35 @@ def matches(host: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatch.fnmatchcase(host, pattern) for pattern in patterns)
 
 
+def _addresses(host: str, port: int) -> list[str]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError:
+        return []  # connecting fails next, with its own error
+    return [str(where[0]) for *_, where in found]
+
+
 class _Watched:
     """What both kinds of connection add to urllib3's: the deadline's watch and the peer's check."""
 
     peers: PeerPolicy | None = None
+    silence: float | None = None
 
     def _new_conn(self: Any) -> socket.socket:
+        addresses = _addresses(self.host, self.port)
         # Behind a proxy the peer is the proxy, and the name's form has been judged already.
         peers = self.peers if self.proxy is None else None
         if peers is not None:
-            peers.check_resolved(self.host, self.port)
+            for address in addresses:
+                peers.check_address(self.host, address)
+        left = seconds_left()
+        if left is not None and addresses:  # they are tried in turn: each may take its share
+            self.timeout = max(0.001, min(self.timeout, left / len(addresses)))
         sock: socket.socket = super()._new_conn()  # type: ignore[misc]  # urllib3's, by the mixin
         try:
             if peers is not None:
                 peers.check_address(self.host, sock.getpeername()[0])
-            watch(sock, fresh=True)
+            watch(self, sock, fresh=True)
         except BaseException:
             sock.close()
             raise
@@ -161,8 +165,15 @@ class _Watched:
 
     def request(self: Any, *args: Any, **kwargs: Any) -> None:
         if self.sock is not None:  # kept alive from an exchange before
-            watch(self.sock)
+            watch(self, self.sock)
         super().request(*args, **kwargs)  # type: ignore[misc]  # urllib3's, by the mixin
+
+    def getresponse(self: Any) -> Any:
+        sock = self.sock  # which a connection that will not be kept forgets here
+        response = super().getresponse()  # type: ignore[misc]  # urllib3's, by the mixin
+        if self.silence is not None:
+            sock.settimeout(self.silence)
+        return response
 
     def send(self: Any, data: Any) -> None:
         if self.sock is None:
@@ -183,16 +194,31 @@ _Pool = TypeVar("_Pool", bound=HTTPConnectionPool)
 
 
 class _WatchedPool:
-    """A pool that hands its peer policy to each connection."""
+    """A pool that tells each connection with whom it may be, and how long a body may be silent.
 
-    def __init__(self, *args: Any, peers: PeerPolicy | None = None, **kwargs: Any) -> None:
+    Without `silence` that is as long as the wait for the headers.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        peers: PeerPolicy | None = None,
+        silence: float | None = None,
+        **kwargs: Any,
+    ) -> None:
         self._peers = peers
+        self._silence = silence
         super().__init__(*args, **kwargs)
 
     def _new_conn(self) -> Any:
         connection = super()._new_conn()  # type: ignore[misc]  # urllib3's, by the mixin
         connection.peers = self._peers
+        connection.silence = self._silence
         return connection
+
+    def _put_conn(self, connection: Any) -> None:
+        release(connection)
+        super()._put_conn(connection)  # type: ignore[misc]  # urllib3's, by the mixin
 
 
 class WatchedHTTPPool(_WatchedPool, HTTPConnectionPool):

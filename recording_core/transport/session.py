@@ -53,7 +53,7 @@ from recording_core.transport.retry import (
 )
 from recording_core.transport.settings import VENDOR_RATE, HttpSettings
 
-__all__ = ["Answer", "HeaderAuth", "NoAuth", "Refusal", "Transport", "new_session"]
+__all__ = ["Answer", "HeaderAuth", "NoAuth", "Refusal", "Transport", "framing", "new_session"]
 
 _log = logging.getLogger("recording_core.transport")
 
@@ -76,6 +76,8 @@ NETWORK_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, OSErr
 #: The header that names a request to the vendor's support, by whoever answers it.
 _REQUEST_IDS = ("x-request-id", "cf-ray", "x-plivo-request-id", "request-id")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+#: RFC 9110, 6.4.1: these never have a body, and need not say so.
+_BODILESS = frozenset({204, 205, 304})
 _MAX_REDIRECTS = 5
 _CHUNK = 65536
 
@@ -127,14 +129,14 @@ class HeaderAuth(AuthBase):
 class _Adapter(HTTPAdapter):
     """requests' adapter over pools whose connections are watched and whose peers are checked."""
 
-    def __init__(self, peers: PeerPolicy | None, size: int) -> None:
-        self._peers = peers
+    def __init__(self, peers: PeerPolicy | None, size: int, silence: float | None) -> None:
+        self._more = {"peers": peers, "silence": silence}
         super().__init__(pool_connections=size, pool_maxsize=size, max_retries=0)
 
     def _watched(self, manager: urllib3.PoolManager) -> urllib3.PoolManager:
         pools: dict[str, Any] = {  # called, never subclassed: a partial will do
-            "http": functools.partial(WatchedHTTPPool, peers=self._peers),
-            "https": functools.partial(WatchedHTTPSPool, peers=self._peers),
+            "http": functools.partial(WatchedHTTPPool, **self._more),
+            "https": functools.partial(WatchedHTTPSPool, **self._more),
         }
         manager.pool_classes_by_scheme = pools
         return manager
@@ -149,15 +151,39 @@ class _Adapter(HTTPAdapter):
         return manager
 
 
-def new_session(peers: PeerPolicy | None, size: int) -> requests.Session:
-    """A session that keeps no cookies, retries nothing and reads no ~/.netrc."""
-    session = requests.Session()
+class _Session(requests.Session):
+    """Sees no redirects: requests reads the whole body of one before it asks whether to follow."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
+
+
+def new_session(
+    peers: PeerPolicy | None, size: int, silence: float | None = None
+) -> requests.Session:
+    """A session that keeps no cookies, retries nothing and reads no ~/.netrc.
+
+    `silence` bounds each read of a body where it may be shorter than the wait for its headers.
+    """
+    session = _Session()
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
     session.auth = NoAuth()
     session.headers["User-Agent"] = "recording-core"
-    session.mount("https://", _Adapter(peers, size))
-    session.mount("http://", _Adapter(peers, size))
+    session.mount("https://", _Adapter(peers, size, silence))
+    session.mount("http://", _Adapter(peers, size, silence))
     return session
+
+
+def framing(headers: Mapping[str, str]) -> tuple[bool, int | None]:
+    """Whether a body's end is announced, and its length where that is told. If it is not, or not
+    in a way that http.client understands, a cut connection looks like the end.
+    """
+    if headers.get("Transfer-Encoding", "").lower() == "chunked":
+        return True, None
+    length = headers.get("Content-Length", "")
+    if length.isascii() and length.isdigit() and len(length) < 20:
+        return True, int(length)
+    return False, None
 
 
 class Transport:
@@ -299,18 +325,25 @@ class Transport:
         headers: Mapping[str, str],
         params: Any = None,
         json: Any = None,
+        patience: float | None = None,
     ) -> requests.Response:
-        """One request without redirects, its body unread. The environment's proxies serve https."""
+        """One request without redirects, its body unread. The environment's proxies serve https.
+
+        `patience` bounds the wait for the headers where that is more than a read's.
+        """
         prepared = session.prepare_request(
             requests.Request(method, url, params=params, json=json, headers=headers, auth=auth)
         )
         environment: dict[str, Any] = {"proxies": {}, "verify": True, "cert": None}
-        if (prepared.url or "").startswith("https:"):
+        scheme, host, _ = origin_of(prepared.url or "")
+        if scheme == "https":
             environment = dict(
                 session.merge_environment_settings(prepared.url, {}, True, None, None)
             )
             if not self.settings.verify_tls:
                 environment["verify"] = False
+            if is_loopback(host):
+                environment["proxies"] = {}
         environment.pop("stream", None)
         return session.send(
             prepared,
@@ -318,7 +351,7 @@ class Transport:
             allow_redirects=False,
             timeout=(
                 deadline.within(self.settings.connect_timeout),
-                deadline.within(self.settings.read_timeout),
+                deadline.within(patience or self.settings.read_timeout),
             ),
             **environment,
         )
@@ -341,6 +374,10 @@ class Transport:
         # A socket that the watchdog shut can look like one that ended by itself.
         if deadline.expired:
             raise TimeoutError
+        if not chunks and response.status_code not in _BODILESS:
+            framed, _ = framing(response.headers)
+            if not framed:
+                raise ConnectionError  # cut within its headers, it looks like an empty answer
         return b"".join(chunks)
 
     def _answer(
@@ -348,11 +385,13 @@ class Transport:
     ) -> Answer:
         status, headers = response.status_code, response.headers
         request_id = next((headers[name] for name in _REQUEST_IDS if name in headers), None)
+        if request_id is not None:
+            request_id = self.secrets.redact(request_id)
         try:
             payload = (
                 None
                 if not body.strip()
-                else decoding.decode_unmasked(body)
+                else decoding.decode_plain(body, masked=False)
                 if unmasked
                 else decoding.decode(body)
             )
@@ -388,7 +427,7 @@ class Transport:
         facts = {
             **facts,
             "status": status,
-            "code": refused.code,
+            "code": self.secrets.redact(refused.code) if refused.code else None,
             "request_id": refused.request_id or request_id,
             "body": self.secrets.redact_payload(payload) if payload else self._excerpt(body),
         }
@@ -398,7 +437,8 @@ class Transport:
         return kind(words or f"the vendor answered HTTP {status}", **facts)
 
     def _excerpt(self, body: bytes) -> str:
-        return self.secrets.redact(body[:2000].decode("utf-8", "replace"))
+        # Cut last: a cut through the middle of a credential would hide it from the search.
+        return self.secrets.redact(body[:_CHUNK].decode("utf-8", "replace"))[:2000]
 
     # -- failures --------------------------------------------------------------------------------
 
@@ -517,6 +557,8 @@ _OWN_WORDS: Mapping[type[ProviderError], str] = {
 
 
 def _checked_origin(base_url: str, settings: HttpSettings) -> Origin:
+    if "@" in base_url or "?" in base_url or "#" in base_url:
+        raise ConfigurationError("base_url must carry no user info, query or fragment")
     try:
         origin = origin_of(base_url)
     except ForbiddenHost:
@@ -524,8 +566,6 @@ def _checked_origin(base_url: str, settings: HttpSettings) -> Origin:
     scheme, host, _ = origin
     if scheme not in ("http", "https") or not host:
         raise ConfigurationError("base_url must be an https URL with a host")
-    if "@" in base_url or "?" in base_url or "#" in base_url:
-        raise ConfigurationError("base_url must carry no user info, query or fragment")
     if scheme == "http" and not is_loopback(host):
         raise ConfigurationError(
             f"base_url is plain http to {host}, which shows credentials to everybody; use https"

@@ -171,10 +171,10 @@ def _target(
     kind: SessionKind | None, call_uuid: str | None, conference_name: str | None
 ) -> CommunicationSession | None:
     if kind is SessionKind.CALL and call_uuid is not None:
-        return CommunicationSession(kind, call_uuid)
+        return read.target(kind, call_uuid, "call_uuid")
     # Names come again, session after session; it is all that the row says of its conference.
     if kind is SessionKind.CONFERENCE and conference_name is not None:
-        return CommunicationSession(kind, conference_name)
+        return read.target(kind, conference_name, "conference_name")
     return None
 
 

@@ -52,56 +52,67 @@ GATEWAY_CODES: Mapping[int, type[ProviderError]] = {
 _TRACK_NAME = re.compile(r"user-(?P<user>.+?)_peer-")
 
 
+# An enum's member costs ten times a module's name (Python 3.11), and rows are many.
+_AVAILABLE, _EXPIRED = RecordingStatus.AVAILABLE, RecordingStatus.EXPIRED
+_FAILED, _UNKNOWN = RecordingStatus.FAILED, RecordingStatus.UNKNOWN
+_MEETING, _VIDEO = SessionKind.MEETING, FileRole.VIDEO
+
+
 def recording(row: Mapping[str, Any], account: str, now: datetime) -> Recording:
     """A recording of any of the API's answers. Raises `MalformedPayload`.
 
     `now` decides whether its media has expired: the status stays UPLOADED.
     """
-    get = row.get
+    # Called for every row of every page: what it costs is measured (docs/performance.md).
+    get, text, instant = row.get, read.text, read.instant
     recording_id = read.required_text(get("id"), "id")
-    word = read.text(get("status"), "status")
-    status = STATUSES.get(word, RecordingStatus.UNKNOWN) if word else RecordingStatus.UNKNOWN
-    started_at = read.instant(get("started_time"), "started_time")
-    ended_at = read.instant(get("stopped_time"), "stopped_time")
-    expires_at = read.instant(get("download_url_expiry"), "download_url_expiry")
+    word = text(get("status"), "status")
+    status = STATUSES.get(word, _UNKNOWN) if word else _UNKNOWN
+    started_at = instant(get("started_time"), "started_time")
+    ended_at = instant(get("stopped_time"), "stopped_time")
+    expires_at = instant(get("download_url_expiry"), "download_url_expiry")
     size = read.count(get("file_size"), "file_size", quoted=True)
     duration = read.seconds(get("recording_duration"), "recording_duration")
     # A vendor's sample says 0 for a recording of 47 s.
     if not duration and started_at and ended_at and ended_at >= started_at:
         duration = ended_at - started_at
-    name = read.text(get("output_file_name"), "output_file_name")
+    name = text(get("output_file_name"), "output_file_name")
     files = _files(row, name, size, duration, expires_at)
-    if status is RecordingStatus.AVAILABLE and expires_at is not None and expires_at <= now:
-        status = RecordingStatus.EXPIRED
+    if status is _AVAILABLE and expires_at is not None and expires_at <= now:
+        status = _EXPIRED
     meeting = read.obj(get("meeting"), "meeting")
     target = title = None
     if meeting is not None:
-        meeting_id = read.text(meeting.get("id"), "meeting.id")
-        title = read.text(meeting.get("title"), "meeting.title")
+        meeting_id = text(meeting.get("id"), "meeting.id")
+        title = text(meeting.get("title"), "meeting.title")
     else:
-        meeting_id = read.text(get("meeting_id"), "meeting_id")
+        meeting_id = text(get("meeting_id"), "meeting_id")
     if meeting_id is not None:
-        target = CommunicationSession(SessionKind.MEETING, meeting_id)
+        target = read.target(_MEETING, meeting_id, "meeting.id")
     return Recording(
         "realtimekit",
         account,
         recording_id,
-        SessionKind.MEETING,
+        _MEETING,
         target,
-        read.text(get("session_id"), "session_id"),
+        text(get("session_id"), "session_id"),
         title,
         status,
         word,
         started_at,
         ended_at,
-        read.instant(get("invoked_time"), "invoked_time"),
+        instant(get("invoked_time"), "invoked_time"),
         duration,
         size,
-        files[0].format if files else _suffix(name),
-        files=files,
-        media_expires_at=expires_at,
-        error=_error(row) if status is RecordingStatus.FAILED else None,
-        raw=row,
+        files[0].format if files else _format(name)[0],
+        None,
+        None,
+        None,
+        files,
+        expires_at,
+        None,
+        _error(row) if status is _FAILED else None,
+        row,
     )
 
 
@@ -120,13 +131,13 @@ def _files(
     files: tuple[MediaFile, ...] = ()
     if url is not None and url != "":
         url = read.required_text(url, "download_url")
-        form = _suffix(name) or _suffix(url)
+        form, media_type = _format(name, url)
         files = (
             MediaFile(
                 "video",
-                FileRole.VIDEO,
+                _VIDEO,
                 form,
-                _media_type(form),
+                media_type,
                 size,
                 duration,
                 None,
@@ -138,16 +149,15 @@ def _files(
             ),
         )
     # A page's sample says `download_audio_url`.
-    audio = read.text(
-        row.get("audio_download_url") or row.get("download_audio_url"), "audio_download_url"
-    )
-    if audio is not None:
-        form = _suffix(audio)
+    audio = row.get("audio_download_url") or row.get("download_audio_url")
+    if audio:
+        audio = read.required_text(audio, "audio_download_url")
+        form, media_type = _format(None, audio)
         beside = MediaFile(
             "audio",
             FileRole.AUDIO,
             form,
-            _media_type(form),
+            media_type,
             None,
             duration,
             None,
@@ -174,14 +184,14 @@ def _tracks(layers: list[Any], expires_at: datetime | None) -> tuple[MediaFile, 
             url = read.text(url, f"{place}.download_url")
             if not name.strip() or url is None:
                 continue  # a participant's track that is not stored
-            form = _suffix(name) or _suffix(url)
+            form, media_type = _format(name, url)
             user = _TRACK_NAME.search(name)
             files.append(
                 MediaFile(
                     id=name,
                     role=FileRole.TRACK,
                     format=form,
-                    media_type=_media_type(form),
+                    media_type=media_type,
                     participant=user["user"] if user else None,
                     url=url,
                     url_expires_at=expires_at,
@@ -191,19 +201,20 @@ def _tracks(layers: list[Any], expires_at: datetime | None) -> tuple[MediaFile, 
     return tuple(files)
 
 
-def _suffix(name: str | None) -> str | None:
-    """The format that a file's name or URL ends in."""
-    if name is None:
-        return None
-    path = urlsplit(name).path if "://" in name else name
-    _, dot, suffix = path.rpartition(".")
-    # The literal template `{{file_name_prefix}}_…webm` of a track's start is a name, too.
-    return suffix.lower() if dot and suffix.isalnum() and len(suffix) <= 5 else None
-
-
-def _media_type(form: str | None) -> str | None:
-    known = FORMATS.get(form) if form is not None else None
-    return known.media_type if known is not None else None
+def _format(name: str | None, url: str | None = None) -> tuple[str | None, str | None]:
+    """The format that a file's name, else its URL, ends in; and its media type if we know it."""
+    suffix = name.rpartition(".")[2] if name else ""
+    known = FORMATS.get(suffix)
+    if known is None:
+        # The literal template `{{file_name_prefix}}_…webm` of a track's start is a name, too.
+        for path in (name or "", urlsplit(url).path if url else ""):
+            suffix = path.rpartition(".")[2].lower() if "." in path else ""
+            known = FORMATS.get(suffix)
+            if known is not None or (suffix.isalnum() and len(suffix) <= 5):
+                break
+        else:
+            return None, None
+    return suffix, known.media_type if known is not None else None
 
 
 def _error(row: Mapping[str, Any]) -> str | None:

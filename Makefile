@@ -1,0 +1,49 @@
+# One command for each daily act. Each works on a fresh clone with nothing but Python and make.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+OURS := -e ".[all]" -e providers/plivo -e providers/realtimekit
+CODE := recording_core providers tests benchmarks cassettes
+
+.PHONY: help demo test lint format docs bench clean
+
+help:            ## what there is
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST)
+
+demo: .venv/.demo   ## record, list, download and delete at every vendor, on this machine alone
+	@$(BIN)/recordings demo
+
+test: .venv/.dev   ## the tests, on all cores
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile
+
+lint: .venv/.dev   ## ruff and mypy, strict
+	@$(BIN)/ruff format --check $(CODE)
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/mypy $(CODE)
+
+format: .venv/.dev   ## let ruff put things in order
+	@$(BIN)/ruff check --fix --quiet $(CODE)
+	@$(BIN)/ruff format $(CODE)
+
+docs: .venv/.dev   ## write the generated pages anew: the matrix, the command's help
+	@$(BIN)/python docs/generate.py
+
+bench: .venv/.dev   ## measure, and write docs/performance.md
+	@$(BIN)/python benchmarks/run.py
+
+clean:           ## forget the virtual environment and all caches
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The five distributions, editable, with every extra: what a user installs.
+.venv/.demo: pyproject.toml $(wildcard providers/*/pyproject.toml)
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing into .venv (once) ..."
+	@$(PIP) install --quiet $(OURS)
+	@touch $@
+
+# And what a contributor needs beside it: pyproject.toml, [dependency-groups].
+.venv/.dev: .venv/.demo
+	@echo "Installing the development tools into .venv (once) ..."
+	@$(PIP) install --quiet $$($(BIN)/python -c "import tomllib; print(*(f'\"{each}\"' for each in tomllib.load(open('pyproject.toml', 'rb'))['dependency-groups']['dev']))" | tr -d '"')
+	@touch $@

@@ -1,0 +1,246 @@
+"""Do Plivo's samples read as a reader of its pages would expect?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+import recording_core as rec
+from recording_plivo import mapping
+
+#: A row as Plivo's own clients' tests have it: decimal strings, an offset of India, a space.
+ROW: dict[str, Any] = {
+    "add_time": "2022-04-12 16:08:53.523657+05:30",
+    "call_uuid": "f72eea2a-8ea4-4d5c-8a3e-7d9b7f6f0a11",
+    "conference_name": "",
+    "from_number": "+919768368717",
+    "monthly_recording_storage_amount": 0.0008,
+    "recording_duration_ms": "7560.00000",
+    "recording_end_ms": "1649759930398.00000",
+    "recording_format": "mp3",
+    "recording_id": "d405c4eb-0f1a-4b0e-9d0c-2f7a3b1c4d5e",
+    "recording_start_ms": "1649759922838.00000",
+    "recording_storage_duration": 209,
+    "recording_storage_rate": 0.0004,
+    "recording_type": "call",
+    "recording_url": "https://media.plivo.com/v1/Account/MAZT/Recording/d405c4eb.mp3",
+    "resource_uri": "/v1/Account/MAZT/Recording/d405c4eb/",
+    "rounded_recording_duration": 120,
+    "to_number": "sip:alice@phone.plivo.com",
+}
+
+#: https://www.plivo.com/docs/voice/api/conferences, start recording (without its stray comma)
+STARTED: dict[str, Any] = {
+    "api_id": "2867b6e2-58c3-11e1-86da-adf28403fe48",
+    "message": "conference recording started",
+    "recording_id": "93bc7c6a-3b2b-11e3",
+    "url": "https://media.plivo.com/v1/Account/<Auth_ID>/Recording/93bc7c6a-3b2b-11e3.mp3",
+}
+
+
+def read(**changes: Any) -> rec.Recording:
+    row = {key: value for key, value in {**ROW, **changes}.items() if value is not ...}
+    return mapping.recording(row, "default")
+
+
+def test_a_row_reads_in_full() -> None:
+    recording = read()
+    assert recording == rec.Recording(
+        provider="plivo",
+        account="default",
+        id="d405c4eb-0f1a-4b0e-9d0c-2f7a3b1c4d5e",
+        kind=rec.SessionKind.CALL,
+        target=rec.call("f72eea2a-8ea4-4d5c-8a3e-7d9b7f6f0a11"),
+        reference="f72eea2a-8ea4-4d5c-8a3e-7d9b7f6f0a11",
+        status=rec.RecordingStatus.AVAILABLE,
+        started_at=datetime(2022, 4, 12, 10, 38, 42, 838000, tzinfo=UTC),
+        ended_at=datetime(2022, 4, 12, 10, 38, 50, 398000, tzinfo=UTC),
+        created_at=datetime(2022, 4, 12, 10, 38, 53, 523657, tzinfo=UTC),
+        duration=timedelta(milliseconds=7560),
+        format="mp3",
+        files=(
+            rec.MediaFile(
+                id="mix",
+                role=rec.FileRole.MIX,
+                format="mp3",
+                media_type="audio/mpeg",
+                duration=timedelta(milliseconds=7560),
+                url="https://media.plivo.com/v1/Account/MAZT/Recording/d405c4eb.mp3",
+                name="d405c4eb.mp3",
+            ),
+        ),
+    )
+    assert recording.raw == ROW
+    assert recording.size is None, "Plivo tells no size"
+
+
+def test_the_answer_to_a_conference_start_names_its_recording_and_url() -> None:
+    assert mapping.url_in(STARTED) == STARTED["url"]
+
+
+@pytest.mark.parametrize(
+    ("word", "conference_name", "kind"),
+    [
+        ("call", "", rec.SessionKind.CALL),
+        ("normal", None, rec.SessionKind.CALL),
+        ("conference", "noname", rec.SessionKind.CONFERENCE),
+        ("Conference", "standup", rec.SessionKind.CONFERENCE),
+        ("mpc", "", rec.SessionKind.MEETING),
+        ("mp3", "", rec.SessionKind.CALL),  # pages of 2012
+        ("mp3", "standup", rec.SessionKind.CONFERENCE),
+        (None, "standup", rec.SessionKind.CONFERENCE),
+        ("trunk", "", None),  # an open set: nobody guesses
+    ],
+)
+def test_the_kind_is_told_by_the_type_else_by_the_parent(
+    word: str | None, conference_name: str | None, kind: rec.SessionKind | None
+) -> None:
+    assert read(recording_type=word, conference_name=conference_name).kind is kind
+
+
+def test_a_conference_is_targeted_by_its_name_and_not_by_its_call() -> None:
+    recording = read(recording_type="conference", conference_name="My Conf Room")
+    assert recording.target == rec.conference("My Conf Room")
+    assert recording.reference == ROW["call_uuid"]
+
+
+def test_a_multiparty_call_has_no_target_in_its_row() -> None:
+    assert read(recording_type="mpc").target is None
+
+
+@pytest.mark.parametrize("duration", ["0", "0.00000", 0, 0.0])
+def test_a_recording_of_no_length_is_available(duration: object) -> None:
+    recording = read(recording_duration_ms=duration)
+    assert recording.status is rec.RecordingStatus.AVAILABLE
+    assert recording.duration == timedelta(0)
+
+
+def test_a_row_of_2012_lacks_most_and_is_read() -> None:
+    recording = mapping.recording(
+        {
+            "recording_id": "c2186400-1c8c-11e4-a664-0026b945b52x",
+            "call_uuid": "3b2b",
+            "recording_type": "normal",
+            "add_time": "2012-02-04T23:33:08.079231",
+            "recording_url": "http://s3.amazonaws.com/recordings_2013/c2186400.mp3",
+            "rounded_recording_duration": "3456",
+            "recording_storage_duration": "723",
+        },
+        "default",
+    )
+    assert recording.created_at == datetime(2012, 2, 4, 23, 33, 8, 79231, tzinfo=UTC)
+    assert recording.duration is None, "the rounded duration is for billing only"
+    assert recording.format == "mp3"
+
+
+def test_a_row_without_url_and_end_is_still_in_the_making() -> None:
+    recording = read(recording_url=..., recording_end_ms=None)
+    assert recording.status is rec.RecordingStatus.PROCESSING
+    assert recording.files == ()
+
+
+@pytest.mark.parametrize("name", mapping.URL_FIELDS)
+def test_one_url_has_many_names(name: str) -> None:
+    assert (
+        mapping.url_in({name: "https://media.plivo.com/a.mp3"}) == "https://media.plivo.com/a.mp3"
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("recording_id", None),
+        ("recording_id", ""),
+        ("recording_id", 7),
+        ("recording_duration_ms", "7,5"),
+        ("recording_duration_ms", "٧"),
+        ("recording_duration_ms", True),
+        ("recording_duration_ms", "-1"),
+        ("recording_duration_ms", "1_000"),
+        ("recording_start_ms", "1649759922.838"),  # seconds: 1970
+        ("recording_end_ms", "NaN"),
+        ("add_time", "yesterday"),
+        ("add_time", 1649759922),
+        ("add_time", "2022-04-12"),
+        ("recording_url", ["https://media.plivo.com"]),
+        ("call_uuid", {"id": 1}),
+        ("call_uuid", "a\nb"),
+        ("recording_format", 3),
+    ],
+)
+def test_a_wrong_field_is_named_and_its_value_is_not(field: str, value: object) -> None:
+    with pytest.raises(rec.MalformedPayload) as caught:
+        read(**{field: value})
+    assert caught.value.path == field
+    assert repr(value) not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ("name_sales", "name_sales"),
+        ("uuid_3b2b", "uuid_3b2b"),
+        ("12ca0f68-3d4d-4a7f-9bb3-9d6e4b3f6f11", "uuid_12ca0f68-3d4d-4a7f-9bb3-9d6e4b3f6f11"),
+        ("12CA0F68-3D4D-4A7F-9BB3-9D6E4B3F6F11", "uuid_12CA0F68-3D4D-4A7F-9BB3-9D6E4B3F6F11"),
+        ("sales", "name_sales"),
+        ("12ca0f68", "name_12ca0f68"),
+    ],
+)
+def test_a_multiparty_call_is_addressed_by_name_or_uuid(given: str, path: str) -> None:
+    assert mapping.mpc_id(given) == path
+
+
+@pytest.mark.parametrize(
+    ("target", "participant", "path"),
+    [
+        (rec.call("a/b"), None, "Call/a%2Fb/Record/"),
+        (rec.conference("My Conf/Room?x#y"), None, "Conference/My%20Conf%2FRoom%3Fx%23y/Record/"),
+        (rec.meeting("sales"), None, "MultiPartyCall/name_sales/Record/"),
+        (rec.meeting("sales"), "7", "MultiPartyCall/name_sales/Participant/7/Record/"),
+    ],
+)
+def test_names_are_quoted_into_paths(
+    target: rec.CommunicationSession, participant: str | None, path: str
+) -> None:
+    assert mapping.record_path(target, participant) == path
+
+
+def test_a_filter_wants_utc_without_an_offset() -> None:
+    moment = datetime.fromisoformat("2024-01-01T02:00:00+02:00")
+    assert mapping.filter_time(moment) == "2024-01-01 00:00:00.000000"
+
+
+@pytest.mark.parametrize(
+    ("payload", "message", "request_id"),
+    [
+        ({"api_id": "97ceeb52", "error": "not found"}, "not found", "97ceeb52"),
+        ({"error": {"error": "bad limit"}}, "bad limit", None),
+        ({"error": ["bad limit", "bad offset"]}, "bad limit; bad offset", None),
+        ({"error": 7, "api_id": 7}, None, None),
+        ({}, None, None),
+    ],
+)
+def test_errors_are_read_in_every_shape(
+    payload: dict[str, Any], message: str | None, request_id: str | None
+) -> None:
+    refusal = mapping.refusal(payload)
+    assert (refusal.message, refusal.request_id) == (message, request_id)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "status"),
+    [
+        ("start accepted", "recording"),
+        ("async api spawned", "pending"),
+        ("pause accepted", "paused"),
+        ("resume accepted", "recording"),
+        ("stop accepted", "processing"),
+        ("row", "available"),
+        ("row without url or end", "processing"),
+    ],
+)
+def test_status_is_inferred_from_where_a_recording_was_met(evidence: str, status: str) -> None:
+    assert mapping.STATUS_OF_EVIDENCE[evidence] == status
+    assert len(mapping.STATUS_OF_EVIDENCE) == 7
