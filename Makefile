@@ -2,13 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-OURS := -e ".[all]" -e providers/plivo -e providers/realtimekit
-CODE := recording_core providers tests benchmarks cassettes
+PROVIDERS := -e providers/plivo -e providers/realtimekit
+CODE := recording_core providers tests benchmarks cassettes docs
 
 .PHONY: help demo test lint format docs bench clean
 
 help:            ## what there is
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST)
+	@sed -n "s/^\([a-z]*\):.*## /\1\t/p" $(MAKEFILE_LIST)
 
 demo: .venv/.demo   ## record, list, download and delete at every vendor, on this machine alone
 	@$(BIN)/recordings demo
@@ -35,15 +35,16 @@ clean:           ## forget the virtual environment and all caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The five distributions, editable, with every extra: what a user installs.
+# All distributions of this repository, editable, with every extra: what a user installs.
 .venv/.demo: pyproject.toml $(wildcard providers/*/pyproject.toml)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing into .venv (once) ..."
-	@$(PIP) install --quiet $(OURS)
+	@$(PIP) install --quiet -e ".[all]" $(PROVIDERS)
+	@$(BIN)/python -m compileall -q recording_core providers/*/recording_*
 	@touch $@
 
-# And what a contributor needs beside it: pyproject.toml, [dependency-groups].
+# And what a contributor needs beside it.
 .venv/.dev: .venv/.demo
 	@echo "Installing the development tools into .venv (once) ..."
-	@$(PIP) install --quiet $$($(BIN)/python -c "import tomllib; print(*(f'\"{each}\"' for each in tomllib.load(open('pyproject.toml', 'rb'))['dependency-groups']['dev']))" | tr -d '"')
+	@$(PIP) install --quiet -e ".[all,dev]" $(PROVIDERS)
 	@touch $@

@@ -44,16 +44,15 @@ if TYPE_CHECKING:
     )
     from recording_core.events import RecordingEvent
     from recording_core.hookspecs import hookimpl
+    from recording_core.kinds import FileRole, SessionKind
     from recording_core.listing import Coverage, Listing, Page, Query, Window, read_rows
     from recording_core.models import (
         CommunicationSession,
         Copy,
-        FileRole,
         Interval,
         MediaFile,
         Recording,
         RecordingSession,
-        SessionKind,
         call,
         conference,
         meeting,
@@ -80,9 +79,10 @@ _WHERE = {
         "events": "RecordingEvent",
         "hookspecs": "hookimpl",
         "listing": "Coverage Listing Page Query Window read_rows",
+        "kinds": "FileRole SessionKind",
         "models": (
-            "CommunicationSession Copy FileRole Interval MediaFile Recording RecordingSession "
-            "SessionKind call conference meeting"
+            "CommunicationSession Copy Interval MediaFile Recording RecordingSession "
+            "call conference meeting"
         ),
         "plugins": "providers",
         "provider": "Connection Provider Recorder StartRequest connect",

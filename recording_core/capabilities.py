@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
 from attrs import field, frozen
 
-from recording_core.models import SessionKind
+from recording_core.kinds import SessionKind
 
 __all__ = ["Capabilities", "Operation", "ProviderInfo", "Setting", "capability_table"]
 
@@ -54,6 +54,15 @@ class Setting:
     default: str | None = None
 
 
+# Named, since type checkers cannot tell what a bare `tuple` takes here.
+def _settings(given: Iterable[Setting]) -> tuple[Setting, ...]:
+    return tuple(given)
+
+
+def _hosts(given: Iterable[str]) -> tuple[str, ...]:
+    return tuple(given)
+
+
 def _read_only(table: Capabilities) -> Capabilities:
     return MappingProxyType({kind: frozenset(operations) for kind, operations in table.items()})
 
@@ -69,13 +78,13 @@ class ProviderInfo:
 
     name: str
     label: str
-    settings: tuple[Setting, ...] = field(converter=tuple)
+    settings: tuple[Setting, ...] = field(converter=_settings)
     capabilities: Capabilities = field(converter=_read_only)
     documentation: str
     client: str
     webhooks: str | None = None
     emulator: str | None = None
-    media_hosts: tuple[str, ...] = field(default=(), converter=tuple)
+    media_hosts: tuple[str, ...] = field(default=(), converter=_hosts)
 
     def can(self, operation: Operation, kind: SessionKind | None = None) -> bool:
         """Whether the vendor can be told this for this kind; without a kind, for any."""

@@ -4,54 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from attrs import field, frozen
 
+from recording_core.kinds import FileRole, SessionKind
 from recording_core.redaction import redact_url
 from recording_core.status import RecordingStatus
 
 __all__ = [
     "CommunicationSession",
     "Copy",
-    "FileRole",
     "Interval",
     "MediaFile",
     "Recording",
     "RecordingSession",
-    "SessionKind",
     "call",
     "conference",
     "meeting",
 ]
-
-
-class SessionKind(StrEnum):
-    """What takes place and is recorded."""
-
-    #: two parties
-    CALL = "call"
-    #: several parties in an audio bridge
-    CONFERENCE = "conference"
-    #: a room with video, or a multiparty call that has a life of its own
-    MEETING = "meeting"
-
-
-class FileRole(StrEnum):
-    """What one media file of a recording holds."""
-
-    #: everybody, mixed
-    MIX = "mix"
-    #: one direction of a call
-    LEG = "leg"
-    #: one participant
-    TRACK = "track"
-    #: picture and sound
-    VIDEO = "video"
-    #: the sound beside a video file
-    AUDIO = "audio"
 
 
 @frozen

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 
+from recording_core.kinds import FileRole
 from recording_core.media_types import extension_of
-from recording_core.models import FileRole, MediaFile, Recording
+from recording_core.models import MediaFile, Recording
 
 __all__ = ["file_name"]
 

@@ -15,7 +15,8 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from recording_core.errors import MalformedPayload
-from recording_core.models import CommunicationSession, SessionKind
+from recording_core.kinds import SessionKind
+from recording_core.models import CommunicationSession
 from recording_core.status import RecordingStatus
 
 __all__ = [

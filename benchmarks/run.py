@@ -1,0 +1,46 @@
+"""How fast is it today? Runs every benchmark, prints the table, writes docs/performance.md."""
+
+from __future__ import annotations
+
+import importlib
+import platform
+import sys
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
+BENCHMARKS = ("bench_import", "bench_mapping", "bench_listing")
+MARK = "<!-- measured: what follows is written by `make bench` -->"
+
+
+def main() -> int:
+    """0 if every figure holds."""
+    rows = []
+    for name in BENCHMARKS:
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        rows += importlib.import_module(name).main()
+    lines = ["| what | measured | to reach | |", "|---|---|---|---|"]
+    lines += [
+        f"| {what} | {took} | {want} | {'✓' if ok else '✗'} |" for what, took, want, ok in rows
+    ]
+    import os
+
+    machine = (
+        f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()} on {platform.system()} "
+        f"{platform.machine()}, {os.cpu_count()} cores; "
+        + ", ".join(
+            f"{name} {metadata.version(name)}"
+            for name in ("attrs", "requests", "orjson", "pydantic", "cloudflare")
+        )
+        + ". Each figure is a ratio of two ways in one run."
+    )
+    table = "\n".join(lines)
+    print(f"{machine}\n\n{table}")
+    before = PAGE.read_text().partition(MARK)[0] if PAGE.exists() else "# Performance\n\n"
+    PAGE.write_text(f"{before}{MARK}\n\n{machine}\n\n{table}\n")
+    return 0 if all(ok for *_, ok in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

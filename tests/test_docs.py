@@ -1,0 +1,123 @@
+"""Are the pages true? Their code is run, their links exist, their generated parts are compared."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import recording_core as rec
+from recording_core import hookspecs
+from recording_core.testing import Emulator, ManualClock
+from recording_plivo.emulator import PlivoEmulator
+from recording_realtimekit.emulator import RealtimeKitEmulator
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("providers/*.md"),
+        *ROOT.glob("providers/*/README.md"),
+        *ROOT.glob("cassettes/*.md"),
+    ]
+)
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]+)(?:#[^)]*)?\)")
+
+
+def named(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.fixture
+def vendors(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
+    """What a page's code finds: environment variables of running emulators, live ids, a clock."""
+    clock = ManualClock()
+    monkeypatch.setattr("recording_core.provider.SystemClock", lambda: clock)
+    emulators: list[Emulator] = [
+        each(recordings=45, clock=clock).start() for each in (PlivoEmulator, RealtimeKitEmulator)
+    ]
+    for emulator in emulators:
+        for name, value in {**emulator.credentials, "base_url": emulator.base_url}.items():
+            monkeypatch.setenv(f"{emulator.provider.upper()}_{name.upper()}", value)
+    plivo, kit = emulators
+    ids = {session.kind: session.id for session in plivo.sessions}
+    yield {
+        "CALL_UUID": ids[rec.SessionKind.CALL],
+        "CONFERENCE_NAME": ids[rec.SessionKind.CONFERENCE],
+        "MEETING_NAME": ids[rec.SessionKind.MEETING],
+        "MEETING_ID": kit.sessions[0].id,
+        "clock": clock,
+        "__name__": "page",
+    }
+    for emulator in emulators:
+        emulator.stop()
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if BLOCK.search(page.read_text())], ids=named
+)
+def test_the_code_of_a_page_runs(
+    page: Path,
+    vendors: dict[str, object],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = page.read_text()
+    namespace = dict(vendors)
+    try:
+        for block in BLOCK.finditer(text):
+            line = text.count("\n", 0, block.start(1))
+            # Blank lines before it: a failure then names the page's own line.
+            exec(compile("\n" * line + block[1], named(page), "exec"), namespace)
+    finally:
+        for value in namespace.values():
+            if isinstance(value, rec.Provider):
+                value.close()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
+    for target in LINK.findall(page.read_text()):
+        assert (page.parent / target).exists(), f"{named(page)} links to {target}"
+
+
+def test_the_generated_parts_are_up_to_date() -> None:
+    command = [sys.executable, str(ROOT / "docs" / "generate.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"run `make docs`:\n{done.stdout}{done.stderr}"
+
+
+def test_every_hook_is_on_its_page_with_its_arguments() -> None:
+    page = (ROOT / "docs" / "hooks.md").read_text()
+    hooks = [name for name in vars(hookspecs) if name.startswith("recording_")]
+    assert len(hooks) == 6
+    for name in hooks:
+        code = getattr(hookspecs, name).__code__
+        arguments = ", ".join(code.co_varnames[: code.co_argcount])
+        assert f"`{name}({arguments})" in page, f"docs/hooks.md lacks {name}({arguments})"
+
+
+def test_every_status_and_error_is_on_its_page() -> None:
+    statuses = (ROOT / "docs" / "statuses.md").read_text()
+    for status in rec.RecordingStatus:
+        assert f"| `{status}` |" in statuses
+    errors = (ROOT / "docs" / "errors.md").read_text()
+    for name in rec.__all__:
+        value = getattr(rec, name)
+        if isinstance(value, type) and issubclass(value, rec.RecordingError):
+            assert f"`{name}`" in errors, f"docs/errors.md lacks {name}"
+
+
+def test_the_readme_names_the_two_commands_and_they_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    readme = (ROOT / "README.md").read_text()
+    for command in ("demo", "test"):
+        assert f"make {command}" in readme
+        assert re.search(rf"^{command}:", makefile, re.MULTILINE)
