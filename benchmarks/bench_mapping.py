@@ -123,7 +123,7 @@ def pydantic_way() -> list[_Recording]:
         size = int(row.file_size) if row.file_size is not None else None
         name = row.output_file_name
         form = name.rpartition(".")[2] if name else None
-        files = ()
+        files: tuple[_File, ...] = ()
         if isinstance(row.download_url, str):
             files = (
                 _File(
@@ -162,7 +162,7 @@ def cloudflare_way() -> Callable[[], Any]:
 
 def main() -> list[Row]:
     """The rows of the table."""
-    assert decoding.orjson is not None, "install the extra: pip install recording-core[speed]"
+    assert decoding.ACCELERATED, "install the extra: pip install recording-core[speed]"
     way = cloudflare_way()
     assert len(way() or ()) == len(ours(decoding.decode_plain)) == len(pydantic_way()) == 1000
     times = in_turn(

@@ -62,6 +62,8 @@ if TYPE_CHECKING:
     from recording_core.serialize import dumps, loads
     from recording_core.status import RecordingStatus
     from recording_core.transport import HttpSettings, MediaHosts
+    from recording_core.transport.retry import Repeat
+    from recording_core.transport.session import HeaderAuth, Refusal
 
 __version__ = "0.1.0"
 
@@ -89,6 +91,8 @@ _WHERE = {
         "serialize": "dumps loads",
         "status": "RecordingStatus",
         "transport": "HttpSettings MediaHosts",
+        "transport.retry": "Repeat",
+        "transport.session": "HeaderAuth Refusal",
     }.items()
     for name in names.split()
 }
@@ -106,6 +110,7 @@ __all__ = [
     "DownloadError",
     "FileRole",
     "ForbiddenHost",
+    "HeaderAuth",
     "HttpSettings",
     "Interval",
     "Listing",
@@ -133,7 +138,9 @@ __all__ = [
     "RecordingEvent",
     "RecordingSession",
     "RecordingStatus",
+    "Refusal",
     "Rejected",
+    "Repeat",
     "SessionKind",
     "Setting",
     "StartRequest",

@@ -3,35 +3,48 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from typing import Any
 
 from recording_core.errors import MalformedPayload
 from recording_core.redaction import redact_object, redact_payload
 
+_accelerated: Callable[[bytes], Any] | None
 try:
-    import orjson
+    from orjson import loads as _accelerated
 except ImportError:  # the extra `speed` is not installed
-    orjson = None  # type: ignore[assignment, unused-ignore]
+    _accelerated = None
 
-__all__ = ["decode", "decode_plain"]
+__all__ = ["ACCELERATED", "decode", "decode_plain"]
+
+#: Whether the extra `speed` is at work.
+ACCELERATED = _accelerated is not None
 
 #: What both decoders refuse from, for integers and floats alike: the accelerated one reads
 #: integers over 64 bits as floats, without a word.
 _TOO_LARGE = 1 << 64
 _TOO_SMALL = -(1 << 63)
 
+#: A walk through a payload needs a frame or two a level; a vendor's nests less than ten deep.
+_DEEPEST = 100
+_ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_TO_SQUARE = bytes.maketrans(b"{}", b"[]")
+_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+
 
 def decode(data: bytes) -> Any:
     """Bytes of UTF-8 JSON as Python values, credential fields masked.
 
-    Refused: NaN, infinities, numbers over 64 bits, lone surrogates, nesting beyond the
-    interpreter's depth. Of duplicate keys the last wins. Raises `MalformedPayload`, which never
-    quotes the data.
+    Refused: NaN, infinities, numbers over 64 bits, lone surrogates, nesting of a hundred levels and
+    more, which whoever handles the value next might not bear. Of duplicate keys the last wins.
+    Raises `MalformedPayload`, which never quotes the data.
     """
-    if orjson is None:
+    if _accelerated is None:
         return decode_plain(data)
+    _check_depth(data)
     try:
-        return redact_payload(orjson.loads(data), _check_range)
+        return redact_payload(_accelerated(data), _check_range)
     except (ValueError, RecursionError) as error:
         raise MalformedPayload(f"not JSON: {_reason(error)}") from None
 
@@ -41,6 +54,7 @@ def decode_plain(data: bytes, *, masked: bool = True) -> Any:
 
     Not `masked`, for the answer to a sign-in and for our own JSON, credentials are kept.
     """
+    _check_depth(data)
     try:
         value = (_MASKING if masked else _PLAIN).decode(data.decode("utf-8"))
         # Only an escape can make a lone surrogate, which would fail much later, on its way to disk.
@@ -49,6 +63,25 @@ def decode_plain(data: bytes, *, masked: bool = True) -> Any:
         return value
     except (ValueError, RecursionError) as error:
         raise MalformedPayload(f"not JSON: {_reason(error)}") from None
+
+
+def _check_depth(data: bytes) -> None:
+    if _levels(data) is None and _levels(_TEXT.sub(b"", data)) is None:
+        raise MalformedPayload("not JSON: brackets nest too deeply, or have no partner")
+
+
+def _levels(data: bytes) -> int | None:
+    # Pairs are taken away from within; brackets in texts, which may have no partner, only seem to
+    # be levels, and are rare enough to be told apart afterwards.
+    brackets = data.translate(_TO_SQUARE, _ALL_BUT_BRACKETS)
+    for level in range(_DEEPEST):
+        if not brackets:
+            return level
+        inner = brackets.replace(b"[]", b"")
+        if len(inner) == len(brackets) or b"[" * _DEEPEST in inner:
+            break
+        brackets = inner
+    return None
 
 
 def _reason(error: Exception) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
 import secrets
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -32,10 +34,8 @@ from recording_core.transport.media import MediaResponse, MediaTransport
 from recording_core.transport.retry import backoff
 from recording_core.transport.session import NETWORK_ERRORS
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows: no lock that dies with its holder, so nothing is tidied up there
-    fcntl = None  # type: ignore[assignment, unused-ignore]
 
 __all__ = ["Fetched", "fetch_file"]
 
@@ -46,8 +46,9 @@ _PATIENCE = 60.0
 _ABANDONED_AFTER = 60.0
 _CREATE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_CLOEXEC", 0)
 _CREATE |= getattr(os, "O_BINARY", 0)
-_CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-([0-9]+)/([0-9]+)", re.ASCII)
 _SHA256 = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII)
+#: A weak validator speaks of meaning, not of bytes (RFC 9110, 8.8.3).
+_STRONG = re.compile(r'"[\x21\x23-\x7e]*"')
 
 
 @frozen
@@ -81,6 +82,8 @@ def fetch_file(
         for attempt in range(retries + 1):
             try:
                 transfer.attempt()
+                if deadline.expired:  # a socket that was shut can look like one that ended
+                    raise _Cut("the time was up")
                 break
             except (_Cut, Unavailable, RateLimited) as error:
                 if deadline.expired:
@@ -117,8 +120,9 @@ class _Transfer:
     digest: Any = field(factory=hashlib.sha256)
     head: bytes = b""
     etag: str | None = None
-    total: int | None = None
     framed: bool = False
+    total: int | None = None
+    content_type: str = ""
 
     def attempt(self) -> None:
         """Ask once, from the start or from where the last attempt was cut."""
@@ -130,11 +134,13 @@ class _Transfer:
             self._prepare(response, resuming)
             try:
                 for chunk in response.chunks(_CHUNK):
-                    self._take(chunk, response)
+                    self._take(chunk)
             except NETWORK_ERRORS as error:
                 raise _Cut(type(error).__name__) from None
-        if self.total is not None and self.have < self.total:
-            raise _Cut("the body ended early")
+        if self.total is not None and self.have != self.total:
+            if self.have > self.total:
+                self._restart()
+            raise _Cut("the body is not as long as announced")
 
     def _prepare(self, response: MediaResponse, resuming: bool) -> None:
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
@@ -143,45 +149,45 @@ class _Transfer:
                 f"the media host compresses ({encoding}) although asked not to", **self.facts
             )
         if response.status == 206 and resuming:
-            match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
-            if match and (int(match[1]), int(match[2]) + 1, int(match[3])) == (
-                self.have,
-                self.total,
-                self.total,
-            ):
+            rest = f"bytes {self.have}-{(self.total or 0) - 1}/{self.total}"
+            same = response.headers.get("ETag", self.etag) == self.etag
+            if same and response.headers.get("Content-Range", "").strip() == rest:
                 return
         if response.status != 200:
             # Another range than asked for, or none that fits: whole, from zero, next time.
             self._restart()
             raise _Cut(f"an unfitting answer to a range, HTTP {response.status}")
         self._restart()
-        self.framed = response.framed
-        length = response.headers.get("Content-Length", "")
-        self.total = int(length) if length.isascii() and length.isdigit() else None
+        self.framed, self.total = response.framing
+        self.content_type = response.headers.get("Content-Type", "")
         etag = response.headers.get("ETag", "").strip()
-        self.etag = etag if etag.startswith('"') else None
+        self.etag = etag if _STRONG.fullmatch(etag) else None
 
     def _restart(self) -> None:
         self.have, self.head, self.etag, self.total = 0, b"", None, None
         self.digest = hashlib.sha256()
         self.out.rewind()
 
-    def _take(self, chunk: bytes, response: MediaResponse) -> None:
+    def _take(self, chunk: bytes) -> None:
         self.digest.update(chunk)
         self.out.write(chunk)
         self.have += len(chunk)
+        if self.file.size is not None and self.have > self.file.size:  # it may never end
+            raise ChecksumMismatch(
+                f"more bytes came than the {self.file.size} that were announced", **self.facts
+            )
         if len(self.head) < HEAD:
             self.head += chunk[: HEAD - len(self.head)]
             # An error page is told from its first bytes; no need to fetch a gigabyte of it.
             if len(self.head) >= min(HEAD, self.total or HEAD):
-                self._judge_head(response.headers.get("Content-Type", ""))
+                self._judge_head()
 
-    def _judge_head(self, content_type: str) -> None:
+    def _judge_head(self) -> None:
         known = FORMATS.get(self.file.format or "")
         if known is not None and known.proves(self.head):
             return
-        kind = content_type.partition(";")[0] or "no content type"
-        if looks_like_text(self.head, content_type):
+        kind = self.content_type.partition(";")[0] or "no content type"
+        if looks_like_text(self.head, self.content_type):
             raise NotMedia(
                 f"the media host answered a page ({kind}) in place of the media; the link may "
                 "have expired: get the recording anew",
@@ -197,15 +203,14 @@ class _Transfer:
         """Check what can be checked of the whole, or raise."""
         checks: list[str] = []
         if self.have and len(self.head) < HEAD:
-            self._judge_head("")
+            self._judge_head()
         if self.have == 0 and self.file.size != 0:
             raise Truncated("0 bytes came for a recording that should have some", **self.facts)
-        if self.total is not None or self.framed:
+        if self.framed:
             checks.append("framing")
         if self.file.size is not None:
-            if self.have != self.file.size:
-                error = Truncated if self.have < self.file.size else ChecksumMismatch
-                raise error(
+            if self.have < self.file.size:
+                raise Truncated(
                     f"{self.have} bytes came, {self.file.size} were announced", **self.facts
                 )
             checks.append("size")
@@ -268,6 +273,9 @@ class _Temporary:
             os.fsync(self.descriptor)
             os.replace(self.path, self.destination)
             self.committed = True
+        except OSError as error:
+            raise _storage(error, "finish a file in", folder, self.facts) from None
+        try:
             if os.name == "posix":
                 handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
                 try:
@@ -275,7 +283,13 @@ class _Temporary:
                 finally:
                     os.close(handle)
         except OSError as error:
-            raise _storage(error, "finish a file in", folder, self.facts) from None
+            raise _storage(
+                error,
+                "make a name durable in",
+                folder,
+                self.facts,
+                "The file is whole and there, and a power cut may lose it",
+            ) from None
 
 
 @contextmanager
@@ -290,41 +304,60 @@ def _temporary(destination: Path, facts: Mapping[str, str]) -> Iterator[_Tempora
         raise _storage(error, "create a file in", folder, facts) from None
     out = _Temporary(path, destination, descriptor, facts)
     try:
-        # The lock dies with its holder, so a crash leaves a file that anybody may remove.
-        if fcntl is not None:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            _lock(descriptor)
+        except OSError:
+            pass  # a file system without locks: nobody will be able to remove it, either
         yield out
     finally:
+        # What can fail here has nothing left to lose: the bytes were synced, or are given up.
         try:
             os.close(descriptor)
-        finally:
-            if not out.committed:
+        except OSError:
+            pass
+        if not out.committed:
+            try:
                 path.unlink(missing_ok=True)
+            except OSError:
+                pass
+
+
+def _lock(descriptor: int) -> None:
+    """Hold a file until its holder dies. `OSError` where somebody holds it, or nobody can."""
+    if sys.platform == "win32":
+        raise OSError(errno.ENOLCK, "no lock here dies with its holder")
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _remove_abandoned(destination: Path) -> None:
     """Temporary files of this destination whose writers died."""
+    if os.name != "posix":
+        return
     pattern = re.compile(rf"\.{re.escape(destination.name)}\.[0-9a-f]{{16}}\.part")
-    for entry in os.scandir(destination.parent) if fcntl is not None else ():
-        if not pattern.fullmatch(entry.name) or not entry.is_file(follow_symlinks=False):
+    for name in os.listdir(destination.parent):
+        if not pattern.fullmatch(name):
             continue
-        if entry.stat(follow_symlinks=False).st_mtime > time.time() - _ABANDONED_AFTER:
-            continue
+        path = destination.parent / name
         try:
-            descriptor = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
             continue  # its writer finished just now
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.unlink(entry.path)
+            if os.fstat(descriptor).st_mtime <= time.time() - _ABANDONED_AFTER:
+                _lock(descriptor)
+                os.unlink(path)
         except OSError:
             pass  # its writer lives
         finally:
             os.close(descriptor)
 
 
-def _storage(error: OSError, what: str, folder: Path, facts: Mapping[str, str]) -> StorageError:
+def _storage(
+    error: OSError,
+    what: str,
+    folder: Path,
+    facts: Mapping[str, str],
+    then: str = "What stood there before is untouched",
+) -> StorageError:
     reason = os.strerror(error.errno) if error.errno else type(error).__name__
-    return StorageError(
-        f"cannot {what} {folder}: {reason}. What stood there before is untouched", **facts
-    )
+    return StorageError(f"cannot {what} {folder}: {reason}. {then}", **facts)

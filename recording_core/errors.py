@@ -110,7 +110,7 @@ class ProviderError(RecordingError):
         self.operation = operation
         self.status = status
         self.code = redact_text(code) if code else code
-        self.request_id = request_id
+        self.request_id = redact_text(request_id) if request_id else request_id
         self.body = redact_text(body) if isinstance(body, str) else redact_payload(body)
         super().__init__(message)
 

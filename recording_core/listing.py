@@ -22,6 +22,8 @@ __all__ = ["Coverage", "Listing", "Page", "Query", "Window", "read_rows"]
 
 #: Empty pages in a row that a vendor may send before we call it endless.
 _EMPTY_PAGES = 3
+#: Full pages in a row without a new row: so many rows may appear between two pages, and not more.
+_KNOWN_PAGES = 50
 #: How often a window whose rows move is read again before we say that it never held still.
 _PASSES = 6
 
@@ -60,17 +62,17 @@ class Window:
 class Page:
     """One page as a provider read it.
 
-    `next` is the cursor of the page after this one; `more` are the cursors of all pages after this
-    one, where the first page tells them, so that they can be fetched at once. `total` is what the
-    vendor says the whole window holds. `last` ends the window although the vendor has more, such
-    as at the first row before `since`.
+    `next` is the cursor of the page after this one. `more`, where a first page tells them, are the
+    cursors of all pages after it, so that they can be fetched at once; the last of them is asked
+    for its `next` again. `total` is what the vendor says the whole window holds. `last` ends the
+    window although the vendor has more, such as at the first row before `since`.
     """
 
     recordings: Sequence[Recording]
     unreadable: tuple[str, ...] = ()
     total: int | None = None
     next: Any = None
-    more: Iterable[Any] = ()
+    more: Iterable[Any] | None = None
     last: bool = False
 
 
@@ -206,13 +208,18 @@ class _Pass:
     empty: int = 0
     total: int | None = None
     moved: bool = False
+    #: rows went, so that others may have slipped from a page to come to one that was read
+    shrunk: bool = False
     fresh: int = 0
+    known_pages: int = 0
     last_page: tuple[str, str, int] | None = None
 
     def take(self) -> tuple[Any, ...]:
         """The next cursor that is known, in a tuple; empty where there is none (yet)."""
         if self.ended:
             return ()
+        if self.number > 1 and self.jobs and not self.jobs[-1].done():
+            return ()  # one after the other: then nothing slips by unless the total shrinks
         for cursor in self.known:
             self.cursors.add(cursor)
             return (cursor,)
@@ -226,15 +233,15 @@ class _Pass:
 
     def follow(self, page: Page) -> None:
         """The page's own word on what comes after it."""
-        if page.next is not None:
+        if page.more is not None:
+            self.known = iter(page.more)
+        elif page.next is not None:
             if page.next in self.cursors:
                 raise PaginationError(
                     "the vendor's cursor repeats: the listing would never end. What was yielded is "
                     "right, and not all"
                 )
             self.known = iter((page.next,))
-        else:
-            self.known = iter(page.more)
 
 
 class _Sweep:
@@ -306,7 +313,9 @@ class _Sweep:
         size = len(page.recordings) + len(page.unreadable)
         current.rows += size
         if page.total is not None:
-            current.moved = current.moved or current.total not in (None, page.total)
+            if current.total is not None and current.total != page.total:
+                current.moved = True
+                current.shrunk = current.shrunk or page.total < current.total
             current.total = page.total
         shape = (page.recordings[0].id, page.recordings[-1].id, size) if page.recordings else None
         if shape is not None and shape == current.last_page:
@@ -332,12 +341,14 @@ class _Sweep:
         current.jobs.clear()
 
     def _rows(self, current: _Pass, page: Page) -> Iterator[Recording]:
+        known = 0
         for recording in page.recordings:
             before = self._seen.get(recording.id)
             self._seen[recording.id] = current.index
             if before is not None:
                 if before == current.index:
                     current.moved = True
+                    known += 1
                 if current.number == 1:
                     self._count.doubled += 1
                 continue
@@ -351,13 +362,19 @@ class _Sweep:
                 if current.number > 1:
                     self._count.late += 1
                 yield recording
+        if page.recordings:
+            current.known_pages = current.known_pages + 1 if known == len(page.recordings) else 0
+        if current.known_pages >= _KNOWN_PAGES:
+            raise PaginationError(
+                f"{_KNOWN_PAGES} pages in a row repeat what was on pages before them"
+            )
 
     def _must_repeat(self, done: _Pass) -> bool:
         """Whether a window is read again: rows moved under us, or were promised and not shown."""
         short = done.total is not None and done.rows < done.total
         if not done.moved and not short:
             return False
-        if done.number > 1 and not done.fresh:
+        if done.number > 1 and not done.fresh and not done.shrunk:
             # A whole pass that found nothing new: a fixed point, whatever the vendor counts.
             if short:
                 self._count.errors.append(

@@ -49,6 +49,9 @@ def check_id(value: object, what: str) -> str:
         raise TypeError(f"{what} must be a str, not {type(value).__name__}")
     if not value.strip() or not value.isprintable():
         raise ValueError(f"{what} must not be empty or hold control characters")
+    if value in (".", ".."):
+        # In a URL's path they lead upwards, quoted or not: `delete("..")` would name the account.
+        raise ValueError(f"{what} must not be {value!r}")
     return value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 
 from recording_core.kinds import FileRole
@@ -15,8 +16,9 @@ __all__ = ["file_name"]
 #: system's 255 bytes.
 _LONGEST = 128
 _FOREIGN = re.compile(r"[^a-z0-9_-]")
-#: What a name of another recording could also end in: a role, or the hash below.
-_AMBIGUOUS = re.compile(rf"-(?:{'|'.join(FileRole)})(?:-|$)|-[0-9a-f]{{16}}$")
+#: What another recording's name could also go on with, a role, or end in, the hash below.
+_ROLE = re.compile(rf"-(?:{'|'.join(FileRole)})(?:-|\Z)")
+_HASH = re.compile(r"-[0-9a-f]{16}\Z")
 
 
 def file_name(recording: Recording, file: MediaFile, *, alone: bool) -> str:
@@ -27,13 +29,14 @@ def file_name(recording: Recording, file: MediaFile, *, alone: bool) -> str:
     """
     parts = [recording.provider, recording.account, recording.id]
     plain = "-".join(parts)
-    unsure = "-" in recording.account or _AMBIGUOUS.search(f"-{recording.id}") is not None
+    unsure = "-" in recording.account or _ROLE.search(f"-{recording.id}") is not None
     if not alone:
         parts += [file.role, file.id]
         # Where the file's id is its role, once is enough.
         plain += f"-{file.role}" if file.id == file.role else f"-{file.role}-{file.id}"
     name = _FOREIGN.sub("_", plain)
-    if name != plain or unsure or len(name) > _LONGEST:
-        digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    if name != plain or unsure or len(name) > _LONGEST or _HASH.search(name):
+        # As JSON, which no id can imitate: none ends where another begins.
+        digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
         name = f"{name[: _LONGEST - 17]}-{digest}"
     return name + extension_of(file.format)

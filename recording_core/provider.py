@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -21,25 +22,26 @@ from recording_core.download import fetch_file
 from recording_core.errors import (
     AuthenticationFailed,
     ConfigurationError,
+    MalformedPayload,
     NotFound,
     NotReady,
     OutcomeUnknown,
     PluginError,
+    ProviderError,
     RateLimited,
     RecordingError,
     Unavailable,
     UnsupportedOperation,
 )
+from recording_core.kinds import FileRole, SessionKind
 from recording_core.listing import Listing, Page, Query, Window
 from recording_core.models import (
     CommunicationSession,
     Copy,
-    FileRole,
     Interval,
     MediaFile,
     Recording,
     RecordingSession,
-    SessionKind,
     check_id,
 )
 from recording_core.naming import file_name
@@ -52,6 +54,9 @@ from recording_core.transport.settings import HttpSettings
 __all__ = ["Connection", "Provider", "Recorder", "StartRequest", "connect"]
 
 _log = logging.getLogger("recording_core")
+
+#: How far a vendor's clock may be from ours.
+_CLOCK_SKEW = timedelta(minutes=5)
 
 #: `wait` asks after so many seconds first, then ever less often.
 _FIRST_LOOK, _SLOWEST_LOOK = 0.5, 10.0
@@ -211,13 +216,22 @@ class Provider(ABC):
     def _observe(self, session: RecordingSession) -> RecordingSession:
         """The session as the vendor sees it now, with its recordings; for `wait`."""
         if session.id is None:
-            since = session.started_at - timedelta(minutes=5) if session.started_at else None
-            found = tuple(self.list(since=since, target=session.target))
+            found = tuple(self._begun_with(session))
             if not found:
                 return session
         else:
             found = (self._get(session.id, session.target),)
         return _with_recordings(session, found)
+
+    def _begun_with(self, session: RecordingSession) -> Iterator[Recording]:
+        """The target's recordings that a session without an id may have made."""
+        start = session.started_at
+        since = start - _CLOCK_SKEW if start is not None else None
+        for each in self.list(since=since, target=session.target):
+            early = since is not None and each.started_at is not None and each.started_at < since
+            over = start is not None and each.ended_at is not None and each.ended_at <= start
+            if not early and not over:  # what began or ended before is somebody else's
+                yield each
 
     # -- the verbs -------------------------------------------------------------------------------
 
@@ -260,7 +274,8 @@ class Provider(ABC):
                 )
         sent_at = self.clock.now()
         try:
-            session = self._start(request)
+            with self._naming(Operation.START), _doubting():
+                session = self._start(request)
         except OutcomeUnknown as error:
             error.target, error.sent_at = target, sent_at
             error.parameters = self.transport.secrets.redact_payload(
@@ -276,7 +291,8 @@ class Provider(ABC):
         """Suspend recording, such as while a card number is read out. May be repeated."""
         self._must(Operation.PAUSE, self._own(session).target.kind)
         at = self.clock.now()
-        after = self._pause(session)
+        with self._naming(Operation.PAUSE):
+            after = self._pause(session)
         if not after.pauses or after.pauses[-1].end is not None:
             after = evolve(after, pauses=(*after.pauses, Interval(at)))
         self._announce(after, session)
@@ -285,7 +301,8 @@ class Provider(ABC):
     def resume(self, session: RecordingSession) -> RecordingSession:
         """Go on after a pause. May be repeated."""
         self._must(Operation.RESUME, self._own(session).target.kind)
-        after = _closed_pause(self._resume(session), self.clock.now())
+        with self._naming(Operation.RESUME):
+            after = _closed_pause(self._resume(session), self.clock.now())
         self._announce(after, session)
         return after
 
@@ -293,7 +310,8 @@ class Provider(ABC):
         """End recording. Success also where nothing records any more; may be repeated."""
         self._must(Operation.STOP, self._own(session).target.kind)
         at = self.clock.now()
-        after = _closed_pause(self._stop(session), at)
+        with self._naming(Operation.STOP):
+            after = _closed_pause(self._stop(session), at)
         if after.stopped_at is None:
             after = evolve(after, stopped_at=at)
         self._announce(after, session)
@@ -302,7 +320,8 @@ class Provider(ABC):
     def active(self, target: CommunicationSession) -> RecordingSession | None:
         """The recording that runs now, by whomever it was started; None where none does."""
         self._must(Operation.ACTIVE, _checked_target(target).kind)
-        return self._active(target)
+        with self._naming(Operation.ACTIVE):
+            return self._active(target)
 
     def record(self, target: CommunicationSession, **as_start: Any) -> Recorder:
         """A context manager that starts on entering and stops on leaving, also after an error."""
@@ -320,7 +339,8 @@ class Provider(ABC):
         pause = _FIRST_LOOK
         while True:
             try:
-                session = self._observe(session)
+                with self._naming(Operation.GET):
+                    session = self._observe(session)
             except (Unavailable, RateLimited) as error:
                 _log.info("%s: asking again after %s", self.name, type(error).__name__)
             if session.recordings and all(one.status in FINAL for one in session.recordings):
@@ -369,7 +389,8 @@ class Provider(ABC):
     ) -> Recording:
         """The recording as the vendor knows it now. Raises `NotFound`."""
         recording_id, target = self._address(recording_or_id, target, Operation.GET)
-        return _with_target(self._get(recording_id, target), target)
+        with self._naming(Operation.GET):
+            return _with_target(self._get(recording_id, target), target)
 
     def download(
         self,
@@ -387,7 +408,8 @@ class Provider(ABC):
         """
         recording_id, target = self._address(recording_or_id, target, Operation.DOWNLOAD)
         limit = _checked_duration(timeout, "timeout")
-        with Deadline(limit.total_seconds() if limit else None) as deadline:
+        seconds = limit.total_seconds() if limit else None
+        with self._naming(Operation.DOWNLOAD), Deadline(seconds) as deadline:
             recording = self._fetchable(recording_or_id, recording_id, target)
             wanted = _chosen(recording, files)
             return self._download(recording, wanted, Path(directory), deadline)
@@ -397,7 +419,8 @@ class Provider(ABC):
     ) -> None:
         """Delete a recording at the vendor, for good. Raises `NotFound`."""
         recording_id, target = self._address(recording_or_id, target, Operation.DELETE)
-        self._delete(recording_id, target)
+        with self._naming(Operation.DELETE):
+            self._delete(recording_id, target)
 
     def can(self, operation: Operation, kind: SessionKind | None = None) -> bool:
         """Whether this vendor can be told so; without a kind, for any."""
@@ -410,8 +433,19 @@ class Provider(ABC):
 
     # -- below the verbs -------------------------------------------------------------------------
 
+    @contextmanager
+    def _naming(self, operation: Operation) -> Iterator[None]:
+        """An error that a mapping raised knows neither its provider nor the verb."""
+        try:
+            yield
+        except ProviderError as error:
+            error.provider = error.provider or self.name
+            error.operation = error.operation or operation
+            raise
+
     def _read_page(self, query: Query, window: Window, cursor: Any) -> Page:
-        page = self._page(query, window, cursor)
+        with self._naming(Operation.LIST):
+            page = self._page(query, window, cursor)
         if query.target is None:
             return page
         return evolve(
@@ -794,6 +828,23 @@ def _fresh(recording: Recording, now: datetime) -> bool:
             file.url_expires_at is None or file.url_expires_at > now for file in recording.files
         )
     )
+
+
+@contextmanager
+def _doubting() -> Iterator[None]:
+    """An answer that reads as success and cannot be understood leaves a start in doubt."""
+    try:
+        yield
+    except MalformedPayload as error:
+        raise OutcomeUnknown(
+            f"{error.message}. It may have started: look before you repeat it",
+            provider=error.provider,
+            operation=error.operation,
+            status=error.status,
+            code=error.code,
+            request_id=error.request_id,
+            body=error.body,
+        ) from None
 
 
 def _with_target(recording: Recording, target: CommunicationSession | None) -> Recording:

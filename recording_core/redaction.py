@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -49,26 +50,52 @@ CREDENTIAL_FIELDS = frozenset(
     }
 )
 
-# A URL up to its query; what follows the "?" signs it, and so does user:password@ before its host.
-_URL_QUERY = re.compile(r"(?i)\b((?:https?|rtmps?|wss?)://[^\s\"'<>?#]*)[?#][^\s\"'<>]*")
-_URL_USERINFO = re.compile(r"(?i)\b((?:https?|rtmps?|wss?)://)[^\s/\"'<>?#@]*@")
-# A query that lost its origin, as in a path that an exception's text quotes.
-_SIGNED_QUERY = re.compile(
-    r"(?i)([?&](?:x-(?:amz|goog)-[a-z-]+|accesskey|token|signature|sig|key|api_key)=)[^&\s\"'<>]*"
-)
-_AUTHORIZATION = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{4,}")
-# A credential field inside text that could not be parsed ("auth_token": "...", X-Auth-Token: ...).
-_FIELD = re.compile(
-    r"(?i)([\"']?\b(?:x[-_])?(?:"
-    r"(?:(?:access|api|auth|client|refresh|signing|webhook)[-_]?)?(?:token|secret|password)"
-    r"|(?:access|api|private|secret|signing)[-_]?key)[\"']?\s*[:=]\s*)"
-    r"(\"(?:[^\"\\]|\\.)*\"?|'[^']*'?|[^\s,;&}\"']+)"
-)
+
+class _Patterns:
+    """Compiled when the first text is redacted: an import should not pay for errors to come."""
+
+    @functools.cached_property
+    def url_query(self) -> re.Pattern[str]:
+        """A URL, and its query if it has one: what follows the "?" may sign it."""
+        # Matches also without a query: else each URL within a long one would be read to its end.
+        return re.compile(
+            r"(?i)\b((?:https?|rtmps?|wss?):(?:\\?/){2}[^\s\"'<>?#]*)([?#][^\s\"'<>]*)?"
+        )
+
+    @functools.cached_property
+    def url_user(self) -> re.Pattern[str]:
+        """The user:password@ before a URL's host."""
+        return re.compile(r"(?i)\b((?:https?|rtmps?|wss?):(?:\\?/){2})[^\s/\"'<>?#]*@")
+
+    @functools.cached_property
+    def signed_query(self) -> re.Pattern[str]:
+        """A query that lost its origin, as in a path that an exception's text quotes."""
+        names = "x-(?:amz|goog)-[a-z-]+|accesskey|token|signature|sig|key|api_key"
+        return re.compile(rf"(?i)([?&](?:{names})=)[^&\s\"'<>]*")
+
+    @functools.cached_property
+    def authorization(self) -> re.Pattern[str]:
+        """A header's value."""
+        return re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{4,}")
+
+    @functools.cached_property
+    def field(self) -> re.Pattern[str]:
+        """A credential field in text that could not be parsed ("auth_token": "...")."""
+        return re.compile(
+            r"(?i)([\"']?\b(?:x[-_])?(?:"
+            r"(?:(?:access|api|auth|client|refresh|signing|webhook)[-_]?)?(?:token|secret|password)"
+            r"|(?:access|api|private|secret|signing)[-_]?key)[\"']?\s*[:=]\s*)"
+            r"(\"(?:[^\"\\]|\\.)*\"?|'[^']*'?|[^\s,;&}\"']+)"
+        )
+
+
+_patterns = _Patterns()
 
 
 def redact_url(url: str) -> str:
     """The URL without its query, fragment and user info; `https://h/a?X-Sig=1` -> `https://h/a?***`."""
-    return _URL_USERINFO.sub(r"\1", _URL_QUERY.sub(rf"\1?{MASK}", url))
+    shown = _patterns.url_query.sub(lambda m: m[1] + (f"?{MASK}" if m[2] else ""), url)
+    return _patterns.url_user.sub(r"\1", shown)
 
 
 def redact_text(text: str, secrets: Iterable[str] = ()) -> str:
@@ -76,9 +103,9 @@ def redact_text(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in secrets:
         if secret:
             text = text.replace(secret, MASK)
-    text = _AUTHORIZATION.sub(rf"\1 {MASK}", text)
-    text = _FIELD.sub(rf"\1{MASK}", text)
-    return _SIGNED_QUERY.sub(rf"\1{MASK}", redact_url(text))
+    text = _patterns.authorization.sub(rf"\1 {MASK}", text)
+    text = _patterns.field.sub(rf"\1{MASK}", text)
+    return _patterns.signed_query.sub(rf"\1{MASK}", redact_url(text))
 
 
 def _spellings(name: str) -> Iterator[str]:
@@ -119,6 +146,10 @@ def redact_payload(value: Any, floats: Callable[[float], None] | None = None) ->
             floats(value)
         return value
     masked = value if _CREDENTIAL_KEYS.isdisjoint(value) else redact_object(value)
+    if masked is not value and floats is not None:
+        for key, item in value.items():
+            if masked[key] is not item:
+                redact_payload(item, floats)
     changed: dict[str, Any] = {}
     for key, item in masked.items():
         kind = type(item)
@@ -151,12 +182,9 @@ class Secrets:
 
     def _mask(self, value: Any) -> Any:
         if isinstance(value, str):
-            for secret in self._values:
-                if secret in value:
-                    value = value.replace(secret, MASK)
-            return value
+            return self.redact(value)
         if isinstance(value, dict):
-            return {key: self._mask(item) for key, item in value.items()}
+            return {self._mask(key): self._mask(item) for key, item in value.items()}
         if isinstance(value, list):
             return [self._mask(item) for item in value]
         return value

@@ -25,6 +25,7 @@ import cattrs
 
 from recording_core.decoding import decode_plain
 from recording_core.errors import MalformedPayload
+from recording_core.kinds import FileRole, SessionKind
 from recording_core.status import RecordingStatus
 
 __all__ = ["configure_converter", "dumps", "loads", "make_converter"]
@@ -56,6 +57,7 @@ def loads(text: str | bytes, kind: type[T]) -> T:
         TypeError,
         KeyError,
         AttributeError,
+        OverflowError,
         RecursionError,
     ) as error:
         paths = ", ".join(_paths(error)) or "the whole"
@@ -78,6 +80,8 @@ def configure_converter(converter: cattrs.Converter) -> cattrs.Converter:
     converter.register_structure_hook(timedelta, lambda v, _: timedelta(seconds=_number(v, float)))
     converter.register_structure_hook(Path, lambda v, _: Path(_exactly(str)(v, str)))
     converter.register_structure_hook(RecordingStatus, _status)
+    for word in (SessionKind, FileRole):  # each is a str, too, whose hook would take any text
+        converter.register_structure_hook(word, lambda v, kind: kind(_exactly(str)(v, str)))
     converter.register_structure_hook_func(_is_raw, _object)
     converter.register_structure_hook_func(_is_tuple, _tuple_hook(converter))
     converter.register_unstructure_hook(datetime, lambda v: v.astimezone(UTC).isoformat())

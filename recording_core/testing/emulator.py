@@ -8,8 +8,9 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, timedelta
+from email.utils import format_datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -53,6 +54,9 @@ class Emulator(ABC):
     prefix: ClassVar[str] = ""
     #: how long the vendor keeps what it lists; past recordings are spread over at most 90 days
     keeps: ClassVar[timedelta] = timedelta(days=90)
+    #: more keywords of the constructor for a run on the wall clock, where nobody waits as long as
+    #: the vendor would have one wait
+    wall_clock: ClassVar[Mapping[str, Any]] = {}
 
     #: what `rec.connect(provider, base_url=..., **credentials)` takes
     credentials: dict[str, str]
@@ -181,7 +185,9 @@ class Emulator(ABC):
             else:
                 reply = self.answer_media(request)
             self.journal.append(Exchange(request, port, reply.status))
-        return reply
+            # Every vendor says what time it is; `recordings doctor` compares.
+            now = format_datetime(self.clock.now().astimezone(UTC), usegmt=True)
+        return evolve(reply, headers={"Date": now, **reply.headers})
 
     def _altered(self, request: Request, reply: Reply) -> Reply:
         is_json = reply.headers.get("Content-Type", "").startswith("application/json")

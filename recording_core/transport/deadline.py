@@ -14,7 +14,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-__all__ = ["Deadline", "mark_sent", "release", "seconds_left", "watch"]
+__all__ = ["Deadline", "exchanging", "mark_sent", "release", "seconds_left", "watch"]
 
 
 class Deadline:
@@ -109,6 +109,11 @@ def seconds_left() -> float | None:
     """What the strictest of this thread's deadlines leaves; None without one."""
     left = [each for deadline in _stack() if (each := deadline.remaining()) is not None]
     return min(left, default=None)
+
+
+def exchanging() -> bool:
+    """Whether this thread is in the middle of an exchange of ours."""
+    return bool(_stack())
 
 
 def mark_sent() -> None:

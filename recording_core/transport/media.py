@@ -124,11 +124,13 @@ class MediaTransport:
         if response.status_code == 401 and self._may_sign(url):
             response.close()
             response = self._hop(url, headers, deadline, signed=True)
-        for _ in range(_MAX_HOPS):
-            if response.status_code not in _REDIRECTS:
-                return response
+        hops = 0
+        while response.status_code in _REDIRECTS:
             location = response.headers.get("Location", "")
             response.close()
+            hops += 1
+            if hops > _MAX_HOPS:
+                raise Unavailable(f"more than {_MAX_HOPS} redirects", **self._facts(response))
             if not location:
                 raise Unavailable("a redirect without a target", **self._facts(response))
             try:
@@ -137,8 +139,7 @@ class MediaTransport:
                 raise ForbiddenHost("a redirect to what is no URL is refused") from None
             # Only the first request may be signed: whoever chose this target may be a stranger.
             response = self._hop(url, headers, deadline, signed=False)
-        response.close()
-        raise Unavailable(f"more than {_MAX_HOPS} redirects", **self._facts(response))
+        return response
 
     def _hop(
         self, url: str, headers: Mapping[str, str], deadline: Deadline, *, signed: bool
@@ -212,6 +213,4 @@ class MediaTransport:
         scheme, host, port = origin_of(url)
         if scheme == "http" and not is_loopback(host) and port in (80, 443):
             return _PLAIN.sub(r"https://\1", url, count=1)
-        if scheme not in ("http", "https"):
-            raise ForbiddenHost(f"a media URL by {scheme or 'no scheme'} is refused")
         return url

@@ -37,7 +37,9 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _PORTS = {"http": 80, "https": 443}
 #: What parsers disagree about, and no vendor's URL needs.
-_UNSAFE = re.compile(r"[\\\s\x00-\x20\x7f-\uffff]")
+_UNSAFE = re.compile(r"[\\\x00-\x20\x7f]")
+#: A name or an address; no percent-encoding, which one parser decodes and the next does not.
+_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", re.ASCII)
 #: All that is routed as global unicast (RFC 4291, 2.4): neither NAT64 nor site-local lies in it.
 _GLOBAL = ipaddress.ip_network("2000::/3")
 #: What in it carries an IPv4 address on: 6to4 and Teredo.
@@ -52,7 +54,7 @@ def origin_of(url: str) -> Origin:
 
 
 def _parsed(url: str) -> Url:
-    if _UNSAFE.search(url):
+    if not url.isascii() or _UNSAFE.search(url):
         raise ForbiddenHost("a media URL with spaces, backslashes or control characters is refused")
     try:
         parsed = parse_url(url)
@@ -60,6 +62,8 @@ def _parsed(url: str) -> Url:
         raise ForbiddenHost("a media URL that cannot be parsed is refused") from None
     if parsed.auth is not None:
         raise ForbiddenHost("a media URL with user info is refused")
+    if parsed.host and not _HOST.fullmatch(parsed.host):
+        raise ForbiddenHost("a media URL with a host that is no name is refused")
     return parsed
 
 
@@ -96,14 +100,14 @@ class PeerPolicy:
         scheme, host, port = origin_of(url)
         if not host:
             raise ForbiddenHost("a media URL without a host is refused")
+        if scheme != "https" and not (scheme == "http" and is_loopback(host)):
+            raise ForbiddenHost(f"a media URL by {scheme or 'no scheme'} is refused (host {host})")
         if is_loopback(host):
             if not self.allow_loopback:
                 raise ForbiddenHost(
                     "a media URL on loopback is refused unless HttpSettings(allow_loopback=True)"
                 )
             return
-        if scheme != "https":
-            raise ForbiddenHost(f"a media URL by {scheme or 'no scheme'} is refused (host {host})")
         if callable(self.hosts):
             if not self.hosts(host):
                 raise ForbiddenHost(f"media host {host} is refused by the callable `media_hosts`")

@@ -64,7 +64,7 @@ class TokenBucket:
     def __init__(self, rate: float | None, clock: Clock) -> None:
         self._rate = rate
         self._clock = clock
-        self._tokens = self._capacity = (rate or 0.0) * 60.0
+        self._tokens = self._capacity = max(1.0, (rate or 0.0) * 60.0)
         self._last = clock.monotonic()
         self._lock = threading.Lock()
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import logging
+import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import unquote, urljoin
 
 import requests
 import urllib3
@@ -34,8 +35,8 @@ from recording_core.errors import (
     Rejected,
     Unavailable,
 )
-from recording_core.redaction import Secrets
-from recording_core.transport.deadline import Deadline
+from recording_core.redaction import MASK, Secrets
+from recording_core.transport.deadline import Deadline, exchanging
 from recording_core.transport.peers import (
     Origin,
     PeerPolicy,
@@ -73,11 +74,13 @@ ERRORS: Mapping[int, type[ProviderError]] = {
 #: What urllib3, requests and the socket below them raise when a network or a peer misbehaves.
 NETWORK_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError)
 
+TIMEOUTS = (TimeoutError, requests.Timeout, urllib3.exceptions.TimeoutError)
+
 #: The header that names a request to the vendor's support, by whoever answers it.
 _REQUEST_IDS = ("x-request-id", "cf-ray", "x-plivo-request-id", "request-id")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-#: RFC 9110, 6.4.1: these never have a body, and need not say so.
-_BODILESS = frozenset({204, 205, 304})
+#: RFC 9110, 6.4.1: these never have a body, whatever their headers say.
+_BODILESS = frozenset({204, 304})
 _MAX_REDIRECTS = 5
 _CHUNK = 65536
 
@@ -126,11 +129,26 @@ class HeaderAuth(AuthBase):
         return f"<HeaderAuth {self._name}>"
 
 
+class _WithoutQueries(logging.Filter):
+    """urllib3 logs the path of each request, its query and all: a signed one is a credential."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple) and exchanging():
+            record.args = tuple(
+                re.sub(r"\?.*", f"?{MASK}", each) if isinstance(each, str) else each
+                for each in record.args
+            )
+        return True
+
+
+logging.getLogger("urllib3.connectionpool").addFilter(_WithoutQueries())
+
+
 class _Adapter(HTTPAdapter):
     """requests' adapter over pools whose connections are watched and whose peers are checked."""
 
     def __init__(self, peers: PeerPolicy | None, size: int, silence: float | None) -> None:
-        self._more = {"peers": peers, "silence": silence}
+        self._more: dict[str, Any] = {"peers": peers, "silence": silence}
         super().__init__(pool_connections=size, pool_maxsize=size, max_retries=0)
 
     def _watched(self, manager: urllib3.PoolManager) -> urllib3.PoolManager:
@@ -359,6 +377,8 @@ class Transport:
     def _read(
         self, response: requests.Response, deadline: Deadline, facts: Mapping[str, Any]
     ) -> bytes:
+        if response.status_code in _BODILESS:
+            return b""
         chunks: list[bytes] = []
         size = 0
         for chunk in response.iter_content(_CHUNK):
@@ -374,10 +394,8 @@ class Transport:
         # A socket that the watchdog shut can look like one that ended by itself.
         if deadline.expired:
             raise TimeoutError
-        if not chunks and response.status_code not in _BODILESS:
-            framed, _ = framing(response.headers)
-            if not framed:
-                raise ConnectionError  # cut within its headers, it looks like an empty answer
+        if not chunks and not framing(response.headers)[0]:
+            raise ConnectionError  # cut within its headers, it looks like an empty answer
         return b"".join(chunks)
 
     def _answer(
@@ -448,9 +466,12 @@ class Transport:
         """What a network's exception means. Their texts quote URLs and tokens: ours do not."""
         if isinstance(error, requests.exceptions.ContentDecodingError):
             return MalformedPayload("an answer whose compression is broken", **facts)
-        if deadline.expired or isinstance(error, TimeoutError | requests.Timeout):
+        # A read that times out in the middle of a body comes as requests' ConnectionError.
+        causes = (error, *error.args)
+        silent = any(isinstance(each, TIMEOUTS) for each in causes)
+        if deadline.expired or silent or deadline.remaining() == 0.0:
             late = f"no whole answer within {deadline.seconds:g} s"
-            if not deadline.expired:
+            if deadline.remaining():  # a read's own timeout
                 late = "no answer in time"
             return Unavailable(late, **facts)
         if isinstance(error, requests.exceptions.SSLError):
@@ -500,6 +521,13 @@ class Transport:
     # -- addresses -------------------------------------------------------------------------------
 
     def _url(self, path: str, operation: str) -> str:
+        if any(unquote(part) in (".", "..") for part in path.partition("?")[0].split("/")):
+            # A vendor's own id may be one of these, too; quoted or not, requests folds it away.
+            raise Rejected(
+                "an id of dots would lead to another path; nothing was sent",
+                provider=self.provider,
+                operation=operation,
+            )
         if not path.startswith(("http:", "https:", "//")):
             return f"{self.base_url}/{path.lstrip('/')}"
         return self.on_origin(path, operation)

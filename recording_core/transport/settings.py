@@ -47,15 +47,15 @@ class HttpSettings:
     rate: float | _VendorRate | None = field(default=VENDOR_RATE)
     max_json_bytes: int = field(default=32 * 1024 * 1024, validator=[instance_of(int), gt(0)])
     media_hosts: MediaHosts | Callable[[str], bool] = field(default=MediaHosts.PUBLIC)
-    allow_loopback: bool = False
+    allow_loopback: bool = field(default=False, validator=instance_of(bool))
     #: Looking away from a wrong certificate is possible, and said aloud at `connect`.
-    verify_tls: bool = True
+    verify_tls: bool = field(default=True, validator=instance_of(bool))
 
     @rate.validator
     def _check_rate(self, _: object, value: object) -> None:
         if value is None or value is VENDOR_RATE:
             return
-        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
             raise ValueError("rate must be requests a second, above 0, or None for no limit")
 
     @media_hosts.validator

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -12,6 +12,7 @@ from requests.auth import AuthBase, HTTPBasicAuth
 
 from recording_core import (
     CommunicationSession,
+    Conflict,
     Connection,
     MalformedPayload,
     NotFound,
@@ -21,7 +22,9 @@ from recording_core import (
     Recording,
     RecordingSession,
     RecordingStatus,
+    Refusal,
     Rejected,
+    Repeat,
     SessionKind,
     StartRequest,
     UnsupportedOperation,
@@ -29,8 +32,6 @@ from recording_core import (
     read_rows,
 )
 from recording_core import readers as read
-from recording_core.transport.retry import Repeat
-from recording_core.transport.session import Refusal
 from recording_plivo import mapping
 
 #: The longest that Plivo lets a call last; without `time_limit` it stops recording after 60 s.
@@ -134,7 +135,7 @@ class Plivo(Provider):
                 operation=operation,
                 repeat=Repeat.REFUSED,
             )
-        except Rejected:
+        except (Rejected, Conflict):
             # What Plivo answers to a second pause is not documented; a refusal of what holds
             # already, by our own account, is success.
             if session.status is not status:
@@ -176,7 +177,9 @@ class Plivo(Provider):
         """Windows that Plivo accepts, newest first. Bounds are always sent: one-sided ones and none
         at all have meanings that its pages do not tell, or seven days."""
         # A row is added seconds after its recording ended; a clock that is behind loses nothing.
-        end = query.until or self.clock.now() + timedelta(days=1)
+        end = self.clock.now() + timedelta(days=1)
+        if query.until is not None:
+            end = min(end, query.until)
         beginning = max(query.since, BEGINNING) if query.since is not None else BEGINNING
         windows: list[Window] = []
         while end > beginning:
@@ -187,35 +190,42 @@ class Plivo(Provider):
     def _page(self, query: Query, window: Window, cursor: Any) -> Page:
         assert window.since is not None  # noqa: S101  # ours always have both bounds
         assert window.until is not None  # noqa: S101  # the same
-        params = (
-            dict(cursor)
-            if cursor is not None
-            else {
-                **mapping.list_filter(query.target),
-                "add_time__gte": mapping.filter_time(window.since),
-                "add_time__lt": mapping.filter_time(window.until),
-                "limit": str(PAGE_SIZE),
-            }
-        )
+        params = {
+            **mapping.list_filter(query.target),
+            "add_time__gte": mapping.filter_time(window.since),
+            "add_time__lt": mapping.filter_time(window.until),
+            "limit": str(PAGE_SIZE),
+            **dict(cursor or ()),
+        }
         answer = self.transport.get(f"{self._root}/Recording/", operation="list", params=params)
         payload = self._object(answer.payload, "list")
-        meta = read.obj(payload.get("meta"), "meta") or {}
+        meta = read.obj(payload.get("meta"), "meta")
         rows = read.array(payload.get("objects"), "objects")
-        if rows is None:
+        if rows is None or meta is None:
+            # Without `meta` nobody could tell the last page from one of many.
+            path = "objects" if rows is None else "meta"
             raise MalformedPayload(
-                "a list without objects", path="objects", provider=self.name, operation="list"
+                f"a list without {path}", path=path, provider=self.name, operation="list"
             )
         recordings, unreadable = read_rows(rows, self._read)
+        if query.target is not None and query.target.kind is SessionKind.MEETING:
+            # What a multiparty call's row calls itself is not documented: its filter's word counts.
+            meeting = query.target
+            recordings = [evolve(each, kind=meeting.kind, target=meeting) for each in recordings]
+        total = read.count(meta.get("total_count"), "meta.total_count")
+        after = self._next(meta)
         return Page(
             recordings,
             unreadable,
-            total=read.count(meta.get("total_count"), "meta.total_count"),
-            next=self._next(meta),
+            total=total,
+            next=after,
+            more=_offsets(after, total) if cursor is None and after is not None else None,
         )
 
     def _next(self, meta: Mapping[str, Any]) -> tuple[tuple[str, str], ...] | None:
-        """The query of `meta.next`, whole and alone: beside a cursor, an offset of ours would lead
-        back to the first page (seen in Plivo's own client, 4.63)."""
+        """The query of `meta.next`, which has a cursor or an offset. The filters are sent beside
+        it, for no page says that the link repeats them; an offset of ours never is: beside a
+        cursor it would lead back to the first page (seen in Plivo's own client, 4.63)."""
         link = read.text(meta.get("next"), "meta.next")
         if link is None:
             return None
@@ -243,6 +253,22 @@ class Plivo(Provider):
                 "an answer that is no object", provider=self.name, operation=operation
             )
         return payload
+
+
+def _offsets(
+    after: tuple[tuple[str, str], ...], total: int | None
+) -> Iterator[tuple[tuple[str, str], ...]] | None:
+    """The queries of all pages from `after` on, where it counts by offset; None for a cursor."""
+    query = dict(after)
+    offset, limit = query.get("offset", ""), query.get("limit", str(PAGE_SIZE))
+    if "cursor" in query or total is None or not (offset.isdecimal() and limit.isdecimal()):
+        return None
+    if not 0 < int(offset) < total or int(limit) < 1:
+        return None
+    return (
+        tuple({**query, "offset": str(each)}.items())
+        for each in range(int(offset), total, int(limit))
+    )
 
 
 def _start_body(request: StartRequest) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from attrs import define, field
 
-from recording_core.models import Interval, SessionKind
+from recording_core.kinds import SessionKind
+from recording_core.models import Interval
 
 __all__ = ["Shape", "Subject", "Take"]
 

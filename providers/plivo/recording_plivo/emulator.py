@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from recording_core.models import CommunicationSession, Interval, SessionKind
+from recording_core.kinds import SessionKind
+from recording_core.models import CommunicationSession, Interval
 from recording_core.testing.emulator import Emulator
 from recording_core.testing.media import MEDIA_TYPES, media
 from recording_core.testing.ranges import file_reply

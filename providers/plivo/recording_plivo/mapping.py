@@ -14,11 +14,11 @@ from recording_core import (
     MediaFile,
     Recording,
     RecordingStatus,
+    Refusal,
     SessionKind,
 )
 from recording_core import readers as read
 from recording_core.media_types import FORMATS
-from recording_core.transport.session import Refusal
 
 #: Plivo has no status: it is inferred from where a recording was met.
 #: https://www.plivo.com/docs/voice/api/recordings
@@ -122,7 +122,7 @@ def recording(row: Mapping[str, Any], account: str) -> Recording:
     url = url_in(row)
     format = _format(read.text(row.get("recording_format"), "recording_format"), url)
     evidence = "row" if url is not None or ended_at is not None else "row without url or end"
-    files = ()
+    files: tuple[MediaFile, ...] = ()
     if url is not None:
         known = FORMATS.get(format or "")
         files = (

@@ -16,7 +16,7 @@ import pytest
 import requests
 from attrs import define
 
-from recording_core.models import SessionKind
+from recording_core.kinds import SessionKind
 from recording_core.testing.clock import ManualClock
 from recording_plivo.emulated_listing import Paging
 from recording_plivo.emulator import PlivoEmulator

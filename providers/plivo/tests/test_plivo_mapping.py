@@ -170,7 +170,7 @@ def test_one_url_has_many_names(name: str) -> None:
         ("recording_format", 3),
     ],
 )
-def test_a_wrong_field_is_named_and_its_value_is_not(field: str, value: object) -> None:
+def test_a_wrong_field_is_named_and_its_value_is_not(field: str, value: Any) -> None:
     with pytest.raises(rec.MalformedPayload) as caught:
         read(**{field: value})
     assert caught.value.path == field

@@ -15,6 +15,7 @@ from recording_core import (
     CommunicationSession,
     Conflict,
     Connection,
+    HeaderAuth,
     MalformedPayload,
     NotFound,
     Page,
@@ -23,7 +24,9 @@ from recording_core import (
     Recording,
     RecordingSession,
     RecordingStatus,
+    Refusal,
     Rejected,
+    Repeat,
     SessionKind,
     StartRequest,
     UnsupportedOperation,
@@ -32,8 +35,6 @@ from recording_core import (
 )
 from recording_core import readers as read
 from recording_core.status import LIVE
-from recording_core.transport.retry import Repeat
-from recording_core.transport.session import HeaderAuth, Refusal
 from recording_realtimekit import mapping
 
 #: https://developers.cloudflare.com/api/resources/realtime_kit/subresources/recordings
@@ -104,7 +105,9 @@ class RealtimeKit(Provider):
         return self._act(session, "resume", frozenset({RecordingStatus.RECORDING}))
 
     def _stop(self, session: RecordingSession) -> RecordingSession:
-        return self._act(session, "stop", frozenset(RecordingStatus) - LIVE)
+        # A word that we don't know may mean that it still records: then a refusal stays one.
+        ended = frozenset(RecordingStatus) - LIVE - {RecordingStatus.UNKNOWN}
+        return self._act(session, "stop", ended)
 
     def _act(
         self, session: RecordingSession, action: str, wanted: frozenset[RecordingStatus]
@@ -123,7 +126,7 @@ class RealtimeKit(Provider):
             answer = self.transport.exchange(
                 "PUT", path, operation=action, json={"action": action}, repeat=Repeat.SAFELY
             )
-        except (Rejected, Conflict):
+        except (Rejected, Conflict, NotFound):
             # What it answers to a second pause or stop is not documented: a refusal of what holds
             # already is success.
             seen = self._read(mapping.data(self.transport.get(path, operation=action).payload))
@@ -131,7 +134,11 @@ class RealtimeKit(Provider):
                 raise
             after = mapping.session(seen.raw, session.target, self.account, self.clock.now())
         else:
-            after = self._session(mapping.data(answer.payload), session.target, action)
+            payload = answer.payload
+            if isinstance(payload, dict) and payload.get("data") is None:
+                # The schema of this answer has no need of `data`.
+                payload = self.transport.get(path, operation=action).payload
+            after = self._session(mapping.data(payload), session.target, action)
         return evolve(
             after,
             started_at=after.started_at or session.started_at,
@@ -144,7 +151,10 @@ class RealtimeKit(Provider):
             answer = self.transport.get(
                 f"{self._root}/active-recording/{quote(target.id, safe='')}", operation="active"
             )
-        except NotFound:
+        except NotFound as error:
+            # The gateway's own 404 is about the path: a wrong account, app or base URL.
+            if error.code in mapping.NO_ROUTE:
+                raise
             return None
         return self._session(mapping.data(answer.payload), target, "active")
 
@@ -167,9 +177,10 @@ class RealtimeKit(Provider):
             base = 0
         if page.last or not size:
             return page
-        if page.total is None:
+        if page.total is None or page.total < size:
+            # The number of pages is reckoned from it.
             raise MalformedPayload(
-                "a list that does not say how many rows there are",
+                "a list that does not count its rows",
                 path="paging.total_count",
                 provider=self.name,
                 operation="list",
@@ -258,10 +269,13 @@ def _tracks_body(request: StartRequest) -> dict[str, Any]:
 
 
 def _merged(body: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Both, and where both have an object of one name, its fields side by side."""
+    """Both, and where both have an object of one name, its fields side by side, all the way down:
+    a watermark of the caller's costs no codec of ours."""
     merged = dict(body)
     for name, value in more.items():
         mine = merged.get(name)
-        both = isinstance(mine, Mapping) and isinstance(value, Mapping)
-        merged[name] = {**mine, **value} if both else value  # type: ignore[dict-item]  # `both` says so
+        if isinstance(mine, Mapping) and isinstance(value, Mapping):
+            merged[name] = _merged(mine, value)
+        else:
+            merged[name] = value
     return merged

@@ -95,6 +95,7 @@ class RealtimeKitEmulator(Emulator):
 
     provider: ClassVar[str] = "realtimekit"
     prefix: ClassVar[str] = "/client/v4"
+    wall_clock: ClassVar[Mapping[str, Any]] = {"starting": timedelta(0), "shortest": timedelta(0)}
 
     #: rows of a page that was asked for without `per_page`; documented nowhere
     usual_page = 25

@@ -20,11 +20,12 @@ from recording_core import (
     Recording,
     RecordingSession,
     RecordingStatus,
+    Refusal,
     SessionKind,
 )
 from recording_core import readers as read
 from recording_core.media_types import FORMATS
-from recording_core.transport.session import ERRORS, Refusal
+from recording_core.transport.session import ERRORS
 
 #: https://developers.cloudflare.com/realtime/realtimekit/recording-guide/monitor-status
 #: PAUSED is in every enum of the API and in no table of states.
@@ -46,6 +47,9 @@ GATEWAY_CODES: Mapping[int, type[ProviderError]] = {
     9109: AuthenticationFailed,  # invalid access token
     10000: AuthenticationFailed,
 }
+
+#: Those of them by which a path, and not a recording, is not found; as `Refusal.code` has them.
+NO_ROUTE = frozenset({"7000", "7003"})
 
 #: A track's file name carries its participant: `<prefix>_user-123_peer-456_peer_audio_<ms>.webm`.
 #: https://developers.cloudflare.com/realtime/realtimekit/recording-guide/track-recording

@@ -1,0 +1,248 @@
+"""Do the cassettes replay with no server running, and do they hold no secret?"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import vcr
+from vcr.serializers.yamlserializer import deserialize
+
+import recording_core as rec
+from cassettes import record
+from cassettes.scenarios import SCENES, Stage
+from recording_core.clock import SystemClock
+from recording_core.plugins import load_object, provider_info
+from recording_core.status import LIVE
+from recording_core.testing import LoopbackServer, ManualClock, Reply, Request, recorder
+from recording_plivo.emulator import PlivoEmulator
+from recording_realtimekit.emulator import RealtimeKitEmulator
+
+ROOT = Path(__file__).resolve().parent.parent
+CASSETTES = ROOT / "cassettes"
+VENDORS = sorted(path.name for path in (ROOT / "providers").iterdir() if path.is_dir())
+DECLARED = [
+    (vendor, operation)
+    for vendor in VENDORS
+    for operation in rec.Operation
+    if provider_info(vendor).can(operation)
+]
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whoever wants to connect, or to resolve a name, is refused; and was not meant to try."""
+    tried: list[object] = []
+
+    def refuse(*args: object, **kwargs: object) -> None:
+        tried.append(args)
+        raise OSError("there is no network in this test")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    yield
+    assert not tried
+
+
+def connected(vendor: str, clock: ManualClock) -> rec.Provider:
+    """The provider at its default base URL, with stand-ins for credentials."""
+    info = provider_info(vendor)
+    settings = {each.name: record.stand_in(each.name) for each in info.settings}
+    client: type[rec.Provider] = load_object(info, "client")
+    return client(rec.Connection(info, settings=settings, clock=clock))
+
+
+def replayed(
+    vendor: str, operation: rec.Operation, directory: Path, cassettes: Path = CASSETTES
+) -> tuple[Stage, Any]:
+    """The scene of an operation, played before its cassette alone: (stage, outcome)."""
+    facts = json.loads((cassettes / record.FACTS).read_text())[vendor][operation]
+    clock = ManualClock(datetime.fromisoformat(facts["at"]))
+    with connected(vendor, clock) as provider:
+        stage = Stage(
+            provider, record.target_of(facts["target"]), clock.now(), clock.advance, directory
+        )
+        with recorder().use_cassette(str(cassettes / vendor / f"{operation}.yaml")) as cassette:
+            outcome = SCENES[operation](stage)
+            assert cassette.all_played, "the cassette holds more than is asked"
+    return stage, outcome
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize(("vendor", "operation"), DECLARED, ids=lambda each: str(each))
+def test_each_operation_replays_at_the_default_base_url(
+    vendor: str, operation: rec.Operation, tmp_path: Path
+) -> None:
+    stage, outcome = replayed(vendor, operation, tmp_path)
+    match operation:
+        case rec.Operation.START | rec.Operation.ACTIVE | rec.Operation.RESUME:
+            assert (outcome.target, outcome.account) == (stage.target, "default")
+            assert outcome.status in LIVE
+            assert outcome.id
+        case rec.Operation.PAUSE:
+            assert outcome.status is rec.RecordingStatus.PAUSED
+            assert outcome.pauses == (rec.Interval(stage.at + timedelta(seconds=10)),)
+        case rec.Operation.STOP:
+            assert outcome.status not in LIVE
+            assert outcome.stopped_at is not None
+        case rec.Operation.LIST:
+            assert len({recording.id for recording in outcome}) == 3
+            assert {recording.provider for recording in outcome} == {vendor}
+        case rec.Operation.GET:
+            assert outcome.status is rec.RecordingStatus.AVAILABLE
+            assert all(file.url.startswith("https://") for file in outcome.files)
+        case rec.Operation.DOWNLOAD:
+            assert [copy.path.parent for copy in outcome] == [tmp_path]
+            assert all({"framing", "format"} <= set(copy.checks) for copy in outcome)
+        case rec.Operation.DELETE:
+            assert outcome is None
+
+
+def test_there_is_a_cassette_for_each_operation_and_no_other() -> None:
+    found = {(path.parent.name, path.stem) for path in CASSETTES.glob("*/*.yaml")}
+    assert found == {(vendor, str(operation)) for vendor, operation in DECLARED}
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_a_recorder_that_is_not_told_of_our_pools_sees_nothing(
+    vendor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The reason for `custom_patches`: without them the request goes out to the vendor.
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise OSError("there is no network in this test")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    clock = ManualClock()
+    with connected(vendor, clock) as provider:
+        stage = Stage(provider, None, clock.now(), clock.advance, tmp_path)
+        plain = vcr.VCR(record_mode="none")
+        with (
+            plain.use_cassette(str(CASSETTES / vendor / "list.yaml")),
+            pytest.raises(rec.Unavailable),
+        ):
+            SCENES[rec.Operation.LIST](stage)
+
+
+# -- secrets --------------------------------------------------------------------------------------
+
+#: What no cassette may show, whoever it belongs to.
+FORBIDDEN: Mapping[str, str] = {
+    "an authorization header": r"(?i)authorization",
+    "a scheme of authorization": r"(?i)\b(?:basic|bearer) +[A-Za-z0-9+/._~-]{8,}",
+    "a signed query": r"(?i)[?&](?:x-amz|x-goog|sig|signature|token|accesskey)[a-z-]*=",
+    "a cookie": r"(?i)\bcookie",
+    "a signature header": r"(?i)x-plivo-signature|rtk-signature",
+    "an emulator's address": r"127\.0\.0\.1|localhost",
+    "an AWS key": r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}",
+    "a Plivo account": r"\b(?:MA|SA)[A-Z0-9]{18}\b",
+    "a token in hex": r"\b[0-9a-f]{40}\b",
+    "a number that could be somebody's": r"\+(?!1202555)[1-9][0-9]{7,14}\b",
+    "an e-mail address": r"\b(?!agent@phone\.plivo\.com)[\w.]+@[\w-]+\.[a-z]{2,}",
+}
+
+
+@pytest.mark.parametrize("what", FORBIDDEN)
+def test_no_cassette_shows(what: str) -> None:
+    for path in CASSETTES.rglob("*.*"):
+        if path.suffix in (".yaml", ".json"):
+            # YAML folds long lines; what is folded must not hide.
+            text = re.sub(r"\n\s+", " ", path.read_text())
+            found = re.search(FORBIDDEN[what], text)
+            assert found is None, f"{path.relative_to(ROOT)} shows {what} at {found.start()}"
+
+
+def test_the_emulators_own_credentials_are_on_no_cassette() -> None:
+    # They are made from the seed: these are those that the cassettes were recorded with.
+    with PlivoEmulator() as plivo, RealtimeKitEmulator() as realtimekit:
+        secrets = [*plivo.credentials.values(), *realtimekit.credentials.values()]
+    for path in CASSETTES.glob("*/*.yaml"):
+        text = re.sub(r"\s", "", path.read_text())
+        assert not [secret for secret in secrets if secret in text], path
+
+
+def test_planted_canaries_are_filtered_and_the_rest_replays(tmp_path: Path) -> None:
+    import requests
+
+    canaries = [f"canary-{number}-c0ffee" for number in range(12)]
+    payload = {
+        "id": "some-id",
+        "access_key": canaries[0],
+        "deep": [{"authToken": canaries[1], "secret": canaries[2]}],
+        "link": f"https://media.example.com/a.wav?X-Amz-Date=2026&X-Amz-Signature={canaries[3]}",
+        "owner": f"https://user:{canaries[4]}@example.com/a",
+        "account": canaries[11],
+    }
+    headers = {"Set-Cookie": f"session={canaries[5]}", "X-Whatever": canaries[6]}
+    asked = {"page": "2", "accesskey": canaries[7]}
+
+    def answer(request: Request) -> Reply:
+        return Reply.json(payload).with_headers(**headers)
+
+    def ask(origin: str) -> Any:
+        return requests.post(
+            f"{origin}/list",
+            params=asked,
+            headers={"X-Auth-Token": canaries[8], "Cookie": canaries[9]},
+            json={"password": canaries[10], "id": "some-id"},
+            timeout=5,
+        ).json()
+
+    path = tmp_path / "cassette.yaml"
+    replace = {canaries[11]: "the-account"}
+    with LoopbackServer(answer) as server:
+        replace[server.origin] = "https://api.example.com"
+        with recorder(record_mode="once", replace=replace).use_cassette(str(path)):
+            assert ask(server.origin) == payload, "recording changes what the caller gets"
+    text = path.read_text()
+    assert not [canary for canary in canaries if canary in text]
+    assert "the-account" in text
+    assert "page=2" in text
+    with recorder(replace=replace).use_cassette(str(path)):
+        again = ask("https://api.example.com")
+    assert again["id"] == "some-id"
+    assert again["access_key"] == "***"
+    assert again["link"] == "https://media.example.com/a.wav?***"
+
+
+# -- recording ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_the_emulators_record_what_is_committed(vendor: str, tmp_path: Path) -> None:
+    # Whoever changes a request or an emulator records anew: `python cassettes/record.py`.
+    record.record(vendor, tmp_path, live=False)
+    for path in sorted((tmp_path / vendor).iterdir()):
+        committed = (CASSETTES / vendor / path.name).read_text()
+        same = deserialize(path.read_text()) == deserialize(committed)
+        assert same, f"{vendor}/{path.name} is out of date: run cassettes/record.py"
+
+
+def test_recordings_live_records_from_the_vendor_that_the_environment_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # An emulator stands in for the vendor: at its own address, on the wall clock.
+    with PlivoEmulator(clock=SystemClock(), seed=7) as emulator:
+        emulator.add(ended=datetime.now(UTC) - timedelta(hours=1), duration=timedelta(seconds=1))
+        monkeypatch.setenv("RECORDINGS_LIVE", "1")
+        monkeypatch.setenv("PLIVO_BASE_URL", emulator.base_url)
+        monkeypatch.setenv("PLIVO_AUTH_ID", emulator.credentials["auth_id"])
+        monkeypatch.setenv("PLIVO_AUTH_TOKEN", emulator.credentials["auth_token"])
+        monkeypatch.setattr(record, "HERE", tmp_path)
+        record.main(["plivo"])
+        methods = {request.method for request in emulator.requests()}
+    # Nothing to record was named, and nothing may be deleted.
+    assert methods == {"GET"}
+    recorded = {path.stem: path.read_text() for path in (tmp_path / "plivo").iterdir()}
+    assert recorded.keys() == {"list", "get", "download"}
+    for text in recorded.values():
+        assert emulator.origin in text, "recorded from elsewhere"
+        assert not [each for each in emulator.credentials.values() if each in text]
+    facts = json.loads((tmp_path / record.FACTS).read_text())["plivo"]
+    assert datetime.fromisoformat(facts["list"]["at"]) <= datetime.now(UTC)

@@ -1,0 +1,112 @@
+"""What does an error tell? What to do next, across processes too, and never a credential."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+import traceback
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+import recording_core as rec
+from recording_core import errors
+
+CANARY = "canary-9f2c41"
+NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+SESSION = rec.RecordingSession("vendor", "default", "s1", rec.call("c1"))
+FACTS: dict[str, Any] = {
+    "provider": "vendor",
+    "operation": "get",
+    "status": 404,
+    "code": "E7",
+    "request_id": "q1",
+    "body": {"error": "no", "token": CANARY},
+}
+
+
+def every() -> Iterator[rec.RecordingError]:
+    for name in errors.__all__:
+        kind = getattr(errors, name)
+        if issubclass(kind, rec.ProviderError):
+            yield kind("words", **FACTS)
+        elif issubclass(kind, rec.DownloadError):
+            yield kind("words", provider="vendor", recording_id="r1")
+        else:
+            yield kind("words")
+    yield rec.RateLimited("slow down", retry_after=timedelta(seconds=3), **FACTS)
+    yield rec.NotReady("wait", session=SESSION, **FACTS)
+    yield rec.OutcomeUnknown(
+        "who knows", target=rec.call("c1"), parameters={"api_key": CANARY}, sent_at=NOW, **FACTS
+    )
+    yield rec.MalformedPayload("field 'id' is missing", path="id", **FACTS)
+    yield rec.WebhookRejected("forged", status=401)
+
+
+@pytest.mark.parametrize("error", list(every()), ids=lambda error: type(error).__name__)
+def test_an_error_survives_another_process(error: rec.RecordingError) -> None:
+    for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+        assert type(twin) is type(error)
+        assert str(twin) == str(error)
+        assert twin.args == error.args
+        assert vars(twin) == vars(error)
+
+
+@pytest.mark.parametrize("error", list(every()), ids=lambda error: type(error).__name__)
+def test_an_error_is_ours_and_tells_its_facts(error: rec.RecordingError) -> None:
+    assert isinstance(error, rec.RecordingError)
+    assert error.message in str(error)
+    if isinstance(error, rec.ProviderError):
+        assert str(error) == f"vendor get: {error.message} (HTTP 404, code E7, request q1)"
+    if isinstance(error, rec.DownloadError):
+        assert str(error) == "vendor r1: words"
+
+
+def test_the_tree_is_as_documented() -> None:
+    kinds = [getattr(errors, name) for name in errors.__all__]
+    names = inspect.getdoc(errors) or ""
+    assert all(kind.__name__ in names for kind in kinds)
+    assert all(issubclass(kind, rec.RecordingError) and kind.__doc__ for kind in kinds)
+    assert issubclass(rec.ConfigurationError, ValueError)
+    assert not issubclass(rec.DownloadError, rec.ProviderError)
+    defined = {
+        name
+        for name, value in vars(errors).items()
+        if inspect.isclass(value) and issubclass(value, Exception)
+    }
+    assert defined == set(errors.__all__)
+    assert set(errors.__all__) <= set(rec.__all__)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"GET https://h.test/a?X-Amz-Signature={CANARY}",
+        f"https://user:{CANARY}@h.test/",
+        f"Authorization: Bearer {CANARY}",
+        f'{{"auth_token": "{CANARY}"}}',
+        f"Invalid header X-Auth-Token: {CANARY}",
+        f"/path?token={CANARY}&a=b",
+    ],
+)
+def test_no_error_shows_a_credential_or_a_signature(text: str) -> None:
+    """X2: wherever the text came from, and in the traceback too."""
+    facts: dict[str, Any] = {"code": text, "request_id": text, "body": text}
+    for error in (
+        rec.RecordingError(text),
+        rec.Rejected(text, **facts),
+        rec.NotMedia(text, provider="vendor", recording_id="r1"),
+        rec.Unavailable("words", body={"rows": [{"api_key": CANARY}]}),
+        rec.OutcomeUnknown("words", parameters={"extra": {"secret": CANARY}}),
+    ):
+        shown = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
+        assert CANARY not in shown
+
+
+@pytest.mark.parametrize("facts", [{}, {"status": None, "code": None, "body": None}])
+def test_an_error_needs_no_facts(facts: dict[str, Any]) -> None:
+    assert str(rec.Rejected("words", **facts)) == "words"
+    assert str(rec.Truncated("words")) == "words"

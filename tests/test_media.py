@@ -1,0 +1,391 @@
+"""From where may media come? From public addresses by https; each hop of a redirect is judged."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from recording_core import (
+    AuthenticationFailed,
+    ForbiddenHost,
+    MediaHosts,
+    NotFound,
+    NotReady,
+    ProviderError,
+    RateLimited,
+    Rejected,
+    Unavailable,
+)
+from recording_core.testing import Reply, Request
+from recording_core.transport.media import MediaTransport
+from recording_core.transport.peers import PeerPolicy, is_public, origin_of
+from recording_core.transport.session import Transport, new_session
+
+Serve = Callable[..., tuple[str, list[Request]]]
+MakeTransport = Callable[..., Transport]
+
+API = "https://api.vendor.test"
+VENDOR = ("media.vendor.test", "*.cdn.vendor.test")
+
+
+@contextmanager
+def media_of(api: Transport) -> Iterator[MediaTransport]:
+    media = MediaTransport(api, vendor_hosts=VENDOR, credential_hosts=(), first_byte=5.0)
+    try:
+        yield media
+    finally:
+        media.close()
+
+
+def fetch(api: Transport, url: str, **headers: str) -> bytes:
+    with media_of(api) as media, media.fetch(url, headers) as response:
+        return b"".join(response.chunks(1000))
+
+
+def resolve_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
+    """Every name resolves to the first answer, then the next, and so on; the names asked for."""
+    asked: list[str] = []
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host: str, port: int, *args: Any, **kwargs: Any) -> list[Any]:
+        asked.append(host)
+        addresses = answers[min(len(asked), len(answers)) - 1]
+        return [each for one in addresses for each in real(one, port, *args, **kwargs)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return asked
+
+
+FORBIDDEN_FORMS = [
+    "http://127.0.0.1:{port}\\@good.test/",
+    "https://127.0.0.1:{port}\\@good.test/",
+    "https://good.test\\@127.0.0.1:{port}/",
+    "https://user:password@good.test/a",
+    "https://user@good.test/a",
+    "https://good.test/a b",
+    "https://good.test/a\tb",
+    "https://good.test/a\r\nHost: evil",
+    "https://good.test/\x00",
+    " https://good.test/",
+    "https://good.test/\x7f",
+    "https://gооd.test/",  # the two o are Cyrillic
+    "https://１２７.0.0.1/",
+    "https://good。test/",
+    "https://good.test:8443/",
+    "https://good.test:80/",
+    "http://good.test:8080/",
+    "https:///a",
+    "https://[::1",
+    "https://good.test:99999/",
+    "https://good.test:port/",
+    "//good.test/a",
+    "/a",
+    "a",
+    "",
+    "ftp://good.test/a",
+    "file:///etc/passwd",
+    "data:audio/wav;base64,UklGRg==",
+    "javascript:alert(1)",
+    "unix:///var/run/docker.sock",
+    "HTTPS://USER@good.test/",
+]
+FORBIDDEN_ADDRESSES = [
+    "127.0.0.1",
+    "0.0.0.0",
+    "10.0.0.1",
+    "172.16.0.1",
+    "192.168.1.1",
+    "169.254.169.254",
+    "100.64.0.1",
+    "192.0.2.1",
+    "198.18.0.1",
+    "224.0.0.1",
+    "239.255.255.250",
+    "240.0.0.1",
+    "255.255.255.255",
+    "::",
+    "::1",
+    "::ffff:127.0.0.1",
+    "::ffff:10.0.0.1",
+    "::ffff:169.254.169.254",
+    "::127.0.0.1",
+    "64:ff9b::7f00:1",
+    "64:ff9b:1::7f00:1",
+    "2002:7f00:1::",
+    "2002:a9fe:a9fe::1",
+    "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+    "2001:db8::1",
+    "fe80::1",
+    "fc00::1",
+    "fd00:ec2::254",
+    "fec0::1",
+    "ff02::1",
+    "ff0e::1",
+    "4000::1",
+]
+NUMBERS = ["2130706433", "0x7f.1", "127.1", "0177.0.0.1", "0x7f000001", "017700000001", "0"]
+
+
+@pytest.mark.parametrize("url", FORBIDDEN_FORMS)
+@pytest.mark.parametrize("hosts", [MediaHosts.PUBLIC, MediaHosts.VENDOR])
+def test_a_url_of_a_dangerous_form_is_refused_before_a_name_is_asked_for(
+    transport: MakeTransport, monkeypatch: pytest.MonkeyPatch, url: str, hosts: MediaHosts
+) -> None:
+    """S1."""
+    asked = resolve_to(monkeypatch, ["127.0.0.1"])
+    with pytest.raises(ForbiddenHost) as caught:
+        fetch(transport(API, retries=0, media_hosts=hosts), url.format(port=443))
+    assert asked == []
+    assert "password" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", NUMBERS)
+def test_a_number_that_resolves_to_this_machine_is_refused(
+    transport: MakeTransport, host: str
+) -> None:
+    """S1: whatever a resolver makes of it, the address decides."""
+    with pytest.raises((ForbiddenHost, Unavailable)):
+        fetch(transport(API, retries=0), f"https://{host}/")
+
+
+@pytest.mark.parametrize("address", FORBIDDEN_ADDRESSES)
+def test_an_address_that_is_not_public_is_refused(
+    transport: MakeTransport, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    """S1: as a literal, and behind a name, also where another address of it is public."""
+    literal = f"[{address}]" if ":" in address else address
+    with pytest.raises(ForbiddenHost):
+        fetch(transport(API, retries=0), f"https://{literal}/a.wav")
+    for answer in ([address], ["93.184.215.14", address]):
+        resolve_to(monkeypatch, answer)
+        with pytest.raises(ForbiddenHost, match="leads to"):
+            fetch(transport(API, retries=0), "https://good.test/a.wav")
+        monkeypatch.undo()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["93.184.215.14", "8.8.8.8", "2606:4700:4700::1111", "2a00:1450::1", "::ffff:8.8.8.8"],
+)
+def test_a_public_address_is_public(address: str) -> None:
+    assert is_public(ipaddress.ip_address(address))
+
+
+def test_the_address_that_really_answers_is_checked_too(
+    transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S1: a name that is public when it is judged and private when it is connected to."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        asked = resolve_to(monkeypatch, ["93.184.215.14"], ["127.0.0.1"])
+        api = transport(API, retries=0, media_hosts=lambda host: True)
+        policy = PeerPolicy(hosts=MediaHosts.PUBLIC, vendor_hosts=(), allow_loopback=False)
+        with media_of(api) as media:
+            media._session.close()
+            media._session = new_session(policy, 1)  # as if the server's port were 443
+            with (
+                pytest.raises(ForbiddenHost, match=r"127\.0\.0\.1"),
+                media.fetch(f"https://good.test:{port}/a.wav", {}),
+            ):
+                pass
+        assert asked == ["good.test", "good.test"]
+        server.setblocking(False)
+        client, _ = server.accept()
+        with client:
+            client.settimeout(2)
+            assert client.recv(100) == b""  # not even the handshake's first byte
+
+
+# -- who decides ----------------------------------------------------------------------------------
+
+
+def policy(hosts: Any, *, allow_loopback: bool = False) -> PeerPolicy:
+    return PeerPolicy(hosts=hosts, vendor_hosts=VENDOR, allow_loopback=allow_loopback)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "url", "allowed"),
+    [
+        (MediaHosts.PUBLIC, "https://anybody.test/a", True),
+        (MediaHosts.PUBLIC, "https://anybody.test:443/a", True),
+        (MediaHosts.VENDOR, "https://media.vendor.test/a", True),
+        (MediaHosts.VENDOR, "https://MEDIA.vendor.test/a", True),
+        (MediaHosts.VENDOR, "https://eu.cdn.vendor.test/a", True),
+        (MediaHosts.VENDOR, "https://cdn.vendor.test/a", False),
+        (MediaHosts.VENDOR, "https://media.vendor.test.evil.test/a", False),
+        (MediaHosts.VENDOR, "https://evilmedia.vendor.test/a", False),
+        (MediaHosts.VENDOR, "https://evil.test/media.vendor.test", False),
+        (lambda host: host == "nas.local", "https://nas.local:9000/a", True),
+        (lambda host: host == "nas.local", "https://other.local/a", False),
+        (lambda host: True, "http://nas.local/a", False),
+        (lambda host: True, "http://127.0.0.1/a", False),
+        (lambda host: True, "https://localhost/a", False),
+    ],
+)
+def test_a_connection_says_whose_media_it_takes(hosts: Any, url: str, allowed: bool) -> None:
+    """S3."""
+    if allowed:
+        policy(hosts).check_url(url)
+    else:
+        with pytest.raises(ForbiddenHost):
+            policy(hosts).check_url(url)
+
+
+def test_a_host_that_the_caller_trusts_may_be_anywhere(
+    serve: Serve, transport: MakeTransport
+) -> None:
+    policy(lambda host: True).check_address("nas.local", "10.0.0.7")
+    with pytest.raises(ForbiddenHost):
+        policy(MediaHosts.VENDOR).check_address("media.vendor.test", "10.0.0.7")
+    origin, journal = serve(Reply(200, b"media"))
+    with pytest.raises(ForbiddenHost):
+        fetch(transport(API, retries=0, media_hosts=lambda host: True), origin + "/m")
+    assert journal == []
+    assert fetch(transport(API, allow_loopback=True), origin + "/m") == b"media"
+
+
+def test_loopback_is_implied_where_the_api_is_on_it(serve: Serve, transport: MakeTransport) -> None:
+    media, _ = serve(Reply(200, b"media"))
+    assert fetch(transport(serve(Reply())[0]), media + "/m") == b"media"
+
+
+# -- redirects ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("http://10.0.0.1/", "https://10.0.0.1/", "https://169.254.169.254/latest/meta-data"),
+        *("https://[fd00:ec2::254]/", "https://2130706433.evil.test:444/", "file:///etc/passwd"),
+        "https://user:pw@good.test/",
+    ],
+)
+def test_each_hop_of_a_redirect_is_judged(
+    serve: Serve, transport: MakeTransport, code: int, target: str
+) -> None:
+    """S2."""
+    origin, _ = serve(Reply(code, b"", {"Location": target}))
+    with pytest.raises(ForbiddenHost):
+        fetch(transport(origin, retries=0), origin + "/m")
+
+
+def test_five_redirects_are_followed_and_no_sixth(serve: Serve, transport: MakeTransport) -> None:
+    """S2."""
+
+    def answer(request: Request) -> Reply:
+        step = int(request.path.strip("/"))
+        return Reply(302, b"", {"Location": f"/{step - 1}"}) if step else Reply(200, b"media")
+
+    origin, journal = serve(answer)
+    assert fetch(transport(origin), origin + "/5") == b"media"
+    with pytest.raises(Unavailable, match="more than 5"):
+        fetch(transport(origin), origin + "/6")
+    assert len(journal) == 12
+
+
+def test_a_redirects_own_body_is_never_read(serve: Serve, transport: MakeTransport) -> None:
+    """T7: requests reads all of it, even where it is told not to follow."""
+    endless = Reply(302, bytes(50_000_000), {"Location": "/m"})
+    origin, _ = serve(lambda request: endless if request.path == "/" else Reply(200, b"media"))
+    with media_of(transport(origin)) as media, media.fetch(origin + "/", {}) as response:
+        assert b"".join(response.chunks(10)) == b"media"
+    answered = transport(serve(lambda r: endless if r.path == "/" else Reply.json({}))[0])
+    assert answered.get("", operation="get").payload == {}
+
+
+@pytest.mark.parametrize(
+    ("plain", "secure"),
+    [
+        ("http://h.test/a", "https://h.test/a"),
+        ("http://h.test:80/a", "https://h.test/a"),
+        ("http://h.test:443/a", "https://h.test/a"),
+        ("HTTP://h.test:80?a=:80/", "https://h.test?a=:80/"),
+        ("http://h.test:80", "https://h.test"),
+        ("http://h.test/a:80/b", "https://h.test/a:80/b"),
+        ("https://h.test/a", "https://h.test/a"),
+        ("http://127.0.0.1:80/a", "http://127.0.0.1:80/a"),
+        ("http://h.test:8080/a", "http://h.test:8080/a"),  # refused next, as plain http
+    ],
+)
+def test_a_plain_link_is_fetched_by_https(
+    transport: MakeTransport, plain: str, secure: str
+) -> None:
+    with media_of(transport(API)) as media:
+        assert media._upgraded(plain) == secure
+
+
+# -- one parser -----------------------------------------------------------------------------------
+
+PIECES = st.sampled_from(
+    [
+        *("http://", "https://", "HTTPS://", "//", "/", "\\", "@", ":", "#", "?", "%", ".", ";"),
+        *("127.0.0.1", "good.test", "[::1]", "[", "]", "a", "1", ":443", ":80", "%2f", "%40"),
+        *("%5c", "*", "|", "^", "{", "..", "/../", "//evil.test", "xn--a", "_"),
+    ]
+)
+
+
+@settings(max_examples=1500)
+@given(st.lists(PIECES, min_size=1, max_size=9).map("".join))
+@example("https:/\\good.test/")
+@example("https://good.test%2f@127.0.0.1/")
+@example("https://good.test%23.evil.test/")
+def test_who_is_judged_is_who_is_asked(url: str) -> None:
+    """S4: requests connects to what urllib reads of the URL that requests prepared."""
+    try:
+        policy(lambda host: True, allow_loopback=True).check_url(url)
+        judged = origin_of(url)
+        prepared = requests.Request("GET", url).prepare().url or ""
+    except (ForbiddenHost, requests.RequestException):
+        return
+    parts = urlsplit(prepared)
+    host = (parts.hostname or "").strip("[]")
+    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    assert (parts.scheme, host, port) == (judged[0], judged[1].strip("[]"), judged[2])
+
+
+# -- answers --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, Rejected),
+        (401, AuthenticationFailed),
+        (403, AuthenticationFailed),
+        (404, NotFound),
+        (409, NotFound),
+        (410, NotFound),
+        (202, NotReady),
+        (204, NotReady),
+        (429, RateLimited),
+        (500, Unavailable),
+        (503, Unavailable),
+        (304, Rejected),
+        (999, Unavailable),
+    ],
+)
+def test_a_media_hosts_refusal_is_typed(
+    serve: Serve, transport: MakeTransport, status: int, error: type[ProviderError]
+) -> None:
+    origin, _ = serve(Reply(status, b"a body with a secret=hunter2"))
+    with pytest.raises(error) as caught:
+        fetch(transport(origin), origin + "/m?X-Signature=hunter2")
+    assert "hunter2" not in repr((str(caught.value), vars(caught.value)))
+
+
+def test_bytes_are_asked_for_as_they_are(serve: Serve, transport: MakeTransport) -> None:
+    """T8."""
+    origin, journal = serve(Reply(200, b"\x1f\x8b not gzip", {"Content-Encoding": "gzip"}))
+    assert fetch(transport(origin), origin + "/m") == b"\x1f\x8b not gzip"
+    assert journal[0].header("accept-encoding") == "identity"

@@ -1,0 +1,451 @@
+"""What is sent again, and when? What reads, as often as is useful; what starts, never."""
+
+from __future__ import annotations
+
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+from requests.auth import AuthBase
+
+from recording_core import (
+    AuthenticationFailed,
+    Conflict,
+    Connection,
+    HttpSettings,
+    MalformedPayload,
+    NotFound,
+    OutcomeUnknown,
+    Provider,
+    ProviderError,
+    ProviderInfo,
+    QuotaExceeded,
+    RateLimited,
+    RecordingSession,
+    Rejected,
+    StartRequest,
+    Unavailable,
+    call,
+    capability_table,
+)
+from recording_core.testing import ManualClock, Reply, Request
+from recording_core.transport.retry import Repeat, TokenBucket, backoff, retry_after
+from recording_core.transport.session import NoAuth, Refusal, Transport
+
+Serve = Callable[..., tuple[str, list[Request]]]
+MakeTransport = Callable[..., Transport]
+
+RETRIES = 3
+#: an answer that never comes whole: the vendor may have acted
+AMBIGUOUS = {
+    "no byte": Reply(abort=True),
+    "cut headers": evolve(Reply.json({"id": "r1"}), cut_headers=True),
+    "cut headers, no length": Reply(
+        200, b"", {"Server": "a" * 40}, framing="none", cut_headers=True
+    ),
+    "cut body": evolve(Reply.json({"id": "r1"}), cut_after=3),
+    "cut chunks": evolve(Reply.json({"id": "r1"}), framing="chunked", cut_after=5),
+    "an empty 200 of no length": Reply(200, framing="none"),
+    "HTML with 200": Reply(200, b"<html>gateway</html>", {"Content-Type": "text/html"}),
+    "not JSON": Reply(200, b'{"id": "r1"'),
+    "500": Reply(500),
+    "502": Reply(502),
+    "503": Reply(503),
+    "504": Reply(504),
+    "408": Reply(408),
+}
+ANSWERED = ("HTML with 200", "not JSON")
+
+
+def count(
+    serve: Serve, transport: MakeTransport, reply: Reply, repeat: Repeat, method: str = "POST"
+) -> tuple[int, ProviderError]:
+    """How many requests a vendor sees that always answers so, and what its caller gets."""
+    origin, journal = serve(reply)
+    with pytest.raises(ProviderError) as caught:
+        transport(origin, retries=RETRIES, total_timeout=30.0).exchange(
+            method, "thing", operation="try", repeat=repeat, json={"a": 1}
+        )
+    return len(journal), caught.value
+
+
+@pytest.mark.parametrize("fault", AMBIGUOUS)
+def test_a_start_that_may_have_happened_is_sent_once_and_says_so(
+    serve: Serve, transport: MakeTransport, fault: str
+) -> None:
+    """R1."""
+    sent, error = count(serve, transport, AMBIGUOUS[fault], Repeat.NEVER)
+    assert sent == 1
+    assert type(error) is OutcomeUnknown
+    assert "look before you repeat" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, Rejected),
+        (401, AuthenticationFailed),
+        (402, QuotaExceeded),
+        (403, AuthenticationFailed),
+        (404, NotFound),
+        (409, Conflict),
+        (410, NotFound),
+        (418, Rejected),
+        (422, Rejected),
+        (429, RateLimited),
+    ],
+)
+def test_a_refused_start_is_sent_once_and_is_no_doubt(
+    serve: Serve, transport: MakeTransport, status: int, error: type[ProviderError]
+) -> None:
+    sent, got = count(serve, transport, Reply(status, b"{}"), Repeat.NEVER)
+    assert (sent, type(got), got.status) == (1, error, status)
+
+
+@pytest.mark.parametrize(
+    ("status", "requests"),
+    [(429, 1 + RETRIES), (500, 1), (502, 1), (503, 1), (504, 1), (408, 1), (400, 1), (409, 1)],
+)
+def test_a_verb_with_an_effect_is_repeated_only_where_it_was_refused(
+    serve: Serve, transport: MakeTransport, status: int, requests: int
+) -> None:
+    """R3."""
+    sent, _ = count(serve, transport, Reply(status), Repeat.REFUSED)
+    assert sent == requests
+
+
+@pytest.mark.parametrize("fault", [each for each in AMBIGUOUS if not each.isdigit()])
+def test_a_verb_with_an_effect_is_not_repeated_after_it_was_sent(
+    serve: Serve, transport: MakeTransport, fault: str
+) -> None:
+    """R3."""
+    sent, _ = count(serve, transport, AMBIGUOUS[fault], Repeat.REFUSED)
+    assert sent == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
+@pytest.mark.parametrize("fault", [*AMBIGUOUS, "429"])
+def test_what_is_safe_is_repeated_as_often_as_is_set(
+    serve: Serve, transport: MakeTransport, fault: str, method: str
+) -> None:
+    """R2, R5: at most retries + 1 requests, whatever the vendor does."""
+    sent, error = count(serve, transport, AMBIGUOUS.get(fault, Reply(429)), Repeat.SAFELY, method)
+    # A whole answer that nobody can read will not get better.
+    assert sent == (1 if fault in ANSWERED else 1 + RETRIES)
+    assert not isinstance(error, OutcomeUnknown)
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 409, 410, 422, 501, 505])
+def test_a_refusal_is_not_asked_again(serve: Serve, transport: MakeTransport, status: int) -> None:
+    sent, error = count(serve, transport, Reply(status), Repeat.SAFELY, "GET")
+    assert (sent, error.status) == (1, status)
+
+
+@pytest.mark.parametrize("repeat", list(Repeat))
+def test_what_was_never_sent_may_be_sent_again_unless_it_starts(
+    transport: MakeTransport, clock: ManualClock, repeat: Repeat
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    before = clock.monotonic()
+    with pytest.raises(Unavailable, match="no connection"):
+        transport(f"http://127.0.0.1:{port}", retries=RETRIES).exchange(
+            "POST", "thing", operation="try", repeat=repeat
+        )
+    assert (clock.monotonic() > before) is (repeat is not Repeat.NEVER)
+
+
+def test_a_later_attempt_may_succeed(serve: Serve, transport: MakeTransport) -> None:
+    origin, journal = serve(Reply(503), Reply(abort=True), Reply(429), Reply.json({"id": "r1"}))
+    assert transport(origin).get("thing", operation="get").payload == {"id": "r1"}
+    assert len(journal) == 4
+
+
+@pytest.mark.parametrize("first", [Reply(abort=True), Reply(502), Reply(504)])
+def test_a_delete_whose_first_answer_was_lost_succeeds_when_nothing_is_left(
+    serve: Serve, transport: MakeTransport, first: Reply
+) -> None:
+    """R2."""
+    origin, journal = serve(first, Reply(404))
+    transport(origin).exchange("DELETE", "thing", operation="delete", repeat=Repeat.SAFELY)
+    assert len(journal) == 2
+
+
+@pytest.mark.parametrize("method", ["DELETE", "GET"])
+def test_what_was_never_there_is_not_found(
+    serve: Serve, transport: MakeTransport, method: str
+) -> None:
+    origin, _ = serve(Reply(404))
+    with pytest.raises(NotFound):
+        transport(origin).exchange(method, "thing", operation="try", repeat=Repeat.SAFELY)
+    origin, _ = serve(Reply(503), Reply(404))
+    if method == "GET":
+        with pytest.raises(NotFound):
+            transport(origin).get("thing", operation="try")
+
+
+def test_a_start_is_never_sent_more_often_than_it_was_called(
+    serve: Serve, transport: MakeTransport
+) -> None:
+    """R1, at scale: a thousand starts, of which each may have happened."""
+    faults = [AMBIGUOUS[name] for name in ("no byte", "cut headers", "cut body", "503")]
+    dice = random.Random(1)
+    origin, journal = serve(lambda request: dice.choice(faults))
+    api = transport(origin)
+    unknown = 0
+    for number in range(1000):
+        try:
+            api.exchange("POST", f"{number}", operation="start", repeat=Repeat.NEVER, json={})
+        except OutcomeUnknown:
+            unknown += 1
+    assert unknown == len(journal) == 1000
+    assert len({request.path for request in journal}) == 1000
+
+
+# -- a provider's start ---------------------------------------------------------------------------
+
+
+class Vendor(Provider):
+    """The smallest client: it trusts that an answer is an object with an id."""
+
+    default_base_url = "https://api.vendor.test"
+
+    def _auth(self, settings: Mapping[str, str]) -> AuthBase:
+        return NoAuth()
+
+    def _start(self, request: StartRequest) -> RecordingSession:
+        payload = self.transport.exchange(
+            "POST", "start", operation="start", repeat=Repeat.NEVER, json=dict(request.extra)
+        ).payload
+        if not isinstance(payload, dict) or not isinstance(payload.get("id"), str):
+            raise MalformedPayload("no id", path="id", provider=self.name, operation="start")
+        return RecordingSession(self.name, self.account, payload["id"], request.target)
+
+
+INFO = ProviderInfo(
+    "vendor", "Vendor", (), capability_table(call="start"), "https://vendor.test", "x:Vendor"
+)
+
+
+@pytest.mark.parametrize("payload", [[], None, "yes", 1, {}, {"id": None}, {"id": 7}])
+def test_a_start_that_answers_what_nobody_can_read_may_have_happened(
+    serve: Serve, clock: ManualClock, payload: Any
+) -> None:
+    """R1: "no answer, a broken answer or any 5xx is `OutcomeUnknown`"; a 200 had its effect."""
+    origin, journal = serve(Reply.json(payload))
+    with (
+        Vendor(Connection(INFO, settings={}, base_url=origin, clock=clock)) as vendor,
+        pytest.raises(OutcomeUnknown) as caught,
+    ):
+        vendor.start(call("c1"), extra={"token": "secret", "color": "red"})
+    assert len(journal) == 1
+    assert caught.value.target == call("c1")
+    assert caught.value.sent_at == clock.now()
+    assert caught.value.parameters == {"token": "***", "color": "red"}
+
+
+# -- Retry-After ----------------------------------------------------------------------------------
+
+NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+YEAR = timedelta(days=365)
+WISHES = [
+    (None, None),
+    ("0", timedelta(0)),
+    ("7", timedelta(seconds=7)),
+    (" 7 ", timedelta(seconds=7)),
+    ("1.5", timedelta(seconds=1.5)),
+    ("-5", timedelta(0)),
+    ("1" + "0" * 60, YEAR),
+    ("9" * 400, YEAR),
+    ("9" * 5000, None),
+    ("1e9", None),
+    ("0x10", None),
+    ("1_000", None),
+    ("٧", None),
+    ("inf", None),
+    ("nan", None),
+    ("", None),
+    ("soon", None),
+    ("7, 8", None),
+    ("Mon, 01 Jun 2026 12:00:30 GMT", timedelta(seconds=30)),
+    ("Mon, 01 Jun 2026 11:00:00 GMT", timedelta(0)),
+    ("Mon, 01 Jun 2026 14:00:30 +0200", timedelta(seconds=30)),
+    ("Sun, 06 Nov 1994 08:49:37 GMT", timedelta(0)),
+    ("Fri, 31 Dec 9999 23:59:59 GMT", YEAR),
+    ("Fri, 31 Dec 9999 23:59:59 -2359", YEAR),
+    ("Mon, 01 Jan 0001 00:00:00 +2359", timedelta(0)),
+    ("Mon, 99 Jun 2026 12:00:30 GMT", None),
+    ("Mon, 01 Jun 2026 12:00:30 +99999999", None),
+]
+
+
+@pytest.mark.parametrize(("value", "wish"), WISHES)
+def test_a_wish_to_wait_is_read_or_ignored(value: str | None, wish: timedelta | None) -> None:
+    """R4."""
+    assert retry_after(value, NOW) == wish
+
+
+@given(
+    st.text(max_size=60) | st.from_regex(r"\w{3}, \d{1,5} \w{3} \d{1,9} [\d:]{5,9} [+-]?\w{1,9}")
+)
+def test_no_wish_raises_anything(value: str) -> None:
+    """R4."""
+    wish = retry_after(value, NOW)
+    assert wish is None or timedelta(0) <= wish <= YEAR
+
+
+@pytest.mark.parametrize("value", [value for value, _ in WISHES if value and value.isascii()])
+@pytest.mark.parametrize("repeat", [Repeat.SAFELY, Repeat.REFUSED])
+def test_a_wish_is_waited_for_or_told_at_once(
+    serve: Serve, transport: MakeTransport, clock: ManualClock, value: str, repeat: Repeat
+) -> None:
+    """R4: never beyond the total, of which the vendor knows nothing."""
+    wish = retry_after(value, clock.now()) or timedelta(0)
+    origin, journal = serve(Reply(429, b"", {"Retry-After": value}), Reply.json({}))
+    api = transport(origin, total_timeout=20.0)
+    before, started = clock.monotonic(), time.monotonic()
+    if wish < timedelta(seconds=20):
+        api.exchange("GET", "thing", operation="get", repeat=repeat)
+        assert len(journal) == 2
+        assert wish <= timedelta(seconds=clock.monotonic() - before) <= wish + timedelta(seconds=8)
+    else:
+        with pytest.raises(RateLimited) as caught:
+            api.exchange("GET", "thing", operation="get", repeat=repeat)
+        assert caught.value.retry_after == wish
+        assert len(journal) == 1
+        assert clock.monotonic() == before
+    assert time.monotonic() - started < 1
+
+
+def test_a_start_that_is_told_to_wait_is_told_so_at_once(
+    serve: Serve, transport: MakeTransport, clock: ManualClock
+) -> None:
+    origin, journal = serve(Reply(429, b"", {"Retry-After": "3"}))
+    before = clock.monotonic()
+    with pytest.raises(RateLimited) as caught:
+        transport(origin).exchange("POST", "thing", operation="start", repeat=Repeat.NEVER)
+    assert caught.value.retry_after == timedelta(seconds=3)
+    assert (len(journal), clock.monotonic()) == (1, before)
+
+
+# -- how long, how often --------------------------------------------------------------------------
+
+
+def test_waits_are_fully_jittered_also_at_the_cap() -> None:
+    """R5: urllib3's jitter vanishes there, and its first retry waits for nothing."""
+    for attempt, longest in ((0, 0.5), (1, 1.0), (4, 8.0), (5, 8.0), (50, 8.0), (5000, 8.0)):
+        waits = [backoff(attempt) for _ in range(500)]
+        assert 0 <= min(waits) < longest * 0.1
+        assert longest * 0.9 < max(waits) <= longest
+
+
+def test_the_vendors_rate_allows_a_minutes_worth_and_then_evenly(clock: ManualClock) -> None:
+    bucket = TokenBucket(4.0, clock)
+    for _ in range(240):
+        bucket.take()
+    assert clock.monotonic() == 0
+    for _ in range(40):
+        bucket.take()
+    assert clock.monotonic() == pytest.approx(10.0)
+    clock.advance(timedelta(hours=1))  # what is saved up is a minute's worth, not an hour's
+    for _ in range(241):
+        bucket.take()
+    assert clock.monotonic() == pytest.approx(3610.25)
+
+
+@pytest.mark.parametrize("rate", [0.001, 0.01])
+def test_the_first_request_never_waits_for_its_turn(clock: ManualClock, rate: float) -> None:
+    TokenBucket(rate, clock).take()
+    assert clock.monotonic() == 0
+
+
+def test_threads_share_the_rate() -> None:
+    """The sum of what they wait is what the rate demands, in whatever order they come."""
+
+    class Waits(ManualClock):
+        def __init__(self) -> None:
+            super().__init__()
+            self.waits: list[float] = []
+
+        def sleep(self, seconds: float) -> None:
+            self.waits.append(seconds)
+
+    clock = Waits()
+    bucket = TokenBucket(1.0, clock)
+
+    def take() -> None:
+        for _ in range(20):
+            bucket.take()
+
+    threads = [threading.Thread(target=take) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(clock.waits) == [float(n) for n in range(1, 21)]
+
+
+def test_nothing_limits_the_rate_on_loopback(
+    serve: Serve, transport: MakeTransport, clock: ManualClock
+) -> None:
+    origin, _ = serve(Reply.json({}))
+    api = transport(origin, vendor_rate=1.0)
+    for _ in range(70):
+        api.get("thing", operation="get")
+    assert clock.monotonic() == 0
+
+
+@pytest.mark.parametrize("settings", [{}, {"rate": 5.0}, {"rate": None}])
+def test_elsewhere_it_is_the_vendors_rate_unless_one_is_set(
+    transport: MakeTransport, clock: ManualClock, settings: dict[str, Any]
+) -> None:
+    bucket = transport("https://api.vendor.test", vendor_rate=2.0, **settings).bucket
+    for _ in range(121):
+        bucket.take()
+    assert (clock.monotonic() > 0) is (settings == {})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"rate": 0},
+        {"rate": -1.0},
+        {"rate": True},
+        {"rate": "4"},
+        {"rate": float("nan")},
+        {"retries": -1},
+        {"retries": 1.5},
+        {"workers": 0},
+        {"total_timeout": 0},
+        {"read_timeout": -1},
+        {"connect_timeout": float("nan")},
+        {"max_json_bytes": 0},
+        {"media_hosts": "public"},
+        {"verify_tls": "no"},
+        {"allow_loopback": "yes"},
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        HttpSettings(**wrong)
+
+
+def test_a_refusal_with_200_is_a_refusal(serve: Serve, transport: MakeTransport) -> None:
+    """A vendor may say no in words alone."""
+
+    def refusal(payload: Any) -> Refusal:
+        return Refusal(code="7", message="no such call", kind=NotFound, refused=True)
+
+    replies: Sequence[Reply] = [Reply.json({"error": "no such call"})]
+    origin, journal = serve(*replies)
+    with pytest.raises(NotFound, match="no such call") as caught:
+        transport(origin, refusal=refusal).get("thing", operation="get")
+    assert (caught.value.code, caught.value.status, len(journal)) == ("7", 200, 1)

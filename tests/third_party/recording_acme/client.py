@@ -1,0 +1,151 @@
+"""How is Acme asked, and what do its answers mean?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from requests.auth import AuthBase
+
+from recording_core import (
+    CommunicationSession,
+    FileRole,
+    HeaderAuth,
+    MalformedPayload,
+    MediaFile,
+    NotFound,
+    Page,
+    Provider,
+    Query,
+    Recording,
+    RecordingSession,
+    RecordingStatus,
+    Refusal,
+    Repeat,
+    SessionKind,
+    StartRequest,
+    Window,
+    call,
+    read_rows,
+)
+from recording_core import readers as read
+
+#: https://acme.example/docs/states
+STATUSES: Mapping[str, RecordingStatus] = {
+    "live": RecordingStatus.RECORDING,
+    "encoding": RecordingStatus.PROCESSING,
+    "done": RecordingStatus.AVAILABLE,
+    "broken": RecordingStatus.FAILED,
+}
+
+
+class AcmeVoice(Provider):
+    """An account of Acme Voice."""
+
+    default_base_url = "https://api.acme.example/v1"
+    rate = 10.0
+    start_parameters: ClassVar[Mapping[SessionKind, frozenset[str]]] = {
+        SessionKind.CALL: frozenset({"format", "max_duration"})
+    }
+
+    def _auth(self, settings: Mapping[str, str]) -> AuthBase:
+        return HeaderAuth("X-Acme-Key", settings["key"])
+
+    def _refusal(self, payload: Any) -> Refusal:
+        problem = payload.get("problem")
+        return Refusal(message=problem if isinstance(problem, str) else None)
+
+    def _start(self, request: StartRequest) -> RecordingSession:
+        body: dict[str, Any] = {"call": request.target.id, **request.extra}
+        if request.format is not None:
+            body["format"] = request.format
+        if request.max_duration is not None:
+            body["max_seconds"] = int(request.max_duration.total_seconds())
+        answer = self.transport.exchange(
+            "POST", "recordings", operation="start", json=body, repeat=Repeat.NEVER
+        )
+        return self._session(answer.payload, request.target)
+
+    def _stop(self, session: RecordingSession) -> RecordingSession:
+        # Acme answers a second stop like the first.
+        answer = self.transport.exchange(
+            "PUT", f"recordings/{session.id}/stop", operation="stop", repeat=Repeat.SAFELY
+        )
+        return self._session(answer.payload, session.target)
+
+    def _active(self, target: CommunicationSession) -> RecordingSession | None:
+        try:
+            answer = self.transport.get(
+                f"calls/{quote(target.id, safe='')}/recording", operation="active"
+            )
+        except NotFound:
+            return None
+        return self._session(answer.payload, target)
+
+    def _page(self, query: Query, window: Window, cursor: Any) -> Page:
+        params = {"page": cursor or "1"}
+        if query.target is not None:
+            params["call"] = query.target.id
+        payload = self.transport.get("recordings", operation="list", params=params).payload
+        rows = read.array(_object(payload).get("recordings"), "recordings")
+        total = read.count(_object(payload).get("total"), "total")
+        if rows is None or total is None:
+            raise MalformedPayload("a list without recordings or total")
+        recordings, unreadable = read_rows(rows, self._read)
+        next_page = read.text(payload.get("next_page"), "next_page")
+        return Page(recordings, unreadable, total=total, next=next_page)
+
+    def _get(self, recording_id: str, target: CommunicationSession | None) -> Recording:
+        path = f"recordings/{quote(recording_id, safe='')}"
+        return self._read(self.transport.get(path, operation="get").payload)
+
+    def _delete(self, recording_id: str, target: CommunicationSession | None) -> None:
+        path = f"recordings/{quote(recording_id, safe='')}"
+        self.transport.exchange("DELETE", path, operation="delete", repeat=Repeat.SAFELY)
+
+    def _session(self, payload: Any, target: CommunicationSession) -> RecordingSession:
+        seen = self._read(payload)
+        return RecordingSession(
+            provider=self.name,
+            account=self.account,
+            id=seen.id,
+            target=target,
+            status=seen.status,
+            provider_status=seen.provider_status,
+            started_at=seen.started_at,
+            stopped_at=seen.ended_at,
+            raw=seen.raw,
+        )
+
+    def _read(self, payload: Any) -> Recording:
+        row = _object(payload)
+        call_id = read.text(row.get("call"), "call")
+        word = read.text(row.get("state"), "state")
+        url = read.text(row.get("link"), "link")
+        size = read.count(row.get("bytes"), "bytes")
+        format = read.text(row.get("format"), "format")
+        duration = read.seconds(row.get("seconds"), "seconds")
+        file = MediaFile("mix", FileRole.MIX, format, size=size, duration=duration, url=url)
+        return Recording(
+            provider=self.name,
+            account=self.account,
+            id=read.required_text(row.get("id"), "id"),
+            kind=SessionKind.CALL,
+            target=call(call_id) if call_id is not None else None,
+            status=read.status_of(word, STATUSES),
+            provider_status=word,
+            started_at=read.instant(row.get("started"), "started"),
+            ended_at=read.instant(row.get("ended"), "ended"),
+            duration=duration,
+            size=size,
+            format=format,
+            files=(file,) if url is not None else (),
+            raw=row,
+        )
+
+
+def _object(payload: Any) -> Mapping[str, Any]:
+    if not isinstance(payload, dict):
+        raise MalformedPayload("an answer that is no object")
+    return payload

@@ -1,0 +1,17 @@
+"""What does Acme's plugin declare? Data only: connecting imports the client."""
+
+from recording_core import ProviderInfo, Setting, capability_table, hookimpl
+
+
+@hookimpl
+def recording_provider() -> ProviderInfo:
+    return ProviderInfo(
+        name="acme",
+        label="Acme Voice",
+        settings=(Setting("key", "ACME_KEY", secret=True),),
+        capabilities=capability_table(call="start stop active list get download delete"),
+        documentation="https://acme.example/docs",
+        client="recording_acme.client:AcmeVoice",
+        emulator="recording_acme.emulator:AcmeEmulator",
+        media_hosts=("media.acme.example",),
+    )
