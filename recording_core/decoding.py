@@ -26,7 +26,7 @@ ACCELERATED = _accelerated is not None
 _TOO_LARGE = 1 << 64
 _TOO_SMALL = -(1 << 63)
 
-#: A walk through a payload needs a frame or two a level; a vendor's nests less than ten deep.
+#: As many levels are refused: a walk needs a frame or two for each, and vendors nest under ten.
 _DEEPEST = 100
 _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _TO_SQUARE = bytes.maketrans(b"{}", b"[]")
@@ -42,9 +42,8 @@ def decode(data: bytes) -> Any:
     """
     if _accelerated is None:
         return decode_plain(data)
-    _check_depth(data)
     try:
-        return redact_payload(_accelerated(data), _check_range)
+        return redact_payload(_accelerated(data), _check_range, _DEEPEST - 1)
     except (ValueError, RecursionError) as error:
         raise MalformedPayload(f"not JSON: {_reason(error)}") from None
 
@@ -101,6 +100,8 @@ def _check_range(value: float) -> None:
 
 
 def _integer(digits: str) -> int:
+    if len(digits) < 19:
+        return int(digits)
     # Python refuses to read thousands of digits, with another error than ours.
     value = int(digits) if len(digits) <= 20 else _TOO_LARGE
     if not _TOO_SMALL <= value < _TOO_LARGE:

@@ -131,32 +131,38 @@ def redact_object(value: dict[str, Any]) -> dict[str, Any]:
     return {**value, **dict.fromkeys(held, MASK)}
 
 
-def redact_payload(value: Any, floats: Callable[[float], None] | None = None) -> Any:
+def redact_payload(
+    value: Any, floats: Callable[[float], None] | None = None, levels: int = 1000
+) -> Any:
     """A decoded JSON value with the values of credential fields masked.
 
-    The same object comes back where nothing had to be masked; payloads nest no deeper than the
-    decoder allows. `floats` is shown every float on the way, which spares a second walk.
+    The same object comes back where nothing had to be masked. `floats` is shown every float on the
+    way, which spares a second walk; more than `levels` levels raise `RecursionError`.
     """
     # Every row of every page comes through here: its speed is measured (docs/performance.md).
-    if type(value) is list:
-        items = [redact_payload(item, floats) for item in value]
-        return items if any(map(operator.is_not, items, value)) else value
-    if type(value) is not dict:
-        if type(value) is float and floats is not None:
+    kind = type(value)
+    if kind is not dict and kind is not list:
+        if kind is float and floats is not None:
             floats(value)
         return value
+    if not levels:
+        raise RecursionError
+    levels -= 1
+    if kind is list:
+        items = [redact_payload(item, floats, levels) for item in value]
+        return items if any(map(operator.is_not, items, value)) else value
     masked = value if _CREDENTIAL_KEYS.isdisjoint(value) else redact_object(value)
     if masked is not value and floats is not None:
         for key, item in value.items():
             if masked[key] is not item:
-                redact_payload(item, floats)
+                redact_payload(item, floats, levels)
     changed: dict[str, Any] = {}
     for key, item in masked.items():
         kind = type(item)
         if kind is str or item is None:
             continue
         if kind is dict or kind is list:
-            cleaned = redact_payload(item, floats)
+            cleaned = redact_payload(item, floats, levels)
             if cleaned is not item:
                 changed[key] = cleaned
         elif kind is float and floats is not None:

@@ -278,12 +278,12 @@ def test_a_slow_reader_is_not_cut_off_by_the_first_bytes_deadline(
     body = bytes(5_000_000)
     origin, _ = serve(Reply(200, body))
     with (
-        media_of(transport(origin, total_timeout=0.2)) as media,
+        media_of(transport(origin, total_timeout=0.6)) as media,
         media.fetch(origin + "/m", {}) as response,
     ):
         chunks = response.chunks(1_000_000)
         size = len(next(chunks))
-        time.sleep(0.4)
+        time.sleep(0.9)
         assert size + sum(map(len, chunks)) == len(body)
 
 

@@ -71,7 +71,7 @@ def recording(row: Mapping[str, Any], account: str, now: datetime) -> Recording:
     get, text, instant = row.get, read.text, read.instant
     recording_id = read.required_text(get("id"), "id")
     word = text(get("status"), "status")
-    status = STATUSES.get(word, _UNKNOWN) if word else _UNKNOWN
+    status = STATUSES.get(word or "", _UNKNOWN)
     started_at = instant(get("started_time"), "started_time")
     ended_at = instant(get("stopped_time"), "stopped_time")
     expires_at = instant(get("download_url_expiry"), "download_url_expiry")
@@ -207,18 +207,19 @@ def _tracks(layers: list[Any], expires_at: datetime | None) -> tuple[MediaFile, 
 
 def _format(name: str | None, url: str | None = None) -> tuple[str | None, str | None]:
     """The format that a file's name, else its URL, ends in; and its media type if we know it."""
-    suffix = name.rpartition(".")[2] if name else ""
-    known = FORMATS.get(suffix)
-    if known is None:
-        # The literal template `{{file_name_prefix}}_…webm` of a track's start is a name, too.
-        for path in (name or "", urlsplit(url).path if url else ""):
-            suffix = path.rpartition(".")[2].lower() if "." in path else ""
-            known = FORMATS.get(suffix)
-            if known is not None or (suffix.isalnum() and len(suffix) <= 5):
-                break
-        else:
-            return None, None
-    return suffix, known.media_type if known is not None else None
+    if name:
+        known = _KNOWN.get(name.rpartition(".")[2])
+        if known is not None:
+            return known
+    # The literal template `{{file_name_prefix}}_…webm` of a track's start is a name, too.
+    for path in (name or "", urlsplit(url).path if url else ""):
+        _, dot, suffix = path.rpartition(".")
+        if dot and suffix.isalnum() and len(suffix) <= 5:
+            return _KNOWN.get(suffix.lower(), (suffix.lower(), None))
+    return None, None
+
+
+_KNOWN = {name: (name, known.media_type) for name, known in FORMATS.items()}
 
 
 def _error(row: Mapping[str, Any]) -> str | None:
