@@ -120,6 +120,7 @@ def _spellings(name: str) -> Iterator[str]:
             yield separator.join([parts[0], *(part.capitalize() for part in parts[1:])])
 
 
+_PLAIN = frozenset({bool, int, type(None)})
 _CREDENTIAL_KEYS = frozenset(key for name in CREDENTIAL_FIELDS for key in _spellings(name))
 
 
@@ -159,7 +160,7 @@ def redact_payload(
     changed: dict[str, Any] = {}
     for key, item in masked.items():
         kind = type(item)
-        if kind is str or item is None:
+        if kind is str or kind in _PLAIN:
             continue
         if kind is dict or kind is list:
             cleaned = redact_payload(item, floats, levels)

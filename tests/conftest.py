@@ -14,6 +14,9 @@ from recording_core.transport.session import HeaderAuth, Refusal, Transport
 #: what no request to a stranger and no text may hold
 TOKEN = "s3cr3t-T0KEN-of-the-account"
 
+#: A stranger's distribution, whose own tests are run where it is installed: test_third_party.py.
+collect_ignore = ["third_party"]
+
 
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
