@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any
 
 from recording_core.errors import MalformedPayload
-from recording_core.redaction import redact_object, redact_payload
+from recording_core.redaction import CREDENTIAL_KEYS, redact_object
 
 _accelerated: Callable[[bytes], Any] | None
 try:
@@ -26,24 +25,22 @@ ACCELERATED = _accelerated is not None
 _TOO_LARGE = 1 << 64
 _TOO_SMALL = -(1 << 63)
 
-#: As many levels are refused: a walk needs a frame or two for each, and vendors nest under ten.
+#: As many levels are refused: who handles the value next may need a frame or two for each, and
+#: vendors nest under ten.
 _DEEPEST = 100
-_ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_TO_SQUARE = bytes.maketrans(b"{}", b"[]")
-_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_SCALARS = frozenset({bool, int, type(None)})
 
 
 def decode(data: bytes) -> Any:
     """Bytes of UTF-8 JSON as Python values, credential fields masked.
 
     Refused: NaN, infinities, numbers over 64 bits, lone surrogates, nesting of a hundred levels and
-    more, which whoever handles the value next might not bear. Of duplicate keys the last wins.
-    Raises `MalformedPayload`, which never quotes the data.
+    more. Of duplicate keys the last wins. Raises `MalformedPayload`, which never quotes the data.
     """
     if _accelerated is None:
         return decode_plain(data)
     try:
-        return redact_payload(_accelerated(data), _check_range, _DEEPEST - 1)
+        return _judged(_accelerated(data), masked=True)
     except (ValueError, RecursionError) as error:
         raise MalformedPayload(f"not JSON: {_reason(error)}") from None
 
@@ -53,9 +50,8 @@ def decode_plain(data: bytes, *, masked: bool = True) -> Any:
 
     Not `masked`, for the answer to a sign-in and for our own JSON, credentials are kept.
     """
-    _check_depth(data)
     try:
-        value = (_MASKING if masked else _PLAIN).decode(data.decode("utf-8"))
+        value = _judged(_DECODER.decode(data.decode("utf-8")), masked=masked)
         # Only an escape can make a lone surrogate, which would fail much later, on its way to disk.
         if b"\\" in data and (b"\\ud" in data or b"\\uD" in data):
             json.dumps(value, ensure_ascii=False).encode("utf-8")
@@ -64,23 +60,32 @@ def decode_plain(data: bytes, *, masked: bool = True) -> Any:
         raise MalformedPayload(f"not JSON: {_reason(error)}") from None
 
 
-def _check_depth(data: bytes) -> None:
-    if _levels(data) is None and _levels(_TEXT.sub(b"", data)) is None:
-        raise MalformedPayload("not JSON: brackets nest too deeply, or have no partner")
+def _judged(value: Any, *, masked: bool) -> Any:
+    """A value just decoded, each container once, level by level: depth, floats, credentials.
 
-
-def _levels(data: bytes) -> int | None:
-    # Pairs are taken away from within; brackets in texts, which may have no partner, only seem to
-    # be levels, and are rare enough to be told apart afterwards.
-    brackets = data.translate(_TO_SQUARE, _ALL_BUT_BRACKETS)
-    for level in range(_DEEPEST):
-        if not brackets:
-            return level
-        inner = brackets.replace(b"[]", b"")
-        if len(inner) == len(brackets) or b"[" * _DEEPEST in inner:
-            break
-        brackets = inner
-    return None
+    For every row of every page: its speed is measured (docs/performance.md).
+    """
+    if type(value) is float:
+        _check_range(value)
+    level = [value] if type(value) in (dict, list) else []
+    for _ in range(_DEEPEST):
+        if not level:
+            return value
+        inner: list[Any] = []
+        for each in level:
+            keyed = type(each) is dict
+            for item in each.values() if keyed else each:
+                kind = type(item)
+                if kind is str or kind in _SCALARS:
+                    continue
+                if kind is float:
+                    _check_range(item)
+                else:
+                    inner.append(item)
+            if masked and keyed and not CREDENTIAL_KEYS.isdisjoint(each):
+                each.update(redact_object(each))
+        level = inner
+    raise RecursionError
 
 
 def _reason(error: Exception) -> str:
@@ -109,20 +114,8 @@ def _integer(digits: str) -> int:
     return value
 
 
-def _float(digits: str) -> float:
-    value = float(digits)
-    _check_range(value)
-    return value
-
-
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
 
 
-_RULES: dict[str, Any] = {
-    "parse_int": _integer,
-    "parse_float": _float,
-    "parse_constant": _no_constant,
-}
-_PLAIN = json.JSONDecoder(**_RULES)
-_MASKING = json.JSONDecoder(object_hook=redact_object, **_RULES)
+_DECODER = json.JSONDecoder(parse_int=_integer, parse_constant=_no_constant)

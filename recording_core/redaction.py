@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import operator
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 __all__ = [
     "CREDENTIAL_FIELDS",
+    "CREDENTIAL_KEYS",
     "MASK",
     "Secrets",
     "redact_object",
@@ -120,54 +121,34 @@ def _spellings(name: str) -> Iterator[str]:
             yield separator.join([parts[0], *(part.capitalize() for part in parts[1:])])
 
 
-_PLAIN = frozenset({bool, int, type(None)})
-_CREDENTIAL_KEYS = frozenset(key for name in CREDENTIAL_FIELDS for key in _spellings(name))
+#: Those names in every spelling.
+CREDENTIAL_KEYS = frozenset(key for name in CREDENTIAL_FIELDS for key in _spellings(name))
 
 
 def redact_object(value: dict[str, Any]) -> dict[str, Any]:
     """One JSON object with its own credential fields masked, and what is nested in it as it is."""
-    if _CREDENTIAL_KEYS.isdisjoint(value):
+    if CREDENTIAL_KEYS.isdisjoint(value):
         return value
-    held = [key for key in value if key in _CREDENTIAL_KEYS and value[key] not in (None, "")]
+    held = [key for key in value if key in CREDENTIAL_KEYS and value[key] not in (None, "")]
     return {**value, **dict.fromkeys(held, MASK)}
 
 
-def redact_payload(
-    value: Any, floats: Callable[[float], None] | None = None, levels: int = 1000
-) -> Any:
+def redact_payload(value: Any) -> Any:
     """A decoded JSON value with the values of credential fields masked.
 
-    The same object comes back where nothing had to be masked. `floats` is shown every float on the
-    way, which spares a second walk; more than `levels` levels raise `RecursionError`.
+    The same object comes back where nothing had to be masked.
     """
-    # Every row of every page comes through here: its speed is measured (docs/performance.md).
-    kind = type(value)
-    if kind is not dict and kind is not list:
-        if kind is float and floats is not None:
-            floats(value)
-        return value
-    if not levels:
-        raise RecursionError
-    levels -= 1
-    if kind is list:
-        items = [redact_payload(item, floats, levels) for item in value]
+    if type(value) is list:
+        items = [redact_payload(item) for item in value]
         return items if any(map(operator.is_not, items, value)) else value
-    masked = value if _CREDENTIAL_KEYS.isdisjoint(value) else redact_object(value)
-    if masked is not value and floats is not None:
-        for key, item in value.items():
-            if masked[key] is not item:
-                redact_payload(item, floats, levels)
+    if type(value) is not dict:
+        return value
+    masked = redact_object(value)
     changed: dict[str, Any] = {}
     for key, item in masked.items():
-        kind = type(item)
-        if kind is str or kind in _PLAIN:
-            continue
-        if kind is dict or kind is list:
-            cleaned = redact_payload(item, floats, levels)
-            if cleaned is not item:
-                changed[key] = cleaned
-        elif kind is float and floats is not None:
-            floats(item)
+        cleaned = redact_payload(item)
+        if cleaned is not item:
+            changed[key] = cleaned
     return {**masked, **changed} if changed else masked
 
 
