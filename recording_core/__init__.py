@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         Setting,
         capability_table,
     )
+    from recording_core.connection import Connection
     from recording_core.errors import (
         AuthenticationFailed,
         ChecksumMismatch,
@@ -58,7 +59,8 @@ if TYPE_CHECKING:
         meeting,
     )
     from recording_core.plugins import providers
-    from recording_core.provider import Connection, Provider, Recorder, StartRequest, connect
+    from recording_core.provider import Provider, StartRequest, connect
+    from recording_core.recorder import Recorder
     from recording_core.serialize import dumps, loads
     from recording_core.status import RecordingStatus
     from recording_core.transport import HttpSettings, MediaHosts
@@ -87,7 +89,9 @@ _WHERE = {
             "call conference meeting"
         ),
         "plugins": "providers",
-        "provider": "Connection Provider Recorder StartRequest connect",
+        "connection": "Connection",
+        "provider": "Provider StartRequest connect",
+        "recorder": "Recorder",
         "serialize": "dumps loads",
         "status": "RecordingStatus",
         "transport": "HttpSettings MediaHosts",

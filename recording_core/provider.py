@@ -16,8 +16,22 @@ from attrs import evolve, field, frozen
 from requests.auth import AuthBase
 
 from recording_core import plugins
-from recording_core.capabilities import Operation, ProviderInfo
-from recording_core.clock import Clock, SystemClock
+from recording_core.arguments import (
+    checked_channels,
+    checked_duration,
+    checked_extra,
+    checked_participants,
+    checked_setting,
+    checked_statuses,
+    checked_target,
+    checked_text,
+    checked_time,
+    checked_word,
+    chosen_files,
+)
+from recording_core.capabilities import Operation
+from recording_core.clock import Clock
+from recording_core.connection import Connection
 from recording_core.download import fetch_file
 from recording_core.errors import (
     AuthenticationFailed,
@@ -29,7 +43,6 @@ from recording_core.errors import (
     PluginError,
     ProviderError,
     RateLimited,
-    RecordingError,
     Unavailable,
     UnsupportedOperation,
 )
@@ -45,13 +58,14 @@ from recording_core.models import (
     check_id,
 )
 from recording_core.naming import file_name
+from recording_core.recorder import Recorder
 from recording_core.status import FINAL, RecordingStatus
 from recording_core.transport.deadline import Deadline
 from recording_core.transport.media import MediaTransport
 from recording_core.transport.session import Refusal, Transport
 from recording_core.transport.settings import HttpSettings
 
-__all__ = ["Connection", "Provider", "Recorder", "StartRequest", "connect"]
+__all__ = ["Provider", "StartRequest", "connect"]
 
 _log = logging.getLogger("recording_core")
 
@@ -60,43 +74,6 @@ _CLOCK_SKEW = timedelta(minutes=5)
 
 #: `wait` asks after so many seconds first, then ever less often.
 _FIRST_LOOK, _SLOWEST_LOOK = 0.5, 10.0
-
-
-class Connection:
-    """What `connect` hands to a provider: whose account, where, how, and with what credentials.
-
-    `settings` has every `Setting` of the plugin's `ProviderInfo` by name; those that may stay
-    unset are empty strings. Neither printed nor pickled.
-    """
-
-    __slots__ = ("account", "base_url", "clock", "http", "info", "settings")
-
-    def __init__(
-        self,
-        info: ProviderInfo,
-        *,
-        settings: Mapping[str, str],
-        account: str = "default",
-        base_url: str | None = None,
-        http: HttpSettings | None = None,
-        clock: Clock | None = None,
-    ) -> None:
-        self.info = info
-        self.account = account
-        self.base_url = base_url
-        self.http = http or HttpSettings()
-        self.settings = settings
-        self.clock = clock or SystemClock()
-
-    def secrets(self) -> list[str]:
-        """The values that no text may show."""
-        return [self.settings[setting.name] for setting in self.info.settings if setting.secret]
-
-    def __repr__(self) -> str:
-        return f"<Connection to {self.info.name} account={self.account!r}>"
-
-    def __reduce__(self) -> str:
-        raise TypeError("a connection holds credentials and is not pickled; connect anew there")
 
 
 @frozen
@@ -254,15 +231,15 @@ class Provider(ABC):
         `OutcomeUnknown` where it may have started all the same.
         """
         request = StartRequest(
-            target=_checked_target(target),
-            format=_checked_word(format, "format"),
-            max_duration=_checked_duration(max_duration, "max_duration"),
-            channels=_checked_channels(channels),
-            participants=_checked_participants(participant),
+            target=checked_target(target),
+            format=checked_word(format, "format"),
+            max_duration=checked_duration(max_duration, "max_duration"),
+            channels=checked_channels(channels),
+            participants=checked_participants(participant),
             tracks=bool(tracks),
-            title=_checked_text(title, "title"),
-            callback_url=_checked_text(callback_url, "callback_url"),
-            extra=_checked_extra(extra),
+            title=checked_text(title, "title"),
+            callback_url=checked_text(callback_url, "callback_url"),
+            extra=checked_extra(extra),
         )
         self._must(Operation.START, target.kind)
         possible = self.start_parameters.get(target.kind, frozenset())
@@ -319,13 +296,13 @@ class Provider(ABC):
 
     def active(self, target: CommunicationSession) -> RecordingSession | None:
         """The recording that runs now, by whomever it was started; None where none does."""
-        self._must(Operation.ACTIVE, _checked_target(target).kind)
+        self._must(Operation.ACTIVE, checked_target(target).kind)
         with self._naming(Operation.ACTIVE):
             return self._active(target)
 
     def record(self, target: CommunicationSession, **as_start: Any) -> Recorder:
         """A context manager that starts on entering and stops on leaving, also after an error."""
-        return Recorder(self, _checked_target(target), as_start)
+        return Recorder(self, checked_target(target), as_start)
 
     def wait(self, session: RecordingSession, *, timeout: timedelta) -> RecordingSession:
         """Return the session once each of its recordings is final, also if it failed.
@@ -333,7 +310,7 @@ class Provider(ABC):
         Raises `NotReady`, which carries the last session seen, at the timeout.
         """
         self._must(Operation.GET, self._own(session).target.kind)
-        limit = _checked_duration(timeout, "timeout")
+        limit = checked_duration(timeout, "timeout")
         assert limit is not None  # noqa: S101  # a timeout is no option here: only None gives None
         end = self.clock.monotonic() + limit.total_seconds()
         pause = _FIRST_LOOK
@@ -367,10 +344,10 @@ class Provider(ABC):
     ) -> Listing:
         """Recordings in `[since, until)`, lazily; everything without `since`. See `Listing`."""
         query = Query(
-            _checked_time(since, "since"),
-            _checked_time(until, "until"),
-            _checked_target(target) if target is not None else None,
-            _checked_statuses(status),
+            checked_time(since, "since"),
+            checked_time(until, "until"),
+            checked_target(target) if target is not None else None,
+            checked_statuses(status),
         )
         if query.since is not None and query.until is not None and query.since > query.until:
             raise ValueError("since is after until: the window is empty")
@@ -407,11 +384,11 @@ class Provider(ABC):
         Raises `NotReady` before the media is there, `NotFound` once it is gone, `DownloadError`.
         """
         recording_id, target = self._address(recording_or_id, target, Operation.DOWNLOAD)
-        limit = _checked_duration(timeout, "timeout")
+        limit = checked_duration(timeout, "timeout")
         seconds = limit.total_seconds() if limit else None
         with self._naming(Operation.DOWNLOAD), Deadline(seconds) as deadline:
             recording = self._fetchable(recording_or_id, recording_id, target)
-            wanted = _chosen(recording, files)
+            wanted = chosen_files(recording, files)
             return self._download(recording, wanted, Path(directory), deadline)
 
     def delete(
@@ -565,7 +542,7 @@ class Provider(ABC):
         operation: Operation,
     ) -> tuple[str, CommunicationSession | None]:
         if target is not None:
-            _checked_target(target)
+            checked_target(target)
         kind = target.kind if target is not None else None
         if isinstance(given, Recording):
             if given.provider != self.name:
@@ -599,73 +576,6 @@ class Provider(ABC):
         raise TypeError("a provider holds credentials and is not pickled; connect anew there")
 
 
-class Recorder:
-    """A recording that runs while a `with` block does. `session` is its current state."""
-
-    def __init__(
-        self, provider: Provider, target: CommunicationSession, as_start: Mapping[str, Any]
-    ) -> None:
-        self._provider = provider
-        self._target = target
-        self._as_start = as_start
-        self._session: RecordingSession | None = None
-
-    @property
-    def session(self) -> RecordingSession:
-        """The session as the last verb left it. `RecordingError` before the block is entered."""
-        if self._session is None:
-            raise RecordingError("nothing is recorded yet: use `with provider.record(...)`")
-        return self._session
-
-    def can(self, operation: Operation) -> bool:
-        """Whether the vendor can be told so for what is being recorded."""
-        return self._provider.can(operation, self._target.kind)
-
-    def pause(self) -> RecordingSession:
-        """As `Provider.pause`."""
-        self._session = self._provider.pause(self.session)
-        return self._session
-
-    def resume(self) -> RecordingSession:
-        """As `Provider.resume`."""
-        self._session = self._provider.resume(self.session)
-        return self._session
-
-    def stop(self) -> RecordingSession:
-        """As `Provider.stop`; leaving the block then sends nothing more."""
-        self._session = self._provider.stop(self.session)
-        return self._session
-
-    def __enter__(self) -> Self:
-        self._session = self._provider.start(self._target, **self._as_start)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self.session.stopped_at is not None:
-            return
-        try:
-            self.stop()
-        except RecordingError as failure:
-            if error is None:
-                raise
-            # The body's own error matters more; that the recording may still run must not be lost.
-            error.add_note(f"and the recording of {self._target} could not be stopped: {failure}")
-            _log.warning(
-                "%s: the recording of %s could not be stopped: %s",
-                self._provider.name,
-                self._target,
-                failure,
-            )
-
-    def __repr__(self) -> str:
-        return f"<Recorder of {self._target} at {self._provider.name}>"
-
-
 def connect(
     provider: str,
     *,
@@ -696,7 +606,7 @@ def connect(
             raise ConfigurationError(
                 f"{provider} needs {setting.name}: pass it to connect() or set {setting.env}"
             )
-        settings[setting.name] = _checked_setting(provider, setting.name, value)
+        settings[setting.name] = checked_setting(provider, setting.name, value)
     if not isinstance(account, str) or not account.strip():
         raise ConfigurationError("account must be a name, such as 'default'")
     client = plugins.load_object(info, "client")
@@ -707,112 +617,6 @@ def connect(
         Connection(info, settings=settings, account=account, base_url=base_url, http=http)
     )
     return connected
-
-
-# -- arguments ------------------------------------------------------------------------------------
-
-
-def _checked_setting(provider: str, name: str, value: object) -> str:
-    # The value itself is never quoted: it is a credential.
-    if not isinstance(value, str):
-        raise ConfigurationError(f"{provider}'s {name} must be a str, not {type(value).__name__}")
-    if any(not 0x21 <= ord(character) <= 0x7E for character in value):
-        raise ConfigurationError(
-            f"{provider}'s {name} holds a space, a line break or a non-ASCII character; "
-            "was it copied whole?"
-        )
-    return value
-
-
-def _checked_target(target: object) -> CommunicationSession:
-    if not isinstance(target, CommunicationSession):
-        raise TypeError(
-            f"target must be call(id), conference(id) or meeting(id), not {type(target).__name__}"
-        )
-    return target
-
-
-def _checked_time(value: object, name: str) -> datetime | None:
-    if value is None:
-        return None
-    if not isinstance(value, datetime):
-        raise TypeError(f"{name} must be a datetime, not {type(value).__name__}")
-    if value.tzinfo is None or value.utcoffset() is None:
-        raise ValueError(f"{name} must be aware, such as datetime(2026, 1, 1, tzinfo=UTC)")
-    return value
-
-
-def _checked_duration(value: object, name: str) -> timedelta | None:
-    if value is None:
-        return None
-    if not isinstance(value, timedelta):
-        raise TypeError(f"{name} must be a timedelta, not {type(value).__name__}")
-    if value <= timedelta(0):
-        raise ValueError(f"{name} must be longer than nothing")
-    return value
-
-
-def _checked_text(value: object, name: str) -> str | None:
-    return None if value is None else check_id(value, name)
-
-
-def _checked_word(value: object, name: str) -> str | None:
-    return None if value is None else check_id(value, name).lower()
-
-
-def _checked_channels(value: object) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"channels must be an int, not {type(value).__name__}")
-    if value < 1:
-        raise ValueError("channels must be at least 1")
-    return value
-
-
-def _checked_participants(value: object) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if isinstance(value, str):
-        return (check_id(value, "participant"),)
-    if not isinstance(value, Iterable):
-        raise TypeError("participant must be an id or several")
-    several = tuple(check_id(each, "participant") for each in value)
-    if not several:
-        raise ValueError("participant must name at least one, or be left out")
-    return several
-
-
-def _checked_extra(value: object) -> Mapping[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise TypeError(f"extra must be a mapping, not {type(value).__name__}")
-    return dict(value)
-
-
-def _checked_statuses(value: Any) -> frozenset[RecordingStatus] | None:
-    if value is None:
-        return None
-    if isinstance(value, str):
-        return frozenset({RecordingStatus(value)})
-    return frozenset(RecordingStatus(each) for each in value)
-
-
-def _chosen(recording: Recording, files: Any) -> tuple[MediaFile, ...]:
-    if files is None:
-        return recording.files
-    if isinstance(files, str | MediaFile):
-        files = (files,)
-    chosen: list[MediaFile] = []
-    for each in files:
-        wanted = each.id if isinstance(each, MediaFile) else str(each)
-        found = [file for file in recording.files if wanted in (file.id, str(file.role))]
-        if not found:
-            has = ", ".join(f"{file.id} ({file.role})" for file in recording.files) or "none"
-            raise ValueError(f"recording {recording.id} has no file {wanted!r}; it has: {has}")
-        chosen += [file for file in found if file not in chosen]
-    return tuple(chosen)
 
 
 # -- values ---------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ def named(page: Path) -> str:
 def vendors(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
     """What a page's code finds: environment variables of running emulators, live ids, a clock."""
     clock = ManualClock()
-    monkeypatch.setattr("recording_core.provider.SystemClock", lambda: clock)
+    monkeypatch.setattr("recording_core.connection.SystemClock", lambda: clock)
     emulators: list[Emulator] = [
         each(recordings=45, clock=clock).start() for each in (PlivoEmulator, RealtimeKitEmulator)
     ]

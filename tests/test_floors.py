@@ -16,9 +16,9 @@ VENDORS = sorted(path.name for path in (ROOT / "providers").iterdir() if path.is
 FLOORS = (
     {"status", "kinds", "redaction", "errors", "clock"},
     {"models", "events", "capabilities", "media_types"},
-    {"decoding", "serialize", "readers", "hookspecs", "plugins", "naming"},
+    {"decoding", "serialize", "readers", "hookspecs", "plugins", "naming", "arguments"},
     {"transport"},
-    {"listing", "download", "provider"},
+    {"connection", "listing", "download", "provider", "recorder"},
     {"testing"},
     {"cli"},
 )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from attrs import evolve, frozen
 
 from recording_core.clock import Clock
+from recording_core.connection import Connection
 from recording_core.models import CommunicationSession
 from recording_core.plugins import load_object, provider_info
 from recording_core.testing.clock import ManualClock
@@ -109,8 +110,6 @@ class Emulator(ABC):
 
     def connect(self, *, account: str = "default", http: HttpSettings | None = None) -> Provider:
         """The installed provider of this emulator's name, connected to it and on its clock."""
-        from recording_core.provider import Connection  # the server alone needs no HTTP client
-
         info = provider_info(self.provider)
         connection = Connection(
             info,
