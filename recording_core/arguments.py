@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -101,6 +102,10 @@ def checked_extra(value: object) -> Mapping[str, Any]:
         return {}
     if not isinstance(value, Mapping):
         raise TypeError(f"extra must be a mapping, not {type(value).__name__}")
+    try:
+        json.dumps(dict(value), allow_nan=False, ensure_ascii=False).encode("utf-8")
+    except ValueError as error:
+        raise ValueError(f"extra cannot be said in JSON: {type(error).__name__}") from None
     return dict(value)
 
 

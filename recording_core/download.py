@@ -79,6 +79,7 @@ def fetch_file(
         raise NotMedia(f"the file {file.id} has no address to be fetched from", **facts)
     with _temporary(path, facts) as out:
         transfer = _Transfer(media, file, out, facts)
+        began = time.monotonic()
         for attempt in range(retries + 1):
             try:
                 transfer.attempt()
@@ -93,6 +94,8 @@ def fetch_file(
                         operation="download",
                         provider=facts["provider"],
                     ) from None
+                if not transfer.have and time.monotonic() - began >= media.first_byte:
+                    raise transfer.given_up(error) from None  # no first byte in its time
                 wait = backoff(attempt)
                 if isinstance(error, RateLimited) and error.retry_after is not None:
                     wait = max(wait, error.retry_after.total_seconds())

@@ -12,7 +12,7 @@
     │   ├── QuotaExceeded            the account is at a limit that waiting does not lift
     │   ├── RateLimited              too many requests; `retry_after` says when
     │   ├── Rejected                 the request is wrong in the vendor's eyes
-    │   ├── Unavailable              no answer, or the vendor's fault; nothing was changed
+    │   ├── Unavailable              no answer, or the vendor's fault: repeat it later
     │   ├── OutcomeUnknown           it may or may not have happened: look before you repeat
     │   ├── MalformedPayload         an answer that does not say what the vendor documents
     │   └── PaginationError          a listing that would never end or leave the vendor
@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING, Any
 from recording_core.redaction import redact_payload, redact_text
 
 if TYPE_CHECKING:
-    from recording_core.models import CommunicationSession, RecordingSession
+    from recording_core.models import CommunicationSession, Copy, RecordingSession
 
 __all__ = [
     "AuthenticationFailed",
@@ -69,7 +69,12 @@ __all__ = [
 
 
 class RecordingError(Exception):
-    """The root: whatever a vendor, a network, a disk or a stranger can do ends here."""
+    """The root: whatever a vendor, a network, a disk or a stranger can do ends here.
+
+    `copies` are those that a download of several files had made before it failed.
+    """
+
+    copies: tuple[Copy, ...] = ()
 
     def __init__(self, message: str) -> None:
         self.message = redact_text(message)
@@ -179,7 +184,10 @@ class Rejected(ProviderError):
 
 
 class Unavailable(ProviderError):
-    """No answer in time, or the vendor's own fault. Nothing was changed; later may work."""
+    """No answer in time, or the vendor's own fault; later may work.
+
+    A pause, resume, stop or delete may have happened all the same, and may be repeated.
+    """
 
 
 class OutcomeUnknown(ProviderError):

@@ -74,6 +74,8 @@ class Page:
     next: Any = None
     more: Iterable[Any] | None = None
     last: bool = False
+    #: the cursor names a row, not a position: what comes or goes meanwhile moves nothing
+    steady: bool = False
 
 
 @frozen
@@ -212,6 +214,9 @@ class _Pass:
     shrunk: bool = False
     fresh: int = 0
     known_pages: int = 0
+    pages: int = 0
+    #: nothing tells whether rows moved: neither a total, nor a cursor that holds still
+    unproved: bool = False
     last_page: tuple[str, str, int] | None = None
 
     def take(self) -> tuple[Any, ...]:
@@ -312,6 +317,8 @@ class _Sweep:
         self._count.unreadable += len(page.unreadable)
         size = len(page.recordings) + len(page.unreadable)
         current.rows += size
+        current.pages += 1
+        current.unproved = current.unproved or (page.total is None and not page.steady)
         if page.total is not None:
             if current.total is not None and current.total != page.total:
                 current.moved = True
@@ -372,7 +379,8 @@ class _Sweep:
     def _must_repeat(self, done: _Pass) -> bool:
         """Whether a window is read again: rows moved under us, or were promised and not shown."""
         short = done.total is not None and done.rows < done.total
-        if not done.moved and not short:
+        unproved = done.unproved and done.pages > 1
+        if not done.moved and not short and not unproved:
             return False
         if done.number > 1 and not done.fresh and not done.shrunk:
             # A whole pass that found nothing new: a fixed point, whatever the vendor counts.

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
-__all__ = ["FORMATS", "MediaFormat", "extension_of", "format_of", "looks_like_text"]
+__all__ = ["FORMATS", "MediaFormat", "base_name", "extension_of", "looks_like_text", "suffix_of"]
 
 #: How many first bytes `MediaFormat.proves` wants: a tar's mark stands at 257.
 HEAD = 512
@@ -59,13 +59,20 @@ FORMATS: Mapping[str, MediaFormat] = {
 }
 
 
-def format_of(name: str | None) -> str | None:
-    """The format that a file name or URL path ends in, if we know it."""
-    if not name:
-        return None
-    suffix = posixpath.splitext(urlsplit(name).path if "://" in name else name)[1]
-    word = suffix.lstrip(".").lower()
-    return word if word in FORMATS else None
+def base_name(path_or_url: str) -> str:
+    """The last part of a path or URL; empty for a URL that nobody can parse."""
+    if "://" not in path_or_url:
+        return posixpath.basename(path_or_url)
+    try:
+        return posixpath.basename(urlsplit(path_or_url).path)
+    except ValueError:
+        return ""
+
+
+def suffix_of(path_or_url: str) -> str:
+    """What follows the last dot of its last part, in lower case; empty for none."""
+    _, dot, suffix = base_name(path_or_url).rpartition(".")
+    return suffix.lower() if dot else ""
 
 
 def extension_of(format: str | None) -> str:

@@ -16,9 +16,10 @@ import pluggy
 from attrs import field, frozen
 
 from recording_core import hookspecs
-from recording_core.capabilities import ProviderInfo
+from recording_core.capabilities import Operation, ProviderInfo, Setting
 from recording_core.errors import PluginError
 from recording_core.hookspecs import PROJECT
+from recording_core.kinds import SessionKind
 
 __all__ = ["Registry", "announce", "load_object", "provider_info", "providers", "registry"]
 
@@ -73,15 +74,24 @@ def registry() -> Registry:
                 good[name] = info
         except PluginError as error:
             broken[name] = error
-            warnings.warn(str(error), UserWarning, stacklevel=2)
+            _warn(str(error))
     return Registry(manager, MappingProxyType(good), MappingProxyType(broken))
+
+
+def _warn(text: str) -> None:
+    try:
+        warnings.warn(text, UserWarning, stacklevel=4)
+    except UserWarning:
+        _log.warning("%s", text)  # where warnings are errors, the others must load all the same
 
 
 def _entry_points() -> dict[str, dict[str, metadata.EntryPoint]]:
     """Provider name -> distribution -> entry point. One distribution seen twice counts once."""
     found: dict[str, dict[str, metadata.EntryPoint]] = {}
     for entry in metadata.entry_points(group=PROJECT):
-        owner = entry.dist.name.lower().replace("_", "-") if entry.dist else entry.value
+        # An interrupted uninstall leaves a distribution without a name.
+        distribution = entry.dist.metadata["Name"] if entry.dist is not None else None
+        owner = (distribution or entry.value).lower().replace("_", "-")
         found.setdefault(entry.name, {}).setdefault(owner, entry)
     return found
 
@@ -133,6 +143,13 @@ def _checked(name: str, owner: str, answers: list[Any]) -> ProviderInfo:
             f"calls itself {info.name!r}; the entry point and the ProviderInfo must agree on one "
             "lower-case name"
         )
+    if not all(isinstance(setting, Setting) for setting in info.settings):
+        raise refuse("declares settings that are no Setting")
+    for kind, operations in info.capabilities.items():
+        if not isinstance(kind, SessionKind) or not all(
+            isinstance(each, Operation) for each in operations
+        ):
+            raise refuse("declares capabilities that are not operations by kind")
     for role in ("client", "webhooks", "emulator"):
         value = getattr(info, role)
         if not (value is None and role != "client") and not (
@@ -160,13 +177,13 @@ def load_object(info: ProviderInfo, role: str) -> Any:
         ) from error
 
 
-def announce(hook: str, **facts: Any) -> list[Exception]:
+def announce(hook: str, **facts: Any) -> list[BaseException]:
     """Call an announcing hook of every plugin; what one raises is logged with its name."""
-    raised: list[Exception] = []
+    raised: list[BaseException] = []
     for implementation in getattr(registry().manager.hook, hook).get_hookimpls():
         try:
             implementation.function(*(facts[name] for name in implementation.argnames))
-        except Exception as error:  # noqa: BLE001  # a plugin may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin may even try to leave
             _log.exception("plugin %s failed in %s", implementation.plugin_name, hook)
             raised.append(error)
     return raised

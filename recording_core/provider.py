@@ -36,6 +36,8 @@ from recording_core.download import fetch_file
 from recording_core.errors import (
     AuthenticationFailed,
     ConfigurationError,
+    Conflict,
+    DownloadError,
     MalformedPayload,
     NotFound,
     NotReady,
@@ -43,6 +45,7 @@ from recording_core.errors import (
     PluginError,
     ProviderError,
     RateLimited,
+    RecordingError,
     Unavailable,
     UnsupportedOperation,
 )
@@ -197,7 +200,7 @@ class Provider(ABC):
             if not found:
                 return session
         else:
-            found = (self._get(session.id, session.target),)
+            found = (self._get_same(session.id, session.target),)
         return _with_recordings(session, found)
 
     def _begun_with(self, session: RecordingSession) -> Iterator[Recording]:
@@ -252,12 +255,15 @@ class Provider(ABC):
         sent_at = self.clock.now()
         try:
             with self._naming(Operation.START), _doubting():
-                session = self._start(request)
+                session = _checked_session(self._start(request))
         except OutcomeUnknown as error:
             error.target, error.sent_at = target, sent_at
             error.parameters = self.transport.secrets.redact_payload(
                 {name: str(value) for name, value in request.said().items()} | dict(request.extra)
             )
+            raise
+        except (KeyboardInterrupt, SystemExit) as interruption:
+            interruption.add_note(f"starting to record {target} was interrupted: it may run")
             raise
         if session.started_at is None and session.status is RecordingStatus.RECORDING:
             session = evolve(session, started_at=sent_at)
@@ -316,7 +322,9 @@ class Provider(ABC):
         pause = _FIRST_LOOK
         while True:
             try:
-                with self._naming(Operation.GET):
+                # One look lasts no longer than the whole wait may.
+                left = max(end - self.clock.monotonic(), _FIRST_LOOK)
+                with self._naming(Operation.GET), Deadline(left):
                     session = self._observe(session)
             except (Unavailable, RateLimited) as error:
                 _log.info("%s: asking again after %s", self.name, type(error).__name__)
@@ -367,7 +375,7 @@ class Provider(ABC):
         """The recording as the vendor knows it now. Raises `NotFound`."""
         recording_id, target = self._address(recording_or_id, target, Operation.GET)
         with self._naming(Operation.GET):
-            return _with_target(self._get(recording_id, target), target)
+            return self._get_same(recording_id, target)
 
     def download(
         self,
@@ -420,6 +428,12 @@ class Provider(ABC):
             error.operation = error.operation or operation
             raise
 
+    def _get_same(self, recording_id: str, target: CommunicationSession | None) -> Recording:
+        recording = self._get(recording_id, target)
+        if recording.id.casefold() != recording_id.casefold():
+            raise MalformedPayload("the answer is about another recording than was asked for")
+        return _with_target(recording, target)
+
     def _read_page(self, query: Query, window: Window, cursor: Any) -> Page:
         with self._naming(Operation.LIST):
             page = self._page(query, window, cursor)
@@ -438,7 +452,7 @@ class Provider(ABC):
         """A recording whose files can be asked for now: the given one, or as the vendor has it."""
         recording = given if isinstance(given, Recording) else None
         if recording is None or not _fresh(recording, self.clock.now()):
-            recording = _with_target(self._get(recording_id, target), target)
+            recording = self._get_same(recording_id, target)
         facts: dict[str, Any] = {"provider": self.name, "operation": "download"}
         if recording.status in (RecordingStatus.AVAILABLE, RecordingStatus.UNKNOWN):
             return recording
@@ -466,12 +480,15 @@ class Provider(ABC):
                 "out: the media went to a storage of your own"
             )
         alone = len(recording.files) == 1
-        return tuple(
-            self._copy(
-                recording, file, directory / file_name(recording, file, alone=alone), deadline
-            )
-            for file in files
-        )
+        copies: list[Copy] = []
+        for file in files:
+            path = directory / file_name(recording, file, alone=alone)
+            try:
+                copies.append(self._copy(recording, file, path, deadline))
+            except RecordingError as error:
+                error.copies = tuple(copies)
+                raise
+        return tuple(copies)
 
     def _copy(self, recording: Recording, file: MediaFile, path: Path, deadline: Deadline) -> Copy:
         facts = {"provider": self.name, "recording_id": recording.id}
@@ -485,6 +502,9 @@ class Provider(ABC):
                 if renewed.url == file.url:
                     raise
                 fetched = self._fetch(file := renewed, path, deadline, facts)
+        except DownloadError as error:
+            error.provider, error.recording_id = self.name, recording.id
+            raise
         except NotFound as error:
             self._get(recording.id, recording.target)  # NotFound, if the recording itself is gone
             raise NotReady(
@@ -533,7 +553,18 @@ class Provider(ABC):
             raise TypeError(f"session must be a RecordingSession, not {type(session).__name__}")
         if session.provider != self.name:
             raise ValueError(f"this session is {session.provider}'s, and not {self.name}'s")
+        self._same_account("session", session.account)
+        if session.id is not None:
+            check_id(session.id, "a session's id")
         return session
+
+    def _same_account(self, what: str, account: str) -> None:
+        """Names of conferences come again at every account: another's would stop the wrong one."""
+        if account != self.account:
+            raise ValueError(
+                f"this {what} is of account {account!r}, and this connection of {self.account!r}; "
+                "connect with account="
+            )
 
     def _address(
         self,
@@ -547,9 +578,10 @@ class Provider(ABC):
         if isinstance(given, Recording):
             if given.provider != self.name:
                 raise ValueError(f"this recording is {given.provider}'s, and not {self.name}'s")
+            self._same_account("recording", given.account)
             target = target or given.target
             kind = target.kind if target is not None else given.kind
-            recording_id = given.id
+            recording_id = check_id(given.id, "a recording's id")
         else:
             recording_id = check_id(given, "a recording's id")
         self._must(operation, kind)
@@ -604,7 +636,7 @@ def connect(
             value = os.environ.get(setting.env) or setting.default
         if value is None or (value == "" and setting.default is None):
             raise ConfigurationError(
-                f"{provider} needs {setting.name}: pass it to connect() or set {setting.env}"
+                f"{provider} needs {setting.name}; give it to connect(), or set {setting.env}"
             )
         settings[setting.name] = checked_setting(provider, setting.name, value)
     if not isinstance(account, str) or not account.strip():
@@ -632,6 +664,18 @@ def _fresh(recording: Recording, now: datetime) -> bool:
             file.url_expires_at is None or file.url_expires_at > now for file in recording.files
         )
     )
+
+
+def _checked_session(session: RecordingSession) -> RecordingSession:
+    """A session that its verbs can use; `Conflict` for the id that means "none"."""
+    if session.id is not None:
+        if not session.id.strip("0-"):
+            raise Conflict("the vendor answers with the id of nothing: no recording was started")
+        try:
+            check_id(session.id, "the recording's id")
+        except ValueError as error:
+            raise MalformedPayload(str(error)) from None
+    return session
 
 
 @contextmanager

@@ -84,7 +84,7 @@ def configure_converter(converter: cattrs.Converter) -> cattrs.Converter:
         converter.register_structure_hook(word, lambda v, kind: kind(_exactly(str)(v, str)))
     converter.register_structure_hook_func(_is_raw, _object)
     converter.register_structure_hook_func(_is_tuple, _tuple_hook(converter))
-    converter.register_unstructure_hook(datetime, lambda v: v.astimezone(UTC).isoformat())
+    converter.register_unstructure_hook(datetime, _utc_text)
     converter.register_unstructure_hook(timedelta, lambda v: v.total_seconds())
     converter.register_unstructure_hook(Path, str)
     converter.register_unstructure_hook_func(_is_raw, lambda v: v)
@@ -109,6 +109,12 @@ def _number(value: Any, _: Any) -> float:
     if type(value) not in (int, float) or value - value != 0:
         raise TypeError("expected a number")
     return float(value)
+
+
+def _utc_text(moment: datetime) -> str:
+    if moment.tzinfo is None:
+        raise ValueError("a datetime without an offset says no moment; make it aware")
+    return moment.astimezone(UTC).isoformat()
 
 
 def _moment(value: Any, _: Any) -> datetime:

@@ -39,6 +39,8 @@ def vendors(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
     """What a page's code finds: environment variables of running emulators, live ids, a clock."""
     clock = ManualClock()
     monkeypatch.setattr("recording_core.connection.SystemClock", lambda: clock)
+    # A page may sleep as its reader would; here that takes no time.
+    monkeypatch.setattr("time.sleep", clock.sleep)
     emulators: list[Emulator] = [
         each(recordings=45, clock=clock).start() for each in (PlivoEmulator, RealtimeKitEmulator)
     ]

@@ -595,3 +595,29 @@ def test_an_emulated_vendor_that_fails_midway_is_never_complete(name: str) -> No
             list(iterator)
         assert not found.coverage.complete
         assert found.coverage.errors
+
+
+def test_positions_without_a_total_are_read_until_nothing_new_comes() -> None:
+    """L2: rows that slipped from one page to another while it paged; nothing else could tell."""
+    shown = [["a", "b"], ["d"], ["a", "b"], ["c", "d"], ["a", "b"], ["c", "d"]]
+    pages = iter(shown)
+
+    def fetch(query: Query, window: Window, cursor: Any) -> Page:
+        rows = [Recording("vendor", "default", each) for each in next(pages)]
+        return Page(rows, next=1 if cursor is None else None)
+
+    listing = Listing(Query(), lambda query: (Window(),), fetch, workers=1, now=lambda: NOW)
+    assert [each.id for each in listing] == ["a", "b", "d", "c"]
+    assert listing.coverage.complete
+    assert listing.coverage.late == 1
+
+
+def test_a_cursor_that_holds_still_needs_no_second_reading() -> None:
+    def fetch(query: Query, window: Window, cursor: Any) -> Page:
+        number = cursor or 0
+        rows = [Recording("vendor", "default", str(number))]
+        return Page(rows, next=number + 1 if number < 3 else None, steady=True)
+
+    listing = Listing(Query(), lambda query: (Window(),), fetch, workers=1, now=lambda: NOW)
+    assert [each.id for each in listing] == ["0", "1", "2", "3"]
+    assert listing.coverage.pages == 4

@@ -170,6 +170,23 @@ def test_one_distribution_seen_twice_counts_once(install: Install) -> None:
     assert "alpha" in rec.providers()
 
 
+def test_a_distribution_without_a_name_harms_no_other(install: Install) -> None:
+    """What an interrupted uninstall leaves: entry points, and nothing that says whose."""
+    site = install("alpha")
+    (next(site.glob("*.dist-info")) / "METADATA").unlink()
+    registry.cache_clear()
+    assert set(rec.providers()) >= {"alpha", *OURS}
+
+
+def test_where_warnings_are_errors_the_others_load_all_the_same(install: Install) -> None:
+    install("broken", "import a_module_that_nobody_has")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert set(rec.providers()) >= OURS
+    with pytest.raises(rec.PluginError):
+        rec.connect("broken")
+
+
 def test_a_plugin_may_have_hooks_and_no_provider(install: Install) -> None:
     install(
         "watcher",
@@ -184,7 +201,7 @@ def test_a_plugin_may_have_hooks_and_no_provider(install: Install) -> None:
         """,
     )
     assert warned() == []
-    assert set(rec.providers()) == OURS
+    assert "watcher" not in rec.providers()
     announce("recording_session_changed", session=SESSION, previous=None)
     watcher = registry().manager.get_plugin("watcher")
     assert watcher is not None

@@ -226,11 +226,11 @@ def fetch(api: Transport, url: str, path: Path, *, timeout: float | None = None)
 def test_media_whose_first_byte_does_not_come_ends_at_the_total(
     serve: Serve, transport: MakeTransport, tmp_path: Path, slow: str
 ) -> None:
-    """T6: each attempt has the total; the file has `timeout=`."""
+    """T6: what did not begin within the total is not asked for again."""
     origin, journal = serve(SLOW[slow])
-    with within(TOTAL * 3), pytest.raises(Unavailable, match="first byte"):
+    with within(TOTAL), pytest.raises(Unavailable, match="first byte"):
         fetch(transport(origin, total_timeout=TOTAL), origin + "/m", tmp_path / "f.wav")
-    assert len(journal) == 3
+    assert len(journal) == 1
     assert list(tmp_path.iterdir()) == []
 
 
@@ -285,6 +285,23 @@ def test_a_slow_reader_is_not_cut_off_by_the_first_bytes_deadline(
         size = len(next(chunks))
         time.sleep(0.9)
         assert size + sum(map(len, chunks)) == len(body)
+
+
+def test_a_deadline_within_another_ends_with_it(serve: Serve, transport: MakeTransport) -> None:
+    """T6: one look of a `wait`, with its retries, lasts no longer than the wait may."""
+    origin, _ = serve(SLOW["says nothing"])
+    with within(TOTAL), Deadline(TOTAL), pytest.raises(Unavailable):
+        read(transport(origin, total_timeout=20.0, read_timeout=20.0))
+
+
+def test_a_bound_beyond_all_clocks_is_none_and_harms_no_other(
+    serve: Serve, transport: MakeTransport
+) -> None:
+    origin, _ = serve(SLOW["says nothing"])
+    with Deadline(1e300) as endless:
+        assert endless.remaining() is None
+    with within(TOTAL), pytest.raises(Unavailable):
+        read(transport(origin, total_timeout=TOTAL))
 
 
 # -- the watchdog ---------------------------------------------------------------------------------

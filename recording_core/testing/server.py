@@ -152,6 +152,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
+        if self.closing.is_set():
+            return self._hang_up()  # a connection kept alive outlives the listening socket
         path, _, query = self.path.partition("?")
         request = Request(
             method=self.command,

@@ -21,14 +21,16 @@ class Deadline:
     """A total bound on what one thread does with sockets, as a context manager; they nest.
 
     A shut socket can look like the regular end of a body, so `expired` is asked after each read.
-    `sent` tells whether a byte of a request left since it was last set to False.
+    `sent` tells whether a byte of a request left since it was last set to False. One within
+    another ends no later than that one.
     """
 
     def __init__(self, seconds: float | None) -> None:
         self.seconds = seconds
         self.expired = False
         self.sent = False
-        self._end = time.monotonic() + seconds if seconds is not None else None
+        bound = seconds if seconds is not None and seconds < threading.TIMEOUT_MAX / 2 else None
+        self._end = time.monotonic() + bound if bound is not None else None
         #: whose socket, the socket, and whether it is a duplicate of ours
         self._watched: list[tuple[object, socket.socket, bool]] = []
         self._open = True
@@ -49,6 +51,9 @@ class Deadline:
             self._open = False
 
     def __enter__(self) -> Self:
+        outer = _stack()[-1]._end if _stack() else None
+        if outer is not None and (self._end is None or outer < self._end):
+            self.seconds, self._end = max(0.0, outer - time.monotonic()), outer
         _stack().append(self)
         if self._end is not None:
             _watchdog.add(self._end, self)

@@ -28,11 +28,13 @@ from recording_core.transport.peers import PeerPolicy, is_loopback, matches, ori
 from recording_core.transport.retry import retry_after
 from recording_core.transport.session import (
     NETWORK_ERRORS,
+    POOL_SIZE,
     NoAuth,
     Transport,
     framing,
     new_session,
 )
+from recording_core.transport.settings import TOTAL_TIMEOUT
 
 __all__ = ["MediaResponse", "MediaTransport"]
 
@@ -79,14 +81,17 @@ class MediaTransport:
     ) -> None:
         settings = api.settings
         self._api = api
-        self._first_byte = settings.total_timeout or first_byte
+        #: seconds until a file's first byte: what was set, else what the provider needs
+        self.first_byte = (
+            first_byte if settings.total_timeout == TOTAL_TIMEOUT else settings.total_timeout
+        )
         self._credential_hosts = credential_hosts
         self._peers = PeerPolicy(
             hosts=settings.media_hosts,
             vendor_hosts=vendor_hosts,
             allow_loopback=settings.allow_loopback or api.on_loopback,
         )
-        size = max(settings.workers, 10)
+        size = max(settings.workers, POOL_SIZE)
         self._session = new_session(self._peers, size, settings.read_timeout)
         self._api_session = new_session(None, size, settings.read_timeout)
 
@@ -106,7 +111,7 @@ class MediaTransport:
         # Never compressed: sizes, ranges and checksums are of the bytes as they are stored.
         headers = {**headers, "Accept": "*/*", "Accept-Encoding": "identity"}
         url = self._upgraded(url)
-        with Deadline(self._first_byte) as deadline:
+        with Deadline(self.first_byte) as deadline:
             response = self._last_hop(url, headers, deadline)
             try:
                 self._check(response, deadline)
@@ -159,7 +164,7 @@ class MediaTransport:
                 deadline,
                 auth=auth,
                 headers=headers,
-                patience=self._first_byte,
+                patience=self.first_byte,
             )
         except NETWORK_ERRORS as error:
             if deadline.expired or isinstance(error, requests.Timeout | TimeoutError):

@@ -54,7 +54,17 @@ from recording_core.transport.retry import (
 )
 from recording_core.transport.settings import VENDOR_RATE, HttpSettings
 
-__all__ = ["Answer", "HeaderAuth", "NoAuth", "Refusal", "Transport", "framing", "new_session"]
+__all__ = [
+    "POOL_SIZE",
+    "Answer",
+    "HeaderAuth",
+    "NoAuth",
+    "Refusal",
+    "Transport",
+    "error_class",
+    "framing",
+    "new_session",
+]
 
 _log = logging.getLogger("recording_core.transport")
 
@@ -71,6 +81,12 @@ ERRORS: Mapping[int, type[ProviderError]] = {
     429: RateLimited,
 }
 
+
+def error_class(status: int) -> type[ProviderError] | None:
+    """The class for an HTTP status, also where a body names one; None for what names no error."""
+    return ERRORS.get(status) or (Unavailable if 500 <= status < 600 else None)
+
+
 #: What urllib3, requests and the socket below them raise when a network or a peer misbehaves.
 NETWORK_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError)
 
@@ -83,6 +99,8 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BODILESS = frozenset({204, 304})
 _MAX_REDIRECTS = 5
 _CHUNK = 65536
+#: Connections kept alive to one host: more threads than these open and close one each time.
+POOL_SIZE = 32
 
 
 @frozen
@@ -234,7 +252,7 @@ class Transport:
         limit = settings.rate if settings.rate is not VENDOR_RATE else rate
         self.bucket = TokenBucket(None if self.on_loopback else limit, clock)
         self._refusal = refusal
-        self._session = new_session(None, max(settings.workers, 10))
+        self._session = new_session(None, max(settings.workers, POOL_SIZE))
         if not settings.verify_tls:
             warnings.warn(
                 f"{provider}: TLS certificates are not verified; whoever is in between reads "
@@ -272,7 +290,7 @@ class Transport:
         url = self._url(path, operation)
         self.bucket.take()
         doubtful = False
-        with Deadline(self.settings.total_timeout or 60.0) as deadline:
+        with Deadline(self.settings.total_timeout) as deadline:
             for attempt in range(self.settings.retries + 1):
                 deadline.sent = False
                 answer: Answer | None = None
@@ -283,7 +301,8 @@ class Transport:
                     # A DELETE whose first answer was lost finds nothing left to delete.
                     if doubtful and method == "DELETE" and isinstance(error, NotFound):
                         return Answer(404, {}, None)
-                    doubtful = doubtful or deadline.sent
+                    # A refusal for its rate leaves no doubt; a cut connection does.
+                    doubtful = doubtful or (deadline.sent and not isinstance(error, RateLimited))
                     final = self._doubt(error, repeat, deadline)
                     wait = self._wait(final, repeat, deadline, attempt)
                     if wait is None:
@@ -440,7 +459,7 @@ class Transport:
         body: bytes,
         facts: dict[str, Any],
     ) -> ProviderError:
-        kind = refused.kind or ERRORS.get(status) or (Unavailable if status >= 500 else Rejected)
+        kind = refused.kind or error_class(status) or Rejected
         words = self.secrets.redact(refused.message) if refused.message else _OWN_WORDS.get(kind)
         facts = {
             **facts,

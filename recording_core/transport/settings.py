@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 from attrs import field, frozen
-from attrs.validators import ge, gt, instance_of, optional
+from attrs.validators import ge, gt, instance_of
 
-__all__ = ["VENDOR_RATE", "HttpSettings", "MediaHosts"]
+__all__ = ["TOTAL_TIMEOUT", "VENDOR_RATE", "HttpSettings", "MediaHosts"]
 
 
 class MediaHosts(Enum):
@@ -25,6 +25,11 @@ class _VendorRate(Enum):
     VENDOR = "vendor"
 
 
+#: Seconds for one API exchange, unless something else is set.
+TOTAL_TIMEOUT: Final = 60.0
+#: A week: who sets more means no bound, and a socket could not bear it.
+_LONGEST: Final = 7 * 86400
+
 #: Requests a second as the vendor publishes them; none against loopback.
 VENDOR_RATE: Final = _VendorRate.VENDOR
 
@@ -34,14 +39,14 @@ class HttpSettings:
     """How one connection behaves. Times are seconds.
 
     `total_timeout` bounds one API exchange with its retries, and the wait for the first byte of
-    media; unset, it is 60, or what the provider needs for media. `read_timeout` bounds the silence
+    media, where a provider that needs longer has its own default. `read_timeout` bounds the silence
     between bytes. `rate` is requests a second, None for no limit. `media_hosts` is a `MediaHosts`
     or a callable that is given a host name and answers whether to trust it, whatever its address.
     """
 
-    connect_timeout: float = field(default=10.0, validator=gt(0))
-    read_timeout: float = field(default=30.0, validator=gt(0))
-    total_timeout: float | None = field(default=None, validator=optional(gt(0)))
+    connect_timeout: float = field(default=10.0)
+    read_timeout: float = field(default=30.0)
+    total_timeout: float = field(default=TOTAL_TIMEOUT)
     retries: int = field(default=3, validator=[instance_of(int), ge(0)])
     workers: int = field(default=8, validator=[instance_of(int), ge(1)])
     rate: float | _VendorRate | None = field(default=VENDOR_RATE)
@@ -50,6 +55,15 @@ class HttpSettings:
     allow_loopback: bool = field(default=False, validator=instance_of(bool))
     #: Looking away from a wrong certificate is possible, and said aloud at `connect`.
     verify_tls: bool = field(default=True, validator=instance_of(bool))
+
+    @connect_timeout.validator
+    @read_timeout.validator
+    @total_timeout.validator
+    def _check_seconds(self, attribute: Any, value: object) -> None:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise TypeError(f"{attribute.name} must be seconds, not {type(value).__name__}")
+        if not 0 < value <= _LONGEST:
+            raise ValueError(f"{attribute.name} must be seconds, above 0 and at most {_LONGEST}")
 
     @rate.validator
     def _check_rate(self, _: object, value: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -67,6 +68,9 @@ CHANNELS = {1: "mono", 2: "stereo"}
 MEMBER = "member_id"
 
 
+_log = logging.getLogger("recording_plivo")
+
+
 class Plivo(Provider):
     """A Plivo account (main or sub)."""
 
@@ -107,7 +111,15 @@ class Plivo(Provider):
         )
         payload = self._object(answer.payload, "start")
         recording_id = read.text(payload.get("recording_id"), "recording_id")
-        evidence = "start accepted" if recording_id else "async api spawned"
+        words = (read.text(payload.get("message"), "message") or "").lower()
+        if recording_id is None and "started" not in words and "async" not in words:
+            raise MalformedPayload(
+                "an answer that names no recording",
+                path="recording_id",
+                provider=self.name,
+                operation="start",
+            )
+        evidence = "async api spawned" if "async" in words else "start accepted"
         return RecordingSession(
             provider=self.name,
             account=self.account,
@@ -145,7 +157,14 @@ class Plivo(Provider):
     def _stop(self, session: RecordingSession) -> RecordingSession:
         # A call may run several recordings: naming ours leaves the others alone. Conferences and
         # multiparty calls cannot be told.
-        url = mapping.url_in(session.raw) if session.target.kind is SessionKind.CALL else None
+        is_call = session.target.kind is SessionKind.CALL
+        url = mapping.url_in(session.raw) if is_call else None
+        if is_call and session.id is not None and url is None:
+            _log.warning(
+                "Plivo stops one recording by its URL, which this session does not hold: "
+                "every recording of %s is stopped",
+                session.target,
+            )
         try:
             self.transport.exchange(
                 "DELETE",
@@ -154,8 +173,11 @@ class Plivo(Provider):
                 repeat=Repeat.SAFELY,
                 params={"URL": url} if url else None,
             )
-        except NotFound:
-            pass  # the call, and its recording with it, has ended by itself
+        except NotFound as error:
+            # In Plivo's own words: the call, and its recording with it, has ended by itself. A
+            # 404 of something else that answers here says nothing about the call.
+            if not (isinstance(error.body, dict) and "error" in error.body):
+                raise
         if session.status in (RecordingStatus.AVAILABLE, RecordingStatus.FAILED):
             return session
         return evolve(session, status=mapping.STATUS_OF_EVIDENCE["stop accepted"])
@@ -219,7 +241,7 @@ class Plivo(Provider):
             unreadable,
             total=total,
             next=after,
-            more=_offsets(after, total) if cursor is None and after is not None else None,
+            more=_offsets(after, total, len(rows)) if cursor is None and after else None,
         )
 
     def _next(self, meta: Mapping[str, Any]) -> tuple[tuple[str, str], ...] | None:
@@ -256,14 +278,15 @@ class Plivo(Provider):
 
 
 def _offsets(
-    after: tuple[tuple[str, str], ...], total: int | None
+    after: tuple[tuple[str, str], ...], total: int | None, rows: int
 ) -> Iterator[tuple[tuple[str, str], ...]] | None:
-    """The queries of all pages from `after` on, where it counts by offset; None for a cursor."""
+    """The queries of all pages from `after` on, where it counts by offset in steps of what the
+    first page held; None for a cursor, and for anything else that is best followed as it says."""
     query = dict(after)
     offset, limit = query.get("offset", ""), query.get("limit", str(PAGE_SIZE))
     if "cursor" in query or total is None or not (offset.isdecimal() and limit.isdecimal()):
         return None
-    if not 0 < int(offset) < total or int(limit) < 1:
+    if not 0 < int(offset) < total or not rows == int(offset) == int(limit):
         return None
     return (
         tuple({**query, "offset": str(each)}.items())

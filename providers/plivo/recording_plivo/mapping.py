@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from recording_core import (
     CommunicationSession,
@@ -18,7 +17,7 @@ from recording_core import (
     SessionKind,
 )
 from recording_core import readers as read
-from recording_core.media_types import FORMATS
+from recording_core.media_types import FORMATS, base_name, suffix_of
 
 #: Plivo has no status: it is inferred from where a recording was met.
 #: https://www.plivo.com/docs/voice/api/recordings
@@ -133,7 +132,7 @@ def recording(row: Mapping[str, Any], account: str) -> Recording:
                 media_type=known.media_type if known else None,
                 duration=duration,
                 url=url,
-                name=posixpath.basename(urlsplit(url).path) or None,
+                name=base_name(url) or None,
             ),
         )
     return Recording(
@@ -182,8 +181,7 @@ def _format(word: str | None, url: str | None) -> str | None:
     # A masking page's callback writes ".mp3".
     if word is not None:
         return word.lower().lstrip(".")
-    suffix = posixpath.splitext(urlsplit(url).path)[1] if url else ""
-    return suffix.lstrip(".").lower() or None
+    return (suffix_of(url) or None) if url else None
 
 
 def refusal(payload: Mapping[str, Any]) -> Refusal:

@@ -167,7 +167,9 @@ class RealtimeKit(Provider):
 
     def _page(self, query: Query, window: Window, cursor: Any) -> Page:
         if cursor is not None:
-            return self._numbered(query, cursor)[0]
+            number, base, size = cursor
+            page = self._numbered(query, number)[0]
+            return evolve(page, next=_beyond(page, number, base, size))
         # Whether the first page is 0 or 1 is not documented. Page 1's own offset tells: where it
         # is not the start, or is empty although there are rows, page 0 comes before it.
         page, start, size = self._numbered(query, 1)
@@ -185,7 +187,10 @@ class RealtimeKit(Provider):
                 provider=self.name,
                 operation="list",
             )
-        return evolve(page, more=range(base + 1, base + -(-page.total // size)))
+        pages = -(-page.total // size)
+        if pages == 1:
+            return evolve(page, next=_beyond(page, base, base, PER_PAGE))
+        return evolve(page, more=((base + each, base, size) for each in range(1, pages)))
 
     def _numbered(self, query: Query, number: int) -> tuple[Page, int | None, int]:
         """Page `number`, the offset of its first row, and how many rows it has."""
@@ -222,6 +227,13 @@ class RealtimeKit(Provider):
         if not isinstance(row, dict):
             raise MalformedPayload("a recording that is no object", provider=self.name)
         return mapping.recording(row, self.account, self.clock.now())
+
+
+def _beyond(page: Page, number: int, base: int, size: int) -> tuple[int, int, int] | None:
+    """The page after a full one that the total calls the last: it should be empty."""
+    full = len(page.recordings) + len(page.unreadable) >= size
+    reached = page.total is None or (number - base + 1) * size >= page.total
+    return (number + 1, base, size) if full and reached else None
 
 
 def _reaches_before(query: Query, recordings: Sequence[Recording]) -> bool:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from recording_core import (
     AuthenticationFailed,
@@ -24,8 +22,8 @@ from recording_core import (
     SessionKind,
 )
 from recording_core import readers as read
-from recording_core.media_types import FORMATS
-from recording_core.transport.session import ERRORS
+from recording_core.media_types import FORMATS, base_name, suffix_of
+from recording_core.transport.session import error_class
 
 #: https://developers.cloudflare.com/realtime/realtimekit/recording-guide/monitor-status
 #: PAUSED is in every enum of the API and in no table of states.
@@ -169,14 +167,14 @@ def _files(
             audio,
             expires_at,
             None,
-            posixpath.basename(urlsplit(audio).path) or None,
+            base_name(audio) or None,
         )
         return (*files, beside)
     return files
 
 
 def _tracks(layers: list[Any], expires_at: datetime | None) -> tuple[MediaFile, ...]:
-    files: list[MediaFile] = []
+    files: dict[str, MediaFile] = {}
     for index, layer in enumerate(layers):
         path = f"download_url[{index}]"
         urls = read.obj((read.obj(layer, path) or {}).get("download_urls"), f"{path}.download_urls")
@@ -190,19 +188,19 @@ def _tracks(layers: list[Any], expires_at: datetime | None) -> tuple[MediaFile, 
                 continue  # a participant's track that is not stored
             form, media_type = _format(name, url)
             user = _TRACK_NAME.search(name)
-            files.append(
-                MediaFile(
-                    id=name,
-                    role=FileRole.TRACK,
-                    format=form,
-                    media_type=media_type,
-                    participant=user["user"] if user else None,
-                    url=url,
-                    url_expires_at=expires_at,
-                    name=name,
-                )
+            # Two layers may name their files alike.
+            file_id = name if name not in files else f"{index}/{name}"
+            files[file_id] = MediaFile(
+                id=file_id,
+                role=FileRole.TRACK,
+                format=form,
+                media_type=media_type,
+                participant=user["user"] if user else None,
+                url=url,
+                url_expires_at=expires_at,
+                name=name,
             )
-    return tuple(files)
+    return tuple(files.values())
 
 
 def _format(name: str | None, url: str | None = None) -> tuple[str | None, str | None]:
@@ -212,10 +210,9 @@ def _format(name: str | None, url: str | None = None) -> tuple[str | None, str |
         if known is not None:
             return known
     # The literal template `{{file_name_prefix}}_…webm` of a track's start is a name, too.
-    for path in (name or "", urlsplit(url).path if url else ""):
-        _, dot, suffix = path.rpartition(".")
-        if dot and suffix.isalnum() and len(suffix) <= 5:
-            return _KNOWN.get(suffix.lower(), (suffix.lower(), None))
+    for suffix in (suffix_of(name or ""), suffix_of(url or "")):
+        if suffix.isalnum() and len(suffix) <= 5:
+            return _KNOWN.get(suffix, (suffix, None))
     return None, None
 
 
@@ -266,7 +263,7 @@ def refusal(payload: Mapping[str, Any]) -> Refusal:
     if isinstance(error, dict):
         code, message = error.get("code"), error.get("message")
         # RealtimeKit's code is the HTTP status; it counts where the real one says 200.
-        kind = ERRORS.get(code) if refused and type(code) is int else None
+        kind = error_class(code) if refused and type(code) is int else None
         return Refusal(_code(code), _words(message), kind=kind, refused=refused)
     return Refusal(message=_words(payload.get("message")), refused=refused)
 

@@ -462,7 +462,7 @@ class TestList:
     def test_many_pages_are_fetched_at_once(
         self, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        with RealtimeKitEmulator(clock=clock, recordings=450) as emulator:
+        with RealtimeKitEmulator(clock=clock, recordings=440) as emulator:
             emulator.largest_page = 50
             with emulator.connect(http=rec.HttpSettings(workers=4)) as kit:
                 get, together = kit.transport.get, threading.Barrier(4)
@@ -476,6 +476,28 @@ class TestList:
                 found = [recording.id for recording in kit.list()]
             assert sorted(found) == sorted(emulator.listed())
             assert len(emulator.requests()) == 9
+
+    def test_a_full_last_page_is_followed_by_one_that_should_be_empty(
+        self, clock: ManualClock
+    ) -> None:
+        with (
+            RealtimeKitEmulator(clock=clock, recordings=200) as emulator,
+            emulator.connect() as kit,
+        ):
+            assert len(list(kit.list())) == 200
+            assert [request.arg("page_no") for request in emulator.requests()] == ["1", "2", "3"]
+
+    def test_a_total_that_ends_with_a_full_page_hides_nothing(self, clock: ManualClock) -> None:
+        with (
+            RealtimeKitEmulator(clock=clock, recordings=250) as emulator,
+            emulator.connect() as kit,
+        ):
+
+            def modest(request: Request, payload: Any) -> Any:
+                return {**payload, "paging": {**payload["paging"], "total_count": 100}}
+
+            emulator.alter = modest
+            assert len(list(kit.list())) == 250
 
     @pytest.mark.parametrize("base", [0, 1])
     def test_since_ends_the_sweep_at_the_first_row_before_it(
