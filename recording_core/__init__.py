@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from recording_core.status import RecordingStatus
     from recording_core.transport import HttpSettings, MediaHosts
     from recording_core.transport.retry import Repeat
-    from recording_core.transport.session import HeaderAuth, Refusal
+    from recording_core.transport.session import HeaderAuth, Refusal, TokenAuth
 
 __version__ = "0.1.0"
 
@@ -96,7 +96,7 @@ _WHERE = {
         "status": "RecordingStatus",
         "transport": "HttpSettings MediaHosts",
         "transport.retry": "Repeat",
-        "transport.session": "HeaderAuth Refusal",
+        "transport.session": "HeaderAuth Refusal TokenAuth",
     }.items()
     for name in names.split()
 }
@@ -149,6 +149,7 @@ __all__ = [
     "Setting",
     "StartRequest",
     "StorageError",
+    "TokenAuth",
     "Truncated",
     "Unavailable",
     "UnsupportedOperation",

@@ -9,8 +9,8 @@ import re
 import secrets
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ from recording_core.transport.session import NETWORK_ERRORS
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["Fetched", "fetch_file"]
+__all__ = ["Fetched", "fetch_file", "fetched_for_now", "store_files"]
 
 _CHUNK = 1024 * 1024
 #: The longest wait between two attempts at one file, in seconds.
@@ -75,14 +75,72 @@ def fetch_file(
     An older file of that name stands until the new one is verified. `facts` are the keywords of a
     `DownloadError`: provider and recording_id. Raises `DownloadError` and `ProviderError`.
     """
+    transfer = _fetching(
+        media, file, path, clock=clock, retries=retries, deadline=deadline, facts=facts
+    )
+    with transfer as (out, fetched):
+        out.commit()
+        return fetched
+
+
+@contextmanager
+def fetched_for_now(
+    media: MediaTransport,
+    file: MediaFile,
+    path: Path,
+    *,
+    clock: Clock,
+    retries: int,
+    deadline: Deadline,
+    facts: Mapping[str, str],
+) -> Iterator[Path]:
+    """As `fetch_file`, for what files come packed in: whole, beside `path`, and gone afterwards."""
+    transfer = _fetching(
+        media, file, path, clock=clock, retries=retries, deadline=deadline, facts=facts
+    )
+    with transfer as (out, _):
+        yield out.path
+
+
+def store_files(
+    parts: Iterable[tuple[MediaFile, Path, Iterable[bytes]]], *, facts: Mapping[str, str]
+) -> list[Fetched]:
+    """Store what came within another file, each under its path: all checked, or none is stored.
+
+    What the bytes come out of must tell where each ends, and raise if it does not end there.
+    """
+    with ExitStack() as stack:
+        done: list[tuple[_Temporary, Fetched]] = []
+        for file, path, chunks in parts:
+            out = stack.enter_context(_temporary(path, facts))
+            transfer = _Transfer(file, out, facts, framed=True)
+            for chunk in chunks:
+                transfer.take(chunk)
+            done.append((out, transfer.verified()))
+        for out, _ in done:
+            out.commit()
+        return [fetched for _, fetched in done]
+
+
+@contextmanager
+def _fetching(
+    media: MediaTransport,
+    file: MediaFile,
+    path: Path,
+    *,
+    clock: Clock,
+    retries: int,
+    deadline: Deadline,
+    facts: Mapping[str, str],
+) -> Iterator[tuple[_Temporary, Fetched]]:
     if file.url is None:
         raise NotMedia(f"the file {file.id} has no address to be fetched from", **facts)
     with _temporary(path, facts) as out:
-        transfer = _Transfer(media, file, out, facts)
+        transfer = _Transfer(file, out, facts)
         began = time.monotonic()
         for attempt in range(retries + 1):
             try:
-                transfer.attempt()
+                transfer.attempt(media)
                 if deadline.expired:  # a socket that was shut can look like one that ended
                     raise _Cut("the time was up")
                 break
@@ -102,9 +160,7 @@ def fetch_file(
                 if attempt == retries or wait > min(_PATIENCE, deadline.within(_PATIENCE)):
                     raise transfer.given_up(error) from None
                 clock.sleep(wait)
-        fetched = transfer.verified()
-        out.commit()
-        return fetched
+        yield out, transfer.verified()
 
 
 class _Cut(Exception):
@@ -115,7 +171,6 @@ class _Cut(Exception):
 class _Transfer:
     """One file's bytes over as many attempts as it takes, resumed where that is provably safe."""
 
-    media: MediaTransport
     file: MediaFile
     out: _Temporary
     facts: Mapping[str, str]
@@ -127,17 +182,17 @@ class _Transfer:
     total: int | None = None
     content_type: str = ""
 
-    def attempt(self) -> None:
+    def attempt(self, media: MediaTransport) -> None:
         """Ask once, from the start or from where the last attempt was cut."""
         # If-Range makes the server judge whether it is still the same file (RFC 9110, 13.1.5), and
         # only a strong validator speaks of bytes.
         resuming = self.have > 0 and self.etag is not None and self.total is not None
         headers = {"Range": f"bytes={self.have}-", "If-Range": str(self.etag)} if resuming else {}
-        with self.media.fetch(self.file.url or "", headers) as response:
+        with media.fetch(self.file.url or "", headers) as response:
             self._prepare(response, resuming)
             try:
                 for chunk in response.chunks(_CHUNK):
-                    self._take(chunk)
+                    self.take(chunk)
             except NETWORK_ERRORS as error:
                 raise _Cut(type(error).__name__) from None
         if self.total is not None and self.have != self.total:
@@ -171,7 +226,7 @@ class _Transfer:
         self.digest = hashlib.sha256()
         self.out.rewind()
 
-    def _take(self, chunk: bytes) -> None:
+    def take(self, chunk: bytes) -> None:
         self.digest.update(chunk)
         self.out.write(chunk)
         self.have += len(chunk)

@@ -65,7 +65,8 @@ class Page:
     `next` is the cursor of the page after this one. `more`, where a first page tells them, are the
     cursors of all pages after it, so that they can be fetched at once; the last of them is asked
     for its `next` again. `total` is what the vendor says the whole window holds. `last` ends the
-    window although the vendor has more, such as at the first row before `since`.
+    window although the vendor has more, such as at the first row before `since`. `errors` are what
+    went wrong beside the rows, and made what is said of them less sure.
     """
 
     recordings: Sequence[Recording]
@@ -74,6 +75,7 @@ class Page:
     next: Any = None
     more: Iterable[Any] | None = None
     last: bool = False
+    errors: tuple[str, ...] = ()
     #: the cursor names a row, not a position: what comes or goes meanwhile moves nothing
     steady: bool = False
 
@@ -315,6 +317,8 @@ class _Sweep:
         """Count a page, and see whether its window moves, repeats or never ends."""
         self._count.pages += 1
         self._count.unreadable += len(page.unreadable)
+        # The same thing goes wrong page after page, and is said once.
+        self._count.errors += [each for each in page.errors if each not in self._count.errors]
         size = len(page.recordings) + len(page.unreadable)
         current.rows += size
         current.pages += 1

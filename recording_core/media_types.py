@@ -8,7 +8,15 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
-__all__ = ["FORMATS", "MediaFormat", "base_name", "extension_of", "looks_like_text", "suffix_of"]
+__all__ = [
+    "FORMATS",
+    "MediaFormat",
+    "base_name",
+    "extension_of",
+    "format_of",
+    "looks_like_text",
+    "suffix_of",
+]
 
 #: How many first bytes `MediaFormat.proves` wants: a tar's mark stands at 257.
 HEAD = 512
@@ -73,6 +81,12 @@ def suffix_of(path_or_url: str) -> str:
     """What follows the last dot of its last part, in lower case; empty for none."""
     _, dot, suffix = base_name(path_or_url).rpartition(".")
     return suffix.lower() if dot else ""
+
+
+def format_of(path_or_url: str | None) -> str | None:
+    """The format that a file name, path or URL ends in, if we know it."""
+    suffix = suffix_of(path_or_url) if path_or_url else ""
+    return suffix if suffix in FORMATS else None
 
 
 def extension_of(format: str | None) -> str:

@@ -119,6 +119,8 @@ class Provider(ABC):
     default_base_url: ClassVar[str]
     #: requests a second that the vendor publishes; None for none
     rate: ClassVar[float | None] = None
+    #: how many of them at once, where it publishes that too; None for one minute's worth
+    burst: ClassVar[float | None] = None
     #: seconds until media's first byte; a vendor that packs files first needs more
     media_first_byte: ClassVar[float] = 60.0
     #: hosts that get the API's credentials after they answered 401, over https
@@ -142,6 +144,7 @@ class Provider(ABC):
             settings=connection.http,
             clock=self.clock,
             rate=self.rate,
+            burst=self.burst,
             refusal=self._refusal,
         )
         self.media = MediaTransport(
@@ -659,7 +662,8 @@ def _fresh(recording: Recording, now: datetime) -> bool:
     return (
         recording.status is RecordingStatus.AVAILABLE
         and bool(recording.files)
-        and all(file.url is not None for file in recording.files)
+        # A list may say less than a get, and a file's name ends in its format.
+        and all(file.url is not None and file.format is not None for file in recording.files)
         and all(
             file.url_expires_at is None or file.url_expires_at > now for file in recording.files
         )
@@ -684,6 +688,8 @@ def _doubting() -> Iterator[None]:
     try:
         yield
     except MalformedPayload as error:
+        if error.operation not in ("", Operation.START):
+            raise  # the answer to what came before it, such as a sign-in
         raise OutcomeUnknown(
             f"{error.message}. It may have started: look before you repeat it",
             provider=error.provider,

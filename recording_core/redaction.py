@@ -155,14 +155,20 @@ def redact_payload(value: Any) -> Any:
 class Secrets:
     """The credentials of one connection, which no text that leaves it may contain."""
 
-    __slots__ = ("_values",)
+    __slots__ = ("_fetched", "_values")
 
     def __init__(self, values: Iterable[str]) -> None:
         # Short values would mask ordinary words; a credential of under six characters is none.
         self._values = tuple(sorted({v for v in values if len(v) >= 6}, key=len, reverse=True))
+        self._fetched: tuple[str, ...] = ()
+
+    def add(self, value: str) -> None:
+        """One more that came later, such as a token; the last few of these are remembered."""
+        if len(value) >= 6:
+            self._fetched = (value, *self._fetched[:7])
 
     def redact(self, text: str) -> str:
-        return redact_text(text, self._values)
+        return redact_text(text, (*self._fetched, *self._values))
 
     def redact_payload(self, value: Any) -> Any:
         """As the function of that name, and our own credentials masked wherever they are echoed."""
@@ -178,7 +184,7 @@ class Secrets:
         return value
 
     def __repr__(self) -> str:
-        return f"<Secrets of {len(self._values)} values>"
+        return f"<Secrets of {len(self._values) + len(self._fetched)} values>"
 
     def __reduce__(self) -> str:
         raise TypeError("credentials are not pickled; connect anew in the other process")

@@ -8,9 +8,10 @@ import math
 import struct
 import tarfile
 import wave
+import zlib
 from datetime import timedelta
 
-__all__ = ["MEDIA_TYPES", "media", "mp3", "mp4", "tar", "wav", "webm"]
+__all__ = ["MEDIA_TYPES", "media", "mp3", "mp4", "opus", "tar", "wav", "webm"]
 
 #: format -> the Content-Type that a vendor's media host would say
 MEDIA_TYPES = {
@@ -18,6 +19,7 @@ MEDIA_TYPES = {
     "m4a": "audio/mp4",
     "mp3": "audio/mpeg",
     "mp4": "video/mp4",
+    "opus": "audio/ogg",
     "tar": "application/x-tar",
     "wav": "audio/wav",
     "webm": "video/webm",
@@ -27,7 +29,7 @@ MEDIA_TYPES = {
 def media(format: str, duration: timedelta, *, pitch: int = 440) -> bytes:
     """A file of that format and duration. Raises `KeyError` for a format that nobody emulates."""
     seconds = max(duration.total_seconds(), 0.0)
-    makers = {"mp3": mp3, "mp4": mp4, "m4a": mp4, "webm": webm, "tar": tar}
+    makers = {"mp3": mp3, "mp4": mp4, "m4a": mp4, "opus": opus, "webm": webm, "tar": tar}
     return wav(seconds, pitch=pitch) if format == "wav" else makers[format](seconds)
 
 
@@ -70,6 +72,40 @@ def mp4(seconds: float) -> bytes:
     header += struct.pack(">IH", 0x10000, 0x100) + bytes(10) + matrix + bytes(24)
     header += struct.pack(">I", 1)
     return box(b"ftyp", b"isom" + bytes(4) + b"isommp42") + box(b"moov", box(b"mvhd", header))
+
+
+def opus(seconds: float) -> bytes:
+    """Silence: Opus in Ogg (RFC 7845), packets of two empty frames of 60 ms each (RFC 6716)."""
+    # SILK, 60 ms, mono, and as many frames as the second byte says; samples count at 48 kHz.
+    packet, samples = b"\x1b\x02", 5760
+    length = round(seconds * 48000)
+    left = max(1, math.ceil(length / samples))
+    head = struct.pack("<8sBBHIhB", b"OpusHead", 1, 1, 0, 16000, 0, 0)
+    tags = struct.pack("<8sI8sI", b"OpusTags", 8, b"emulated", 0)
+    pages = [_ogg_page(0, [head], 0, begins=True), _ogg_page(1, [tags], 0)]
+    reached = 0
+    while left:
+        count = min(left, 255)  # a page has room for no more
+        left -= count
+        # The last page says where to cut the last packet.
+        reached = reached + count * samples if left else length
+        pages.append(_ogg_page(len(pages), [packet] * count, reached, ends=not left))
+    return b"".join(pages)
+
+
+_MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+def _ogg_page(
+    number: int, packets: list[bytes], granule: int, *, begins: bool = False, ends: bool = False
+) -> bytes:
+    """RFC 3533, section 6, for packets of less than 255 bytes."""
+    head = struct.pack("<4sBBqII", b"OggS", 0, 2 * begins + 4 * ends, granule, 1, number)
+    rest = bytes([len(packets), *map(len, packets)]) + b"".join(packets)
+    # Ogg's CRC is that of zlib with each byte's bits mirrored, and without its inversions.
+    mirrored = (head + bytes(4) + rest).translate(_MIRRORED)
+    crc = zlib.crc32(mirrored, 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return head + int(f"{crc:032b}"[::-1], 2).to_bytes(4, "little") + rest
 
 
 def webm(seconds: float) -> bytes:

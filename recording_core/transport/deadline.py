@@ -122,8 +122,11 @@ def exchanging() -> bool:
 
 
 def mark_sent() -> None:
-    """A request's bytes leave now: whatever fails from here on may have had its effect."""
-    for deadline in _stack():
+    """A request's bytes leave now: whatever fails from here on may have had its effect.
+
+    Only the innermost exchange's: a sign-in in the middle of another sends nothing of that one.
+    """
+    for deadline in _stack()[-1:]:
         deadline.sent = True
 
 

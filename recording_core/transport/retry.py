@@ -59,12 +59,14 @@ def retry_after(value: str | None, now: datetime) -> timedelta | None:
 
 
 class TokenBucket:
-    """A vendor's published rate: one minute's worth at once, then evenly. Shared by threads."""
+    """A vendor's published rate: one minute's worth at once, or `burst`, then evenly. Shared by
+    threads.
+    """
 
-    def __init__(self, rate: float | None, clock: Clock) -> None:
+    def __init__(self, rate: float | None, clock: Clock, burst: float | None = None) -> None:
         self._rate = rate
         self._clock = clock
-        self._tokens = self._capacity = max(1.0, (rate or 0.0) * 60.0)
+        self._tokens = self._capacity = max(1.0, burst or (rate or 0.0) * 60.0)
         self._last = clock.monotonic()
         self._lock = threading.Lock()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import re
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
@@ -36,7 +37,7 @@ from recording_core.errors import (
     Unavailable,
 )
 from recording_core.redaction import MASK, Secrets
-from recording_core.transport.deadline import Deadline, exchanging
+from recording_core.transport.deadline import Deadline, exchanging, seconds_left
 from recording_core.transport.peers import (
     Origin,
     PeerPolicy,
@@ -60,6 +61,7 @@ __all__ = [
     "HeaderAuth",
     "NoAuth",
     "Refusal",
+    "TokenAuth",
     "Transport",
     "error_class",
     "framing",
@@ -145,6 +147,48 @@ class HeaderAuth(AuthBase):
 
     def __repr__(self) -> str:
         return f"<HeaderAuth {self._name}>"
+
+
+class TokenAuth(AuthBase):
+    """Signs in with one header whose value `fetch` gets from the vendor: at first, and after a 401.
+
+    Shared by threads: one fetches, and the others wait for what it gets. `fetch` asks by
+    `Transport.exchange(..., auth=NoAuth(), unmasked=True)`. The repr shows no value.
+    """
+
+    def __init__(self, name: str, fetch: Callable[[], str]) -> None:
+        self._name, self._fetch = name, fetch
+        self._value = ""
+        self._lock = threading.Lock()
+        #: set by the transport: what is fetched is a secret of the connection, too
+        self.secrets = Secrets(())
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers[self._name] = self._value or self._fetched("")
+        return request
+
+    def renew(self, refused: requests.PreparedRequest) -> None:
+        """Fetch another value, unless another thread has since the refused request was signed."""
+        self._fetched(refused.headers.get(self._name, ""))
+
+    def _fetched(self, stale: str) -> str:
+        left = seconds_left()
+        if not self._lock.acquire(timeout=-1 if left is None else left):
+            raise TimeoutError
+        try:
+            if self._value == stale:
+                value = self._fetch()
+                self.secrets.add(value)
+                self._value = value
+            return self._value
+        except ProviderError as error:
+            error.operation = error.operation or "sign in"
+            raise
+        finally:
+            self._lock.release()
+
+    def __repr__(self) -> str:
+        return f"<TokenAuth {self._name}>"
 
 
 class _WithoutQueries(logging.Filter):
@@ -240,6 +284,7 @@ class Transport:
         clock: Clock,
         rate: float | None,
         refusal: Callable[[Any], Refusal],
+        burst: float | None = None,
     ) -> None:
         self.provider = provider
         self.base_url = base_url.rstrip("/")
@@ -248,9 +293,12 @@ class Transport:
         self.secrets = Secrets(secrets)
         self.clock = clock
         self.auth = auth
+        if isinstance(auth, TokenAuth):
+            auth.secrets = self.secrets
         self.on_loopback = is_loopback(self.origin[1])
-        limit = settings.rate if settings.rate is not VENDOR_RATE else rate
-        self.bucket = TokenBucket(None if self.on_loopback else limit, clock)
+        if settings.rate is not VENDOR_RATE:
+            rate, burst = settings.rate, None
+        self.bucket = TokenBucket(None if self.on_loopback else rate, clock, burst)
         self._refusal = refusal
         self._session = new_session(None, max(settings.workers, POOL_SIZE))
         if not settings.verify_tls:
@@ -280,12 +328,14 @@ class Transport:
         repeat: Repeat,
         params: Any = None,
         json: Any = None,
+        auth: AuthBase | None = None,
         unmasked: bool = False,
     ) -> Answer:
         """Send one request and return its 2xx answer, or raise a `ProviderError`.
 
         `path` is relative to the base URL, or a URL on its origin. With `Repeat.NEVER` any doubt
-        about the effect is an `OutcomeUnknown`.
+        about the effect is an `OutcomeUnknown`. A sign-in has an `auth` of its own, and gets its
+        answer `unmasked`.
         """
         url = self._url(path, operation)
         self.bucket.take()
@@ -295,9 +345,13 @@ class Transport:
                 deadline.sent = False
                 answer: Answer | None = None
                 try:
-                    answer = self._once(method, url, params, json, deadline, operation, unmasked)
+                    answer = self._once(
+                        method, url, params, json, auth, deadline, operation, unmasked
+                    )
                     return answer
                 except ProviderError as error:
+                    if error.operation != operation:
+                        raise  # a sign-in failed, at all its own attempts; this was not done
                     # A DELETE whose first answer was lost finds nothing left to delete.
                     if doubtful and method == "DELETE" and isinstance(error, NotFound):
                         return Answer(404, {}, None)
@@ -325,6 +379,7 @@ class Transport:
         url: str,
         params: Any,
         json: Any,
+        auth: AuthBase | None,
         deadline: Deadline,
         operation: str,
         unmasked: bool,
@@ -337,7 +392,7 @@ class Transport:
                     method,
                     url,
                     deadline,
-                    auth=self.auth,
+                    auth=auth or self.auth,
                     params=params,
                     json=json,
                     headers={"Accept": "application/json"},
@@ -359,12 +414,40 @@ class Transport:
         deadline: Deadline,
         *,
         auth: AuthBase,
+        **more: Any,
+    ) -> requests.Response:
+        """One request without redirects, its body unread; `more` is as `_send` takes it.
+
+        A 401 of the API's is answered by renewing what can be renewed, once.
+        """
+        response = self._send(session, method, url, deadline, auth=auth, **more)
+        if (
+            response.status_code != 401
+            or not isinstance(auth, TokenAuth)
+            or origin_of(url) != self.origin
+        ):
+            return response
+        response.close()
+        # Refused at the door: nothing of it was done, so that a start may be sent again, too.
+        deadline.sent = False
+        auth.renew(response.request)
+        self.bucket.take()
+        return self._send(session, method, url, deadline, auth=auth, **more)
+
+    def _send(
+        self,
+        session: requests.Session,
+        method: str,
+        url: str,
+        deadline: Deadline,
+        *,
+        auth: AuthBase,
         headers: Mapping[str, str],
         params: Any = None,
         json: Any = None,
         patience: float | None = None,
     ) -> requests.Response:
-        """One request without redirects, its body unread. The environment's proxies serve https.
+        """The environment's proxies serve https.
 
         `patience` bounds the wait for the headers where that is more than a read's.
         """
@@ -534,7 +617,7 @@ class Transport:
             wait = backoff(attempt)
         else:
             return None
-        left = deadline.remaining()
+        left = seconds_left()  # a sign-in's may be less than its own deadline leaves
         return wait if left is None or wait < left else None
 
     # -- addresses -------------------------------------------------------------------------------
