@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-PROVIDERS := -e providers/plivo -e providers/realtimekit
+PROVIDERS := $(foreach each,audian plivo realtimekit voipbin,-e providers/$(each))
 CODE := recording_core providers tests benchmarks cassettes docs
 
 .PHONY: help demo test lint format docs bench clean

@@ -17,12 +17,14 @@ from vcr.serializers.yamlserializer import deserialize
 import recording_core as rec
 from cassettes import record
 from cassettes.scenarios import SCENES, Stage
+from recording_audian.emulator import AudianEmulator
 from recording_core.clock import SystemClock
 from recording_core.plugins import load_object, provider_info
 from recording_core.status import LIVE
 from recording_core.testing import LoopbackServer, ManualClock, Reply, Request, recorder
 from recording_plivo.emulator import PlivoEmulator
 from recording_realtimekit.emulator import RealtimeKitEmulator
+from recording_voipbin.emulator import VoIPBinEmulator
 
 ROOT = Path(__file__).resolve().parent.parent
 CASSETTES = ROOT / "cassettes"
@@ -53,9 +55,13 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def connected(vendor: str, clock: ManualClock) -> rec.Provider:
     """The provider at its default base URL, with stand-ins for credentials."""
     info = provider_info(vendor)
-    settings = {each.name: record.stand_in(each.name) for each in info.settings}
+    settings = {each.name: each.default or "" for each in info.settings}
+    # What must be given, or the first of those of which one must.
+    needed = [each for each in info.settings if each.default is None] or info.settings[:1]
+    settings |= {each.name: record.stand_in(each.name) for each in needed}
     client: type[rec.Provider] = load_object(info, "client")
-    return client(rec.Connection(info, settings=settings, clock=clock))
+    http = record.ONE_BY_ONE
+    return client(rec.Connection(info, settings=settings, clock=clock, http=http))
 
 
 def replayed(
@@ -96,9 +102,10 @@ def test_each_operation_replays_at_the_default_base_url(
             assert {recording.provider for recording in outcome} == {vendor}
         case rec.Operation.GET:
             assert outcome.status is rec.RecordingStatus.AVAILABLE
-            assert all(file.url.startswith("https://") for file in outcome.files)
+            assert outcome.files
+            assert all((file.url or "https://").startswith("https://") for file in outcome.files)
         case rec.Operation.DOWNLOAD:
-            assert [copy.path.parent for copy in outcome] == [tmp_path]
+            assert {copy.path.parent for copy in outcome} == {tmp_path}
             assert all({"framing", "format"} <= set(copy.checks) for copy in outcome)
         case rec.Operation.DELETE:
             assert outcome is None
@@ -142,7 +149,8 @@ FORBIDDEN: Mapping[str, str] = {
     "an emulator's address": r"127\.0\.0\.1|localhost",
     "an AWS key": r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}",
     "a Plivo account": r"\b(?:MA|SA)[A-Z0-9]{18}\b",
-    "a token in hex": r"\b[0-9a-f]{40}\b",
+    # (VoIPBin names an archive by the hash of what is in it.)
+    "a token in hex": r"(?<!/tmp/)\b[0-9a-f]{40}\b",
     "a number that could be somebody's": r"\+(?!1202555)[1-9][0-9]{7,14}\b",
     "an e-mail address": r"\b(?!agent@phone\.plivo\.com)[\w.]+@[\w-]+\.[a-z]{2,}",
 }
@@ -160,8 +168,14 @@ def test_no_cassette_shows(what: str) -> None:
 
 def test_the_emulators_own_credentials_are_on_no_cassette() -> None:
     # They are made from the seed: these are those that the cassettes were recorded with.
-    with PlivoEmulator() as plivo, RealtimeKitEmulator() as realtimekit:
-        secrets = [*plivo.credentials.values(), *realtimekit.credentials.values()]
+    with (
+        AudianEmulator() as audian,
+        PlivoEmulator() as plivo,
+        RealtimeKitEmulator() as realtimekit,
+        VoIPBinEmulator() as voipbin,
+    ):
+        emulators = (audian, plivo, realtimekit, voipbin)
+        secrets = [value for each in emulators for value in each.credentials.values()]
     for path in CASSETTES.glob("*/*.yaml"):
         text = re.sub(r"\s", "", path.read_text())
         assert not [secret for secret in secrets if secret in text], path

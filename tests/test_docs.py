@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 import recording_core as rec
+from recording_audian.emulator import AudianEmulator
 from recording_core import hookspecs
 from recording_core.testing import Emulator, ManualClock
 from recording_plivo.emulator import PlivoEmulator
 from recording_realtimekit.emulator import RealtimeKitEmulator
+from recording_voipbin.emulator import VoIPBinEmulator
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(
@@ -41,19 +43,23 @@ def vendors(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
     monkeypatch.setattr("recording_core.connection.SystemClock", lambda: clock)
     # A page may sleep as its reader would; here that takes no time.
     monkeypatch.setattr("time.sleep", clock.sleep)
-    emulators: list[Emulator] = [
-        each(recordings=45, clock=clock).start() for each in (PlivoEmulator, RealtimeKitEmulator)
-    ]
+    vendors = (AudianEmulator, PlivoEmulator, RealtimeKitEmulator, VoIPBinEmulator)
+    emulators: list[Emulator] = [each(recordings=45, clock=clock).start() for each in vendors]
     for emulator in emulators:
         for name, value in {**emulator.credentials, "base_url": emulator.base_url}.items():
             monkeypatch.setenv(f"{emulator.provider.upper()}_{name.upper()}", value)
-    plivo, kit = emulators
-    ids = {session.kind: session.id for session in plivo.sessions}
+    audian, plivo, kit, voipbin = (
+        {str(session.kind): session.id for session in emulator.sessions} for emulator in emulators
+    )
     yield {
-        "CALL_UUID": ids[rec.SessionKind.CALL],
-        "CONFERENCE_NAME": ids[rec.SessionKind.CONFERENCE],
-        "MEETING_NAME": ids[rec.SessionKind.MEETING],
-        "MEETING_ID": kit.sessions[0].id,
+        "AUDIAN_CALL_ID": audian["call"],
+        "AUDIAN_CONFERENCE_ID": audian["conference"],
+        "CALL_UUID": plivo["call"],
+        "CONFERENCE_NAME": plivo["conference"],
+        "MEETING_NAME": plivo["meeting"],
+        "MEETING_ID": kit["meeting"],
+        "VOIPBIN_CALL_ID": voipbin["call"],
+        "VOIPBIN_CONFERENCE_ID": voipbin["conference"],
         "clock": clock,
         "__name__": "page",
     }

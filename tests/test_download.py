@@ -32,7 +32,7 @@ from recording_core import (
     Truncated,
     Unavailable,
 )
-from recording_core.download import Fetched, fetch_file
+from recording_core.download import Fetched, fetch_file, fetched_for_now, store_files
 from recording_core.media_types import FORMATS
 from recording_core.testing import Reply, Request
 from recording_core.testing.media import MEDIA_TYPES, wav
@@ -448,6 +448,76 @@ def test_a_part_that_is_compressed_is_refused(serve: Serve, fetch: Fetch, tmp_pa
     origin, _ = serve(cut(), partial(encoding="gzip"))
     with refused(tmp_path / "a.wav", NotMedia):
         fetch(origin + "/m", tmp_path / "a.wav")
+
+
+# -- files within files ---------------------------------------------------------------------------
+
+
+def leg(name: str, **fields: Any) -> MediaFile:
+    return MediaFile(name, FileRole.LEG, **{"format": "wav", **fields})
+
+
+def test_what_files_come_packed_in_is_there_for_the_block_alone(
+    serve: Serve, transport: MakeTransport, tmp_path: Path
+) -> None:
+    origin, _ = serve(cut(), partial())
+    api = transport("http://127.0.0.1:1", retries=RETRIES)
+    media = MediaTransport(api, vendor_hosts=(), credential_hosts=(), first_byte=9.0)
+    file = MediaFile("f", FileRole.MIX, "wav", url=origin + "/m")
+    with (
+        Deadline(None) as deadline,
+        fetched_for_now(
+            media,
+            file,
+            tmp_path / "a.wav",
+            clock=api.clock,
+            retries=RETRIES,
+            deadline=deadline,
+            facts=FACTS,
+        ) as path,
+    ):
+        assert path.read_bytes() == WAV
+        assert path.parent == tmp_path
+        assert not (tmp_path / "a.wav").exists()
+    assert list(tmp_path.iterdir()) == []
+    media.close()
+
+
+def test_what_came_within_another_file_is_stored_whole_and_checked(tmp_path: Path) -> None:
+    parts = [
+        (leg("in", size=len(WAV)), tmp_path / "deep" / "in.wav", iter([WAV[:1000], WAV[1000:]])),
+        (leg("out"), tmp_path / "out.wav", iter([OTHER])),
+    ]
+    assert store_files(parts, facts=FACTS) == [
+        Fetched(len(WAV), sha256(WAV), ("framing", "size", "format")),
+        Fetched(len(OTHER), sha256(OTHER), ("framing", "format")),
+    ]
+    assert [path.read_bytes() for _, path, _ in parts] == [WAV, OTHER]
+    assert not list(tmp_path.rglob("*.part"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "chunks", "error"),
+    [
+        ({}, [b"<html>" + bytes(600)], NotMedia),
+        ({}, [], Truncated),
+        ({"size": len(WAV) + 1}, [WAV], Truncated),
+        ({"size": len(WAV) - 1}, [WAV], ChecksumMismatch),
+        ({"checksum": f"sha256:{'0' * 64}"}, [WAV], ChecksumMismatch),
+    ],
+)
+def test_one_bad_file_of_several_leaves_none_and_the_older_ones_stand(
+    tmp_path: Path, fields: dict[str, Any], chunks: list[bytes], error: type[DownloadError]
+) -> None:
+    good, bad = tmp_path / "good.wav", tmp_path / "bad.wav"
+    good.write_bytes(b"older")
+    with pytest.raises(error):
+        store_files(
+            [(leg("in"), good, iter([WAV])), (leg("out", **fields), bad, iter(chunks))],
+            facts=FACTS,
+        )
+    assert good.read_bytes() == b"older"
+    assert list(tmp_path.iterdir()) == [good]
 
 
 # -- the disk -------------------------------------------------------------------------------------

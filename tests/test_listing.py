@@ -219,6 +219,20 @@ def test_a_page_that_fails_raises_and_the_list_is_not_complete(error: Exception,
         assert found.coverage.errors == (str(error),)
 
 
+def test_what_went_wrong_beside_the_rows_is_said_once_and_the_list_is_not_complete() -> None:
+    rows = [row(number) for number in range(6)]
+
+    def fetch(query: Query, window: Window, cursor: Any) -> Page:
+        number = cursor or 0
+        errors = ("the sizes could not be read",) if number > 1 else ()
+        return Page([rows[number]], next=number + 1, last=number == 5, errors=errors)
+
+    found = listing(fetch)
+    assert ids(found) == ids(rows)
+    assert found.coverage.errors == ("the sizes could not be read",)
+    assert not found.coverage.complete
+
+
 # -- what never ends ------------------------------------------------------------------------------
 
 

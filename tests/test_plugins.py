@@ -20,7 +20,7 @@ import recording_core as rec
 from recording_core.plugins import announce, registry
 from recording_core.testing import ManualClock
 
-OURS = {"plivo", "realtimekit"}
+OURS = {"audian", "plivo", "realtimekit", "voipbin"}
 SESSION = rec.RecordingSession("plivo", "default", "some-id", rec.call("some-call"))
 
 #: A plugin module that is right.

@@ -197,3 +197,17 @@ def test_without_max_duration_the_vendors_longest_is_sent(
 ) -> None:
     provider.start(emulator.sessions[0])
     assert emulator.requests()[-1].json()["time_limit"] == 14400
+
+
+def test_what_a_list_says_too_little_of_is_got_before_it_is_downloaded(
+    provider: rec.Provider, emulator: PlivoEmulator, tmp_path: Path
+) -> None:
+    # A file's name ends in its format: the same recording would have two names.
+    target = emulator.sessions[0]
+    session = provider.start(target, format="wav")
+    emulator.clock.sleep(10)
+    recording = provider.wait(provider.stop(session), timeout=timedelta(minutes=2)).recordings[0]
+    said_less = evolve(recording, files=(evolve(recording.files[0], format=None),))
+    (before,) = provider.download(recording, tmp_path)
+    (after,) = provider.download(said_less, tmp_path)
+    assert (after.path, after.file.format) == (before.path, "wav")

@@ -361,6 +361,16 @@ def test_the_vendors_rate_allows_a_minutes_worth_and_then_evenly(clock: ManualCl
     assert clock.monotonic() == pytest.approx(3610.25)
 
 
+def test_a_vendor_may_allow_fewer_at_once_than_a_minutes_worth(clock: ManualClock) -> None:
+    bucket = TokenBucket(4.0, clock, 10.0)
+    for _ in range(10):
+        bucket.take()
+    assert clock.monotonic() == 0
+    for _ in range(40):
+        bucket.take()
+    assert clock.monotonic() == pytest.approx(10.0)
+
+
 @pytest.mark.parametrize("rate", [0.001, 0.01])
 def test_the_first_request_never_waits_for_its_turn(clock: ManualClock, rate: float) -> None:
     TokenBucket(rate, clock).take()

@@ -1,0 +1,1 @@
+"""Audian's recordings in the provider-neutral vocabulary of recording-core."""

@@ -1,0 +1,26 @@
+"""What does Audian's plugin declare? Data only: connecting imports the client."""
+
+from recording_core import ProviderInfo, Setting, capability_table, hookimpl
+
+#: Calls can be paused, conferences cannot: https://docs.audian.com/call-control/call-recording and
+#: https://docs.audian.com/conferences/recording
+INFO = ProviderInfo(
+    name="audian",
+    label="Audian",
+    settings=(
+        Setting("api_key", "AUDIAN_API_KEY", secret=True),
+        Setting("auth_style", "AUDIAN_AUTH_STYLE", default="x-auth-token"),
+    ),
+    capabilities=capability_table(
+        call="start pause resume stop list get download delete",
+        conference="start stop list get download delete",
+    ),
+    documentation="https://docs.audian.com/call-control/call-recording",
+    client="recording_audian.client:Audian",
+    emulator="recording_audian.emulator:AudianEmulator",
+)
+
+
+@hookimpl
+def recording_provider() -> ProviderInfo:
+    return INFO

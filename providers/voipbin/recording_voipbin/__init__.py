@@ -1,0 +1,1 @@
+"""VoIPBin's recordings in the provider-neutral vocabulary of recording-core."""

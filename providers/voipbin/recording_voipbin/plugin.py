@@ -1,0 +1,27 @@
+"""What does VoIPBin's plugin declare? Data only: connecting imports the client."""
+
+from recording_core import ProviderInfo, Setting, capability_table, hookimpl
+
+#: There is no pause: https://docs.voipbin.net, Recording
+INFO = ProviderInfo(
+    name="voipbin",
+    label="VoIPBin",
+    settings=(
+        # One of the two: a JWT is sent as a Bearer header, an access key has no header form.
+        Setting("token", "VOIPBIN_TOKEN", secret=True, default=""),
+        Setting("accesskey", "VOIPBIN_ACCESSKEY", secret=True, default=""),
+    ),
+    capabilities=capability_table(
+        call="start stop active list get download delete",
+        conference="start stop active list get download delete",
+    ),
+    documentation="https://api.voipbin.net/docs",
+    client="recording_voipbin.client:VoIPBin",
+    emulator="recording_voipbin.emulator:VoIPBinEmulator",
+    media_hosts=("storage.googleapis.com",),
+)
+
+
+@hookimpl
+def recording_provider() -> ProviderInfo:
+    return INFO
