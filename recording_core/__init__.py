@@ -64,8 +64,9 @@ if TYPE_CHECKING:
     from recording_core.serialize import dumps, loads
     from recording_core.status import RecordingStatus
     from recording_core.transport import HttpSettings, MediaHosts
+    from recording_core.transport.answers import Refusal
     from recording_core.transport.retry import Repeat
-    from recording_core.transport.session import HeaderAuth, Refusal, TokenAuth
+    from recording_core.transport.sign_in import HeaderAuth, TokenAuth
 
 __version__ = "0.1.0"
 
@@ -96,7 +97,8 @@ _WHERE = {
         "status": "RecordingStatus",
         "transport": "HttpSettings MediaHosts",
         "transport.retry": "Repeat",
-        "transport.session": "HeaderAuth Refusal TokenAuth",
+        "transport.answers": "Refusal",
+        "transport.sign_in": "HeaderAuth TokenAuth",
     }.items()
     for name in names.split()
 }

@@ -273,7 +273,7 @@ class _Transfer:
                 )
             checks.append("size")
         digest = self.digest.hexdigest()
-        # A malformed checksum proves nothing either way; Audian's own sample has one.
+        # A malformed checksum proves nothing either way; a vendor's own sample has one.
         announced = _SHA256.fullmatch(self.file.checksum or "")
         if announced:
             if announced[1] != digest:

@@ -63,9 +63,10 @@ from recording_core.models import (
 from recording_core.naming import file_name
 from recording_core.recorder import Recorder
 from recording_core.status import FINAL, RecordingStatus
+from recording_core.transport.answers import Refusal
 from recording_core.transport.deadline import Deadline
+from recording_core.transport.exchange import Transport
 from recording_core.transport.media import MediaTransport
-from recording_core.transport.session import Refusal, Transport
 from recording_core.transport.settings import HttpSettings
 
 __all__ = ["Provider", "StartRequest", "connect"]

@@ -21,9 +21,8 @@ __all__ = [
 
 MASK = "***"
 
-#: Field names, in any of their spellings, whose values no payload keeps: the vendors' own (storage
-#: credentials of RealtimeKit, the token that Audian echoes, VoIPBin's and Plivo's secrets) and the
-#: names that any other vendor would give them.
+#: Field names, in any of their spellings, whose values no payload keeps: what vendors echo of the
+#: credentials that they were given (a storage's, a token's), and what others would call them.
 CREDENTIAL_FIELDS = frozenset(
     {
         "access key",

@@ -9,7 +9,9 @@ import pytest
 
 from recording_core.testing import LoopbackServer, ManualClock, Reply, Request
 from recording_core.transport import HttpSettings
-from recording_core.transport.session import HeaderAuth, Refusal, Transport
+from recording_core.transport.answers import Refusal
+from recording_core.transport.exchange import Transport
+from recording_core.transport.sign_in import HeaderAuth
 
 #: what no request to a stranger and no text may hold
 TOKEN = "s3cr3t-T0KEN-of-the-account"

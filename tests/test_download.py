@@ -38,8 +38,8 @@ from recording_core.testing import Reply, Request
 from recording_core.testing.media import MEDIA_TYPES, wav
 from recording_core.testing.ranges import file_reply
 from recording_core.transport.deadline import Deadline
+from recording_core.transport.exchange import Transport
 from recording_core.transport.media import MediaTransport
-from recording_core.transport.session import Transport
 
 Serve = Callable[..., tuple[str, list[Request]]]
 MakeTransport = Callable[..., Transport]
@@ -739,7 +739,9 @@ from recording_core.clock import SystemClock
 from recording_core.download import fetch_file
 from recording_core.transport.deadline import Deadline
 from recording_core.transport.media import MediaTransport
-from recording_core.transport.session import NoAuth, Refusal, Transport
+from recording_core.transport.answers import Refusal
+from recording_core.transport.exchange import Transport
+from recording_core.transport.sign_in import NoAuth
 
 url, path, limit = sys.argv[1:]
 if int(limit):

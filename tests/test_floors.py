@@ -71,6 +71,13 @@ def test_core_imports_no_vendor(path: Path) -> None:
         assert not module.startswith(tuple(f"recording_{vendor}" for vendor in VENDORS))
 
 
+def test_core_names_no_vendor() -> None:
+    for path in modules(CORE):
+        words = path.read_text().lower()
+        for vendor in VENDORS:
+            assert vendor not in words, f"{path.relative_to(CORE)} names {vendor}"
+
+
 def test_requests_is_imported_by_transport_and_for_its_auth_type_alone() -> None:
     importers = {
         str(path.relative_to(CORE))
@@ -78,7 +85,13 @@ def test_requests_is_imported_by_transport_and_for_its_auth_type_alone() -> None
         for module in imports(path)
         if module.split(".")[0] == "requests"
     }
-    assert importers == {"provider.py", "transport/media.py", "transport/session.py"}
+    assert importers == {
+        "provider.py",
+        "transport/exchange.py",
+        "transport/media.py",
+        "transport/session.py",
+        "transport/sign_in.py",
+    }
 
 
 @pytest.mark.parametrize("vendor", VENDORS)

@@ -26,9 +26,10 @@ from recording_core import (
     Unavailable,
 )
 from recording_core.testing import Reply, Request
+from recording_core.transport.exchange import Transport
 from recording_core.transport.media import MediaTransport
 from recording_core.transport.peers import PeerPolicy, is_public, origin_of
-from recording_core.transport.session import Transport, new_session
+from recording_core.transport.session import new_session
 
 Serve = Callable[..., tuple[str, list[Request]]]
 MakeTransport = Callable[..., Transport]

@@ -22,9 +22,12 @@ from recording_core import (
     Unavailable,
 )
 from recording_core.testing import LoopbackServer, Reply, Request
+from recording_core.transport.answers import Refusal
+from recording_core.transport.exchange import Transport
 from recording_core.transport.media import MediaTransport
 from recording_core.transport.retry import Repeat
-from recording_core.transport.session import HeaderAuth, Refusal, Transport, new_session
+from recording_core.transport.session import new_session
+from recording_core.transport.sign_in import HeaderAuth
 
 Serve = Callable[..., tuple[str, list[Request]]]
 MakeTransport = Callable[..., Transport]

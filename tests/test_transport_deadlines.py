@@ -25,9 +25,9 @@ from recording_core import (
 from recording_core.download import fetch_file
 from recording_core.testing import ManualClock, Reply, Request
 from recording_core.transport.deadline import Deadline
+from recording_core.transport.exchange import Transport
 from recording_core.transport.media import MediaTransport
 from recording_core.transport.retry import Repeat
-from recording_core.transport.session import Transport
 
 Serve = Callable[..., tuple[str, list[Request]]]
 MakeTransport = Callable[..., Transport]
@@ -191,7 +191,7 @@ def test_retries_end_at_the_total_too(
     serve: Serve, transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """T6: the total is of all attempts, not of each."""
-    monkeypatch.setattr("recording_core.transport.session.backoff", lambda attempt: 0.0)
+    monkeypatch.setattr("recording_core.transport.exchange.backoff", lambda attempt: 0.0)
     origin, journal = serve(evolve(Reply(503), stall="headers", stall_seconds=0.1))
     with within(TOTAL), pytest.raises(Unavailable):
         read(transport(origin, total_timeout=TOTAL, retries=100))

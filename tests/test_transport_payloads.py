@@ -35,7 +35,7 @@ from recording_core.redaction import (
     redact_url,
 )
 from recording_core.testing import Reply, Request
-from recording_core.transport.session import Transport
+from recording_core.transport.exchange import Transport
 
 Serve = Callable[..., tuple[str, list[Request]]]
 MakeTransport = Callable[..., Transport]

@@ -37,8 +37,10 @@ from recording_core import (
     capability_table,
 )
 from recording_core.testing import ManualClock, Reply, Request
+from recording_core.transport.answers import Refusal
+from recording_core.transport.exchange import Transport
 from recording_core.transport.retry import Repeat, TokenBucket, backoff, retry_after
-from recording_core.transport.session import NoAuth, Refusal, Transport
+from recording_core.transport.sign_in import NoAuth
 
 Serve = Callable[..., tuple[str, list[Request]]]
 MakeTransport = Callable[..., Transport]

@@ -24,10 +24,13 @@ from recording_core import (
 from recording_core.redaction import Secrets
 from recording_core.testing import ManualClock, Reply, Request
 from recording_core.transport import HttpSettings
+from recording_core.transport.answers import Refusal
 from recording_core.transport.deadline import Deadline
+from recording_core.transport.exchange import Transport
 from recording_core.transport.media import MediaTransport
 from recording_core.transport.retry import Repeat
-from recording_core.transport.session import NoAuth, Refusal, TokenAuth, Transport, new_session
+from recording_core.transport.session import new_session
+from recording_core.transport.sign_in import NoAuth, TokenAuth
 
 Serve = Callable[..., tuple[str, list[Request]]]
 KEY = "k3y-that-lasts-for-ever"

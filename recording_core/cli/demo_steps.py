@@ -132,7 +132,7 @@ def open_vendors(stack: ExitStack) -> list[Vendor]:
         _line(info.label, f"{emulator.base_url}  live: {live}")
     if not vendors:
         raise rec.PluginError(
-            "no installed provider ships an emulator; install recording-plivo, or another"
+            "no installed provider ships an emulator; install one, such as those of this project"
         )
     return vendors
 

@@ -142,7 +142,8 @@ def _ask(provider: rec.Provider) -> Iterator[Check]:
 def _clock(provider: rec.Provider) -> Check:
     """By the `Date` of whatever the API's root answers to a stranger (RFC 9110, 6.6.1)."""
     from recording_core.transport.deadline import Deadline
-    from recording_core.transport.session import NETWORK_ERRORS, NoAuth, new_session
+    from recording_core.transport.session import NETWORK_ERRORS, new_session
+    from recording_core.transport.sign_in import NoAuth
 
     url = provider.transport.base_url
     try:

@@ -23,18 +23,14 @@ from recording_core.errors import (
     Rejected,
     Unavailable,
 )
+from recording_core.transport.answers import framing
 from recording_core.transport.deadline import Deadline
+from recording_core.transport.exchange import Transport
 from recording_core.transport.peers import PeerPolicy, is_loopback, matches, origin_of
 from recording_core.transport.retry import retry_after
-from recording_core.transport.session import (
-    NETWORK_ERRORS,
-    POOL_SIZE,
-    NoAuth,
-    Transport,
-    framing,
-    new_session,
-)
+from recording_core.transport.session import NETWORK_ERRORS, POOL_SIZE, new_session
 from recording_core.transport.settings import TOTAL_TIMEOUT
+from recording_core.transport.sign_in import NoAuth
 
 __all__ = ["MediaResponse", "MediaTransport"]
 

@@ -36,7 +36,7 @@ from recording_core import (
     read_rows,
 )
 from recording_core.status import LIVE
-from recording_core.transport.session import NoAuth
+from recording_core.transport.sign_in import NoAuth
 
 #: Neither its default nor its maximum is documented for these lists; the answer tells what holds.
 LIMIT = 100

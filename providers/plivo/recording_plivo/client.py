@@ -19,6 +19,7 @@ from recording_core import (
     NotFound,
     Page,
     Provider,
+    ProviderError,
     Query,
     Recording,
     RecordingSession,
@@ -147,10 +148,10 @@ class Plivo(Provider):
                 operation=operation,
                 repeat=Repeat.REFUSED,
             )
-        except (Rejected, Conflict):
-            # What Plivo answers to a second pause is not documented; a refusal of what holds
+        except (Rejected, Conflict) as error:
+            # What Plivo answers to a second pause is not documented; its refusal of what holds
             # already, by our own account, is success.
-            if session.status is not status:
+            if session.status is not status or not _in_its_own_words(error):
                 raise
         return evolve(session, status=status)
 
@@ -174,9 +175,8 @@ class Plivo(Provider):
                 params={"URL": url} if url else None,
             )
         except NotFound as error:
-            # In Plivo's own words: the call, and its recording with it, has ended by itself. A
-            # 404 of something else that answers here says nothing about the call.
-            if not (isinstance(error.body, dict) and "error" in error.body):
+            # The call, and its recording with it, has ended by itself.
+            if not _in_its_own_words(error):
                 raise
         if session.status in (RecordingStatus.AVAILABLE, RecordingStatus.FAILED):
             return session
@@ -275,6 +275,11 @@ class Plivo(Provider):
                 "an answer that is no object", provider=self.name, operation=operation
             )
         return payload
+
+
+def _in_its_own_words(error: ProviderError) -> bool:
+    """Whether Plivo itself refused: a proxy's 404 or redirect says nothing about a call."""
+    return isinstance(error.body, dict) and "error" in error.body
 
 
 def _offsets(

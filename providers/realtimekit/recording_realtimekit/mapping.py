@@ -23,7 +23,7 @@ from recording_core import (
 )
 from recording_core import readers as read
 from recording_core.media_types import FORMATS, base_name, suffix_of
-from recording_core.transport.session import error_class
+from recording_core.transport.answers import error_class
 
 #: https://developers.cloudflare.com/realtime/realtimekit/recording-guide/monitor-status
 #: PAUSED is in every enum of the API and in no table of states.
