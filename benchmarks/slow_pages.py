@@ -20,7 +20,8 @@ def numbered(pages: int) -> LoopbackServer:
 
     @functools.cache
     def body(number: int) -> bytes:
-        return realtimekit_page(ROWS, first=(number - 1) * ROWS, total=pages * ROWS)
+        rows = ROWS if number <= pages else 0
+        return realtimekit_page(rows, first=(number - 1) * ROWS, total=pages * ROWS)
 
     def answer(request: Request) -> Reply:
         time.sleep(LATENCY)

@@ -45,8 +45,11 @@ class Query:
                 return False
             if self.until is not None and when >= self.until:
                 return False
-        if self.target is not None and recording.target not in (None, self.target):
-            return False
+        if self.target is not None and recording.target is not None:
+            # Ids are compared as vendors do, who take a UUID in either case.
+            asked, seen = self.target, recording.target
+            if (asked.kind, asked.id.casefold()) != (seen.kind, seen.id.casefold()):
+                return False
         return self.statuses is None or recording.status in self.statuses
 
 

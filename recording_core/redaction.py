@@ -7,6 +7,7 @@ import operator
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 __all__ = [
     "CREDENTIAL_FIELDS",
@@ -151,6 +152,11 @@ def redact_payload(value: Any) -> Any:
     return {**masked, **changed} if changed else masked
 
 
+def _spelled(value: str) -> set[str]:
+    """A credential as it is, and as URLs and JSON may write it."""
+    return {value, quote(value, safe=""), quote_plus(value), value.replace("/", "\\/")}
+
+
 class Secrets:
     """The credentials of one connection, which no text that leaves it may contain."""
 
@@ -158,16 +164,33 @@ class Secrets:
 
     def __init__(self, values: Iterable[str]) -> None:
         # Short values would mask ordinary words; a credential of under six characters is none.
-        self._values = tuple(sorted({v for v in values if len(v) >= 6}, key=len, reverse=True))
+        spelled = {each for value in values if len(value) >= 6 for each in _spelled(value)}
+        self._values = tuple(sorted(spelled, key=len, reverse=True))
         self._fetched: tuple[str, ...] = ()
 
     def add(self, value: str) -> None:
         """One more that came later, such as a token; the last few of these are remembered."""
         if len(value) >= 6:
-            self._fetched = (value, *self._fetched[:7])
+            self._fetched = (*_spelled(value), *self._fetched[:7])
 
     def redact(self, text: str) -> str:
         return redact_text(text, (*self._fetched, *self._values))
+
+    def echoed_in(self, data: bytes) -> bool:
+        """Whether an answer's bytes hold one of them, so that its values have to be looked at."""
+        return any(value.encode() in data for value in (*self._fetched, *self._values))
+
+    def masked(self, value: Any) -> Any:
+        """A decoded value without them; all else as it is, signed URLs too."""
+        if isinstance(value, str):
+            for secret in (*self._fetched, *self._values):
+                value = value.replace(secret, MASK)
+            return value
+        if isinstance(value, dict):
+            return {self.masked(key): self.masked(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.masked(item) for item in value]
+        return value
 
     def redact_payload(self, value: Any) -> Any:
         """As the function of that name, and our own credentials masked wherever they are echoed."""

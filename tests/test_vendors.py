@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from attrs import frozen
@@ -161,3 +162,22 @@ def assert_bare(stranger: Stranger, emulator: Emulator, what: str) -> None:
         told = repr((request.path, request.query, dict(request.headers), request.body))
         for name, value in emulator.credentials.items():
             assert value not in told, f"{what}: {name} reached the stranger"
+
+
+def test_our_own_credential_that_a_vendor_echoes_is_masked(
+    emulator: Emulator, provider: rec.Provider
+) -> None:
+    """X1: wherever a vendor writes it, and spelled as URLs spell it."""
+    secret = max(emulator.credentials.values(), key=len)
+
+    def echo(request: Request, payload: Any) -> Any:
+        return {**payload, "note": f"signed in with {secret}"} if type(payload) is dict else payload
+
+    emulator.alter = echo
+    try:
+        recording = provider.get(emulator.listed()[0])
+    finally:
+        emulator.alter = None
+    assert secret not in rec.dumps(recording)
+    text = f"{quote(secret, safe='')} and {secret}"
+    assert secret not in provider.transport.secrets.redact(text)

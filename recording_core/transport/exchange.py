@@ -326,10 +326,16 @@ class Transport:
                     **facts,
                 ) from None
             payload = None
-        refused = self._refusal(payload) if isinstance(payload, dict) else Refusal()
+        if not unmasked and self.secrets.echoed_in(body):
+            payload = self.secrets.masked(payload)  # a vendor's echo of our own credential
+        refused = self.refusal_in(payload)
         if 200 <= status < 300 and refused.kind is None and not refused.refused:
             return Answer(status, headers, payload)
         raise self._error(status, headers, refused, request_id, payload, body, facts)
+
+    def refusal_in(self, payload: Any) -> Refusal:
+        """What a decoded body says of an error, in the vendor's own words."""
+        return self._refusal(payload) if isinstance(payload, dict) else Refusal()
 
     def _error(
         self,

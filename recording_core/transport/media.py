@@ -13,9 +13,11 @@ import urllib3
 from attrs import frozen
 from requests.auth import AuthBase
 
+from recording_core import decoding
 from recording_core.errors import (
     AuthenticationFailed,
     ForbiddenHost,
+    MalformedPayload,
     NotFound,
     NotReady,
     ProviderError,
@@ -23,7 +25,7 @@ from recording_core.errors import (
     Rejected,
     Unavailable,
 )
-from recording_core.transport.answers import framing
+from recording_core.transport.answers import Refusal, framing
 from recording_core.transport.deadline import Deadline
 from recording_core.transport.exchange import Transport
 from recording_core.transport.peers import PeerPolicy, is_loopback, matches, origin_of
@@ -36,6 +38,8 @@ __all__ = ["MediaResponse", "MediaTransport"]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_HOPS = 5
+#: As much of an error's body is read.
+_ERROR_BODY = 65536
 _PLAIN = re.compile(r"(?i)http://([^/?#]*?)(?::80|:443)?(?=[/?#]|$)")
 
 
@@ -186,6 +190,10 @@ class MediaTransport:
             )
         if status == 410:
             raise NotFound("the media is gone", **facts)
+        if status == 429 and (refused := self._refused(response)).kind is not None:
+            # From the API's own origin: a limit that waiting does not lift, say.
+            words = self._api.secrets.redact(refused.message or "the vendor refuses the media")
+            raise refused.kind(words, code=refused.code, **facts)
         if status == 429:
             wish = retry_after(response.headers.get("Retry-After"), self._api.clock.now())
             raise RateLimited("too many requests for media", retry_after=wish, **facts)
@@ -193,6 +201,16 @@ class MediaTransport:
             raise NotReady("the vendor has no media to give yet", **facts)
         kind: type[ProviderError] = Unavailable if status >= 500 else Rejected
         raise kind(f"the media host answered HTTP {status}", **facts)
+
+    def _refused(self, response: requests.Response) -> Refusal:
+        """What the API itself says of a refusal; nothing, where another host says it."""
+        if not self._on_api(response.url):
+            return Refusal()
+        try:
+            body = response.raw.read(_ERROR_BODY, decode_content=True)
+            return self._api.refusal_in(decoding.decode(body))
+        except (MalformedPayload, *NETWORK_ERRORS):
+            return Refusal()
 
     # -- addresses -------------------------------------------------------------------------------
 

@@ -286,7 +286,8 @@ def refusal(payload: Mapping[str, Any]) -> Refusal:
     if type(detail) is dict and detail.get("message"):
         message = detail["message"]
     request_id = payload.get("request_id")
-    failed = payload.get("status") == "error" and "error" in payload
+    # An error in a 2xx: no answer that worked has this field.
+    failed = bool(payload.get("error"))
     return Refusal(
         code=_words(code),
         message=_words(message),

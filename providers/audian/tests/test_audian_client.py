@@ -991,3 +991,24 @@ class TestAnswers:
         recording = audian.get(id)
         assert recording.raw["auth_token"] == "***"
         assert "canary" not in f"{recording!r} {rec.dumps(recording)}"
+
+
+def test_a_quota_at_the_download_is_no_rate_and_is_asked_once(tmp_path: Path) -> None:
+    with AudianEmulator() as emulator, emulator.connect() as audian:
+        recording = audian.get(emulator.add())
+        emulator.journal.clear()
+        full = {"error": "quota_exceeded", "message": "Recording storage quota exceeded"}
+        emulator.faults.extend([Reply.json({**full, "code": 429}, 429)] * 9)
+        with pytest.raises(rec.QuotaExceeded) as caught:
+            audian.download(recording, tmp_path)
+        assert caught.value.code == "quota_exceeded"
+        assert len(emulator.requests()) == 1
+
+
+@pytest.mark.parametrize("error", ["not_found", "500", {"code": "invalid_request_error"}])
+def test_an_error_in_a_2xx_is_no_success(error: object) -> None:
+    with AudianEmulator() as emulator, emulator.connect() as audian:
+        recording_id = emulator.add()
+        emulator.faults.append(Reply.json({"error": error, "message": "no"}))
+        with pytest.raises(rec.ProviderError):
+            audian.delete(recording_id)

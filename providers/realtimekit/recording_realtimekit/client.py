@@ -187,7 +187,8 @@ class RealtimeKit(Provider):
                 provider=self.name,
                 operation="list",
             )
-        pages = -(-page.total // size)
+        # Whether the total is true shows at a page that is not full, be it an empty one.
+        pages = page.total // size + 1 if page.total > size else 1
         if pages == 1:
             return evolve(page, next=_beyond(page, base, base, PER_PAGE))
         return evolve(page, more=((base + each, base, size) for each in range(1, pages)))

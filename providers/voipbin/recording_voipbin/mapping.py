@@ -295,4 +295,5 @@ def refusal(payload: Mapping[str, Any]) -> Refusal:
         code=said.get("reason") or said.get("status"),
         message=said.get("message"),
         request_id=said.get("request_id"),
+        refused=True,  # no answer that worked has this field
     )

@@ -9,13 +9,11 @@ from typing import Any
 from attrs import define, field, frozen
 
 from recording_core import (
-    AuthenticationFailed,
     MalformedPayload,
     MediaFile,
-    NotFound,
     PaginationError,
+    ProviderError,
     Recording,
-    Unavailable,
 )
 from recording_voipbin import mapping
 from recording_voipbin.mapping import StoredFile
@@ -26,8 +24,8 @@ __all__ = ["PAGE_SIZE", "Place", "Storage", "following"]
 PAGE_SIZE = 100
 #: So many rows of one microsecond are none of a vendor's: it makes them up, page after page.
 MOST_AT_ONCE = 10 * PAGE_SIZE
-#: Of what these say of storage, recordings are listed all the same.
-_CANNOT_ASK = (AuthenticationFailed, NotFound, Unavailable, MalformedPayload, PaginationError)
+#: Whatever the vendor says of storage, recordings are listed all the same.
+_CANNOT_ASK = (ProviderError,)
 
 
 @frozen

@@ -354,7 +354,7 @@ class TestRefusals:
         }
         seen = mapping.refusal({"error": error})
         assert (seen.code, seen.message) == (error["reason"], error["message"])
-        assert (seen.request_id, seen.kind, seen.refused) == (error["request_id"], None, False)
+        assert (seen.request_id, seen.kind, seen.refused) == (error["request_id"], None, True)
 
     @pytest.mark.parametrize(
         "payload", [{}, {"error": "no"}, {"error": None}, {"error": {"reason": 7, "message": []}}]
