@@ -198,6 +198,10 @@ class _Count:
     ended: bool = False
 
 
+#: The ids of a page's first and last rows, and how many there are.
+_Shape = tuple[str, str, int]
+
+
 @define(eq=False)
 class _Pass:
     """One reading of one window: its pages in order, fetched ahead as far as they are known."""
@@ -205,7 +209,7 @@ class _Pass:
     window: Window
     number: int
     index: int
-    jobs: deque[Future[Page]] = field(factory=deque)
+    jobs: deque[tuple[Any, Future[Page]]] = field(factory=deque)
     known: Iterator[Any] = field(factory=lambda: iter((None,)))
     newest: Future[Page] | None = None
     cursors: set[Any] = field(factory=set)
@@ -220,15 +224,29 @@ class _Pass:
     fresh: int = 0
     known_pages: int = 0
     pages: int = 0
+    by_position: bool = True
     #: nothing tells whether rows moved: neither a total, nor a cursor that holds still
     unproved: bool = False
-    last_page: tuple[str, str, int] | None = None
+    last_page: _Shape | None = None
+    #: the cursors of the first and the newest page that had rows, and what these looked like
+    ends: dict[str, tuple[Any, _Shape]] = field(factory=dict)
+
+    @property
+    def short(self) -> bool:
+        """Fewer rows were shown than the vendor counts."""
+        return self.total is not None and self.rows < self.total
+
+    @property
+    def looks_still(self) -> bool:
+        """Nothing that was seen tells that rows moved, and they may have all the same."""
+        told = self.moved or self.unproved or self.short
+        return self.by_position and self.pages > 1 and not told
 
     def take(self) -> tuple[Any, ...]:
         """The next cursor that is known, in a tuple; empty where there is none (yet)."""
         if self.ended:
             return ()
-        if self.number > 1 and self.jobs and not self.jobs[-1].done():
+        if self.number > 1 and self.jobs and not self.jobs[-1][1].done():
             return ()  # one after the other: then nothing slips by unless the total shrinks
         for cursor in self.known:
             self.cursors.add(cursor)
@@ -252,6 +270,13 @@ class _Pass:
                     "right, and not all"
                 )
             self.known = iter((page.next,))
+
+
+def _shape(page: Page) -> _Shape | None:
+    if not page.recordings:
+        return None
+    size = len(page.recordings) + len(page.unreadable)
+    return page.recordings[0].id, page.recordings[-1].id, size
 
 
 class _Sweep:
@@ -284,13 +309,16 @@ class _Sweep:
                 current = passes[0]
                 self._fill(passes, pool)
                 if current.jobs:
-                    page = current.jobs.popleft().result()
+                    cursor, job = current.jobs.popleft()
+                    page = job.result()
                     # Ahead of the consumer, who may take long over this page's rows.
-                    self._judge(current, page)
+                    self._judge(current, cursor, page)
                     self._held -= 1
                     self._fill(passes, pool)
                     yield from self._rows(current, page)
                     continue
+                if current.number == 1 and current.looks_still:
+                    current.moved = self._slipped(current, pool)
                 passes.popleft()
                 if self._must_repeat(current):
                     passes.append(_Pass(current.window, current.number + 1, number))
@@ -311,12 +339,22 @@ class _Sweep:
                 if not taken:
                     break
                 each.newest = pool.submit(self._fetch, self._query, each.window, taken[0])
-                each.jobs.append(each.newest)
+                each.jobs.append((taken[0], each.newest))
                 self._held += 1
             if self._held >= self._workers:
                 return
 
-    def _judge(self, current: _Pass, page: Page) -> None:
+    def _slipped(self, done: _Pass, pool: ThreadPoolExecutor) -> bool:
+        """Whether the first or the last page looks different now: where one row goes for each that
+        comes, totals stand still, and only this tells."""
+        looks = [
+            (shape, pool.submit(self._fetch, self._query, done.window, cursor))
+            for cursor, shape in done.ends.values()
+        ]
+        self._count.pages += len(looks)
+        return any(_shape(look.result()) != shape for shape, look in looks)
+
+    def _judge(self, current: _Pass, cursor: Any, page: Page) -> None:
         """Count a page, and see whether its window moves, repeats or never ends."""
         self._count.pages += 1
         self._count.unreadable += len(page.unreadable)
@@ -331,7 +369,11 @@ class _Sweep:
                 current.moved = True
                 current.shrunk = current.shrunk or page.total < current.total
             current.total = page.total
-        shape = (page.recordings[0].id, page.recordings[-1].id, size) if page.recordings else None
+        shape = _shape(page)
+        current.by_position = not page.steady
+        if shape is not None:
+            current.ends.setdefault("first", (cursor, shape))
+            current.ends["last"] = (cursor, shape)
         if shape is not None and shape == current.last_page:
             raise PaginationError("the vendor sends the same page again and again")
         current.last_page = shape
@@ -349,7 +391,7 @@ class _Sweep:
     def _end(self, current: _Pass) -> None:
         """No page after this one counts, also of those that are on their way."""
         current.ended = True
-        for job in current.jobs:
+        for _, job in current.jobs:
             job.cancel()
         self._held -= len(current.jobs)
         current.jobs.clear()
@@ -385,13 +427,12 @@ class _Sweep:
 
     def _must_repeat(self, done: _Pass) -> bool:
         """Whether a window is read again: rows moved under us, or were promised and not shown."""
-        short = done.total is not None and done.rows < done.total
         unproved = done.unproved and done.pages > 1
-        if not done.moved and not short and not unproved:
+        if not done.moved and not done.short and not unproved:
             return False
         if done.number > 1 and not done.fresh and not done.shrunk:
             # A whole pass that found nothing new: a fixed point, whatever the vendor counts.
-            if short:
+            if done.short:
                 self._count.errors.append(
                     f"the vendor promised {done.total} recordings and showed {done.rows}"
                 )

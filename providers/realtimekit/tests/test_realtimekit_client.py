@@ -466,16 +466,19 @@ class TestList:
             emulator.largest_page = 50
             with emulator.connect(http=rec.HttpSettings(workers=4)) as kit:
                 get, together = kit.transport.get, threading.Barrier(4)
+                asked: set[int] = {1}
 
                 def meeting(path: str, **more: Any) -> Any:
-                    if more["params"]["page_no"] > 1:
+                    number = more["params"]["page_no"]
+                    if number not in asked:
+                        asked.add(number)
                         together.wait(timeout=10)  # four are on their way, or this breaks
                     return get(path, **more)
 
                 monkeypatch.setattr(kit.transport, "get", meeting)
                 found = [recording.id for recording in kit.list()]
             assert sorted(found) == sorted(emulator.listed())
-            assert len(emulator.requests()) == 9
+            assert len(emulator.requests()) == 9 + 2  # the first and the last, once more
 
     def test_a_full_last_page_is_followed_by_one_that_should_be_empty(
         self, clock: ManualClock
@@ -485,7 +488,8 @@ class TestList:
             emulator.connect() as kit,
         ):
             assert len(list(kit.list())) == 200
-            assert [request.arg("page_no") for request in emulator.requests()] == ["1", "2", "3"]
+            asked = [request.arg("page_no") for request in emulator.requests()]
+            assert (asked[:3], sorted(map(str, asked[3:]))) == (["1", "2", "3"], ["1", "2"])
 
     def test_a_total_that_ends_with_a_full_page_hides_nothing(self, clock: ManualClock) -> None:
         with (
@@ -513,8 +517,9 @@ class TestList:
                 assert [each.id for each in listing] == [each.id for each in everything[:71]]
                 assert listing.coverage.complete
             asked = len(emulator.requests()) - whole
-            # Two pages, the one before the first where pages count from 0, and one fetched ahead.
-            assert asked <= 4, f"{asked} requests, of {whole} for all"
+            # Two pages, the one before the first where pages count from 0, one fetched ahead, and
+            # the first and the last once more.
+            assert asked <= 7, f"{asked} requests, of {whole} for all"
 
     def test_since_and_until_are_exact_at_the_millisecond(
         self, kit: rec.Provider, emulator: RealtimeKitEmulator
