@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Mapping
-from urllib.parse import urlsplit
 
 from attrs import frozen
 
@@ -68,13 +67,13 @@ FORMATS: Mapping[str, MediaFormat] = {
 
 
 def base_name(path_or_url: str) -> str:
-    """The last part of a path or URL; empty for a URL that nobody can parse."""
-    if "://" not in path_or_url:
+    """The last part of a path, or of a URL's path; empty for none. Takes any text."""
+    _, is_url, rest = path_or_url.partition("://")
+    if not is_url:
         return posixpath.basename(path_or_url)
-    try:
-        return posixpath.basename(urlsplit(path_or_url).path)
-    except ValueError:
-        return ""
+    before_query = rest.partition("?")[0].partition("#")[0]
+    _, slash, name = before_query.rpartition("/")
+    return name if slash else ""
 
 
 def suffix_of(path_or_url: str) -> str:
