@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime
 from typing import Any
 
@@ -352,6 +352,7 @@ class _Sweep:
             for cursor, shape in done.ends.values()
         ]
         self._count.pages += len(looks)
+        wait(look for _, look in looks)  # both, also where one fails: nothing is left on its way
         return any(_shape(look.result()) != shape for shape, look in looks)
 
     def _judge(self, current: _Pass, cursor: Any, page: Page) -> None:
