@@ -321,7 +321,8 @@ class Provider(ABC):
         """
         self._must(Operation.GET, self._own(session).target.kind)
         limit = checked_duration(timeout, "timeout")
-        assert limit is not None  # noqa: S101  # a timeout is no option here: only None gives None
+        if limit is None:
+            raise TypeError("timeout must be a timedelta: a wait without a bound may never end")
         end = self.clock.monotonic() + limit.total_seconds()
         pause = _FIRST_LOOK
         while True:

@@ -211,3 +211,14 @@ def test_what_a_list_says_too_little_of_is_got_before_it_is_downloaded(
     (before,) = provider.download(recording, tmp_path)
     (after,) = provider.download(said_less, tmp_path)
     assert (after.path, after.file.format) == (before.path, "wav")
+
+
+@pytest.mark.parametrize("timeout", [None, 60, timedelta(0)])
+def test_a_wait_without_a_bound_is_refused_before_anything_is_asked(
+    timeout: Any, provider: rec.Provider, emulator: PlivoEmulator
+) -> None:
+    session = provider.start(emulator.sessions[0])
+    asked = len(emulator.requests())
+    with pytest.raises((TypeError, ValueError), match="timeout"):
+        provider.wait(session, timeout=timeout)
+    assert len(emulator.requests()) == asked
