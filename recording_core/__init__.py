@@ -43,7 +43,7 @@ if TYPE_CHECKING:
         UnsupportedOperation,
         WebhookRejected,
     )
-    from recording_core.events import RecordingEvent
+    from recording_core.events import EventKind, RecordingEvent, WebhookRequest, event_key, fact_of
     from recording_core.hookspecs import hookimpl
     from recording_core.kinds import FileRole, SessionKind
     from recording_core.listing import Coverage, Listing, Page, Query, Window, read_rows
@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from recording_core.transport.answers import Refusal
     from recording_core.transport.retry import Repeat
     from recording_core.transport.sign_in import HeaderAuth, TokenAuth
+    from recording_core.webhooks.scheme import WebhookScheme
 
 __version__ = "0.1.0"
 
@@ -81,7 +82,7 @@ _WHERE = {
             "PaginationError PluginError ProviderError QuotaExceeded RateLimited RecordingError "
             "Rejected StorageError Truncated Unavailable UnsupportedOperation WebhookRejected"
         ),
-        "events": "RecordingEvent",
+        "events": "EventKind RecordingEvent WebhookRequest event_key fact_of",
         "hookspecs": "hookimpl",
         "listing": "Coverage Listing Page Query Window read_rows",
         "kinds": "FileRole SessionKind",
@@ -99,6 +100,7 @@ _WHERE = {
         "transport.retry": "Repeat",
         "transport.answers": "Refusal",
         "transport.sign_in": "HeaderAuth TokenAuth",
+        "webhooks.scheme": "WebhookScheme",
     }.items()
     for name in names.split()
 }
@@ -114,6 +116,7 @@ __all__ = [
     "Copy",
     "Coverage",
     "DownloadError",
+    "EventKind",
     "FileRole",
     "ForbiddenHost",
     "HeaderAuth",
@@ -156,6 +159,8 @@ __all__ = [
     "Unavailable",
     "UnsupportedOperation",
     "WebhookRejected",
+    "WebhookRequest",
+    "WebhookScheme",
     "Window",
     "__version__",
     "call",
@@ -163,6 +168,8 @@ __all__ = [
     "conference",
     "connect",
     "dumps",
+    "event_key",
+    "fact_of",
     "hookimpl",
     "loads",
     "meeting",

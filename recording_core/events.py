@@ -2,29 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
+from urllib.parse import quote
 
 from attrs import field, frozen
 
 from recording_core.models import CommunicationSession, Recording
+from recording_core.redaction import redact_url
 from recording_core.status import RecordingStatus
 
-__all__ = ["RecordingEvent"]
+__all__ = ["LASTING", "EventKind", "RecordingEvent", "WebhookRequest", "event_key", "fact_of"]
+
+
+class EventKind(StrEnum):
+    """The fact that an event tells of."""
+
+    STARTED = "started"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    STOPPED = "stopped"
+    AVAILABLE = "available"
+    FAILED = "failed"
+    EMPTY = "empty"
+    EXPIRED = "expired"
+    DELETED = "deleted"
+    #: something else about a recording, such as its transcript, or a word that we don't know
+    UPDATED = "updated"
+
+
+#: What a recording's status proves to have happened, whoever tells of it: callback, poll, listing.
+_FACT_OF: Mapping[RecordingStatus, EventKind] = MappingProxyType(
+    {
+        RecordingStatus.RECORDING: EventKind.STARTED,
+        RecordingStatus.PAUSED: EventKind.STARTED,
+        RecordingStatus.STOPPING: EventKind.STOPPED,
+        RecordingStatus.PROCESSING: EventKind.STOPPED,
+        RecordingStatus.AVAILABLE: EventKind.AVAILABLE,
+        RecordingStatus.FAILED: EventKind.FAILED,
+        RecordingStatus.EMPTY: EventKind.EMPTY,
+        RecordingStatus.EXPIRED: EventKind.EXPIRED,
+        RecordingStatus.DELETED: EventKind.DELETED,
+    }
+)
+
+#: Facts that hold from then on and happen once; a pause may come again.
+LASTING = frozenset(_FACT_OF.values())
+
+
+def fact_of(status: RecordingStatus) -> EventKind | None:
+    """The lasting fact that a status proves; None for `pending` and `unknown`, which prove none."""
+    return _FACT_OF.get(status)
+
+
+def event_key(
+    provider: str, account: str, recording_id: str | None, kind: EventKind, occasion: str = ""
+) -> str:
+    """What names a fact: the same however often and in whatever wrapping it comes.
+
+    `occasion` tells one pause, resume or update from the next, out of what the vendor signed (its
+    time, its sequence number, a digest); for a lasting fact it is left out.
+    """
+    parts = [provider, account, recording_id or "", kind.value]
+    if kind not in LASTING:
+        parts.append(occasion)
+    return "/".join(quote(part, safe=":-_.") for part in parts)
 
 
 @frozen
 class RecordingEvent:
     """A verified callback, normalised. `key` is the same for the same lasting fact.
 
-    `trusted` is False where the vendor's signature leaves room for another meaning; `replayed`
-    says that the same key was announced before.
+    `trusted` is False where the vendor's signature leaves room for another meaning:
+    `provider.confirm(event)` reads the recording anew. `replayed` says that the same key was
+    announced before. `delivery_id` is the vendor's name of this delivery, which is not signed.
     """
 
     provider: str
     account: str
-    kind: str
+    kind: EventKind
     recording_id: str | None
     target: CommunicationSession | None
     recording: Recording | None
@@ -35,3 +94,43 @@ class RecordingEvent:
     trusted: bool = True
     replayed: bool = False
     raw: Mapping[str, Any] = field(factory=dict, repr=False, eq=False)
+
+
+def _headers(given: Mapping[Any, Any] | Iterable[tuple[Any, Any]]) -> tuple[tuple[str, str], ...]:
+    """Pairs of text, whatever a framework hands over: lists, bytes, repeated names, odd case."""
+    pairs = given.items() if isinstance(given, Mapping) else given
+    flat: list[tuple[str, str]] = []
+    for name, value in pairs:
+        for each in value if isinstance(value, list | tuple) else (value,):
+            flat.append((_text(name).lower(), _text(each)))
+    return tuple(flat)
+
+
+def _text(value: object) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes | bytearray) else str(value)
+
+
+def _body(given: bytes | bytearray | memoryview) -> bytes:
+    if isinstance(given, str):
+        raise TypeError("the body must be the raw bytes as they came, not text: those are signed")
+    return bytes(given)
+
+
+@frozen
+class WebhookRequest:
+    """One callback as it came: what a framework received, before anybody parsed it.
+
+    `url` is the public URL that is configured at the vendor, which vendors sign: never what a
+    `Host` header says. `headers` is a mapping or pairs, in any case; `body` the raw bytes.
+    """
+
+    method: str
+    url: str = field(repr=redact_url)
+    headers: tuple[tuple[str, str], ...] = field(converter=_headers, repr=False, default=())
+    body: bytes = field(converter=_body, repr=False, default=b"")
+
+    def header(self, name: str) -> str | None:
+        """The header of that name in any case; repeated ones joined by commas (RFC 9110, 5.3)."""
+        wanted = name.lower()
+        found = [value for each, value in self.headers if each == wanted]
+        return ", ".join(found) if found else None

@@ -16,10 +16,19 @@ VENDORS = sorted(path.name for path in (ROOT / "providers").iterdir() if path.is
 FLOORS = (
     {"status", "kinds", "redaction", "errors", "clock"},
     {"models", "events", "capabilities", "media_types"},
-    {"decoding", "serialize", "readers", "hookspecs", "plugins", "naming", "arguments"},
+    {
+        "decoding",
+        "serialize",
+        "readers",
+        "hookspecs",
+        "plugins",
+        "naming",
+        "arguments",
+        "row_schema",
+    },
     {"transport"},
-    {"connection", "listing", "download", "provider", "recorder"},
-    {"testing"},
+    {"connection", "listing", "download", "provider", "recorder", "webhooks"},
+    {"testing", "reporting"},
     {"cli"},
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
