@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 from recording_core.errors import MalformedPayload
@@ -28,7 +29,9 @@ _TOO_SMALL = -(1 << 63)
 #: As many levels are refused: who handles the value next may need a frame or two for each, and
 #: vendors nest under ten.
 _DEEPEST = 100
-_SCALARS = frozenset({bool, int, type(None)})
+#: No value of these types is wrong; the accelerated decoder's integers are within 64 bits, too.
+_SOUND: frozenset[type] = frozenset({bool, type(None)})
+_SOUND_ACCELERATED = _SOUND | {int}
 
 
 def decode(data: bytes) -> Any:
@@ -40,7 +43,7 @@ def decode(data: bytes) -> Any:
     if _accelerated is None:
         return decode_plain(data)
     try:
-        return _judged(_accelerated(data), masked=True)
+        return _judged(_accelerated(data), masked=True, sound=_SOUND_ACCELERATED)
     except (ValueError, RecursionError) as error:
         raise MalformedPayload(f"not JSON: {_reason(error)}") from None
 
@@ -60,31 +63,34 @@ def decode_plain(data: bytes, *, masked: bool = True) -> Any:
         raise MalformedPayload(f"not JSON: {_reason(error)}") from None
 
 
-def _judged(value: Any, *, masked: bool) -> Any:
-    """A value just decoded, each container once, level by level: depth, floats, credentials.
+def _judged(value: Any, *, masked: bool, sound: frozenset[type] = _SOUND) -> Any:
+    """A value just decoded, each container once, level by level: depth, numbers, credentials.
 
-    For every row of every page: its speed is measured (docs/performance.md).
+    `sound` are the types whose values need no look. This runs for every row of every page: its
+    speed is measured (docs/performance.md).
     """
-    if type(value) is float:
-        _check_range(value)
-    level = [value] if type(value) in (dict, list) else []
-    for _ in range(_DEEPEST):
-        if not level:
+    objects: list[Any] = []
+    arrays: list[Any] = [[value]]
+    for _ in range(_DEEPEST + 1):
+        if not objects and not arrays:
             return value
-        inner: list[Any] = []
-        for each in level:
-            keyed = type(each) is dict
-            for item in each.values() if keyed else each:
-                kind = type(item)
-                if kind is str or kind in _SCALARS:
-                    continue
-                if kind is float:
-                    _check_range(item)
-                else:
-                    inner.append(item)
-            if masked and keyed and not CREDENTIAL_KEYS.isdisjoint(each):
+        # A credential's key is rare: one look at all keys of a level, then at each object.
+        if masked and not CREDENTIAL_KEYS.isdisjoint(chain.from_iterable(objects)):
+            for each in objects:
                 each.update(redact_object(each))
-        level = inner
+        items = chain(chain.from_iterable(map(dict.values, objects)), chain.from_iterable(arrays))
+        objects, arrays = [], []
+        for item in items:
+            kind = type(item)
+            if kind is str or kind in sound:
+                continue
+            if kind is dict:
+                objects.append(item)
+            elif kind is list:
+                arrays.append(item)
+            # A float of exactly the bound may have been an integer beyond it.
+            elif not _TOO_SMALL < item < _TOO_LARGE and (kind is float or item != _TOO_SMALL):
+                raise ValueError("number out of range")
     raise RecursionError
 
 
@@ -99,23 +105,8 @@ def _reason(error: Exception) -> str:
     return "a number out of range"
 
 
-def _check_range(value: float) -> None:
-    if not _TOO_SMALL < value < _TOO_LARGE:
-        raise ValueError("number out of range")
-
-
-def _integer(digits: str) -> int:
-    if len(digits) < 19:
-        return int(digits)
-    # Python refuses to read thousands of digits, with another error than ours.
-    value = int(digits) if len(digits) <= 20 else _TOO_LARGE
-    if not _TOO_SMALL <= value < _TOO_LARGE:
-        raise ValueError("number out of range")
-    return value
-
-
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
 
 
-_DECODER = json.JSONDecoder(parse_int=_integer, parse_constant=_no_constant)
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)

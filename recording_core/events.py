@@ -110,8 +110,8 @@ def _text(value: object) -> str:
     return value.decode("latin-1") if isinstance(value, bytes | bytearray) else str(value)
 
 
-def _body(given: bytes | bytearray | memoryview) -> bytes:
-    if isinstance(given, str):
+def _body(given: Any) -> bytes:
+    if not isinstance(given, bytes | bytearray | memoryview):
         raise TypeError("the body must be the raw bytes as they came, not text: those are signed")
     return bytes(given)
 

@@ -6,6 +6,7 @@ at a time; this module fetches ahead, decides, deduplicates, and reads again wha
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -18,7 +19,7 @@ from recording_core.errors import MalformedPayload, PaginationError, RecordingEr
 from recording_core.models import CommunicationSession, Recording
 from recording_core.status import RecordingStatus
 
-__all__ = ["Coverage", "Listing", "Page", "Query", "Window", "read_rows"]
+__all__ = ["Coverage", "Listing", "Page", "Query", "Rows", "Window", "read_rows"]
 
 #: Empty pages in a row that a vendor may send before we call it endless.
 _EMPTY_PAGES = 3
@@ -61,9 +62,64 @@ class Window:
     until: datetime | None = None
 
 
+class Rows:
+    """A page's rows, read when somebody first looks at them: the next page is asked for before.
+
+    `recordings` are those that could be read, `unreadable` says why each of the others could not.
+    """
+
+    def __init__(
+        self, raw: Sequence[Any], read: Callable[[Mapping[str, Any]], Recording] | None = None
+    ) -> None:
+        self._raw = raw
+        self._read = read
+
+    def __len__(self) -> int:
+        return len(self._raw)
+
+    @property
+    def recordings(self) -> Sequence[Recording]:
+        return self._found[0]
+
+    @property
+    def unreadable(self) -> Sequence[str]:
+        return self._found[1]
+
+    def each(self, change: Callable[[Recording], Recording]) -> Rows:
+        """The same rows, each recording changed when it is read."""
+        read = self._read
+        if read is None:
+            return Rows([change(recording) for recording in self._raw])
+        return Rows(self._raw, lambda row: change(read(row)))
+
+    @functools.cached_property
+    def _found(self) -> tuple[Sequence[Recording], Sequence[str]]:
+        if self._read is None:
+            return self._raw, ()
+        recordings: list[Recording] = []
+        reasons: list[str] = []
+        for index, row in enumerate(self._raw):
+            try:
+                if type(row) is not dict:
+                    raise MalformedPayload("not an object")
+                recordings.append(self._read(row))
+            except MalformedPayload as error:
+                reasons.append(f"row {index}: {error.message}")
+        return recordings, reasons
+
+
+def read_rows(raw: Sequence[Any], read: Callable[[Mapping[str, Any]], Recording]) -> Rows:
+    """A page's JSON rows, each to be read by itself: one that cannot be costs itself alone."""
+    return Rows(raw, read)
+
+
+def _rows(given: Rows | Sequence[Recording]) -> Rows:
+    return given if isinstance(given, Rows) else Rows(given)
+
+
 @frozen
 class Page:
-    """One page as a provider read it.
+    """One page as a provider read it: `rows` as `read_rows` answers, or recordings.
 
     `next` is the cursor of the page after this one. `more`, where a first page tells them, are the
     cursors of all pages after it, so that they can be fetched at once; the last of them is asked
@@ -72,7 +128,8 @@ class Page:
     went wrong beside the rows, and made what is said of them less sure.
     """
 
-    recordings: Sequence[Recording]
+    rows: Rows = field(converter=_rows)
+    #: rows that the provider itself could not read, beside those of `rows`
     unreadable: tuple[str, ...] = ()
     total: int | None = None
     next: Any = None
@@ -81,6 +138,11 @@ class Page:
     errors: tuple[str, ...] = ()
     #: the cursor names a row, not a position: what comes or goes meanwhile moves nothing
     steady: bool = False
+
+    @property
+    def size(self) -> int:
+        """How many rows the vendor sent, readable or not."""
+        return len(self.rows) + len(self.unreadable)
 
 
 @frozen
@@ -104,22 +166,6 @@ class Coverage:
     errors: tuple[str, ...] = ()
     complete: bool = False
     blind: tuple[str, ...] = ()
-
-
-def read_rows(
-    rows: Iterable[Any], read: Callable[[Mapping[str, Any]], Recording]
-) -> tuple[list[Recording], tuple[str, ...]]:
-    """Map a page's rows; one that cannot be read costs itself alone. (recordings, reasons)"""
-    recordings: list[Recording] = []
-    reasons: list[str] = []
-    for index, row in enumerate(rows):
-        try:
-            if type(row) is not dict:
-                raise MalformedPayload("not an object")
-            recordings.append(read(row))
-        except MalformedPayload as error:
-            reasons.append(f"row {index}: {error.message}")
-    return recordings, tuple(reasons)
 
 
 class Listing:
@@ -273,10 +319,8 @@ class _Pass:
 
 
 def _shape(page: Page) -> _Shape | None:
-    if not page.recordings:
-        return None
-    size = len(page.recordings) + len(page.unreadable)
-    return page.recordings[0].id, page.recordings[-1].id, size
+    recordings = page.rows.recordings
+    return (recordings[0].id, recordings[-1].id, page.size) if recordings else None
 
 
 class _Sweep:
@@ -311,11 +355,12 @@ class _Sweep:
                 if current.jobs:
                     cursor, job = current.jobs.popleft()
                     page = job.result()
-                    # Ahead of the consumer, who may take long over this page's rows.
-                    self._judge(current, cursor, page)
+                    # Ahead of the consumer, who may take long over this page's rows, and ahead
+                    # of ourselves, who have yet to read them.
+                    self._judge(current, page)
                     self._held -= 1
                     self._fill(passes, pool)
-                    yield from self._rows(current, page)
+                    yield from self._rows(current, cursor, page)
                     continue
                 if current.number == 1 and current.looks_still:
                     current.moved = self._slipped(current, pool)
@@ -355,13 +400,12 @@ class _Sweep:
         wait(look for _, look in looks)  # both, also where one fails: nothing is left on its way
         return any(_shape(look.result()) != shape for shape, look in looks)
 
-    def _judge(self, current: _Pass, cursor: Any, page: Page) -> None:
-        """Count a page, and see whether its window moves, repeats or never ends."""
+    def _judge(self, current: _Pass, page: Page) -> None:
+        """Count a page, and see whether its window moves or never ends."""
         self._count.pages += 1
-        self._count.unreadable += len(page.unreadable)
         # The same thing goes wrong page after page, and is said once.
         self._count.errors += [each for each in page.errors if each not in self._count.errors]
-        size = len(page.recordings) + len(page.unreadable)
+        size = page.size
         current.rows += size
         current.pages += 1
         current.unproved = current.unproved or (page.total is None and not page.steady)
@@ -370,14 +414,7 @@ class _Sweep:
                 current.moved = True
                 current.shrunk = current.shrunk or page.total < current.total
             current.total = page.total
-        shape = _shape(page)
         current.by_position = not page.steady
-        if shape is not None:
-            current.ends.setdefault("first", (cursor, shape))
-            current.ends["last"] = (cursor, shape)
-        if shape is not None and shape == current.last_page:
-            raise PaginationError("the vendor sends the same page again and again")
-        current.last_page = shape
         current.empty = 0 if size else current.empty + 1
         if page.last:
             current.total = None  # it counts what lies beyond, too
@@ -397,9 +434,19 @@ class _Sweep:
         self._held -= len(current.jobs)
         current.jobs.clear()
 
-    def _rows(self, current: _Pass, page: Page) -> Iterator[Recording]:
+    def _rows(self, current: _Pass, cursor: Any, page: Page) -> Iterator[Recording]:
+        """Read a page's rows and yield those that are wanted and new; see whether they repeat."""
+        recordings = page.rows.recordings
+        self._count.unreadable += len(page.rows.unreadable) + len(page.unreadable)
+        shape = _shape(page)
+        if shape is not None:
+            current.ends.setdefault("first", (cursor, shape))
+            current.ends["last"] = (cursor, shape)
+            if shape == current.last_page:
+                raise PaginationError("the vendor sends the same page again and again")
+        current.last_page = shape
         known = 0
-        for recording in page.recordings:
+        for recording in recordings:
             before = self._seen.get(recording.id)
             self._seen[recording.id] = current.index
             if before is not None:
@@ -419,8 +466,8 @@ class _Sweep:
                 if current.number > 1:
                     self._count.late += 1
                 yield recording
-        if page.recordings:
-            current.known_pages = current.known_pages + 1 if known == len(page.recordings) else 0
+        if recordings:
+            current.known_pages = current.known_pages + 1 if known == len(recordings) else 0
         if current.known_pages >= _KNOWN_PAGES:
             raise PaginationError(
                 f"{_KNOWN_PAGES} pages in a row repeat what was on pages before them"

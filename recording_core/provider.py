@@ -442,11 +442,10 @@ class Provider(ABC):
     def _read_page(self, query: Query, window: Window, cursor: Any) -> Page:
         with self._naming(Operation.LIST):
             page = self._page(query, window, cursor)
-        if query.target is None:
+        target = query.target
+        if target is None:
             return page
-        return evolve(
-            page, recordings=[_with_target(each, query.target) for each in page.recordings]
-        )
+        return evolve(page, rows=page.rows.each(lambda found: _with_target(found, target)))
 
     def _fetchable(
         self,

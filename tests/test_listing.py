@@ -191,8 +191,8 @@ def test_a_row_that_cannot_be_read_costs_itself_alone() -> None:
         return Recording("vendor", "default", payload["id"])
 
     def fetch(query: Query, window: Window, cursor: Any) -> Page:
-        recordings, unreadable = read_rows([{"id": "a"}, {}, "text", None, {"id": "b"}], read)
-        return Page(recordings, unreadable, total=5)
+        rows = read_rows([{"id": "a"}, {}, "text", None, {"id": "b"}], read)
+        return Page(rows, total=5)
 
     found = listing(fetch)
     assert ids(found) == ["a", "b"]

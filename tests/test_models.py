@@ -37,7 +37,7 @@ VALUES = [
     rec.RecordingEvent(
         provider="vendor",
         account="default",
-        kind="available",
+        kind=rec.EventKind.AVAILABLE,
         recording_id="r1",
         target=None,
         recording=RECORDING,

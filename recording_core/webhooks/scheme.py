@@ -1,4 +1,4 @@
-"""How does one vendor sign its callbacks, and what do they say? What a provider's webhooks answer."""
+"""How does a vendor sign its callbacks, and what do they say? The answers of its scheme."""
 
 from __future__ import annotations
 

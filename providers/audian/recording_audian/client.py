@@ -197,13 +197,11 @@ class Audian(Provider):
             params["call_id"] = query.target.id
         answer = self.transport.get(_recordings_path(query.target), operation="list", params=params)
         page = mapping.rows(answer.payload, offset)
-        recordings, unreadable = read_rows(page.rows, self._read)
         after = offset + page.step if page.more and page.step else None
         total = page.total or 0
         many = cursor is None and after is not None and total > page.step
         return Page(
-            recordings,
-            unreadable,
+            read_rows(page.rows, self._read),
             total=page.total,
             next=after,
             more=range(page.step, total, page.step) if many else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -229,16 +229,10 @@ class Plivo(Provider):
             raise MalformedPayload(
                 f"a list without {path}", path=path, provider=self.name, operation="list"
             )
-        recordings, unreadable = read_rows(rows, self._read)
-        if query.target is not None and query.target.kind is SessionKind.MEETING:
-            # What a multiparty call's row calls itself is not documented: its filter's word counts.
-            meeting = query.target
-            recordings = [evolve(each, kind=meeting.kind, target=meeting) for each in recordings]
         total = read.count(meta.get("total_count"), "meta.total_count")
         after = self._next(meta)
         return Page(
-            recordings,
-            unreadable,
+            read_rows(rows, self._reader(query.target)),
             total=total,
             next=after,
             more=_offsets(after, total, len(rows)) if cursor is None and after else None,
@@ -268,6 +262,14 @@ class Plivo(Provider):
 
     def _read(self, row: Mapping[str, Any]) -> Recording:
         return mapping.recording(row, self.account)
+
+    def _reader(
+        self, target: CommunicationSession | None
+    ) -> Callable[[Mapping[str, Any]], Recording]:
+        """What a multiparty call's row calls itself is not documented: its filter's word counts."""
+        if target is None or target.kind is not SessionKind.MEETING:
+            return self._read
+        return lambda row: evolve(self._read(row), kind=target.kind, target=target)
 
     def _object(self, payload: Any, operation: str) -> Mapping[str, Any]:
         if not isinstance(payload, dict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -211,12 +211,11 @@ class RealtimeKit(Provider):
                 "a list without data", path="data", provider=self.name, operation="list"
             )
         paging = read.obj(payload.get("paging"), "paging") or {}
-        recordings, unreadable = read_rows(rows, self._read)
+        unread = read_rows(rows, self._read)
         page = Page(
-            recordings,
-            unreadable,
+            unread,
             total=read.count(paging.get("total_count"), "paging.total_count"),
-            last=_reaches_before(query, recordings),
+            last=query.since is not None and _reaches_before(query.since, unread.recordings),
         )
         return page, read.count(paging.get("start_offset"), "paging.start_offset"), len(rows)
 
@@ -232,18 +231,16 @@ class RealtimeKit(Provider):
 
 def _beyond(page: Page, number: int, base: int, size: int) -> tuple[int, int, int] | None:
     """The page after a full one that the total calls the last: it should be empty."""
-    full = len(page.recordings) + len(page.unreadable) >= size
+    full = page.size >= size
     reached = page.total is None or (number - base + 1) * size >= page.total
     return (number + 1, base, size) if full and reached else None
 
 
-def _reaches_before(query: Query, recordings: Sequence[Recording]) -> bool:
+def _reaches_before(since: datetime, recordings: Sequence[Recording]) -> bool:
     """Whether the sweep may end here: at a row before `since`, in a page that really descends."""
-    if query.since is None:
-        return False
     times = [when for each in recordings if (when := each.created_at or each.started_at)]
     descends = all(a >= b for a, b in itertools.pairwise(times))
-    return descends and bool(times) and times[-1] < query.since
+    return descends and bool(times) and times[-1] < since
 
 
 def _start_body(request: StartRequest) -> dict[str, Any]:

@@ -241,12 +241,12 @@ class VoIPBin(Provider):
             cursor = _Cursor(Place(window.until), self._storage(start, "list"))
         rows, after = self._rows("recordings", cursor.place, "list")
         inside = [row for row in rows if not _is_before(window.since, row)]
-        recordings, unreadable = read_rows(inside, self._read)
-        joined, errors = self._joined(recordings, cursor.storage)
+        read = read_rows(inside, self._read)
+        joined, errors = self._joined(read.recordings, cursor.storage)
         last = after is None or len(inside) < len(rows)
         return Page(
             joined,
-            unreadable,
+            tuple(read.unreadable),
             next=evolve(cursor, place=after) if after is not None else None,
             last=last,
             errors=errors,

@@ -92,9 +92,8 @@ class AcmeVoice(Provider):
         total = read.count(_object(payload).get("total"), "total")
         if rows is None or total is None:
             raise MalformedPayload("a list without recordings or total")
-        recordings, unreadable = read_rows(rows, self._read)
         next_page = read.text(payload.get("next_page"), "next_page")
-        return Page(recordings, unreadable, total=total, next=next_page)
+        return Page(read_rows(rows, self._read), total=total, next=next_page)
 
     def _get(self, recording_id: str, target: CommunicationSession | None) -> Recording:
         path = f"recordings/{quote(recording_id, safe='')}"
