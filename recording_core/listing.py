@@ -7,6 +7,7 @@ at a time; this module fetches ahead, decides, deduplicates, and reads again wha
 from __future__ import annotations
 
 import functools
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -27,6 +28,8 @@ _EMPTY_PAGES = 3
 _KNOWN_PAGES = 50
 #: How often a window whose rows move is read again before we say that it never held still.
 _PASSES = 6
+#: How long we wait at most for a worker to begin, in seconds; it takes a hundredth of that.
+_HEAD_START = 0.01
 
 
 @frozen
@@ -383,17 +386,33 @@ class _Sweep:
                 taken = each.take()
                 if not taken:
                     break
-                each.newest = pool.submit(self._fetch, self._query, each.window, taken[0])
+                each.newest = self._ask(pool, each.window, taken[0])
                 each.jobs.append((taken[0], each.newest))
                 self._held += 1
             if self._held >= self._workers:
                 return
 
+    def _ask(self, pool: ThreadPoolExecutor, window: Window, cursor: Any) -> Future[Page]:
+        """Fetch one page in a worker, whose request leaves before we go on.
+
+        Reading rows keeps the interpreter busy, which hands itself over every 5 ms only: without
+        the head start that much is added to each page of a cursor.
+        """
+        begun = threading.Event()
+
+        def fetch() -> Page:
+            begun.set()
+            return self._fetch(self._query, window, cursor)
+
+        job = pool.submit(fetch)
+        begun.wait(_HEAD_START)
+        return job
+
     def _slipped(self, done: _Pass, pool: ThreadPoolExecutor) -> bool:
         """Whether the first or the last page looks different now: where one row goes for each that
         comes, totals stand still, and only this tells."""
         looks = [
-            (shape, pool.submit(self._fetch, self._query, done.window, cursor))
+            (shape, self._ask(pool, done.window, cursor))
             for cursor, shape in done.ends.values()
         ]
         self._count.pages += len(looks)
