@@ -231,7 +231,7 @@ class Listing:
         return f"<Listing {self.query} seen={self._count.seen}>"
 
 
-@define
+@define(eq=False, repr=False)
 class _Count:
     """The numbers of one sweep as it goes."""
 
@@ -251,7 +251,7 @@ class _Count:
 _Shape = tuple[str, str, int]
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class _Pass:
     """One reading of one window: its pages in order, fetched ahead as far as they are known."""
 
@@ -412,8 +412,7 @@ class _Sweep:
         """Whether the first or the last page looks different now: where one row goes for each that
         comes, totals stand still, and only this tells."""
         looks = [
-            (shape, self._ask(pool, done.window, cursor))
-            for cursor, shape in done.ends.values()
+            (shape, self._ask(pool, done.window, cursor)) for cursor, shape in done.ends.values()
         ]
         self._count.pages += len(looks)
         wait(look for _, look in looks)  # both, also where one fails: nothing is left on its way

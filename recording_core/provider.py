@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from abc import ABC, abstractmethod
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from attrs import evolve, field, frozen
 from requests.auth import AuthBase
@@ -32,7 +33,6 @@ from recording_core.arguments import (
 from recording_core.capabilities import Operation
 from recording_core.clock import Clock
 from recording_core.connection import Connection
-from recording_core.download import fetch_file
 from recording_core.errors import (
     AuthenticationFailed,
     ConfigurationError,
@@ -66,8 +66,10 @@ from recording_core.status import FINAL, RecordingStatus
 from recording_core.transport.answers import Refusal
 from recording_core.transport.deadline import Deadline
 from recording_core.transport.exchange import Transport
-from recording_core.transport.media import MediaTransport
 from recording_core.transport.settings import HttpSettings
+
+if TYPE_CHECKING:
+    from recording_core.transport.media import MediaTransport
 
 __all__ = ["Provider", "StartRequest", "connect"]
 
@@ -148,7 +150,13 @@ class Provider(ABC):
             burst=self.burst,
             refusal=self._refusal,
         )
-        self.media = MediaTransport(
+
+    @functools.cached_property
+    def media(self) -> MediaTransport:
+        """The way to media, for which its modules are imported at the first download."""
+        from recording_core.transport.media import MediaTransport
+
+        return MediaTransport(
             self.transport,
             vendor_hosts=self.info.media_hosts,
             credential_hosts=self.credential_hosts,
@@ -418,7 +426,8 @@ class Provider(ABC):
 
     def close(self) -> None:
         """Close the connections that are kept alive."""
-        self.media.close()
+        if "media" in self.__dict__:
+            self.media.close()
         self.transport.close()
 
     # -- below the verbs -------------------------------------------------------------------------
@@ -533,6 +542,8 @@ class Provider(ABC):
     def _fetch(
         self, file: MediaFile, path: Path, deadline: Deadline, facts: Mapping[str, str]
     ) -> Any:
+        from recording_core.download import fetch_file
+
         return fetch_file(
             self.media,
             file,
