@@ -172,7 +172,7 @@ def pages_of(way: Callable[[], Any], pages: int = 50) -> Callable[[], None]:
 
 def main() -> list[Row]:
     """The rows of the table."""
-    assert decoding.ACCELERATED, "install the extra: pip install recording-core[speed]"
+    assert decoding.accelerated(), "install the extra: pip install recording-core[speed]"
     way = cloudflare_way()
     assert len(way() or ()) == len(ours(decoding.decode_plain)) == len(pydantic_way()) == 100
     plain, fast = (lambda: ours(decoding.decode_plain)), (lambda: ours(decoding.decode))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from itertools import chain
@@ -10,16 +11,7 @@ from typing import Any
 from recording_core.errors import MalformedPayload
 from recording_core.redaction import CREDENTIAL_KEYS, redact_object
 
-_accelerated: Callable[[bytes], Any] | None
-try:
-    from orjson import loads as _accelerated
-except ImportError:  # the extra `speed` is not installed
-    _accelerated = None
-
-__all__ = ["ACCELERATED", "decode", "decode_plain"]
-
-#: Whether the extra `speed` is at work.
-ACCELERATED = _accelerated is not None
+__all__ = ["accelerated", "decode", "decode_plain"]
 
 #: What both decoders refuse from, for integers and floats alike: the accelerated one reads
 #: integers over 64 bits as floats, without a word.
@@ -34,16 +26,27 @@ _SOUND: frozenset[type] = frozenset({bool, type(None)})
 _SOUND_ACCELERATED = _SOUND | {int}
 
 
+@functools.cache
+def accelerated() -> Callable[[bytes], Any] | None:
+    """The extra `speed` at work, imported at the first answer; None where it is not installed."""
+    try:
+        from orjson import loads
+    except ImportError:
+        return None
+    return loads
+
+
 def decode(data: bytes) -> Any:
     """Bytes of UTF-8 JSON as Python values, credential fields masked.
 
     Refused: NaN, infinities, numbers over 64 bits, lone surrogates, nesting of a hundred levels and
     more. Of duplicate keys the last wins. Raises `MalformedPayload`, which never quotes the data.
     """
-    if _accelerated is None:
+    loads = accelerated()
+    if loads is None:
         return decode_plain(data)
     try:
-        return _judged(_accelerated(data), masked=True, sound=_SOUND_ACCELERATED)
+        return _judged(loads(data), masked=True, sound=_SOUND_ACCELERATED)
     except (ValueError, RecursionError) as error:
         raise MalformedPayload(f"not JSON: {_reason(error)}") from None
 

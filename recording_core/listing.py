@@ -120,7 +120,7 @@ def _rows(given: Rows | Sequence[Recording]) -> Rows:
     return given if isinstance(given, Rows) else Rows(given)
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Page:
     """One page as a provider read it: `rows` as `read_rows` answers, or recordings.
 

@@ -60,7 +60,6 @@ from recording_core.models import (
     RecordingSession,
     check_id,
 )
-from recording_core.naming import file_name
 from recording_core.recorder import Recorder
 from recording_core.status import FINAL, RecordingStatus
 from recording_core.transport.answers import Refusal
@@ -487,6 +486,8 @@ class Provider(ABC):
         directory: Path,
         deadline: Deadline,
     ) -> tuple[Copy, ...]:
+        from recording_core.naming import file_name
+
         if not recording.files:
             raise UnsupportedOperation(
                 f"recording {recording.id} at {self.info.label} has no file that its API gives "

@@ -82,7 +82,7 @@ class Refusal:
     refused: bool = False
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Answer:
     """A 2xx answer. `payload` is its JSON with credential fields masked, None for an empty body."""
 

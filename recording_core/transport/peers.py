@@ -87,7 +87,7 @@ def is_public(address: Address) -> bool:
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class PeerPolicy:
     """From where one connection's media may come."""
 
