@@ -187,7 +187,12 @@ class Unavailable(ProviderError):
     """No answer in time, or the vendor's own fault; later may work.
 
     A pause, resume, stop or delete may have happened all the same, and may be repeated.
+    `retry_after` is the vendor's wish as a `timedelta`, if it said one.
     """
+
+    def __init__(self, message: str, *, retry_after: timedelta | None = None, **facts: Any) -> None:
+        self.retry_after = retry_after
+        super().__init__(message, **facts)
 
 
 class OutcomeUnknown(ProviderError):

@@ -560,7 +560,8 @@ class Provider(ABC):
         if self.info.can(operation, kind):
             return
         kinds = [each for each in SessionKind if self.info.can(operation, each)]
-        what = f"{operation} a {kind}'s recording" if kind else f"{operation} recordings"
+        verb = "find active" if operation is Operation.ACTIVE else operation
+        what = f"{verb} recordings of a {kind}" if kind else f"{verb} recordings"
         only = f"; it can for: {', '.join(kinds)}" if kinds else ""
         raise UnsupportedOperation(f"{self.info.label} cannot {what}{only}")
 

@@ -74,6 +74,18 @@ def test_an_emulator_can_be_connected_to_with_what_it_says(emulated: list[dict[s
                 assert it.stop(it.start(target)).stopped_at is not None
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device here")
+def test_an_output_that_takes_nothing_more_is_an_error_of_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            (*RECORDINGS, "matrix", "--json"),
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: the output cannot be written")
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_list_in_a_pipe(environment: dict[str, str]) -> None:
     result = run("list", env=environment)
     assert result.returncode == 0, result.stderr

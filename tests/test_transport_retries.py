@@ -305,13 +305,26 @@ def test_no_wish_raises_anything(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", [value for value, _ in WISHES if value and value.isascii()])
-@pytest.mark.parametrize("repeat", [Repeat.SAFELY, Repeat.REFUSED])
+@pytest.mark.parametrize(
+    ("status", "repeat", "error"),
+    [
+        (429, Repeat.SAFELY, RateLimited),
+        (429, Repeat.REFUSED, RateLimited),
+        (503, Repeat.SAFELY, Unavailable),
+    ],
+)
 def test_a_wish_is_waited_for_or_told_at_once(
-    serve: Serve, transport: MakeTransport, clock: ManualClock, value: str, repeat: Repeat
+    serve: Serve,
+    transport: MakeTransport,
+    clock: ManualClock,
+    value: str,
+    status: int,
+    repeat: Repeat,
+    error: type[RateLimited | Unavailable],
 ) -> None:
     """R4: never beyond the total, of which the vendor knows nothing."""
     wish = retry_after(value, clock.now()) or timedelta(0)
-    origin, journal = serve(Reply(429, b"", {"Retry-After": value}), Reply.json({}))
+    origin, journal = serve(Reply(status, b"", {"Retry-After": value}), Reply.json({}))
     api = transport(origin, total_timeout=20.0)
     before, started = clock.monotonic(), time.monotonic()
     if wish < timedelta(seconds=20):
@@ -319,7 +332,7 @@ def test_a_wish_is_waited_for_or_told_at_once(
         assert len(journal) == 2
         assert wish <= timedelta(seconds=clock.monotonic() - before) <= wish + timedelta(seconds=8)
     else:
-        with pytest.raises(RateLimited) as caught:
+        with pytest.raises(error) as caught:
             api.exchange("GET", "thing", operation="get", repeat=repeat)
         assert caught.value.retry_after == wish
         assert len(journal) == 1

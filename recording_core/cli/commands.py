@@ -115,6 +115,10 @@ def run() -> int:
     except BrokenPipeError:
         _let_go_of_stdout()
         code = 0
+    except OSError as error:  # a vendor's and a download's are typed: this is standard output's
+        _let_go_of_stdout()
+        click.echo(f"Error: the output cannot be written: {error.strerror or error}", err=True)
+        code = 1
     except (click.Abort, KeyboardInterrupt):
         # Requests that are under way hold threads which the interpreter would wait for.
         sys.stderr.flush()

@@ -356,9 +356,8 @@ class Transport:
             "request_id": refused.request_id or request_id,
             "body": self.secrets.redact_payload(payload) if payload else self._excerpt(body),
         }
-        if kind is RateLimited:
-            wish = retry_after(headers.get("Retry-After"), self.clock.now())
-            return RateLimited(words or "", retry_after=wish, **facts)
+        if issubclass(kind, RateLimited | Unavailable):
+            facts["retry_after"] = retry_after(headers.get("Retry-After"), self.clock.now())
         return kind(words or f"the vendor answered HTTP {status}", **facts)
 
     def _excerpt(self, body: bytes) -> str:
@@ -414,7 +413,7 @@ class Transport:
         if attempt >= self.settings.retries or repeat is Repeat.NEVER or deadline.expired:
             return None
         if isinstance(error, RateLimited):
-            wait = max(backoff(attempt), (error.retry_after or _NO_TIME).total_seconds())
+            wait = backoff(attempt)
         elif isinstance(error, Unavailable) and (
             not deadline.sent
             or (repeat is Repeat.SAFELY and (error.status or 503) in RETRIED_STATUSES)
@@ -422,6 +421,7 @@ class Transport:
             wait = backoff(attempt)
         else:
             return None
+        wait = max(wait, (error.retry_after or _NO_TIME).total_seconds())
         left = seconds_left()  # a sign-in's may be less than its own deadline leaves
         return wait if left is None or wait < left else None
 
