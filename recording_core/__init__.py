@@ -43,7 +43,14 @@ if TYPE_CHECKING:
         UnsupportedOperation,
         WebhookRejected,
     )
-    from recording_core.events import EventKind, RecordingEvent, WebhookRequest, event_key, fact_of
+    from recording_core.events import (
+        EventKind,
+        RecordingEvent,
+        WebhookRequest,
+        event_key,
+        event_of,
+        fact_of,
+    )
     from recording_core.hookspecs import hookimpl
     from recording_core.kinds import FileRole, SessionKind
     from recording_core.listing import Coverage, Listing, Page, Query, Window, read_rows
@@ -67,7 +74,10 @@ if TYPE_CHECKING:
     from recording_core.transport.answers import Refusal
     from recording_core.transport.retry import Repeat
     from recording_core.transport.sign_in import HeaderAuth, TokenAuth
+    from recording_core.webhooks.receiver import Receiver, receive, receiver, unsafe_parse
+    from recording_core.webhooks.reconcile import Reconciliation
     from recording_core.webhooks.scheme import WebhookScheme
+    from recording_core.webhooks.seen import MemorySeen, Seen, SqliteSeen
 
 __version__ = "0.1.0"
 
@@ -82,7 +92,7 @@ _WHERE = {
             "PaginationError PluginError ProviderError QuotaExceeded RateLimited RecordingError "
             "Rejected StorageError Truncated Unavailable UnsupportedOperation WebhookRejected"
         ),
-        "events": "EventKind RecordingEvent WebhookRequest event_key fact_of",
+        "events": "EventKind RecordingEvent WebhookRequest event_key event_of fact_of",
         "hookspecs": "hookimpl",
         "listing": "Coverage Listing Page Query Window read_rows",
         "kinds": "FileRole SessionKind",
@@ -100,7 +110,10 @@ _WHERE = {
         "transport.retry": "Repeat",
         "transport.answers": "Refusal",
         "transport.sign_in": "HeaderAuth TokenAuth",
+        "webhooks.receiver": "Receiver receive receiver unsafe_parse",
+        "webhooks.reconcile": "Reconciliation",
         "webhooks.scheme": "WebhookScheme",
+        "webhooks.seen": "MemorySeen Seen SqliteSeen",
     }.items()
     for name in names.split()
 }
@@ -127,6 +140,7 @@ __all__ = [
     "MalformedPayload",
     "MediaFile",
     "MediaHosts",
+    "MemorySeen",
     "NotFound",
     "NotMedia",
     "NotReady",
@@ -141,6 +155,8 @@ __all__ = [
     "Query",
     "QuotaExceeded",
     "RateLimited",
+    "Receiver",
+    "Reconciliation",
     "Recorder",
     "Recording",
     "RecordingError",
@@ -150,8 +166,10 @@ __all__ = [
     "Refusal",
     "Rejected",
     "Repeat",
+    "Seen",
     "SessionKind",
     "Setting",
+    "SqliteSeen",
     "StartRequest",
     "StorageError",
     "TokenAuth",
@@ -169,12 +187,16 @@ __all__ = [
     "connect",
     "dumps",
     "event_key",
+    "event_of",
     "fact_of",
     "hookimpl",
     "loads",
     "meeting",
     "providers",
     "read_rows",
+    "receive",
+    "receiver",
+    "unsafe_parse",
 ]
 
 

@@ -23,7 +23,7 @@
     │   ├── ForbiddenHost            the media's address may not be fetched
     │   ├── StorageError             the disk, not the vendor
     │   └── Locked                   another process holds the destination
-    └── WebhookRejected          a callback that is not the vendor's, or not readable
+    └── WebhookRejected          a callback not the vendor's, not readable, or not taken
 
 Each error's text says what happened, to which recording at which vendor, and what to do. None
 contains a credential or a signed URL.
@@ -269,7 +269,11 @@ class Locked(DownloadError):
 
 
 class WebhookRejected(RecordingError):
-    """A callback that is not the vendor's, or unreadable. `status` is the HTTP answer to give."""
+    """A callback that is not the vendor's, unreadable, or not taken.
+
+    `status` is the HTTP answer to give: 503 where it shall be sent again, since a listener (then
+    the `__cause__`), the store of seen events, or the vendor's own key failed.
+    """
 
     def __init__(self, message: str, *, status: int = 400) -> None:
         self.status = status

@@ -15,7 +15,15 @@ from recording_core.models import CommunicationSession, Recording
 from recording_core.redaction import redact_url
 from recording_core.status import RecordingStatus
 
-__all__ = ["LASTING", "EventKind", "RecordingEvent", "WebhookRequest", "event_key", "fact_of"]
+__all__ = [
+    "LASTING",
+    "EventKind",
+    "RecordingEvent",
+    "WebhookRequest",
+    "event_key",
+    "event_of",
+    "fact_of",
+]
 
 
 class EventKind(StrEnum):
@@ -96,6 +104,40 @@ class RecordingEvent:
     raw: Mapping[str, Any] = field(factory=dict, repr=False, eq=False)
 
 
+#: Which of a recording's own times is that of the fact.
+_TIME_OF: Mapping[EventKind, str] = MappingProxyType(
+    {
+        EventKind.STARTED: "started_at",
+        EventKind.STOPPED: "ended_at",
+        EventKind.EXPIRED: "media_expires_at",
+        EventKind.DELETED: "deleted_at",
+    }
+)
+
+
+def event_of(recording: Recording) -> RecordingEvent | None:
+    """The event that a recording's present status would have been, with the same `key`.
+
+    None where the status proves no lasting fact: `pending` and `unknown`.
+    """
+    kind = fact_of(recording.status)
+    if kind is None:
+        return None
+    return RecordingEvent(
+        provider=recording.provider,
+        account=recording.account,
+        kind=kind,
+        recording_id=recording.id,
+        target=recording.target,
+        recording=recording,
+        status=recording.status,
+        occurred_at=getattr(recording, _TIME_OF[kind]) if kind in _TIME_OF else None,
+        delivery_id=None,
+        key=event_key(recording.provider, recording.account, recording.id, kind),
+        raw=recording.raw,
+    )
+
+
 def _headers(given: Mapping[Any, Any] | Iterable[tuple[Any, Any]]) -> tuple[tuple[str, str], ...]:
     """Pairs of text, whatever a framework hands over: lists, bytes, repeated names, odd case."""
     pairs = given.items() if isinstance(given, Mapping) else given
@@ -110,10 +152,13 @@ def _text(value: object) -> str:
     return value.decode("latin-1") if isinstance(value, bytes | bytearray) else str(value)
 
 
-def _body(given: Any) -> bytes:
-    if not isinstance(given, bytes | bytearray | memoryview):
-        raise TypeError("the body must be the raw bytes as they came, not text: those are signed")
-    return bytes(given)
+def _body(given: bytes | bytearray | memoryview) -> bytes:
+    body: object = given
+    if not isinstance(body, bytes | bytearray | memoryview):
+        raise TypeError(
+            f"the body must be the raw bytes, which are signed, not {type(body).__name__}"
+        )
+    return bytes(body)
 
 
 @frozen

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
 from recording_core.kinds import FileRole, SessionKind
 from recording_core.redaction import redact_url
 from recording_core.status import RecordingStatus
+
+if TYPE_CHECKING:
+    from recording_core.events import RecordingEvent
 
 __all__ = [
     "CommunicationSession",
@@ -139,6 +142,16 @@ class Recording:
     error: str | None = None
     raw: Mapping[str, Any] = field(factory=dict, repr=False, eq=False)
 
+    def apply(self, event: RecordingEvent) -> Recording:
+        """The recording after an event of its own; a late or doubled one changes nothing.
+
+        Final states never regress; of pause and resume the last delivered wins, since only a
+        session keeps their times. Raises `ValueError` for an event of another recording.
+        """
+        from recording_core.transitions import applied_to_recording
+
+        return applied_to_recording(self, event)
+
 
 @frozen
 class RecordingSession:
@@ -159,6 +172,18 @@ class RecordingSession:
     pauses: tuple[Interval, ...] = ()
     recordings: tuple[Recording, ...] = ()
     raw: Mapping[str, Any] = field(factory=dict, repr=False, eq=False)
+
+    def apply(self, event: RecordingEvent) -> RecordingSession:
+        """The session after an event of one of its recordings; it and they move together.
+
+        Final states never regress, and late or doubled events change nothing. Pauses and resumes
+        are ordered by the vendor's time, else the last delivered wins. Raises `ValueError` for an
+        event of another session's recording; to a session without an id belongs what is recorded
+        of its target.
+        """
+        from recording_core.transitions import applied_to_session
+
+        return applied_to_session(self, event)
 
 
 @frozen

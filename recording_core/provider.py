@@ -49,6 +49,7 @@ from recording_core.errors import (
     Unavailable,
     UnsupportedOperation,
 )
+from recording_core.events import RecordingEvent
 from recording_core.kinds import FileRole, SessionKind
 from recording_core.listing import Listing, Page, Query, Window
 from recording_core.models import (
@@ -62,6 +63,7 @@ from recording_core.models import (
 )
 from recording_core.recorder import Recorder
 from recording_core.status import FINAL, RecordingStatus
+from recording_core.transitions import closed_pause, confirmed, seen_anew, with_target
 from recording_core.transport.answers import Refusal
 from recording_core.transport.deadline import Deadline
 from recording_core.transport.exchange import Transport
@@ -212,7 +214,7 @@ class Provider(ABC):
                 return session
         else:
             found = (self._get_same(session.id, session.target),)
-        return _with_recordings(session, found)
+        return seen_anew(session, found)
 
     def _begun_with(self, session: RecordingSession) -> Iterator[Recording]:
         """The target's recordings that a session without an id may have made."""
@@ -296,7 +298,7 @@ class Provider(ABC):
         """Go on after a pause. May be repeated."""
         self._must(Operation.RESUME, self._own(session).target.kind)
         with self._naming(Operation.RESUME):
-            after = _closed_pause(self._resume(session), self.clock.now())
+            after = closed_pause(self._resume(session), self.clock.now())
         self._announce(after, session)
         return after
 
@@ -305,7 +307,7 @@ class Provider(ABC):
         self._must(Operation.STOP, self._own(session).target.kind)
         at = self.clock.now()
         with self._naming(Operation.STOP):
-            after = _closed_pause(self._stop(session), at)
+            after = closed_pause(self._stop(session), at)
         if after.stopped_at is None:
             after = evolve(after, stopped_at=at)
         self._announce(after, session)
@@ -419,6 +421,23 @@ class Provider(ABC):
         with self._naming(Operation.DELETE):
             self._delete(recording_id, target)
 
+    def confirm(self, event: RecordingEvent) -> RecordingEvent:
+        """The event as the vendor answers for it: its recording read anew, and `trusted`.
+
+        Its `kind`, `status` and `key` are those of the fact that the recording proves now, which
+        may be another than the callback told of. Raises `NotFound`, and `ValueError` for an event
+        of another vendor or account, or of no recording.
+        """
+        if not isinstance(event, RecordingEvent):
+            raise TypeError(f"event must be a RecordingEvent, not {type(event).__name__}")
+        if event.provider != self.name:
+            raise ValueError(f"this event is {event.provider}'s, and not {self.name}'s")
+        self._same_account("event", event.account)
+        if event.recording_id is None:
+            raise ValueError("this event names no recording that could be read anew")
+        recording = self.get(event.recording_id, target=event.target)
+        return confirmed(event, recording)
+
     def can(self, operation: Operation, kind: SessionKind | None = None) -> bool:
         """Whether this vendor can be told so; without a kind, for any."""
         return self.info.can(operation, kind)
@@ -445,7 +464,7 @@ class Provider(ABC):
         recording = self._get(recording_id, target)
         if recording.id.casefold() != recording_id.casefold():
             raise MalformedPayload("the answer is about another recording than was asked for")
-        return _with_target(recording, target)
+        return with_target(recording, target)
 
     def _read_page(self, query: Query, window: Window, cursor: Any) -> Page:
         with self._naming(Operation.LIST):
@@ -453,7 +472,7 @@ class Provider(ABC):
         target = query.target
         if target is None:
             return page
-        return evolve(page, rows=page.rows.each(lambda found: _with_target(found, target)))
+        return evolve(page, rows=page.rows.each(lambda found: with_target(found, target)))
 
     def _fetchable(
         self,
@@ -713,29 +732,3 @@ def _doubting() -> Iterator[None]:
             request_id=error.request_id,
             body=error.body,
         ) from None
-
-
-def _with_target(recording: Recording, target: CommunicationSession | None) -> Recording:
-    if target is None or recording.target is not None:
-        return recording
-    return evolve(recording, target=target, kind=recording.kind or target.kind)
-
-
-def _with_recordings(session: RecordingSession, found: tuple[Recording, ...]) -> RecordingSession:
-    found = tuple(_with_target(each, session.target) for each in found)
-    newest = found[0]
-    return evolve(
-        session,
-        id=session.id or newest.id,
-        status=newest.status,
-        provider_status=newest.provider_status,
-        started_at=newest.started_at or session.started_at,
-        stopped_at=newest.ended_at or session.stopped_at,
-        recordings=found,
-    )
-
-
-def _closed_pause(session: RecordingSession, at: datetime) -> RecordingSession:
-    if not session.pauses or session.pauses[-1].end is not None:
-        return session
-    return evolve(session, pauses=(*session.pauses[:-1], evolve(session.pauses[-1], end=at)))

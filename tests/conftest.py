@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import base64
+import hmac
+import json
+import sys
+import types
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
+import pluggy
 import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from recording_core import hookspecs, plugins
+from recording_core.capabilities import ProviderInfo, capability_table
+from recording_core.errors import ConfigurationError, WebhookRejected
+from recording_core.events import EventKind, RecordingEvent, WebhookRequest, event_key
+from recording_core.hookspecs import PROJECT, hookimpl
+from recording_core.models import call
+from recording_core.status import RecordingStatus
 from recording_core.testing import LoopbackServer, ManualClock, Reply, Request
 from recording_core.transport import HttpSettings
 from recording_core.transport.answers import Refusal
 from recording_core.transport.exchange import Transport
 from recording_core.transport.sign_in import HeaderAuth
+from recording_core.webhooks import WebhookScheme
 
 #: what no request to a stranger and no text may hold
 TOKEN = "s3cr3t-T0KEN-of-the-account"
@@ -87,3 +105,172 @@ def transport(clock: ManualClock) -> Iterator[Callable[..., Transport]]:
     yield make
     for each in made:
         each.close()
+
+
+# -- webhooks: two vendors of nobody's, one of each kind of signature ------------------------------
+
+#: what the made-up vendor shares with its customer
+SECRET = "whsec_m4de-up-by-nobody"
+
+
+class _Told(WebhookScheme):
+    """JSON: one fact, or a list of them: `{"event": "available", "id": "R1", "at": "..."}`."""
+
+    provider = ""
+
+    def parse(
+        self, request: WebhookRequest, *, account: str, now: datetime
+    ) -> tuple[RecordingEvent, ...]:
+        told = json.loads(request.body)
+        return tuple(
+            self._event(each, account) for each in (told if isinstance(told, list) else [told])
+        )
+
+    def _event(self, told: dict[str, Any], account: str) -> RecordingEvent:
+        kind, at = EventKind(told["event"]), told.get("at")
+        return RecordingEvent(
+            provider=self.provider,
+            account=account,
+            kind=kind,
+            recording_id=told["id"],
+            target=call("C1"),
+            recording=None,
+            status=STATUS_TOLD.get(kind, RecordingStatus.UNKNOWN),
+            occurred_at=datetime.fromisoformat(at) if at else None,
+            delivery_id=None,
+            key=event_key(self.provider, account, told["id"], kind, at or ""),
+        )
+
+
+class Sharing(_Told):
+    """Signs with a shared secret: hex of HMAC-SHA256 over the body."""
+
+    provider = "sharing"
+
+    def verify(
+        self,
+        request: WebhookRequest,
+        secrets: Sequence[str],
+        *,
+        now: datetime,
+        allow_v2: bool = False,
+    ) -> None:
+        given = request.header("x-signature")
+        if given is None:
+            raise WebhookRejected("no signature", status=400)
+        right = [hmac.digest(each.encode(), request.body, "sha256").hex() for each in secrets]
+        if not any(hmac.compare_digest(given.encode(), each.encode()) for each in right):
+            raise WebhookRejected("not the vendor's signature", status=401)
+
+    def check_secret(self, secret: str) -> None:
+        """Takes any: that a blank one is refused does not depend on the vendor's scheme."""
+
+
+class Publishing(_Told):
+    """Signs with a key that it publishes: RSA-SHA256 over the body, in base64."""
+
+    provider = "publishing"
+    key_url = "https://keys.publishing.example/key.json"
+
+    def verify(
+        self,
+        request: WebhookRequest,
+        secrets: Sequence[str],
+        *,
+        now: datetime,
+        allow_v2: bool = False,
+    ) -> None:
+        given = base64.b64decode(request.header("x-signature") or "", validate=True)
+        for pem in secrets:
+            key = serialization.load_pem_public_key(pem.encode())
+            assert isinstance(key, rsa.RSAPublicKey)
+            try:
+                return key.verify(given, request.body, padding.PKCS1v15(), hashes.SHA256())
+            except InvalidSignature:
+                pass
+        raise WebhookRejected("not the vendor's signature", status=401)
+
+    def read_key(self, payload: Any) -> str:
+        return str(payload["data"]["publicKey"])
+
+    def check_secret(self, secret: str) -> None:
+        try:
+            key = serialization.load_pem_public_key(secret.encode())
+        except ValueError:
+            raise ConfigurationError("no key in PEM") from None
+        if not isinstance(key, rsa.RSAPublicKey) or key.key_size < 2048:
+            raise ConfigurationError("the key is too small")
+
+
+STATUS_TOLD = {
+    EventKind.STARTED: RecordingStatus.RECORDING,
+    EventKind.PAUSED: RecordingStatus.PAUSED,
+    EventKind.RESUMED: RecordingStatus.RECORDING,
+    EventKind.STOPPED: RecordingStatus.PROCESSING,
+    EventKind.AVAILABLE: RecordingStatus.AVAILABLE,
+    EventKind.FAILED: RecordingStatus.FAILED,
+    EventKind.EMPTY: RecordingStatus.EMPTY,
+    EventKind.EXPIRED: RecordingStatus.EXPIRED,
+    EventKind.DELETED: RecordingStatus.DELETED,
+}
+
+
+class MadeUp:
+    """Plugins that are installed for one test: the vendors, and one that hears every event."""
+
+    secret = SECRET
+
+    def __init__(self) -> None:
+        #: the events that were announced through the hook
+        self.heard: list[RecordingEvent] = []
+        #: what the listening plugin raises next
+        self.failing: Exception | None = None
+
+    @hookimpl
+    def recording_event(self, event: RecordingEvent) -> None:
+        if self.failing is not None:
+            raise self.failing
+        self.heard.append(event)
+
+    def callback(self, body: Any = None, *, secret: str = SECRET, **headers: str) -> WebhookRequest:
+        """A signed callback of the vendor that shares a secret."""
+        raw = body if isinstance(body, bytes) else json.dumps(body or told()).encode()
+        signature = hmac.digest(secret.encode(), raw, "sha256").hex()
+        return WebhookRequest(
+            method="POST",
+            url="https://app.example/hooks",
+            headers={"X-Signature": signature, **headers},
+            body=raw,
+        )
+
+
+def told(event: str = "available", id: str = "R1", **more: str) -> dict[str, str]:
+    """One fact in the made-up vendors' words."""
+    return {"event": event, "id": id, **more}
+
+
+@pytest.fixture
+def made_up(monkeypatch: pytest.MonkeyPatch) -> MadeUp:
+    """`rec.receiver("sharing", ...)` and `"publishing"` work, and `made_up.heard` fills."""
+    module = types.ModuleType("made_up_vendors")
+    vars(module).update(Sharing=Sharing, Publishing=Publishing)
+    monkeypatch.setitem(sys.modules, "made_up_vendors", module)
+    infos = {
+        name: ProviderInfo(
+            name=name,
+            label=name.title(),
+            settings=(),
+            capabilities=capability_table(call="list get"),
+            documentation="https://example.com",
+            client="made_up_vendors:Client",
+            webhooks=f"made_up_vendors:{kind.__name__}",
+        )
+        for name, kind in (("sharing", Sharing), ("publishing", Publishing))
+    }
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(hookspecs)
+    manager.register(vendor := MadeUp(), name="listening")
+    found = plugins.registry()
+    registry = plugins.Registry(manager, {**found.providers, **infos}, found.broken)
+    monkeypatch.setattr(plugins, "registry", lambda: registry)
+    return vendor

@@ -8,8 +8,10 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ import pytest
 
 import recording_core as rec
 from recording_core.cli.demo_steps import Promises
+from recording_core.plugins import load_object
+from recording_core.testing import LoopbackServer, Reply, Request
 
 RECORDINGS = (
     sys.executable,
@@ -66,7 +70,7 @@ def environment(emulated: list[dict[str, Any]]) -> dict[str, str]:
 
 def test_an_emulator_can_be_connected_to_with_what_it_says(emulated: list[dict[str, Any]]) -> None:
     for line in emulated:
-        assert list(line) == ["provider", "base_url", "credentials", "sessions"]
+        assert list(line) == ["provider", "base_url", "credentials", "sessions", "webhooks"]
         with rec.connect(line["provider"], base_url=line["base_url"], **line["credentials"]) as it:
             assert len(list(it.list())) == 45
             for each in line["sessions"]:
@@ -141,6 +145,44 @@ def test_emulators_end_well_when_interrupted(interrupt: signal.Signals) -> None:
         process.send_signal(interrupt)
         assert process.wait(10) == 0
         assert "Traceback" not in process.stderr.read()
+
+
+def test_an_emulator_calls_back_where_it_was_told_to() -> None:
+    arrived: list[rec.WebhookRequest] = []
+    there = threading.Event()
+
+    def answer(request: Request) -> Reply:
+        url = f"{request.origin}{request.path}"
+        arrived.append(rec.WebhookRequest(request.method, url, request.headers, request.body))
+        there.set()
+        return Reply()
+
+    with (
+        LoopbackServer(answer) as server,
+        subprocess.Popen(
+            (*RECORDINGS, "emulate", "voipbin", "--json", "--webhook-url", server.origin),
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
+        assert process.stdout is not None
+        line = json.loads(process.stdout.readline())
+        target = rec.CommunicationSession(**line["sessions"][0])
+        with rec.connect("voipbin", base_url=line["base_url"], **line["credentials"]) as voipbin:
+            voipbin.start(target)
+        assert there.wait(10)
+        process.send_signal(signal.SIGTERM)
+    scheme: rec.WebhookScheme = load_object(rec.providers()["voipbin"], "webhooks")()
+    scheme.verify(arrived[0], [line["webhooks"]["secret"]], now=datetime.now(UTC))
+    (event,) = scheme.parse(arrived[0], account="default", now=datetime.now(UTC))
+    assert (event.kind, event.target) == (rec.EventKind.STARTED, target)
+
+
+def test_an_emulator_says_how_its_callbacks_are_verified(emulated: list[dict[str, Any]]) -> None:
+    for line in emulated:
+        scheme: rec.WebhookScheme = load_object(rec.providers()[line["provider"]], "webhooks")()
+        (secret,) = line["webhooks"].values()
+        scheme.check_secret(secret)
 
 
 def test_a_port_that_is_taken(emulated: list[dict[str, Any]]) -> None:

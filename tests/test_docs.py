@@ -48,6 +48,9 @@ def vendors(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
     for emulator in emulators:
         for name, value in {**emulator.credentials, "base_url": emulator.base_url}.items():
             monkeypatch.setenv(f"{emulator.provider.upper()}_{name.upper()}", value)
+        hooks = {"SECRET": "s" * 40, "URL": f"https://app.example.com/hooks/{emulator.provider}"}
+        for name, value in hooks.items():
+            monkeypatch.setenv(f"{emulator.provider.upper()}_WEBHOOK_{name}", value)
     audian, plivo, kit, voipbin = (
         {str(session.kind): session.id for session in emulator.sessions} for emulator in emulators
     )

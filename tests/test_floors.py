@@ -10,12 +10,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / "recording_core"
+#: A provider's own reading of its vendor's words, which an emulator must not share.
+OWN_READING = ("mapping", "client", "webhooks", "signature")
 VENDORS = sorted(path.name for path in (ROOT / "providers").iterdir() if path.is_dir())
 
 #: floor -> what stands on it; an import points down or sideways, never up
 FLOORS = (
     {"status", "kinds", "redaction", "errors", "clock"},
-    {"models", "events", "capabilities", "media_types"},
+    {"models", "events", "transitions", "capabilities", "media_types"},
     {
         "decoding",
         "serialize",
@@ -98,6 +100,7 @@ def test_requests_is_imported_by_transport_and_for_its_auth_type_alone() -> None
         "provider.py",
         "transport/exchange.py",
         "transport/media.py",
+        "transport/published.py",
         "transport/session.py",
         "transport/sign_in.py",
     }
@@ -116,7 +119,7 @@ def test_an_emulator_shares_neither_mapping_nor_client(vendor: str) -> None:
     for path in package.glob("emulat*.py"):
         for module in imports(path):
             assert not module.startswith(
-                (f"recording_{vendor}.mapping", f"recording_{vendor}.client")
+                tuple(f"recording_{vendor}.{own}" for own in OWN_READING)
             ), f"{path.name} would agree with our reading of the vendor"
 
 
@@ -129,7 +132,7 @@ def test_a_plugin_is_light(vendor: str) -> None:
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_every_vendor_has_the_same_rooms(vendor: str) -> None:
     package = ROOT / "providers" / vendor / f"recording_{vendor}"
-    for name in ("plugin.py", "client.py", "mapping.py", "emulator.py", "py.typed"):
+    for name in ("plugin.py", "client.py", "mapping.py", "webhooks.py", "emulator.py", "py.typed"):
         assert (package / name).exists()
     for name in ("pyproject.toml", "README.md", "tests"):
         assert (package.parent / name).exists()

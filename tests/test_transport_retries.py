@@ -320,7 +320,7 @@ def test_a_wish_is_waited_for_or_told_at_once(
     value: str,
     status: int,
     repeat: Repeat,
-    error: type[RateLimited | Unavailable],
+    error: type[ProviderError],
 ) -> None:
     """R4: never beyond the total, of which the vendor knows nothing."""
     wish = retry_after(value, clock.now()) or timedelta(0)
@@ -334,7 +334,7 @@ def test_a_wish_is_waited_for_or_told_at_once(
     else:
         with pytest.raises(error) as caught:
             api.exchange("GET", "thing", operation="get", repeat=repeat)
-        assert caught.value.retry_after == wish
+        assert getattr(caught.value, "retry_after", None) == wish
         assert len(journal) == 1
         assert clock.monotonic() == before
     assert time.monotonic() - started < 1

@@ -28,6 +28,7 @@ from recording_core.cli.emulate import emulate
 from recording_core.cli.lists import list_recordings
 from recording_core.cli.shown import one_line
 from recording_core.cli.verbs import active, delete, download, pause, resume, show, start, stop
+from recording_core.cli.webhooks import webhooks
 from recording_core.redaction import redact_text
 
 __all__ = ["command_line", "run"]
@@ -36,7 +37,7 @@ __all__ = ["command_line", "run"]
 COMMANDS: tuple[click.Command, ...] = (
     *(start, pause, resume, stop, active),
     *(list_recordings, show, download, delete),
-    *(providers, matrix, doctor, emulate, demo),
+    *(webhooks, providers, matrix, doctor, emulate, demo),
 )
 
 HELP = """Call, conference and meeting recordings of many vendors, as if there were one.

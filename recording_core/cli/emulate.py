@@ -6,6 +6,7 @@ import json
 import shlex
 import signal
 import threading
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -52,6 +53,11 @@ __all__ = ["emulate", "emulator_of"]
     show_default=True,
     help="Before each answer.",
 )
+@click.option(
+    "--webhook-url",
+    metavar="URL",
+    help="A loopback URL that each vendor calls back, signed, as things happen.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a vendor, on one line.")
 def emulate(
     providers: tuple[str, ...],
@@ -59,6 +65,7 @@ def emulate(
     recordings: int,
     processing_ms: int,
     latency_ms: int,
+    webhook_url: str | None,
     as_json: bool,
 ) -> None:
     """Play vendors on this machine, over HTTP, until interrupted.
@@ -84,6 +91,8 @@ def emulate(
                 raise rec.ConfigurationError(
                     f"cannot serve {name} on port {port + index}: {error.strerror}"
                 ) from None
+            if webhook_url is not None:
+                emulator.deliver_to(webhook_url)
             click.echo(_as_json(emulator) if as_json else _for_people(emulator))
         if not as_json:
             say("Ctrl-C ends it.")
@@ -121,8 +130,13 @@ def _as_json(emulator: Emulator) -> str:
             "base_url": emulator.base_url,
             "credentials": emulator.credentials,
             "sessions": [{"kind": each.kind, "id": each.id} for each in emulator.sessions],
+            "webhooks": dict(emulator.webhooks),
         }
     )
+
+
+def _keywords(given: Mapping[str, str]) -> str:
+    return "".join(f", {name}={json.dumps(value)}" for name, value in given.items())
 
 
 def _for_people(emulator: Emulator) -> str:
@@ -141,6 +155,7 @@ def _for_people(emulator: Emulator) -> str:
         ),
         "",
         f"    rec.connect(\n        {json.dumps(info.name)}{keywords},\n    )",
+        f"    rec.receiver({json.dumps(info.name)}{_keywords(emulator.webhooks)})",
         "",
         *(f"    export {name}={shlex.quote(value)}" for name, value in variables.items()),
         "",

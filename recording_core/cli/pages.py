@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 
 import click
 
@@ -24,9 +25,16 @@ def help_markdown() -> str:
     top = click.Context(group, info_name="recordings", **settings)
     parts = [HEAD, _section("recordings", group.get_help(top))]
     for name, command in group.commands.items():
-        inner = click.Context(command, parent=top, info_name=name)
-        parts.append(_section(f"recordings {name}", command.get_help(inner)))
+        parts += _pages(command, top, f"recordings {name}")
     return "\n".join(parts)
+
+
+def _pages(command: click.Command, parent: click.Context, title: str) -> Iterator[str]:
+    """A command's help, and those of the commands below it."""
+    context = click.Context(command, parent=parent, info_name=title.rpartition(" ")[2])
+    yield _section(title, command.get_help(context))
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from _pages(inner, context, f"{title} {name}")
 
 
 def _section(title: str, text: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from recording_core.testing.cassettes import recorder
     from recording_core.testing.clock import ManualClock
-    from recording_core.testing.conformance import ProviderConformance
+    from recording_core.testing.conformance import ProviderConformance, WebhookConformance
     from recording_core.testing.emulator import Emulator
     from recording_core.testing.server import LoopbackServer, Reply, Request
 
@@ -21,6 +21,7 @@ __all__ = [
     "ProviderConformance",
     "Reply",
     "Request",
+    "WebhookConformance",
     "recorder",
 ]
 
@@ -31,6 +32,7 @@ _WHERE = {
     "ProviderConformance": "conformance",
     "Reply": "server",
     "Request": "server",
+    "WebhookConformance": "conformance",
     "recorder": "cassettes",
 }
 

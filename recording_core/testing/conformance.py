@@ -13,6 +13,9 @@ on several pages. What is tested follows from the capabilities that `ProviderInf
 yes has to work, each no has to raise before any request. A test that no capability calls for is
 skipped, and says so.
 
+`WebhookConformance` is the same for a vendor that calls back: the emulator signs, and tells what
+happened by `callbacks()`.
+
 Beside the fixture there are a few things that may be overridden, all of them with a default that
 fits most vendors: `settle`, `warm_up`, `start_arguments`, `begin`, `end` (see `Ground`).
 """
@@ -25,8 +28,9 @@ from recording_core.testing.promises.listings import ListingPromises
 from recording_core.testing.promises.secrecy import SecrecyPromises
 from recording_core.testing.promises.starts import StartPromises
 from recording_core.testing.promises.verbs import VerbPromises
+from recording_core.testing.promises.webhooks import WebhookPromises
 
-__all__ = ["ProviderConformance"]
+__all__ = ["ProviderConformance", "WebhookConformance"]
 
 
 class ProviderConformance(
@@ -38,4 +42,8 @@ class ProviderConformance(
     StartPromises,
     VerbPromises,
 ):
+    """Inherit, write the fixture `emulator`, run pytest."""
+
+
+class WebhookConformance(WebhookPromises):
     """Inherit, write the fixture `emulator`, run pytest."""

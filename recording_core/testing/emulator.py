@@ -8,8 +8,8 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -18,9 +18,11 @@ from attrs import evolve, frozen
 
 from recording_core.clock import Clock
 from recording_core.connection import Connection
+from recording_core.events import WebhookRequest
 from recording_core.models import CommunicationSession
 from recording_core.plugins import load_object, provider_info
 from recording_core.testing.clock import ManualClock
+from recording_core.testing.deliveries import Deliveries, Fact, Hook, Redelivery
 from recording_core.testing.server import LoopbackServer, Reply, Request
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ class Emulator(ABC):
     #: more keywords of the constructor for a run on the wall clock, where nobody waits as long as
     #: the vendor would have one wait
     wall_clock: ClassVar[Mapping[str, Any]] = {}
+    #: when its callbacks are sent again
+    redelivery: Redelivery = Redelivery.ONCE
 
     #: what `rec.connect(provider, base_url=..., **credentials)` takes
     credentials: dict[str, str]
@@ -88,6 +92,10 @@ class Emulator(ABC):
         #: rewrites each JSON payload of the API before it is sent
         self.alter: Callable[[Request, Any], Any] | None = None
         self.lock = threading.RLock()
+        #: what it tells by itself; its chances are its own, so that nothing else depends on them
+        self.deliveries = Deliveries(self)
+        self.hook_random = random.Random(f"{self.provider}:{seed}:webhooks")
+        self._told: Hook | None = None
         self._port = port
         self._api: LoopbackServer | None = None
         self._media: LoopbackServer | None = None
@@ -122,7 +130,37 @@ class Emulator(ABC):
         client: type[Provider] = load_object(info, "client")
         return client(connection)
 
+    # -- of a vendor that calls back -------------------------------------------------------------
+
+    @property
+    def webhooks(self) -> Mapping[str, str]:
+        """What `rec.receiver(provider, **webhooks)` takes: a secret, or a key in PEM."""
+        return {}
+
+    def hooks(self, fact: Fact) -> Iterable[Hook]:
+        """Who is told of it; by default the URL of `deliver_to`. Called with `lock` held."""
+        return () if self._told is None else (self._told,)
+
+    def signed(self, fact: Fact, hook: Hook, now: datetime) -> WebhookRequest:
+        """The callback as the vendor would send it now. Called with `lock` held."""
+        raise NotImplementedError(f"{self.provider} does not call back")
+
     # -- what subclasses need not override -------------------------------------------------------
+
+    def deliver_to(self, url: str) -> None:
+        """From now on its callbacks go there, signed, if it is a loopback URL."""
+        with self.lock:
+            self.deliveries.look()
+            self._told = Hook(url)
+        self.deliveries.open(url)
+
+    def callbacks(self) -> list[WebhookRequest]:
+        """What it told so far, oldest first, signed as of now; nobody need have listened."""
+        return self.deliveries.requests()
+
+    def settle(self, timeout: float = 10.0) -> None:
+        """Wait until every callback that is due by its clock was sent. `timeout` is in seconds."""
+        self.deliveries.settle(timeout)
 
     @property
     def base_url(self) -> str:
@@ -151,7 +189,8 @@ class Emulator(ABC):
         return self
 
     def stop(self) -> None:
-        """Close both ports."""
+        """Close both ports, and call nobody any more."""
+        self.deliveries.close()
         for server in (self._api, self._media):
             if server is not None:
                 server.close()
@@ -176,6 +215,7 @@ class Emulator(ABC):
         if self.latency:
             time.sleep(self.latency.total_seconds())
         with self.lock:
+            self.deliveries.look()
             faults = self.faults if port == "api" else self.media_faults
             if faults:
                 reply = faults.popleft()
@@ -184,6 +224,7 @@ class Emulator(ABC):
             else:
                 reply = self.answer_media(request)
             self.journal.append(Exchange(request, port, reply.status))
+            self.deliveries.look()
             # Every vendor says what time it is; `recordings doctor` compares.
             now = format_datetime(self.clock.now().astimezone(UTC), usegmt=True)
         return evolve(reply, headers={"Date": now, **reply.headers})

@@ -412,16 +412,13 @@ class Transport:
         """Seconds until the next attempt; None where there is none."""
         if attempt >= self.settings.retries or repeat is Repeat.NEVER or deadline.expired:
             return None
-        if isinstance(error, RateLimited):
-            wait = backoff(attempt)
-        elif isinstance(error, Unavailable) and (
-            not deadline.sent
-            or (repeat is Repeat.SAFELY and (error.status or 503) in RETRIED_STATUSES)
-        ):
-            wait = backoff(attempt)
-        else:
+        if isinstance(error, Unavailable):
+            may_cure = (error.status or 503) in RETRIED_STATUSES
+            if deadline.sent and not (repeat is Repeat.SAFELY and may_cure):
+                return None
+        elif not isinstance(error, RateLimited):
             return None
-        wait = max(wait, (error.retry_after or _NO_TIME).total_seconds())
+        wait = max(backoff(attempt), (error.retry_after or _NO_TIME).total_seconds())
         left = seconds_left()  # a sign-in's may be less than its own deadline leaves
         return wait if left is None or wait < left else None
 

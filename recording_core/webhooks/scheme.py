@@ -1,13 +1,13 @@
-"""How does a vendor sign its callbacks, and what do they say? The answers of its scheme."""
+"""How does one vendor sign its callbacks, and what do they say? A provider's webhooks answer."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from recording_core.errors import ConfigurationError
+from recording_core.errors import ConfigurationError, MalformedPayload
 from recording_core.events import RecordingEvent, WebhookRequest
 
 __all__ = ["WebhookScheme"]
@@ -48,6 +48,13 @@ class WebhookScheme(ABC):
         A word that we don't know is an `UPDATED` event with status `unknown`, never an error.
         Raises `WebhookRejected` (400) for a body that cannot be read.
         """
+
+    def read_key(self, payload: Any) -> str:
+        """The key in PEM, out of the JSON that `key_url` answers. Overridden where there is one.
+
+        Raises `MalformedPayload` for an answer that holds none.
+        """
+        raise MalformedPayload("this vendor publishes no key")
 
     def check_secret(self, secret: str) -> None:
         """Raise `ConfigurationError` for a secret (or PEM key) that cannot be this vendor's."""

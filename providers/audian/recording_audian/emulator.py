@@ -10,8 +10,8 @@ says "undocumented", and what we chose: the harsher reading.
 from __future__ import annotations
 
 import string
-from collections.abc import Mapping, Sequence
-from datetime import timedelta, tzinfo
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta, tzinfo
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -33,8 +33,11 @@ from recording_audian.emulated_requests import (
     conference_parameters,
 )
 from recording_audian.emulated_takes import KEPT, CallTake, ConferenceTake, Take, written
+from recording_audian.emulated_webhooks import REDELIVERY, Webhooks, facts_of
+from recording_core.events import WebhookRequest
 from recording_core.kinds import SessionKind
 from recording_core.models import CommunicationSession, Interval
+from recording_core.testing.deliveries import Fact, Hook
 from recording_core.testing.emulator import Emulator
 from recording_core.testing.media import MEDIA_TYPES
 from recording_core.testing.ranges import file_reply
@@ -65,6 +68,7 @@ class AudianEmulator(Emulator):
     prefix: ClassVar[str] = "/v2"
     keeps: ClassVar[timedelta] = KEPT
     wall_clock: ClassVar[Mapping[str, Any]] = {"starting": timedelta(0)}
+    redelivery = REDELIVERY
 
     #: how successes and errors are written
     envelope: Envelope = "bare"
@@ -95,6 +99,7 @@ class AudianEmulator(Emulator):
         self.credentials = {"api_key": key}
         self._keys = Keys(key, self._hex(32), self.random)
         self._links = Links("", b"")
+        self._webhooks = Webhooks(self.hook_random)
         self._calls = Ledger[CallTake](self.clock)
         self._conferences = Ledger[ConferenceTake](self.clock)
         self.sessions = [self.begin(CALL), self.begin(CONFERENCE)]
@@ -171,6 +176,7 @@ class AudianEmulator(Emulator):
             if duration is None:
                 take.started = at
                 self._ledger(kind).live.add(session_id)
+                self._follow(take, since=self.clock.now())
             else:
                 take.started, take.stopped = at - duration, at
         return take.id
@@ -180,6 +186,31 @@ class AudianEmulator(Emulator):
         with self.lock:
             takes = self._calls.takes if id in self._calls.takes else self._conferences.takes
             del takes[id]
+
+    # -- what it tells by itself ----------------------------------------------------------------
+
+    @property
+    def webhooks(self) -> Mapping[str, str]:
+        return {"secret": self._webhooks.secret}
+
+    def hooks(self, fact: Fact) -> Iterable[Hook]:
+        yield from super().hooks(fact)
+        yield from self._webhooks.hooks(fact)
+
+    def signed(self, fact: Fact, hook: Hook, now: datetime) -> WebhookRequest:
+        return self._webhooks.signed(fact, hook, now)
+
+    def _follow(self, take: Take, since: datetime) -> None:
+        """Of conferences' recordings no event is documented, and none is sent."""
+        if isinstance(take, CallTake):
+
+            def facts(now: datetime) -> Iterable[Fact]:
+                if take.id not in self._calls.takes:
+                    return ()
+                known = facts_of(take, now, self.base_url)
+                return [fact for fact in known if fact.at >= since]
+
+            self.deliveries.follow(take.id, facts)
 
     # -- the API's port -------------------------------------------------------------------------
 
@@ -226,6 +257,11 @@ class AudianEmulator(Emulator):
             case ("GET", "v2", "conferences", conference_id, "recordings", id):
                 take = self._of_a_conference(conference_id, id)
                 return take.row(self.clock.now(), self.base_url)
+            case (_, "v2", "webhooks", *path):
+                reply = self._webhooks.answer(request, path)
+                for hook in self._webhooks.configured.values():
+                    self.deliveries.open(hook.url)
+                return reply
             case ("DELETE", "v2", "conferences", conference_id, "recordings", id):
                 take = self._of_a_conference(conference_id, id)
                 self._delete(self._conferences, take)
@@ -243,7 +279,8 @@ class AudianEmulator(Emulator):
         parameters = call_parameters(told)
         target = self.begin(CALL)
         if told.get("enabled"):
-            self._record_call(target.id, parameters)
+            begun = self._record_call(target.id, parameters)
+            self._follow(begun, since=begun.started)
         return {
             "call_id": target.id,
             "call_uuid": str(UUID(int=self.random.getrandbits(128), version=4)),
@@ -259,7 +296,9 @@ class AudianEmulator(Emulator):
             case "start":
                 parameters = call_parameters(body_of(request))
                 self._refuse_a_start(self._calls, id)
-                return self._record_call(id, parameters).start_answer()
+                begun = self._record_call(id, parameters)
+                self._follow(begun, since=begun.started)
+                return begun.start_answer()
             case "stop":
                 take = self._calls.to_be_told(id)
                 take.stopped = now

@@ -59,10 +59,17 @@ _SHA256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 T = TypeVar("T")
 
 
-def recording(row: Mapping[str, Any], account: str, base_url: str, now: datetime) -> Recording:
+def recording(
+    row: Mapping[str, Any],
+    account: str,
+    base_url: str,
+    now: datetime,
+    *,
+    raw: Mapping[str, Any] | None = None,
+) -> Recording:
     """A recording in either vocabulary, of any answer or event. Raises `MalformedPayload`.
 
-    `now` decides whether a call's media has expired.
+    `now` decides whether a call's media has expired; `raw` is the payload, if it is not the row.
     """
     # Calls: recording_id, call_id, file_size, file_format. Conferences: id, conference_id, size,
     # format, name. A start of a call says format, as a conference does.
@@ -133,7 +140,7 @@ def recording(row: Mapping[str, Any], account: str, base_url: str, now: datetime
         media_expires_at=expires_at,
         deleted_at=deleted_at,
         error=read.text(row.get("reason"), "reason") if status is RecordingStatus.FAILED else None,
-        raw=row,
+        raw=row if raw is None else raw,
     )
 
 

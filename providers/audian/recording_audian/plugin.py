@@ -17,6 +17,7 @@ INFO = ProviderInfo(
     ),
     documentation="https://docs.audian.com/call-control/call-recording",
     client="recording_audian.client:Audian",
+    webhooks="recording_audian.webhooks:AudianWebhooks",
     emulator="recording_audian.emulator:AudianEmulator",
 )
 

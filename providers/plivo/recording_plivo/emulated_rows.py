@@ -11,6 +11,7 @@ from attrs import define, field
 
 from recording_core.kinds import SessionKind
 from recording_core.models import Interval
+from recording_core.testing.deliveries import Hook
 
 __all__ = ["Shape", "Subject", "Take"]
 
@@ -80,6 +81,11 @@ class Take:
     added_after: timedelta = ADDED_AFTER
     subaccount: str | None = None
     shape: Shape = "now"
+    #: whom its start named to be told of it, and of its transcript
+    hook: Hook | None = None
+    transcript_hook: Hook | None = None
+    #: of the answer to its start
+    api_id: str = ""
 
     @property
     def ended(self) -> datetime:

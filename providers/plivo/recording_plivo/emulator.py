@@ -8,12 +8,14 @@ from __future__ import annotations
 import base64
 import string
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from recording_core.events import WebhookRequest
 from recording_core.kinds import SessionKind
 from recording_core.models import CommunicationSession, Interval
+from recording_core.testing.deliveries import Fact, Hook
 from recording_core.testing.emulator import Emulator
 from recording_core.testing.media import MEDIA_TYPES, media
 from recording_core.testing.ranges import file_reply
@@ -28,6 +30,14 @@ from recording_plivo.emulated_requests import (
     words,
 )
 from recording_plivo.emulated_rows import Shape, Subject, Take
+from recording_plivo.emulated_webhooks import (
+    REDELIVERY,
+    Told,
+    facts_of,
+    hook_in,
+    signed,
+    transcript_hook_in,
+)
 
 __all__ = ["PlivoEmulator"]
 
@@ -62,6 +72,7 @@ class PlivoEmulator(Emulator):
 
     provider = "plivo"
     prefix = "/v1"
+    redelivery = REDELIVERY
 
     def __init__(
         self, *, paging: Paging = "offset", media_auth: bool = False, **settings: Any
@@ -163,6 +174,31 @@ class PlivoEmulator(Emulator):
         with self.lock:
             return [take.id for take in self._takes.values() if self._is_listed(take)]
 
+    # -- what it tells by itself ----------------------------------------------------------------
+
+    @property
+    def webhooks(self) -> Mapping[str, str]:
+        return {"secret": self.credentials["auth_token"]}
+
+    def hooks(self, fact: Fact) -> Iterable[Hook]:
+        """The URL that the start named; where it named none, that of `deliver_to`."""
+        told: Told = fact.told
+        return super().hooks(fact) if told.hook is None else (told.hook,)
+
+    def signed(self, fact: Fact, hook: Hook, now: datetime) -> WebhookRequest:
+        return signed(fact.told, hook, self.credentials["auth_token"], self.hook_random)
+
+    def _follow(self, take: Take) -> None:
+        def facts(now: datetime) -> Iterable[Fact]:
+            if take.id not in self._takes:
+                return ()
+            return facts_of(take, now, self._url(take), self.processing)
+
+        self.deliveries.follow(take.id, facts)
+        for hook in (take.hook, take.transcript_hook):
+            if hook is not None:
+                self.deliveries.open(hook.url)
+
     # -- the API's port -------------------------------------------------------------------------
 
     def answer(self, request: Request) -> Reply:
@@ -208,15 +244,21 @@ class PlivoEmulator(Emulator):
             file_format=args.get("file_format") or "mp3",
             limit=limit,
             member=member,
+            hook=hook_in(args),
+            transcript_hook=transcript_hook_in(args),
         )
         self._takes[take.id] = take
+        self._follow(take)
         url = self._url(take)
         if subject.kind is SessionKind.MEETING:
             whose = subject.name if member is None else f"{subject.name} participant {member}"
             message = f"MPC: {whose} record started"
-            return self._json(202, message=message, recording_id=take.id, recording_url=url)
-        message = f"{subject.kind} recording started"
-        return self._json(202, url=url, message=message, recording_id=take.id)
+            said = {"message": message, "recording_id": take.id, "recording_url": url}
+        else:
+            message = f"{subject.kind} recording started"
+            said = {"url": url, "message": message, "recording_id": take.id}
+        take.api_id = self._uuid()
+        return Reply.json({"api_id": take.api_id, **said}, 202)
 
     def _stop(self, parts: Sequence[str], args: Mapping[str, Any]) -> Reply:
         running = self._running(*self._recorded(parts))

@@ -18,6 +18,7 @@ INFO = ProviderInfo(
     ),
     documentation="https://www.plivo.com/docs/voice/api/recordings",
     client="recording_plivo.client:Plivo",
+    webhooks="recording_plivo.webhooks:PlivoWebhooks",
     emulator="recording_plivo.emulator:PlivoEmulator",
     media_hosts=("media.plivo.com", "*.media.plivo.com", "s3.amazonaws.com"),
 )

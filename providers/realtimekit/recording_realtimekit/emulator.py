@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hmac
 from bisect import insort
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, ClassVar
@@ -19,7 +19,9 @@ from uuid import UUID
 from attrs import field, frozen
 
 from recording_core.clock import Clock
+from recording_core.events import WebhookRequest
 from recording_core.models import meeting
+from recording_core.testing.deliveries import Fact, Hook
 from recording_core.testing.emulator import Emulator
 from recording_core.testing.media import MEDIA_TYPES
 from recording_core.testing.ranges import file_reply
@@ -41,6 +43,7 @@ from recording_realtimekit.emulated_refusals import (
     track_body,
     verb,
 )
+from recording_realtimekit.emulated_webhooks import REDELIVERY, Webhooks, facts_of
 
 __all__ = ["RealtimeKitEmulator"]
 
@@ -95,6 +98,7 @@ class RealtimeKitEmulator(Emulator):
 
     provider: ClassVar[str] = "realtimekit"
     prefix: ClassVar[str] = "/client/v4"
+    redelivery = REDELIVERY
     wall_clock: ClassVar[Mapping[str, Any]] = {"starting": timedelta(0), "shortest": timedelta(0)}
 
     #: rows of a page that was asked for without `per_page`; documented nowhere
@@ -141,6 +145,7 @@ class RealtimeKitEmulator(Emulator):
         self._rows: list[EmulatedRecording] = []
         self._by_id: dict[str, EmulatedRecording] = {}
         self._bucket = Bucket("", b"")
+        self._webhooks = Webhooks(self.hook_random)
 
     def populate(self) -> None:
         self._bucket = Bucket(self.media_origin, self.random.randbytes(32))
@@ -188,7 +193,7 @@ class RealtimeKitEmulator(Emulator):
         begun, ended = (at, None) if duration is None else (at - duration, at)
         reason = "INTERNAL_ERROR" if failed else "ALL_PEERS_LEFT"
         with self.lock:
-            return self._keep(
+            made = self._keep(
                 self.meetings[meeting_id or self.sessions[0].id],
                 begun - self.starting,
                 body or {},
@@ -200,6 +205,9 @@ class RealtimeKitEmulator(Emulator):
                 start_reason=start_reason or BY_API,
                 **quirks,
             )
+            if duration is None:
+                self._follow(made, since=self.clock.now())
+        return made
 
     def remove(self, recording_id: str) -> None:
         """Make a recording and its files vanish; the API itself has no way to."""
@@ -207,9 +215,34 @@ class RealtimeKitEmulator(Emulator):
             gone = self._by_id.pop(recording_id)
             self._rows.remove(gone)
 
+    # -- what it tells by itself ----------------------------------------------------------------
+
+    @property
+    def webhooks(self) -> Mapping[str, str]:
+        with self.lock:
+            return {"key": self._webhooks.public_key}
+
+    def hooks(self, fact: Fact) -> Iterable[Hook]:
+        yield from super().hooks(fact)
+        yield from self._webhooks.hooks()
+
+    def signed(self, fact: Fact, hook: Hook, now: datetime) -> WebhookRequest:
+        return self._webhooks.signed(fact, hook)
+
+    def _follow(self, recording: EmulatedRecording, since: datetime) -> None:
+        def facts(now: datetime) -> Iterable[Fact]:
+            if recording.id not in self._by_id:
+                return ()
+            return facts_of(recording, since, now, self._bucket.url)
+
+        self.deliveries.follow(recording.id, facts)
+
     # -- the gateway ----------------------------------------------------------------------------
 
     def answer(self, request: Request) -> Reply:
+        if (request.method, request.path) == ("GET", "/.well-known/webhooks.json"):
+            # Of another host of Cloudflare's, and without a credential.
+            return self._webhooks.published()
         return self._routed(request).with_headers(**RATE_HEADERS)
 
     def _routed(self, request: Request) -> Reply:
@@ -252,6 +285,11 @@ class RealtimeKitEmulator(Emulator):
                 return self._details(self._found(recording_id))
             case ("PUT", "recordings", recording_id):
                 return self._act(request, recording_id)
+            case (_, "webhooks", *rest):
+                reply = self._webhooks.answer(request, rest)
+                for hook in self._webhooks.hooks():
+                    self.deliveries.open(hook.url)
+                return reply or self._no_route(request)
         return self._no_route(request)
 
     # -- start, active, get, pause, resume, stop, list -------------------------------------------
@@ -261,7 +299,9 @@ class RealtimeKitEmulator(Emulator):
         room = self._room(body)
         if not body.get("allow_multiple_recordings"):
             self._refuse_second(room, tracks=False)
-        return self._details(self._keep(room, self.clock.now(), body, tracks=False))
+        made = self._keep(room, self.clock.now(), body, tracks=False)
+        self._follow(made, since=made.invoked_at)
+        return self._details(made)
 
     def _start_tracks(self, request: Request) -> Reply:
         body = track_body(request)
@@ -270,6 +310,7 @@ class RealtimeKitEmulator(Emulator):
         # not twice.
         self._refuse_second(room, tracks=True)
         made = self._keep(room, self.clock.now(), body, tracks=True)
+        self._follow(made, since=made.invoked_at)
         row = made.row(self.clock.now(), self._bucket.url)
         # The guide on track recording shows `meeting_id`, which no schema has.
         return self._success({"recording": {**row, "meeting_id": room.id}})

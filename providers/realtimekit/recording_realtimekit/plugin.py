@@ -17,6 +17,7 @@ INFO = ProviderInfo(
     ),
     documentation="https://developers.cloudflare.com/realtime/realtimekit/recording-guide",
     client="recording_realtimekit.client:RealtimeKit",
+    webhooks="recording_realtimekit.webhooks:RealtimekitWebhooks",
     emulator="recording_realtimekit.emulator:RealtimeKitEmulator",
     # Cloudflare's R2 now, Amazon's S3 in the times of Dyte. Its pages name neither.
     media_hosts=("*.r2.cloudflarestorage.com", "*.amazonaws.com"),

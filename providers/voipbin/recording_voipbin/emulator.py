@@ -14,13 +14,15 @@ import base64
 import html
 import re
 import string
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
+from recording_core.events import WebhookRequest
 from recording_core.kinds import SessionKind
 from recording_core.models import CommunicationSession
+from recording_core.testing.deliveries import Fact, Hook
 from recording_core.testing.emulator import Emulator
 from recording_core.testing.ranges import file_reply
 from recording_core.testing.server import Reply, Request
@@ -32,6 +34,7 @@ from recording_voipbin.emulated_recording import LEGS, EmulatedRecording, Stuck
 from recording_voipbin.emulated_refusals import NIL, Refused, start_body, uuid_in
 from recording_voipbin.emulated_session import ZERO, EmulatedSession
 from recording_voipbin.emulated_times import Age
+from recording_voipbin.emulated_webhooks import REDELIVERY, Webhooks, facts_of
 
 __all__ = ["VoIPBinEmulator"]
 
@@ -51,6 +54,8 @@ ROUTES: Mapping[str, str] = {
     "GET storage_files": "_list_files",
     "GET storage_files/*": "_get_file",
     "GET storage_files/*/file": "_download_file",
+    "GET customer": "_get_customer",
+    "PUT customer": "_put_customer",
 }
 KINDS = {"calls": SessionKind.CALL, "conferences": SessionKind.CONFERENCE}
 #: Seen in its source, while its pages know no maximum: to this a conference's recording is cut.
@@ -74,6 +79,7 @@ class VoIPBinEmulator(Emulator):
 
     provider: ClassVar[str] = "voipbin"
     prefix: ClassVar[str] = "/v1.0"
+    redelivery = REDELIVERY
     wall_clock: ClassVar[Mapping[str, Any]] = {"starting": timedelta(0), "stopping": timedelta(0)}
 
     #: how times are written
@@ -111,6 +117,7 @@ class VoIPBinEmulator(Emulator):
         #: archives that were asked for, by their key in the bucket
         self._archives: dict[str, tuple[StoredFile, ...]] = {}
         self._bucket = Bucket("", b"")
+        self._webhooks = Webhooks(self.hook_random)
         self.sessions = [self.begin(kind) for kind in KINDS.values()]
 
     def populate(self) -> None:
@@ -198,6 +205,36 @@ class VoIPBinEmulator(Emulator):
             recording = self._recordings.pop(id)
             recording.session.recording_ids.remove(id)
 
+    # -- what it tells by itself ----------------------------------------------------------------
+
+    @property
+    def webhooks(self) -> Mapping[str, str]:
+        return {"secret": self._webhooks.secret}
+
+    def hooks(self, fact: Fact) -> Iterable[Hook]:
+        yield from super().hooks(fact)
+        yield from self._webhooks.hooks()
+
+    def signed(self, fact: Fact, hook: Hook, now: datetime) -> WebhookRequest:
+        return self._webhooks.signed(fact, hook)
+
+    def _follow(self, recording: EmulatedRecording) -> None:
+        def facts(now: datetime) -> Iterable[Fact]:
+            if recording.id not in self._recordings:
+                return ()
+            return facts_of(recording, now, self._row)
+
+        self.deliveries.follow(recording.id, facts)
+
+    def _get_customer(self, request: Request, parts: Sequence[str]) -> Reply:
+        return Reply.json({"id": self.customer_id, **self._webhooks.row()})
+
+    def _put_customer(self, request: Request, parts: Sequence[str]) -> Reply:
+        self._webhooks.configure(request)
+        if self._webhooks.hook is not None:
+            self.deliveries.open(self._webhooks.hook.url)
+        return self._get_customer(request, parts)
+
     # -- the API's port -------------------------------------------------------------------------
 
     def answer(self, request: Request) -> Reply:
@@ -269,6 +306,7 @@ class VoIPBinEmulator(Emulator):
         recording.format = told["format"] or "wav"  # undocumented: what becomes of none
         recording.on_end_flow_id = told["on_end_flow_id"]
         session.recording_id = recording.id
+        self._follow(recording)
         if told["duration"] > 0:
             seconds = min(told["duration"], 10**9)
             limit = timedelta(seconds=seconds)
@@ -364,9 +402,9 @@ class VoIPBinEmulator(Emulator):
         if self.storage_forbidden:
             raise Refused("PERMISSION_DENIED")
 
-    def _row(self, recording: EmulatedRecording) -> dict[str, Any]:
+    def _row(self, recording: EmulatedRecording, at: datetime | None = None) -> dict[str, Any]:
         return recording.row(
-            self.clock.now(),
+            at or self.clock.now(),
             customer_id=self.customer_id,
             age=self.timestamps,
             key=self.reference_key,

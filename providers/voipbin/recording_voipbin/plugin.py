@@ -17,6 +17,7 @@ INFO = ProviderInfo(
     ),
     documentation="https://api.voipbin.net/docs",
     client="recording_voipbin.client:VoIPBin",
+    webhooks="recording_voipbin.webhooks:VoipbinWebhooks",
     emulator="recording_voipbin.emulator:VoIPBinEmulator",
     media_hosts=("storage.googleapis.com",),
 )

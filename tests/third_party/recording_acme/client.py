@@ -118,30 +118,35 @@ class AcmeVoice(Provider):
         )
 
     def _read(self, payload: Any) -> Recording:
-        row = _object(payload)
-        call_id = read.text(row.get("call"), "call")
-        word = read.text(row.get("state"), "state")
-        url = read.text(row.get("link"), "link")
-        size = read.count(row.get("bytes"), "bytes")
-        format = read.text(row.get("format"), "format")
-        duration = read.seconds(row.get("seconds"), "seconds")
-        file = MediaFile("mix", FileRole.MIX, format, size=size, duration=duration, url=url)
-        return Recording(
-            provider=self.name,
-            account=self.account,
-            id=read.required_text(row.get("id"), "id"),
-            kind=SessionKind.CALL,
-            target=call(call_id) if call_id is not None else None,
-            status=read.status_of(word, STATUSES),
-            provider_status=word,
-            started_at=read.instant(row.get("started"), "started"),
-            ended_at=read.instant(row.get("ended"), "ended"),
-            duration=duration,
-            size=size,
-            format=format,
-            files=(file,) if url is not None else (),
-            raw=row,
-        )
+        return recording(payload, self.account)
+
+
+def recording(payload: Any, account: str) -> Recording:
+    """A recording out of a row, of the API's or of a callback's."""
+    row = _object(payload)
+    call_id = read.text(row.get("call"), "call")
+    word = read.text(row.get("state"), "state")
+    url = read.text(row.get("link"), "link")
+    size = read.count(row.get("bytes"), "bytes")
+    format = read.text(row.get("format"), "format")
+    duration = read.seconds(row.get("seconds"), "seconds")
+    file = MediaFile("mix", FileRole.MIX, format, size=size, duration=duration, url=url)
+    return Recording(
+        provider="acme",
+        account=account,
+        id=read.required_text(row.get("id"), "id"),
+        kind=SessionKind.CALL,
+        target=call(call_id) if call_id is not None else None,
+        status=read.status_of(word, STATUSES),
+        provider_status=word,
+        started_at=read.instant(row.get("started"), "started"),
+        ended_at=read.instant(row.get("ended"), "ended"),
+        duration=duration,
+        size=size,
+        format=format,
+        files=(file,) if url is not None else (),
+        raw=row,
+    )
 
 
 def _object(payload: Any) -> Mapping[str, Any]:

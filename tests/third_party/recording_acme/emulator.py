@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hmac
+import json
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from attrs import define
+from attrs import define, evolve
 
-from recording_core import call
+from recording_core import WebhookRequest, call
 from recording_core.testing import Emulator, Reply, Request
+from recording_core.testing.deliveries import Fact, Hook
 from recording_core.testing.media import MEDIA_TYPES, media
 from recording_core.testing.ranges import file_reply
 
@@ -80,6 +83,7 @@ class AcmeEmulator(Emulator):
         take = Take(self._id("rec"), body["call"], self.clock.now())
         take.format = body.get("format", "wav")
         self._takes[take.id] = take
+        self.deliveries.follow(take.id, lambda now: self._facts(take, now))
         return Reply.json(self._row(take), 201)
 
     def _list(self, request: Request) -> Reply:
@@ -92,7 +96,8 @@ class AcmeEmulator(Emulator):
         rows = [self._row(each) for each in shown]
         return Reply.json({"recordings": rows, "total": len(takes), "next_page": more})
 
-    def _row(self, take: Take) -> dict[str, Any]:
+    def _row(self, take: Take, *, at: datetime | None = None) -> dict[str, Any]:
+        now = at or self.clock.now()
         row: dict[str, Any] = {
             "id": take.id,
             "call": take.call,
@@ -103,10 +108,31 @@ class AcmeEmulator(Emulator):
         if take.ended is not None:
             row |= {"state": "encoding", "ended": take.ended.isoformat()}
             row |= {"seconds": (take.ended - take.started).total_seconds()}
-        if take.ended is not None and self.clock.now() >= take.ended + self.processing:
+        if take.ended is not None and now >= take.ended + self.processing:
             link = f"{self.media_origin}/{take.id}?signature={self._signature(take.id)}"
             row |= {"state": "done", "bytes": len(self._content(take)), "link": link}
         return row
+
+    # -- the callbacks ---------------------------------------------------------------------------
+
+    @property
+    def webhooks(self) -> dict[str, str]:
+        return {"secret": f"hook-{self.credentials['key']}"}
+
+    def _facts(self, take: Take, now: datetime) -> Iterator[Fact]:
+        live = evolve(take, ended=None)
+        yield Fact(take.started, "live", self._row(live))
+        if take.ended is not None:
+            yield Fact(take.ended, "encoding", self._row(take, at=take.ended))
+            done = take.ended + self.processing
+            if done <= now:
+                yield Fact(done, "done", self._row(take, at=done), last=True)
+
+    def signed(self, fact: Fact, hook: Hook, now: datetime) -> WebhookRequest:
+        body = json.dumps(fact.told).encode()
+        secret = self.webhooks["secret"].encode()
+        signature = hmac.digest(secret, body, "sha256").hex()
+        return WebhookRequest("POST", hook.url, {"X-Acme-Signature": signature}, body)
 
     # -- the media -------------------------------------------------------------------------------
 

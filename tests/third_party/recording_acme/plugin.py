@@ -12,6 +12,7 @@ def recording_provider() -> ProviderInfo:
         capabilities=capability_table(call="start stop active list get download delete"),
         documentation="https://acme.example/docs",
         client="recording_acme.client:AcmeVoice",
+        webhooks="recording_acme.webhooks:AcmeWebhooks",
         emulator="recording_acme.emulator:AcmeEmulator",
         media_hosts=("media.acme.example",),
     )

@@ -1,0 +1,355 @@
+"""Is it Audian that called, and what did it say? Its pages' samples, a vector, and strangers."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from attrs import evolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import recording_core as rec
+from recording_audian.webhooks import AudianWebhooks
+from recording_core.plugins import load_object, provider_info
+from recording_core.testing import strangers
+
+SCHEME = AudianWebhooks()
+SECRET = "whsec_abcdef1234567890xyz"
+NOW = datetime(2024, 1, 15, 10, 36, tzinfo=UTC)
+CALL = rec.call("call_xyz789")
+
+# https://docs.audian.com/call-control/call-recording, Recording Webhooks
+STARTED: dict[str, Any] = {
+    "event": "recording.started",
+    "data": {
+        "call_id": "call_xyz789",
+        "recording_id": "rec_abc123",
+        "started_at": "2024-01-15T10:30:05Z",
+    },
+}
+STOPPED: dict[str, Any] = {
+    "event": "recording.stopped",
+    "data": {
+        "call_id": "call_xyz789",
+        "recording_id": "rec_abc123",
+        "duration": 305,
+        "stopped_at": "2024-01-15T10:35:10Z",
+    },
+}
+COMPLETED: dict[str, Any] = {
+    "event": "recording.completed",
+    "data": {
+        "call_id": "call_xyz789",
+        "recording_id": "rec_abc123",
+        "duration": 305,
+        "file_size": 1536000,
+        "file_format": "mp3",
+        "download_url": "https://api.audian.com:8443/v2/recordings/rec_abc123/download",
+        "completed_at": "2024-01-15T10:36:00Z",
+        "checksum": {"algorithm": "sha256", "value": "abcdef0123456789"},
+    },
+}
+COMPLETED_IN_SHORT: dict[str, Any] = {
+    "event": "recording.completed",
+    "data": {
+        "recording_id": "rec_abc123",
+        "call_id": "call_xyz789",
+        "download_url": "https://api.audian.com:8443/v2/recordings/rec_abc123/download",
+        "file_size": 1536000,
+        "duration": 305,
+        "completed_at": "2024-01-15T10:36:00Z",
+    },
+}
+FAILED: dict[str, Any] = {
+    "event": "recording.failed",
+    "data": {
+        "call_id": "call_xyz789",
+        "recording_id": "rec_abc123",
+        "reason": "storage_error",
+        "failed_at": "2024-01-15T10:36:00Z",
+    },
+}
+
+
+def signed(
+    payload: Any,
+    *,
+    secret: str = SECRET,
+    at: datetime = NOW,
+    prefix: str = "",
+) -> rec.WebhookRequest:
+    """A request as https://docs.audian.com/webhooks/payloads shows it."""
+    body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+    timestamp = str(int(at.timestamp()))
+    digest = hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256)
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "AudianWebhook/1.0",
+        "X-Audian-Timestamp": timestamp,
+        "X-Audian-Signature": prefix + digest.hexdigest(),
+        "X-Audian-Delivery-ID": "delv_1",
+    }
+    return rec.WebhookRequest("POST", "https://hooks.example.com/audian", headers, body)
+
+
+def event_of(payload: Any) -> rec.RecordingEvent:
+    (event,) = SCHEME.parse(signed(payload), account="default", now=NOW)
+    return event
+
+
+def status_of_refusal(request: rec.WebhookRequest, *secrets: str) -> int:
+    return strangers.refusal(SCHEME, request, secrets or (SECRET,), NOW)[0]
+
+
+def test_the_plugin_names_the_scheme() -> None:
+    assert load_object(provider_info("audian"), "webhooks") is AudianWebhooks
+
+
+class TestVerifying:
+    def test_a_vector_of_the_documented_algorithm_passes(self) -> None:
+        body = '{"event":"recording.failed","data":{"reason":"storage_error","note":"é – ü"}}'
+        signature = "560ba93373675daff6cf2787511017a02720f44deff301fd05e319ae4ab4bd0a"
+        request = rec.WebhookRequest(
+            "POST",
+            "https://hooks.example.com/audian",
+            {"X-Audian-Timestamp": "1705314960", "X-Audian-Signature": signature},
+            body.encode(),
+        )
+        at = datetime.fromtimestamp(1705314960, UTC)
+        SCHEME.verify(request, [SECRET], now=at)
+        prefixed = strangers.replaced(request, "X-Audian-Signature", f"sha256={signature}")
+        SCHEME.verify(prefixed, [SECRET], now=at)
+
+    @pytest.mark.parametrize("payload", [STARTED, STOPPED, COMPLETED, COMPLETED_IN_SHORT, FAILED])
+    @pytest.mark.parametrize("prefix", ["", "sha256="])
+    def test_what_is_signed_passes_with_and_without_the_prefix(
+        self, payload: Any, prefix: str
+    ) -> None:
+        SCHEME.verify(signed(payload, prefix=prefix), [SECRET], now=NOW)
+
+    def test_one_of_several_secrets_is_enough_so_that_they_can_be_changed(self) -> None:
+        SCHEME.verify(signed(STARTED), ["whsec_new", SECRET], now=NOW)
+        assert status_of_refusal(signed(STARTED), "whsec_new", "whsec_newer") == 401
+
+    def test_frameworks_may_hand_headers_over_as_lists_bytes_and_in_any_case(self) -> None:
+        plain = signed(STARTED)
+        odd = {name.upper().encode(): [value.encode()] for name, value in plain.headers}
+        request = rec.WebhookRequest("POST", plain.url, odd, plain.body)
+        SCHEME.verify(request, [SECRET], now=NOW)
+
+    @pytest.mark.parametrize("seconds", [-300, -299, 0, 299, 300])
+    def test_a_clock_may_be_off_by_five_minutes_both_ways(self, seconds: int) -> None:
+        SCHEME.verify(signed(STARTED, at=NOW + timedelta(seconds=seconds)), [SECRET], now=NOW)
+
+    @pytest.mark.parametrize("seconds", [-3600, -301, 301, 3600, 86400 * 365])
+    def test_a_clock_that_is_further_off_is_refused(self, seconds: int) -> None:
+        request = signed(STARTED, at=NOW + timedelta(seconds=seconds))
+        assert status_of_refusal(request) == 401
+
+    @pytest.mark.parametrize(
+        "timestamp",
+        [
+            *("", " 1", "-1", "+1705314960", "1705314960.0", "1_705_314_960", "١٧٠٥", "0x10"),
+            *("now", "9" * 5000, "2024-01-15T10:36:00Z", "1705314960, 1705314960"),
+        ],
+    )
+    def test_a_timestamp_is_plain_digits(self, timestamp: str) -> None:
+        request = strangers.replaced(signed(STARTED), "X-Audian-Timestamp", timestamp)
+        assert status_of_refusal(request) == 400
+        assert status_of_refusal(strangers.replaced(request, "X-Audian-Timestamp")) == 400
+
+    @pytest.mark.parametrize("secret", ["", " ", "\t\n"])
+    def test_a_blank_secret_verifies_nothing(self, secret: str) -> None:
+        request = signed(STARTED, secret=secret)
+        with pytest.raises(rec.ConfigurationError):
+            SCHEME.verify(request, [secret], now=NOW)
+        with pytest.raises(rec.ConfigurationError):
+            SCHEME.check_secret(secret)
+
+    def test_without_a_secret_nothing_is_verified(self) -> None:
+        with pytest.raises(rec.ConfigurationError):
+            SCHEME.verify(signed(STARTED), [], now=NOW)
+
+    @pytest.mark.parametrize("value", strangers.HEADERS.values(), ids=strangers.HEADERS)
+    def test_junk_in_the_header_is_refused_at_once(self, value: str) -> None:
+        request = strangers.replaced(signed(STARTED), "X-Audian-Signature", value)
+        status, seconds = strangers.refusal(SCHEME, request, [SECRET], NOW)
+        assert status in (400, 401)
+        assert seconds < 0.01
+
+    def test_ten_thousand_headers_are_refused_at_once(self) -> None:
+        right = signed(STARTED).header("X-Audian-Signature") or ""
+        request = strangers.replaced(signed(STARTED), "X-Audian-Signature", *[right] * 10_000)
+        status, seconds = strangers.refusal(SCHEME, request, [SECRET], NOW)
+        assert status == 400
+        assert seconds < 0.01
+
+    def test_without_a_signature_it_is_no_callback(self) -> None:
+        assert status_of_refusal(strangers.replaced(signed(STARTED), "X-Audian-Signature")) == 400
+
+    @given(body=strangers.flipped_bits(signed(COMPLETED).body))
+    def test_every_bit_of_the_body_is_signed(self, body: bytes) -> None:
+        assert status_of_refusal(evolve(signed(COMPLETED), body=body)) == 401
+
+    def test_every_bit_of_the_signature_counts(self) -> None:
+        right = signed(STARTED).header("X-Audian-Signature") or ""
+        for bit in range(8 * len(right)):
+            value = bytearray(right.encode())
+            value[bit // 8] ^= 1 << bit % 8
+            forged = value.decode("latin-1")
+            request = strangers.replaced(signed(STARTED), "X-Audian-Signature", forged)
+            assert status_of_refusal(request) in (400, 401)
+
+    def test_every_bit_of_the_time_is_signed(self) -> None:
+        for offset in range(-200, 200):
+            if offset:
+                timestamp = str(int(NOW.timestamp()) + offset)
+                request = strangers.replaced(signed(STARTED), "X-Audian-Timestamp", timestamp)
+                assert status_of_refusal(request) == 401
+
+    def test_upper_case_hex_is_no_signature(self) -> None:
+        right = signed(STARTED).header("X-Audian-Signature") or ""
+        request = strangers.replaced(signed(STARTED), "X-Audian-Signature", right.upper())
+        assert status_of_refusal(request) == 400
+
+    @settings(max_examples=300)
+    @given(signature=strangers.texts(), timestamp=strangers.texts(), body=st.binary())
+    def test_whatever_strangers_send_only_a_refusal_comes_of_it(
+        self, signature: str, timestamp: str, body: bytes
+    ) -> None:
+        headers = {"X-Audian-Signature": signature, "X-Audian-Timestamp": timestamp}
+        request = rec.WebhookRequest("POST", "https://hooks.example.com/", headers, body)
+        assert status_of_refusal(request) in (400, 401)
+
+
+class TestReading:
+    def test_a_start_reads_in_full(self) -> None:
+        event = event_of(STARTED)
+        assert event == rec.RecordingEvent(
+            provider="audian",
+            account="default",
+            kind=rec.EventKind.STARTED,
+            recording_id="rec_abc123",
+            target=CALL,
+            recording=event.recording,
+            status=rec.RecordingStatus.RECORDING,
+            occurred_at=datetime(2024, 1, 15, 10, 30, 5, tzinfo=UTC),
+            delivery_id="delv_1",
+            key="audian/default/rec_abc123/started",
+        )
+        assert event.raw == STARTED
+        assert event.recording is not None
+        assert event.recording.started_at == event.occurred_at
+        assert event.recording.files == ()
+
+    def test_a_stop_says_when_and_how_long(self) -> None:
+        event = event_of(STOPPED)
+        assert (event.kind, event.status) == (
+            rec.EventKind.STOPPED,
+            rec.RecordingStatus.PROCESSING,
+        )
+        assert event.occurred_at == datetime(2024, 1, 15, 10, 35, 10, tzinfo=UTC)
+        assert event.recording is not None
+        assert event.recording.duration == timedelta(seconds=305)
+        assert event.recording.ended_at == event.occurred_at
+
+    @pytest.mark.parametrize("payload", [COMPLETED, COMPLETED_IN_SHORT])
+    def test_both_variants_of_completed_name_the_file(self, payload: Any) -> None:
+        event = event_of(payload)
+        assert (event.kind, event.status) == (
+            rec.EventKind.AVAILABLE,
+            rec.RecordingStatus.AVAILABLE,
+        )
+        assert event.key == "audian/default/rec_abc123/available"
+        assert event.occurred_at == datetime(2024, 1, 15, 10, 36, tzinfo=UTC)
+        assert event.recording is not None
+        (file,) = event.recording.files
+        assert file.url == "https://api.audian.com:8443/v2/recordings/rec_abc123/download"
+        assert file.size == event.recording.size == 1536000
+        # The page's own checksum is too short to be one.
+        assert file.checksum is None
+
+    def test_a_failure_says_why(self) -> None:
+        event = event_of(FAILED)
+        assert (event.kind, event.status) == (rec.EventKind.FAILED, rec.RecordingStatus.FAILED)
+        assert event.recording is not None
+        assert event.recording.error == "storage_error"
+
+    def test_a_conference_is_told_of_by_its_own_id(self) -> None:
+        data = {"recording_id": "rec_1", "conference_id": "conf_1"}
+        event = event_of({"event": "recording.started", "data": data})
+        assert event.target == rec.conference("conf_1")
+        assert event.occurred_at is None
+
+    def test_the_rest_of_an_envelope_may_be_there(self) -> None:
+        more = {"id": "evt_1", "version": "v1", "timestamp": "2024-01-15T10:36:01Z"}
+        assert event_of({**COMPLETED, **more}) == event_of(COMPLETED)
+        data = {"recording_id": "rec_1", "call_id": "call_1"}
+        event = event_of({"event": "recording.started", "data": data, **more})
+        assert event.occurred_at == datetime(2024, 1, 15, 10, 36, 1, tzinfo=UTC)
+
+    def test_an_event_of_something_else_is_none_of_ours(self) -> None:
+        payload = {"event": "call.answered", "data": {"call_id": "call_1"}}
+        assert SCHEME.parse(signed(payload), account="default", now=NOW) == ()
+
+    def test_an_event_of_tomorrow_is_an_update_of_unknown_status(self) -> None:
+        event = event_of({**STARTED, "event": "recording.archived", "id": "evt_7"})
+        assert (event.kind, event.status) == (rec.EventKind.UPDATED, rec.RecordingStatus.UNKNOWN)
+        assert event.recording_id == "rec_abc123"
+        assert event.key == "audian/default/rec_abc123/updated/evt_7"
+        event = event_of({"event": "recording.archived", "data": []})
+        assert event.recording is None
+        assert event.recording_id is None
+
+    def test_two_events_of_tomorrow_are_two_and_a_replay_is_the_same(self) -> None:
+        first, second = (
+            {**STARTED, "event": "recording.archived", "sequence": number} for number in (1, 2)
+        )
+        assert event_of(first).key == event_of(first).key != event_of(second).key
+
+    def test_the_account_is_part_of_the_key(self) -> None:
+        (event,) = SCHEME.parse(signed(STARTED), account="second/one", now=NOW)
+        assert event.account == "second/one"
+        assert event.key == "audian/second%2Fone/rec_abc123/started"
+
+    @pytest.mark.parametrize("body", strangers.BODIES.values(), ids=strangers.BODIES)
+    def test_a_body_that_no_vendor_sends_is_refused(self, body: bytes) -> None:
+        assert strangers.parsed(SCHEME, signed(body), NOW) is None
+
+    def test_what_the_vendor_echoes_of_a_credential_is_masked(self) -> None:
+        data = {**STARTED["data"], "auth_token": "s3cr3t-T0KEN"}
+        assert "s3cr3t" not in repr(event_of({**STARTED, "data": data}).raw)
+
+    @settings(max_examples=400)
+    @given(
+        payload=strangers.json_bodies(
+            ["recording.started", "recording.completed", "recording.new", "rec_1"],
+            ["event", "data", "recording_id", "call_id", "started_at", "duration", "checksum"],
+        )
+    )
+    def test_whatever_the_payload_only_documented_types_come_of_it(self, payload: object) -> None:
+        strangers.parsed(SCHEME, signed(payload), NOW)
+
+    @settings(max_examples=400)
+    @given(
+        word=st.sampled_from(["recording.started", "recording.completed", "recording.new"]),
+        data=strangers.json_bodies(
+            ["call_xyz789", "rec_1"],
+            [*COMPLETED["data"], "started_at", "stopped_at", "reason"],
+        ),
+        change=st.sampled_from([*COMPLETED["data"], "created_at", "deleted_at"]),
+    )
+    def test_whatever_one_field_is_only_documented_types_come_of_it(
+        self, word: str, data: object, change: str
+    ) -> None:
+        payload = {"event": word, "data": {**COMPLETED["data"], change: data}}
+        strangers.parsed(SCHEME, signed(payload), NOW)
+
+    @given(body=st.binary(max_size=300))
+    def test_whatever_the_bytes_only_a_refusal_comes_of_them(self, body: bytes) -> None:
+        strangers.parsed(SCHEME, signed(body), NOW)

@@ -1,0 +1,251 @@
+"""Does the command line receive callbacks, say why one fails, and catch up with the others?"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from click.testing import CliRunner, Result
+
+import recording_core as rec
+from recording_audian.emulator import AudianEmulator
+from recording_core.cli.commands import command_line
+from recording_core.clock import SystemClock
+
+SECRET = "whsec_planted-c4nary"
+RECORDINGS = (
+    sys.executable,
+    "-c",
+    "import sys; from recording_core.cli import main; sys.exit(main())",
+)
+
+
+def run(*arguments: str, input: bytes | None = None) -> Result:
+    return CliRunner().invoke(command_line(), ["webhooks", *arguments], input=input)
+
+
+def objects(result: Result) -> list[Any]:
+    """The JSON that it printed, among its words to whoever watches."""
+    return [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
+
+
+@pytest.fixture(autouse=True)
+def secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUDIAN_WEBHOOK_SECRET", SECRET)
+
+
+def callback(
+    event: str = "recording.completed",
+    id: str = "rec_1",
+    at: datetime | None = None,
+    secret: str = SECRET,
+) -> tuple[dict[str, str], bytes]:
+    """As the vendor's pages write it."""
+    at = at or datetime.now(UTC)
+    data = {"call_id": "call_1", "recording_id": id, "completed_at": at.isoformat()}
+    body = json.dumps({"event": event, "data": data}).encode()
+    stamp = str(int(at.timestamp()))
+    signed = hmac.digest(secret.encode(), stamp.encode() + b"." + body, "sha256").hex()
+    return {"X-Audian-Timestamp": stamp, "X-Audian-Signature": signed}, body
+
+
+def saved(headers: dict[str, str], body: bytes, start: str = "POST /hook HTTP/1.1") -> bytes:
+    lines = [start, "Host: app.example", f"Content-Length: {len(body)}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+@pytest.fixture
+def serving() -> Iterator[Callable[..., tuple[subprocess.Popen[str], list[str]]]]:
+    """`serving(arguments)`: the running command, and the addresses that it said."""
+    running: list[subprocess.Popen[str]] = []
+
+    def serve(*arguments: str) -> tuple[subprocess.Popen[str], list[str]]:
+        command = [*RECORDINGS, "webhooks", "serve", *arguments]
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
+        running.append(process)
+        assert process.stderr is not None
+        words = []
+        for line in process.stderr:
+            words.append(line)
+            if "Ctrl-C" in line:
+                break
+        return process, re.findall(r"http://\S+", "".join(words))
+
+    yield serve
+    for each in running:
+        each.kill()
+        each.communicate()
+
+
+def test_events_are_printed_as_they_come(serving: Any, tmp_path: Path) -> None:
+    seen = str(tmp_path / "seen.db")
+    process, [address] = serving("--provider", "audian", "--json", "--seen", seen)
+    for id in ("rec_1", "rec_1", "rec_2"):
+        headers, body = callback(id=id)
+        assert requests.post(address, body, headers=headers, timeout=5).status_code == 200
+    lines = [json.loads(process.stdout.readline()) for _ in range(2)]
+    assert [(each["kind"], each["recording_id"]) for each in lines] == [
+        ("available", "rec_1"),
+        ("available", "rec_2"),
+    ]
+    headers, body = callback(secret="another")
+    answer = requests.post(address, body, headers=headers, timeout=5)
+    assert (answer.status_code, answer.text) == (401, "Unauthorized\n")
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=10)
+    assert (process.returncode, out) == (0, "")
+    [again] = [process for process, _ in [serving("audian", "--seen", seen)]]
+    again.send_signal(signal.SIGTERM)
+    assert again.wait(timeout=10) == 0
+
+
+def test_several_vendors_have_paths_of_their_own(
+    serving: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLIVO_WEBHOOK_SECRET", "x" * 40)
+    process, addresses = serving("audian", "plivo")
+    assert [each.rpartition("/")[2] for each in addresses] == ["audian", "plivo"]
+    headers, body = callback()
+    statuses = [
+        requests.post(each, body, headers=headers, timeout=5).status_code for each in addresses
+    ]
+    assert statuses == [200, 400]
+    assert process.stdout.readline().split("\t")[1:3] == ["audian", "available"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variable", "code", "words"),
+    [
+        (("serve",), None, 2, "name a PROVIDER"),
+        (("serve", "nobody"), None, 2, "no provider is named"),
+        (("serve", "plivo"), None, 1, "set PLIVO_WEBHOOK_SECRET"),
+        (("serve", "audian", "--secret-env", "UNSET_NAME"), None, 1, "UNSET_NAME is not set"),
+        (("serve", "audian"), "  ", 1, "empty or blank"),
+        (("serve", "audian", "plivo", "--secret-env", "X"), None, 2, "one vendor's"),
+        (("serve", "audian", "--host", "256.0.0.1"), None, 1, "cannot listen"),
+    ],
+)
+def test_a_wrong_call_says_so(
+    arguments: Any, variable: str | None, code: int, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    if variable is not None:
+        monkeypatch.setenv("AUDIAN_WEBHOOK_SECRET", variable)
+    done = run(*arguments)
+    assert (done.exit_code, words in done.output) == (code, True), done.output
+
+
+def test_a_saved_request_passes(tmp_path: Path) -> None:
+    path = tmp_path / "request.http"
+    path.write_bytes(saved(*callback()))
+    done = run("verify", "audian", str(path))
+    assert done.exit_code == 0
+    assert "passes, with 1 event" in done.output
+    assert "rec_1" in done.stdout
+    lines = [
+        json.loads(line)
+        for line in run("verify", "audian", str(path), "--json").stdout.splitlines()
+        if line.startswith("{")
+    ]
+    assert lines[0] == {"passes": True, "events": 1}
+    assert lines[1]["recording_id"] == "rec_1"
+
+
+def test_an_old_request_is_looked_at_as_of_then() -> None:
+    then = datetime.now(UTC) - timedelta(hours=2)
+    request = saved(*callback(at=then))
+    late = run("verify", "audian", "-", input=request)
+    assert late.exit_code == 1
+    assert "behind this machine's clock" in late.output
+    done = run("verify", "audian", "-", "--at", then.isoformat(), input=request)
+    assert done.exit_code == 0, done.output
+
+
+def test_a_request_that_fails_says_why_and_shows_no_secret() -> None:
+    headers, body = callback(secret="another")
+    done = run("verify", "audian", "-", input=saved(headers, body))
+    assert done.exit_code == 1
+    assert "fails (401)" in done.output
+    assert "it claims available rec_1" in done.output
+    assert SECRET not in done.output
+    told = run("verify", "audian", "-", "--json", input=saved(headers, body))
+    assert told.exit_code == 1
+    assert objects(told)[0]["status"] == 401
+
+
+def test_line_ends_of_an_editor_and_what_follows_the_body_do_no_harm() -> None:
+    headers, body = callback()
+    raw = saved(headers, body)
+    head = raw[: raw.index(b"\r\n\r\n")]
+    edited = head.replace(b"\r\n", b"\n") + b"\n\n" + body + b"\n"
+    done = run("verify", "audian", "-", input=edited)
+    assert done.exit_code == 0, done.output
+    assert "1 bytes after the body's length" in done.output
+    cut = run("verify", "audian", "-", input=raw[:-1])
+    assert cut.exit_code == 1
+    assert "its header promises" in cut.output
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff" * 100, b"{}", b"POST / HTTP/1.1", b"POST\r\n\r\n"])
+def test_what_is_no_saved_request_is_a_wrong_call(data: bytes) -> None:
+    done = run("verify", "audian", "-", input=data)
+    assert done.exit_code == 2
+    assert "no raw HTTP request" in done.output
+
+
+@pytest.fixture
+def audian(monkeypatch: pytest.MonkeyPatch) -> Iterator[AudianEmulator]:
+    with AudianEmulator(recordings=3, clock=SystemClock()) as emulator:
+        monkeypatch.setenv("AUDIAN_API_KEY", emulator.credentials["api_key"])
+        monkeypatch.setenv("AUDIAN_BASE_URL", emulator.base_url)
+        yield emulator
+
+
+def test_reconciling_prints_what_never_came_and_once(
+    audian: AudianEmulator, tmp_path: Path
+) -> None:
+    seen = str(tmp_path / "seen.db")
+    known = audian.listed()[0]
+    key = rec.event_key("audian", "default", known, rec.EventKind.AVAILABLE)
+    rec.SqliteSeen(seen).add_if_absent(key, timedelta(days=1))
+    call = ("reconcile", "audian", "--since", "40d", "--seen", seen, "--json")
+    done = run(*call)
+    events = objects(done)
+    found = {each["recording_id"] for each in events if each["kind"] == "available"}
+    assert found
+    assert known not in found
+    assert "announced" in done.output
+    again = run(*call)
+    assert objects(again) == []
+
+
+def test_reconciling_says_that_a_listener_failed(audian: AudianEmulator, made_up: Any) -> None:
+    made_up.failing = RuntimeError()
+    done = run("reconcile", "audian", "--since", "40d")
+    assert done.exit_code == 3
+    assert "refused by a listener" in done.output
+
+
+def test_a_start_is_quick() -> None:
+    """The commands' module imports neither an HTTP library nor cryptography."""
+    code = (
+        "import sys, recording_core.cli.webhooks as w; "
+        "print(*sorted({'requests', 'cryptography', 'wsgiref', 'sqlite3'} & set(sys.modules)))"
+    )
+    start = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+    assert time.monotonic() - start < 5
