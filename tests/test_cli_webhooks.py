@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -239,13 +238,10 @@ def test_reconciling_says_that_a_listener_failed(audian: AudianEmulator, made_up
     assert "refused by a listener" in done.output
 
 
-def test_a_start_is_quick() -> None:
-    """The commands' module imports neither an HTTP library nor cryptography."""
+def test_the_commands_import_nothing_heavy_before_they_run() -> None:
     code = (
         "import sys, recording_core.cli.webhooks as w; "
         "print(*sorted({'requests', 'cryptography', 'wsgiref', 'sqlite3'} & set(sys.modules)))"
     )
-    start = time.monotonic()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
-    assert time.monotonic() - start < 5

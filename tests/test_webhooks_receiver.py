@@ -233,11 +233,11 @@ def test_what_is_too_large_is_refused_before_it_is_looked_at(
         (made_up.callback(Cookie="c" * 1_000_000), 400),
         (rec.WebhookRequest("POST", "https://h/?" + "q" * 70_000, genuine.headers, b"{}"), 400),
     ):
-        start = time.perf_counter()
+        start = time.thread_time()
         with pytest.raises(rec.WebhookRejected) as caught:
             receiver.receive(request)
         assert caught.value.status == status
-        assert time.perf_counter() - start < 0.01
+        assert time.thread_time() - start < 0.01
 
 
 def test_a_wrong_argument_is_the_callers(receiver: rec.Receiver) -> None:

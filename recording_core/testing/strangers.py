@@ -80,7 +80,7 @@ def refusal(
     took: list[float] = []
     status = 0
     # Now and then a busy machine takes its time for anything.
-    while len(took) < 3 and (not took or min(took) > 0.005):
+    while len(took) < 10 and (not took or min(took) > 0.005):
         start = time.perf_counter()
         try:
             scheme.verify(request, secrets, now=now)

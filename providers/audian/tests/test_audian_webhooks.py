@@ -192,6 +192,7 @@ class TestVerifying:
     def test_without_a_signature_it_is_no_callback(self) -> None:
         assert status_of_refusal(strangers.replaced(signed(STARTED), "X-Audian-Signature")) == 400
 
+    @settings(deadline=None)
     @given(body=strangers.flipped_bits(signed(COMPLETED).body))
     def test_every_bit_of_the_body_is_signed(self, body: bytes) -> None:
         assert status_of_refusal(evolve(signed(COMPLETED), body=body)) == 401
@@ -217,7 +218,7 @@ class TestVerifying:
         request = strangers.replaced(signed(STARTED), "X-Audian-Signature", right.upper())
         assert status_of_refusal(request) == 400
 
-    @settings(max_examples=300)
+    @settings(max_examples=300, deadline=None)
     @given(signature=strangers.texts(), timestamp=strangers.texts(), body=st.binary())
     def test_whatever_strangers_send_only_a_refusal_comes_of_it(
         self, signature: str, timestamp: str, body: bytes
@@ -325,7 +326,7 @@ class TestReading:
         data = {**STARTED["data"], "auth_token": "s3cr3t-T0KEN"}
         assert "s3cr3t" not in repr(event_of({**STARTED, "data": data}).raw)
 
-    @settings(max_examples=400)
+    @settings(max_examples=400, deadline=None)
     @given(
         payload=strangers.json_bodies(
             ["recording.started", "recording.completed", "recording.new", "rec_1"],
@@ -335,7 +336,7 @@ class TestReading:
     def test_whatever_the_payload_only_documented_types_come_of_it(self, payload: object) -> None:
         strangers.parsed(SCHEME, signed(payload), NOW)
 
-    @settings(max_examples=400)
+    @settings(max_examples=400, deadline=None)
     @given(
         word=st.sampled_from(["recording.started", "recording.completed", "recording.new"]),
         data=strangers.json_bodies(
@@ -350,6 +351,7 @@ class TestReading:
         payload = {"event": word, "data": {**COMPLETED["data"], change: data}}
         strangers.parsed(SCHEME, signed(payload), NOW)
 
+    @settings(deadline=None)
     @given(body=st.binary(max_size=300))
     def test_whatever_the_bytes_only_a_refusal_comes_of_them(self, body: bytes) -> None:
         strangers.parsed(SCHEME, signed(body), NOW)

@@ -289,7 +289,7 @@ class TestVerifying:
         for value in (loose, right.rstrip("="), f"{right}=", f"{right[:9]}\n{right[9:]}"):
             assert status_of_refusal(request(OF_A_CALL, value)) in (400, 401), value
 
-    @settings(max_examples=400)
+    @settings(max_examples=400, deadline=None)
     @given(data=st.data())
     def test_every_bit_that_changes_a_signed_value_is_refused(self, data: st.DataObject) -> None:
         told = data.draw(st.sampled_from(SAMPLES))
@@ -311,7 +311,7 @@ class TestVerifying:
                 forged = strangers.replaced(given, name, value.decode("latin-1"))
                 assert status_of_refusal(forged) in (400, 401)
 
-    @settings(max_examples=300)
+    @settings(max_examples=300, deadline=None)
     @given(signed=strangers.texts(), nonce=strangers.texts(), body=st.binary(), url=st.text())
     def test_whatever_strangers_send_only_a_refusal_comes_of_it(
         self, signed: str, nonce: str, body: bytes, url: str
@@ -700,7 +700,7 @@ class TestReading:
         given = evolve(by_get({}), url=url)
         assert strangers.parsed(SCHEME, given, NOW) is None
 
-    @settings(max_examples=400)
+    @settings(max_examples=400, deadline=None)
     @given(
         told=st.sampled_from(SAMPLES),
         name=st.sampled_from(sorted({name for sample in SAMPLES for name in sample})),
@@ -712,7 +712,7 @@ class TestReading:
     ) -> None:
         strangers.parsed(SCHEME, request({**told, name: value}), NOW)
 
-    @settings(max_examples=300)
+    @settings(max_examples=300, deadline=None)
     @given(
         payload=strangers.json_bodies(
             [ID, "MPCRecordingPaused", RECORD_URL], sorted({*OF_A_MEETING, *OF_A_CALL, "response"})
@@ -721,6 +721,7 @@ class TestReading:
     def test_whatever_the_payload_only_documented_types_come_of_it(self, payload: object) -> None:
         strangers.parsed(SCHEME, request(json.dumps(payload).encode()), NOW)
 
+    @settings(deadline=None)
     @given(body=st.binary(max_size=300), url=st.text(max_size=60))
     def test_whatever_the_bytes_only_a_refusal_comes_of_them(self, body: bytes, url: str) -> None:
         given = request(body, url=url)

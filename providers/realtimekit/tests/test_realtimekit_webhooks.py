@@ -181,6 +181,7 @@ class TestVerifying:
     def test_without_a_signature_it_is_no_callback(self) -> None:
         assert status_of_refusal(signed(UPLOADED, sign=False)) == 400
 
+    @settings(deadline=None)
     @given(body=strangers.flipped_bits(json.dumps(UPLOADED).encode()))
     def test_every_bit_of_the_body_is_signed(self, body: bytes) -> None:
         assert status_of_refusal(evolve(signed(UPLOADED), body=body)) == 401
@@ -194,7 +195,7 @@ class TestVerifying:
             request = strangers.replaced(signed(UPLOADED), "rtk-signature", forged)
             assert status_of_refusal(request) in (400, 401)
 
-    @settings(max_examples=300)
+    @settings(max_examples=300, deadline=None)
     @given(signature=strangers.texts() | st.binary(max_size=300).map(_signature), body=st.binary())
     def test_whatever_strangers_send_only_a_refusal_comes_of_it(
         self, signature: str, body: bytes
@@ -384,7 +385,7 @@ class TestReading:
     def test_a_body_that_no_vendor_sends_is_refused(self, body: bytes) -> None:
         assert strangers.parsed(SCHEME, signed(body, sign=False), NOW) is None
 
-    @settings(max_examples=400)
+    @settings(max_examples=400, deadline=None)
     @given(
         name=st.sampled_from([*UPLOADED["recording"], "stopReason", "download_url", "status"]),
         value=strangers.json_bodies(["UPLOADED", ID, URL], ["download_urls", "download_url"]),
@@ -396,7 +397,7 @@ class TestReading:
         payload = {**changed(**{name: value}), "event": word}
         strangers.parsed(SCHEME, signed(payload, sign=False), NOW)
 
-    @settings(max_examples=300)
+    @settings(max_examples=300, deadline=None)
     @given(
         payload=strangers.json_bodies(
             ["recording.statusUpdate", "UPLOADED", ID],
@@ -406,6 +407,7 @@ class TestReading:
     def test_whatever_the_payload_only_documented_types_come_of_it(self, payload: object) -> None:
         strangers.parsed(SCHEME, signed(payload, sign=False), NOW)
 
+    @settings(deadline=None)
     @given(body=st.binary(max_size=300))
     def test_whatever_the_bytes_only_a_refusal_comes_of_them(self, body: bytes) -> None:
         strangers.parsed(SCHEME, signed(body, sign=False), NOW)

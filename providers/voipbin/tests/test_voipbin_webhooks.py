@@ -134,6 +134,7 @@ class TestVerifying:
         assert status in (400, 401)
         assert seconds < 0.01
 
+    @settings(deadline=None)
     @given(body=strangers.flipped_bits(signed(FINISHED).body))
     def test_every_bit_of_the_body_is_signed(self, body: bytes) -> None:
         assert status_of_refusal(evolve(signed(FINISHED), body=body)) == 401
@@ -147,7 +148,7 @@ class TestVerifying:
             request = strangers.replaced(signed(STARTED), "X-VoIPBIN-Signature", forged)
             assert status_of_refusal(request) in (400, 401)
 
-    @settings(max_examples=300)
+    @settings(max_examples=300, deadline=None)
     @given(signature=strangers.texts(), body=st.binary())
     def test_whatever_strangers_send_only_a_refusal_comes_of_it(
         self, signature: str, body: bytes
@@ -281,7 +282,7 @@ class TestReading:
     def test_a_body_that_no_vendor_sends_is_refused(self, body: bytes) -> None:
         assert strangers.parsed(SCHEME, signed(body), NOW) is None
 
-    @settings(max_examples=400)
+    @settings(max_examples=400, deadline=None)
     @given(
         payload=strangers.json_bodies(
             ["recording_started", "recording_deleted", "recording_new", "call", ID],
@@ -291,7 +292,7 @@ class TestReading:
     def test_whatever_the_payload_only_documented_types_come_of_it(self, payload: object) -> None:
         strangers.parsed(SCHEME, signed(payload), NOW)
 
-    @settings(max_examples=400)
+    @settings(max_examples=400, deadline=None)
     @given(
         word=st.sampled_from(["recording_started", "recording_deleted", "recording_new"]),
         value=strangers.json_bodies(["call", "ended", ID], ["id"]),
@@ -302,6 +303,7 @@ class TestReading:
     ) -> None:
         strangers.parsed(SCHEME, signed({"type": word, "data": {**ROW, name: value}}), NOW)
 
+    @settings(deadline=None)
     @given(body=st.binary(max_size=300))
     def test_whatever_the_bytes_only_a_refusal_comes_of_them(self, body: bytes) -> None:
         strangers.parsed(SCHEME, signed(body), NOW)
