@@ -5,16 +5,19 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PROVIDERS := $(foreach each,audian plivo realtimekit voipbin,-e providers/$(each))
 CODE := recording_core providers tests benchmarks cassettes docs
 
-.PHONY: help demo test lint format docs bench clean
+.PHONY: help demo test test-all lint format docs bench clean
 
 help:            ## what there is
-	@sed -n "s/^\([a-z]*\):.*## /\1\t/p" $(MAKEFILE_LIST)
+	@sed -n "s/^\([a-z-]*\):.*## /\1\t/p" $(MAKEFILE_LIST)
 
 demo: .venv/.demo   ## record, list, download and delete at every vendor, on this machine alone
 	@$(BIN)/recordings demo
 
 test: .venv/.dev   ## the tests, on all cores
-	@$(BIN)/python -m pytest -q -n auto --dist loadfile
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not spark"
+
+test-all: test .venv/.spark   ## and the reports' two engines compared; needs Java 17
+	@$(BIN)/python -m pytest -q -m spark
 
 lint: .venv/.dev   ## ruff and mypy, strict
 	@$(BIN)/ruff format --check $(CODE)
@@ -47,4 +50,10 @@ clean:           ## forget the virtual environment and all caches
 .venv/.dev: .venv/.demo
 	@echo "Installing the development tools into .venv (once) ..."
 	@$(PIP) install --quiet -e ".[all,dev]" $(PROVIDERS)
+	@touch $@
+
+# And the second engine of reports, which most contributors never need.
+.venv/.spark: .venv/.dev
+	@echo "Installing Spark into .venv (once) ..."
+	@$(PIP) install --quiet -e ".[all,dev,spark]" $(PROVIDERS)
 	@touch $@

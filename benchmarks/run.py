@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
-BENCHMARKS = ("bench_import", "bench_mapping", "bench_listing", "bench_webhooks")
+BENCHMARKS = ("bench_import", "bench_mapping", "bench_listing", "bench_webhooks", "bench_report")
 MARK = "<!-- measured: what follows is written by `make bench` -->"
 
 
@@ -31,7 +31,15 @@ def main() -> int:
         f"{platform.machine()}, {os.cpu_count()} cores; "
         + ", ".join(
             f"{name} {metadata.version(name)}"
-            for name in ("attrs", "requests", "orjson", "pydantic", "cloudflare")
+            for name in (
+                "attrs",
+                "requests",
+                "orjson",
+                "pydantic",
+                "cloudflare",
+                "duckdb",
+                "pyarrow",
+            )
         )
         + ". Each figure is a ratio of two ways in one run."
     )

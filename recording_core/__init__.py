@@ -9,11 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from recording_core.accounts import Account, configured_accounts
     from recording_core.capabilities import (
         Capabilities,
         Operation,
         ProviderInfo,
         Setting,
+        StoragePrice,
         capability_table,
     )
     from recording_core.connection import Connection
@@ -68,6 +70,8 @@ if TYPE_CHECKING:
     from recording_core.plugins import providers
     from recording_core.provider import Provider, StartRequest, connect
     from recording_core.recorder import Recorder
+    from recording_core.reporting.report import Report, report
+    from recording_core.row_schema import Column, rows
     from recording_core.serialize import dumps, loads
     from recording_core.status import RecordingStatus
     from recording_core.transport import HttpSettings, MediaHosts
@@ -85,7 +89,8 @@ __version__ = "0.1.0"
 _WHERE = {
     name: module
     for module, names in {
-        "capabilities": "Capabilities Operation ProviderInfo Setting capability_table",
+        "accounts": "Account configured_accounts",
+        "capabilities": "Capabilities Operation ProviderInfo Setting StoragePrice capability_table",
         "errors": (
             "AuthenticationFailed ChecksumMismatch ConfigurationError Conflict DownloadError "
             "ForbiddenHost Locked MalformedPayload NotFound NotMedia NotReady OutcomeUnknown "
@@ -104,6 +109,8 @@ _WHERE = {
         "connection": "Connection",
         "provider": "Provider StartRequest connect",
         "recorder": "Recorder",
+        "row_schema": "Column rows",
+        "reporting.report": "Report report",
         "serialize": "dumps loads",
         "status": "RecordingStatus",
         "transport": "HttpSettings MediaHosts",
@@ -119,9 +126,11 @@ _WHERE = {
 }
 
 __all__ = [
+    "Account",
     "AuthenticationFailed",
     "Capabilities",
     "ChecksumMismatch",
+    "Column",
     "CommunicationSession",
     "ConfigurationError",
     "Conflict",
@@ -166,12 +175,14 @@ __all__ = [
     "Refusal",
     "Rejected",
     "Repeat",
+    "Report",
     "Seen",
     "SessionKind",
     "Setting",
     "SqliteSeen",
     "StartRequest",
     "StorageError",
+    "StoragePrice",
     "TokenAuth",
     "Truncated",
     "Unavailable",
@@ -184,6 +195,7 @@ __all__ = [
     "call",
     "capability_table",
     "conference",
+    "configured_accounts",
     "connect",
     "dumps",
     "event_key",
@@ -196,6 +208,8 @@ __all__ = [
     "read_rows",
     "receive",
     "receiver",
+    "report",
+    "rows",
     "unsafe_parse",
 ]
 

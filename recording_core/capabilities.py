@@ -10,7 +10,14 @@ from attrs import field, frozen
 
 from recording_core.kinds import SessionKind
 
-__all__ = ["Capabilities", "Operation", "ProviderInfo", "Setting", "capability_table"]
+__all__ = [
+    "Capabilities",
+    "Operation",
+    "ProviderInfo",
+    "Setting",
+    "StoragePrice",
+    "capability_table",
+]
 
 
 class Operation(StrEnum):
@@ -54,6 +61,28 @@ class Setting:
     default: str | None = None
 
 
+@frozen(kw_only=True)
+class StoragePrice:
+    """What a vendor asks for keeping recordings: by the minute or by the gigabyte, a month.
+
+    A gigabyte is 10^9 bytes; `free_days` are those after `created_at` that cost nothing. Raises
+    `ValueError` unless there is exactly one price.
+    """
+
+    currency: str = "USD"
+    per_minute_month: float | None = None
+    per_gb_month: float | None = None
+    free_days: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        if (self.per_minute_month is None) is (self.per_gb_month is None):
+            raise ValueError("needs one of per_minute_month and per_gb_month")
+        if isinstance(self.free_days, bool) or not isinstance(self.free_days, int):
+            raise ValueError(f"free_days must be a whole number, not {self.free_days!r}")
+        if self.free_days < 0:
+            raise ValueError("free_days must be 0 or more")
+
+
 # Named, since type checkers cannot tell what a bare `tuple` takes here.
 def _settings(given: Iterable[Setting]) -> tuple[Setting, ...]:
     return tuple(given)
@@ -73,7 +102,7 @@ class ProviderInfo:
 
     `client`, `webhooks` and `emulator` are `"module:name"` strings. `media_hosts` are the hosts
     (`*.example.com` for all below one) that the vendor serves media from, for
-    `MediaHosts.VENDOR`.
+    `MediaHosts.VENDOR`. `storage_price` is what the vendor publishes; None where it does not.
     """
 
     name: str
@@ -85,6 +114,7 @@ class ProviderInfo:
     webhooks: str | None = None
     emulator: str | None = None
     media_hosts: tuple[str, ...] = field(default=(), converter=_hosts)
+    storage_price: StoragePrice | None = None
 
     def can(self, operation: Operation, kind: SessionKind | None = None) -> bool:
         """Whether the vendor can be told this for this kind; without a kind, for any."""

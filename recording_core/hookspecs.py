@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from recording_core.capabilities import ProviderInfo
     from recording_core.events import RecordingEvent
     from recording_core.models import Copy, RecordingSession
+    from recording_core.row_schema import Column
 
 __all__ = ["PROJECT", "hookimpl", "hookspec"]
 
@@ -47,7 +48,7 @@ def recording_archived(copy: Copy) -> None:
 
 
 @hookspec
-def recording_report_columns() -> Iterable[Any]:
+def recording_report_columns() -> Iterable[Column]:
     """Declare columns that a report gains, before it is built."""
     raise NotImplementedError
 

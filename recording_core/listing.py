@@ -20,7 +20,7 @@ from recording_core.errors import MalformedPayload, PaginationError, RecordingEr
 from recording_core.models import CommunicationSession, Recording
 from recording_core.status import RecordingStatus
 
-__all__ = ["Coverage", "Listing", "Page", "Query", "Rows", "Window", "read_rows"]
+__all__ = ["Coverage", "Listing", "Page", "Query", "PageRows", "Window", "read_rows"]
 
 #: Empty pages in a row that a vendor may send before we call it endless.
 _EMPTY_PAGES = 3
@@ -65,7 +65,7 @@ class Window:
     until: datetime | None = None
 
 
-class Rows:
+class PageRows:
     """A page's rows, read when somebody first looks at them: the next page is asked for before.
 
     `recordings` are those that could be read, `unreadable` says why each of the others could not.
@@ -88,12 +88,12 @@ class Rows:
     def unreadable(self) -> Sequence[str]:
         return self._found[1]
 
-    def each(self, change: Callable[[Recording], Recording]) -> Rows:
+    def each(self, change: Callable[[Recording], Recording]) -> PageRows:
         """The same rows, each recording changed when it is read."""
         read = self._read
         if read is None:
-            return Rows([change(recording) for recording in self._raw])
-        return Rows(self._raw, lambda row: change(read(row)))
+            return PageRows([change(recording) for recording in self._raw])
+        return PageRows(self._raw, lambda row: change(read(row)))
 
     @functools.cached_property
     def _found(self) -> tuple[Sequence[Recording], Sequence[str]]:
@@ -111,13 +111,13 @@ class Rows:
         return recordings, reasons
 
 
-def read_rows(raw: Sequence[Any], read: Callable[[Mapping[str, Any]], Recording]) -> Rows:
+def read_rows(raw: Sequence[Any], read: Callable[[Mapping[str, Any]], Recording]) -> PageRows:
     """A page's JSON rows, each to be read by itself: one that cannot be costs itself alone."""
-    return Rows(raw, read)
+    return PageRows(raw, read)
 
 
-def _rows(given: Rows | Sequence[Recording]) -> Rows:
-    return given if isinstance(given, Rows) else Rows(given)
+def _rows(given: PageRows | Sequence[Recording]) -> PageRows:
+    return given if isinstance(given, PageRows) else PageRows(given)
 
 
 @frozen(eq=False, repr=False)
@@ -131,7 +131,7 @@ class Page:
     went wrong beside the rows, and made what is said of them less sure.
     """
 
-    rows: Rows = field(converter=_rows)
+    rows: PageRows = field(converter=_rows)
     #: rows that the provider itself could not read, beside those of `rows`
     unreadable: tuple[str, ...] = ()
     total: int | None = None
@@ -174,7 +174,7 @@ class Coverage:
 class Listing:
     """The answer to `Provider.list`: lazy, complete, each recording once.
 
-    Rows come newest first where the vendor has an order; those that only an overlap or a second
+    PageRows come newest first where the vendor has an order; those that only an overlap or a second
     pass found come last. `coverage` is final when the iterator ends or raises; iterating again
     sweeps again.
     """
@@ -214,6 +214,10 @@ class Listing:
             complete=count.ended and not count.errors and not count.unreadable,
             blind=self._blind,
         )
+
+    def windows(self) -> Sequence[Window]:
+        """The pieces that this vendor's listing is swept in, newest first. Asks nobody."""
+        return self._windows(self.query)
 
     def __iter__(self) -> Iterator[Recording]:
         self._count = count = _Count()

@@ -16,7 +16,7 @@ import pluggy
 from attrs import field, frozen
 
 from recording_core import hookspecs
-from recording_core.capabilities import Operation, ProviderInfo, Setting
+from recording_core.capabilities import Operation, ProviderInfo, Setting, StoragePrice
 from recording_core.errors import PluginError
 from recording_core.hookspecs import PROJECT
 from recording_core.kinds import SessionKind
@@ -145,6 +145,8 @@ def _checked(name: str, owner: str, answers: list[Any]) -> ProviderInfo:
         )
     if not all(isinstance(setting, Setting) for setting in info.settings):
         raise refuse("declares settings that are no Setting")
+    if not isinstance(info.storage_price, StoragePrice | None):
+        raise refuse("declares a storage_price that is no StoragePrice")
     for kind, operations in info.capabilities.items():
         if not isinstance(kind, SessionKind) or not all(
             isinstance(each, Operation) for each in operations

@@ -131,6 +131,8 @@ class Provider(ABC):
     credential_hosts: ClassVar[tuple[str, ...]] = ()
     #: the keywords of `start` that the vendor can be told, by kind
     start_parameters: ClassVar[Mapping[SessionKind, frozenset[str]]] = {}
+    #: the words of `format=` that it documents, by kind; its own default first
+    formats: ClassVar[Mapping[SessionKind, tuple[str, ...]]] = {}
     #: what this vendor cannot enumerate, in words, for `coverage.blind`
     blind: ClassVar[tuple[str, ...]] = ()
 

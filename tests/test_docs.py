@@ -129,6 +129,6 @@ def test_every_status_and_error_is_on_its_page() -> None:
 def test_the_readme_names_the_two_commands_and_they_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     readme = (ROOT / "README.md").read_text()
-    for command in ("demo", "test"):
+    for command in ("demo", "test", "test-all"):
         assert f"make {command}" in readme
         assert re.search(rf"^{command}:", makefile, re.MULTILINE)

@@ -30,6 +30,7 @@ FLOORS = (
     },
     {"transport"},
     {"connection", "listing", "download", "provider", "recorder", "webhooks"},
+    {"accounts"},
     {"testing", "reporting"},
     {"cli"},
 )

@@ -22,10 +22,13 @@ import click
 import recording_core as rec
 from recording_core import plugins
 from recording_core.cli.catalogue import matrix, providers
+from recording_core.cli.compare import compare
 from recording_core.cli.demo import demo
 from recording_core.cli.doctor import doctor
 from recording_core.cli.emulate import emulate
 from recording_core.cli.lists import list_recordings
+from recording_core.cli.missing import missing
+from recording_core.cli.report import report
 from recording_core.cli.shown import one_line
 from recording_core.cli.verbs import active, delete, download, pause, resume, show, start, stop
 from recording_core.cli.webhooks import webhooks
@@ -37,7 +40,8 @@ __all__ = ["command_line", "run"]
 COMMANDS: tuple[click.Command, ...] = (
     *(start, pause, resume, stop, active),
     *(list_recordings, show, download, delete),
-    *(webhooks, providers, matrix, doctor, emulate, demo),
+    *(report, missing, compare, webhooks),
+    *(providers, matrix, doctor, emulate, demo),
 )
 
 HELP = """Call, conference and meeting recordings of many vendors, as if there were one.

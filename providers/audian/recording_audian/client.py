@@ -66,6 +66,11 @@ class Audian(Provider):
     start_parameters: ClassVar[Mapping[SessionKind, frozenset[str]]] = {
         kind: frozenset(table) for kind, table in PARAMETERS.items()
     }
+    #: as on the pages of `PARAMETERS`
+    formats: ClassVar[Mapping[SessionKind, tuple[str, ...]]] = {
+        SessionKind.CALL: ("mp3", "wav", "opus"),
+        SessionKind.CONFERENCE: ("wav", "mp3"),
+    }
     blind = ("conference recordings: Audian lists them by their conference only; pass target=",)
 
     def _auth(self, settings: Mapping[str, str]) -> AuthBase:

@@ -83,6 +83,12 @@ class Plivo(Provider):
     start_parameters: ClassVar[Mapping[SessionKind, frozenset[str]]] = {
         kind: frozenset(table) for kind, table in PARAMETERS.items()
     }
+    #: as on the pages of `PARAMETERS`
+    formats: ClassVar[Mapping[SessionKind, tuple[str, ...]]] = {
+        SessionKind.CALL: ("mp3", "wav"),
+        SessionKind.CONFERENCE: ("mp3", "wav"),
+        SessionKind.MEETING: ("mp3",),
+    }
 
     def __init__(self, connection: Connection) -> None:
         self._root = f"Account/{quote(connection.settings['auth_id'], safe='')}"

@@ -1,6 +1,9 @@
 """What does Plivo's plugin declare? Data only: connecting imports the client."""
 
-from recording_core import ProviderInfo, Setting, capability_table, hookimpl
+from recording_core import ProviderInfo, Setting, StoragePrice, capability_table, hookimpl
+
+#: The first 90 days are free: https://www.plivo.com/docs/voice/api/recordings
+STORAGE = StoragePrice(currency="USD", per_minute_month=0.0004, free_days=90)
 
 #: Pause and resume exist for multiparty calls alone:
 #: https://www.plivo.com/docs/voice/api/multiparty-calls
@@ -21,6 +24,7 @@ INFO = ProviderInfo(
     webhooks="recording_plivo.webhooks:PlivoWebhooks",
     emulator="recording_plivo.emulator:PlivoEmulator",
     media_hosts=("media.plivo.com", "*.media.plivo.com", "s3.amazonaws.com"),
+    storage_price=STORAGE,
 )
 
 

@@ -67,6 +67,7 @@ class RealtimeKit(Provider):
             {"format", "max_duration", "channels", "participant", "tracks"}
         )
     }
+    formats: ClassVar[Mapping[SessionKind, tuple[str, ...]]] = {SessionKind.MEETING: tuple(FORMATS)}
 
     def __init__(self, connection: Connection) -> None:
         account_id, app_id = (

@@ -99,6 +99,10 @@ class VoIPBin(Provider):
         SessionKind.CALL: frozenset(PARAMETERS),
         SessionKind.CONFERENCE: frozenset(PARAMETERS),
     }
+    formats: ClassVar[Mapping[SessionKind, tuple[str, ...]]] = {
+        SessionKind.CALL: FORMATS,
+        SessionKind.CONFERENCE: FORMATS,
+    }
 
     def _auth(self, settings: Mapping[str, str]) -> AuthBase:
         token, accesskey = settings["token"], settings["accesskey"]

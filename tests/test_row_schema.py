@@ -1,0 +1,289 @@
+"""Do rows say what recordings say? Column by column, lazily, to any reader of Arrow."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pluggy
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+import recording_core as rec
+from recording_core import hookspecs, row_schema
+from recording_core.plugins import Registry
+
+NOON = datetime(2026, 3, 29, 12, 0, 0, 123456, tzinfo=UTC)
+FULL = rec.Recording(
+    provider="acme",
+    account="emea",
+    id="r-1",
+    kind=rec.SessionKind.CONFERENCE,
+    target=rec.conference("standup"),
+    reference="bridge-7",
+    status=rec.RecordingStatus.AVAILABLE,
+    provider_status="DONE",
+    started_at=NOON,
+    ended_at=NOON + timedelta(seconds=90),
+    created_at=NOON + timedelta(seconds=91),
+    duration=timedelta(seconds=90, milliseconds=5),
+    size=1_234_567_890_123,
+    format="mp3",
+    channels=2,
+    files=(rec.MediaFile("a", rec.FileRole.MIX), rec.MediaFile("b", rec.FileRole.LEG)),
+    media_expires_at=NOON + timedelta(days=7),
+    deleted_at=NOON + timedelta(days=8),
+    error="none",
+)
+BARE = rec.Recording(provider="acme", account="default", id="r-2")
+
+
+def test_a_row_says_what_its_recording_says() -> None:
+    [row] = pa.table(rec.rows([FULL])).to_pylist()
+    assert row == {
+        "provider": "acme",
+        "account": "emea",
+        "recording_id": "r-1",
+        "kind": "conference",
+        "session_id": "standup",
+        "reference": "bridge-7",
+        "status": "available",
+        "provider_status": "DONE",
+        "started_at": FULL.started_at,
+        "ended_at": FULL.ended_at,
+        "created_at": FULL.created_at,
+        "seconds": 90.005,
+        "bytes": 1_234_567_890_123,
+        "format": "mp3",
+        "channels": 2,
+        "files": 2,
+        "media_expires_at": FULL.media_expires_at,
+        "deleted_at": FULL.deleted_at,
+        "error": "none",
+    }
+
+
+def test_what_the_vendor_does_not_say_is_null_and_never_a_guess() -> None:
+    [row] = pa.table(rec.rows([BARE])).to_pylist()
+    known = {name: value for name, value in row.items() if value is not None}
+    assert known == {
+        "provider": "acme",
+        "account": "default",
+        "recording_id": "r-2",
+        "status": "unknown",
+        "files": 0,
+    }
+
+
+def test_the_schema_is_plain_and_carries_its_version_into_parquet(tmp_path: Path) -> None:
+    table = pa.table(rec.rows([FULL, BARE]))
+    assert [str(each.type) for each in table.schema] == [
+        "string" if column.type == "text" else
+        "timestamp[us, tz=UTC]" if column.type == "time" else
+        "double" if column.type == "seconds" else "int64"
+        for column in row_schema.COLUMNS
+    ]  # fmt: skip
+    parquet.write_table(table, tmp_path / "rows.parquet")
+    row_schema.check_schema(parquet.read_schema(tmp_path / "rows.parquet"), "rows.parquet")
+    assert parquet.read_table(tmp_path / "rows.parquet").to_pylist() == table.to_pylist()
+
+
+def test_recordings_are_read_as_lazily_as_batches_are_taken() -> None:
+    taken = 0
+
+    def source() -> Iterator[rec.Recording]:
+        nonlocal taken
+        for _ in range(100):
+            taken += 1
+            yield BARE
+
+    batches = iter(rec.rows(source(), batch=10))
+    assert taken == 0
+    assert next(batches).num_rows == 10
+    assert taken == 10
+    assert [batch.num_rows for batch in batches] == [10] * 9
+
+
+def test_rows_are_read_by_pandas_and_duckdb_without_us() -> None:
+    import duckdb
+    import pandas as pd
+
+    frame = pd.DataFrame.from_arrow(rec.rows([FULL, BARE]))
+    assert list(frame["recording_id"]) == ["r-1", "r-2"]
+    with duckdb.connect() as connection:
+        connection.register("recordings", pa.RecordBatchReader.from_stream(rec.rows([FULL, BARE])))
+        found = connection.execute("SELECT sum(seconds), count(*) FROM recordings").fetchall()
+    assert found == [(90.005, 2)]
+
+
+def test_no_rows_are_still_of_the_schema() -> None:
+    assert pa.table(rec.rows([])).schema == row_schema.arrow_schema()
+
+
+@given(
+    st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=-5, minutes=-30))])),
+    st.timedeltas(),
+)
+def test_any_time_and_duration_stands_to_the_microsecond(
+    moment: datetime, duration: timedelta
+) -> None:
+    try:
+        moment = moment.astimezone(UTC)
+    except OverflowError:
+        return
+    recording = rec.Recording("acme", "a", "r", created_at=moment, duration=duration)
+    [batch] = rec.rows([recording])
+    micros = batch.column("created_at").cast(pa.int64())[0].as_py()
+    assert micros == (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    assert batch.column("seconds")[0].as_py() == duration.total_seconds()
+
+
+@given(st.text(st.characters(), min_size=1))
+def test_any_text_that_json_can_spell_becomes_a_row(text: str) -> None:
+    [batch] = rec.rows([rec.Recording("acme", "a", "r", error=text)])
+    expected = text.encode("utf-8", "replace").decode()
+    assert batch.column("error")[0].as_py() == expected
+
+
+def test_half_a_surrogate_pair_becomes_a_question_mark() -> None:
+    [batch] = rec.rows([rec.Recording("acme", "a", "r", error="a\ud800b"), BARE])
+    assert batch.column("error").to_pylist() == ["a?b", None]
+
+
+# -- columns of plugins ---------------------------------------------------------------------------
+
+
+def cost_centre(recording: rec.Recording) -> str:
+    return recording.account.upper()
+
+
+CENTRE = rec.Column("cost_centre", "text", "who pays", cost_centre)
+
+
+def test_a_plugins_column_stands_after_ours() -> None:
+    table = pa.table(rec.rows([FULL], columns=[CENTRE]))
+    assert table.column_names[-1] == "cost_centre"
+    assert table.column("cost_centre").to_pylist() == ["EMEA"]
+    row_schema.check_schema(table.schema, "the table")
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ([rec.Column("status", "text", "x", cost_centre)], "two of the report's columns"),
+        ([CENTRE, CENTRE], "two of the report's columns are named 'cost_centre'"),
+        ([rec.Column("margin", "number", "x")], "'margin' has no `read`"),
+        (["cost_centre"], "must be a Column, not str"),
+    ],
+)
+def test_columns_that_cannot_stand_beside_ours_are_refused(columns: Any, words: str) -> None:
+    with pytest.raises(rec.PluginError, match=words):
+        rec.rows([FULL], columns=columns)
+
+
+@pytest.mark.parametrize(
+    ("type", "read"),
+    [
+        ("text", lambda recording: 3),
+        ("count", lambda recording: "three"),
+        ("count", lambda recording: 1 << 70),
+        ("time", lambda recording: "2026-01-01"),
+        ("time", lambda recording: datetime(2026, 1, 1)),  # noqa: DTZ001
+        ("text", lambda recording: recording.no_such_field),
+    ],
+)
+def test_a_column_that_reads_nonsense_is_named(type: str, read: Any) -> None:
+    rows = rec.rows([FULL], columns=[rec.Column("margin", type, "x", read)])
+    with pytest.raises(rec.PluginError, match=r"column 'margin'.*mend its `read`"):
+        list(rows)
+
+
+@pytest.mark.parametrize(("name", "type"), [("Cost", "text"), ("", "text"), ("cost", "money")])
+def test_a_column_has_a_plain_name_and_a_known_type(name: str, type: str) -> None:
+    with pytest.raises(ValueError, match=r"lower case|possible are text, time"):
+        rec.Column(name, type, "x")
+
+
+class Good:
+    @rec.hookimpl
+    def recording_report_columns(self) -> list[rec.Column]:
+        return [CENTRE]
+
+
+class Raises:
+    @rec.hookimpl
+    def recording_report_columns(self) -> list[rec.Column]:
+        raise KeyError("gone")
+
+
+class Clashes:
+    @rec.hookimpl
+    def recording_report_columns(self) -> list[rec.Column]:
+        return [rec.Column("status", "text", "x", cost_centre)]
+
+
+def test_a_broken_plugins_columns_are_left_out_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    manager = pluggy.PluginManager("recording_core")
+    manager.add_hookspecs(hookspecs)
+    for plugin in (Clashes(), Good(), Raises()):
+        manager.register(plugin, name=type(plugin).__name__.lower())
+    monkeypatch.setattr(row_schema, "registry", lambda: Registry(manager, {}, {}))
+    with pytest.warns(UserWarning, match="are left out") as told:
+        assert row_schema.declared_columns() == (CENTRE,)
+    texts = sorted(str(each.message) for each in told)
+    assert "plugin clashes are left out: PluginError" in texts[0]
+    assert "plugin raises are left out: KeyError" in texts[1]
+
+
+# -- rows of another schema -----------------------------------------------------------------------
+
+
+def with_version(version: str) -> pa.Schema:
+    return row_schema.arrow_schema().with_metadata({"recording_core.row_schema": version})
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        (pa.schema([("a", pa.int64())]), r"old\.parquet holds no rows of a report"),
+        (with_version("0"), r"old\.parquet holds rows of schema version 0.*collect.*anew"),
+        (with_version("999"), r"old\.parquet holds rows of schema version 999.*update"),
+        (with_version("x"), r"old\.parquet holds rows of schema version x.*collect"),
+        (row_schema.arrow_schema().remove(6), r"does not hold the column 'status' .*lacks it"),
+        (
+            row_schema.arrow_schema().set(11, pa.field("seconds", pa.string())),
+            r"'seconds' as double \(it has string\)",
+        ),
+    ],
+)
+def test_rows_of_another_schema_are_refused_with_what_to_do(schema: Any, words: str) -> None:
+    with pytest.raises(rec.ConfigurationError, match=words):
+        row_schema.check_schema(schema, "old.parquet")
+
+
+def test_without_pyarrow_the_error_says_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['pyarrow'] = None\n"
+        "import recording_core as rec\n"
+        "try:\n    rec.rows([])\n"
+        "except rec.ConfigurationError as error:\n    print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "pip install 'recording-core[report]'" in done.stdout
+
+
+def test_naming_rows_imports_no_arrow() -> None:
+    code = (
+        "import recording_core as rec, sys; rec.rows; rec.Column; print('pyarrow' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
