@@ -29,26 +29,35 @@ MILLION = 1_000_000
 GROUPS = ("provider", "day", "status")
 PAGES = 20
 
-#: vendor x day x status with totals and both quantiles, as one would write it.
+#: vendor x day x status: the same totals, counts and quantiles, as one would write them.
 FIGURES = """
 SELECT provider, epoch_us(created_at) // 86400000000 AS day,
        CASE WHEN status = 'available' AND epoch_us(media_expires_at) <= {now} THEN 'expired'
             ELSE status END AS state,
        count(*), sum(seconds), count(seconds), sum(bytes), count(bytes),
        quantile_cont(seconds, [0.5, 0.95]),
-       count(*) FILTER (WHERE state = 'failed'), count(*) FILTER (WHERE state = 'empty')
+       count(*) FILTER (WHERE state = 'failed'), count(*) FILTER (WHERE state = 'empty'),
+       count(*) FILTER (WHERE state = 'unknown'),
+       list_sort(list_distinct(list(provider_status) FILTER (WHERE state = 'unknown'))),
+       count(*) FILTER (WHERE state = 'available' AND files = 0),
+       count(*) FILTER (WHERE state = 'available' AND media_expires_at < {soon}),
+       count(*) FILTER (WHERE created_at IS NULL AND started_at IS NULL),
+       count(*) FILTER (WHERE started_at <= ended_at),
+       sum(seconds) FILTER (WHERE provider = 'plivo' AND state = 'available'
+                            AND created_at <= {paid}) / 60 * 0.0004,
+       count(*) FILTER (WHERE provider = 'plivo' AND (state <> 'available' OR created_at > {paid}))
 FROM '{path}' GROUP BY ALL ORDER BY ALL
 """
 #: Peak concurrency: the union of starts and ends with a running total.
 PEAKS = """
 WITH changes AS (
-    SELECT {keys}, epoch_us(started_at) AS at, 1 AS change FROM '{path}'
+    SELECT {keys}, epoch_us(started_at) AS tick, 1 AS change FROM '{path}'
     WHERE started_at < ended_at
     UNION ALL SELECT {keys}, epoch_us(ended_at), -1 FROM '{path}' WHERE started_at < ended_at),
 running AS (
-    SELECT *, sum(change) OVER (PARTITION BY {names} ORDER BY at, change
+    SELECT *, sum(change) OVER (PARTITION BY {names} ORDER BY tick, change
                                 ROWS UNBOUNDED PRECEDING) AS running FROM changes)
-SELECT {names}, max(running), arg_max(at, running) FROM running GROUP BY ALL
+SELECT {names}, max(running), arg_max(tick, running) FROM running GROUP BY ALL
 """
 KEYS = {
     "provider": "provider",
@@ -69,8 +78,14 @@ def by_hand(statement: str, path: str, **more: str) -> float:
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET preserve_insertion_order = false")
-        text = statement.format(path=path, now=1_767_225_600_000_000, **more)
-        return seconds(lambda: connection.execute(text).to_arrow_table())
+        text = statement.format(
+            path=path,
+            now=1_767_225_600_000_000,
+            soon="TIMESTAMPTZ '2026-01-08 00:00:00+00'",
+            paid="TIMESTAMPTZ '2025-10-03 00:00:00+00'",
+            **more,
+        )
+        return seconds(lambda: connection.sql(text).to_arrow_table())
 
 
 def ours(path: str, what: str, by: tuple[str, ...] = GROUPS) -> float:

@@ -20,7 +20,7 @@ from recording_core.errors import MalformedPayload, PaginationError, RecordingEr
 from recording_core.models import CommunicationSession, Recording
 from recording_core.status import RecordingStatus
 
-__all__ = ["Coverage", "Listing", "Page", "Query", "PageRows", "Window", "read_rows"]
+__all__ = ["Coverage", "Listing", "Page", "PageRows", "Query", "Window", "read_rows"]
 
 #: Empty pages in a row that a vendor may send before we call it endless.
 _EMPTY_PAGES = 3

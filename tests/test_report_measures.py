@@ -374,6 +374,21 @@ def test_rows_without_a_time_are_in_every_window_and_are_counted() -> None:
     assert (row["recordings"], row["undated"]) == (1, 1)
 
 
+def test_a_window_holds_its_first_instant_and_not_its_last() -> None:
+    rows = at("2026-01-01T00:00Z", "2026-01-31T23:59:59.999999Z", "2026-02-01T00:00Z")
+    since, until = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
+    assert counted(rows, "month", since=since, until=until) == {"2026-01": 2}
+    assert counted(rows, "month", since=until) == {"2026-02": 1}
+
+
+def test_parts_hold_each_row_once_and_the_undated_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recording_core.reporting.engines._BYTES_A_ROW", 1 << 50)
+    days = [f"2026-01-{day:02d}" for day in range(1, 11)]
+    rows = [*at(*(f"{day}T12:00Z" for day in days)), rec.Recording("acme", "a", "x")] * 2
+    wanted: dict[str | None, int] = dict.fromkeys([*days, None], 2)
+    assert counted(rows, "day") == wanted
+
+
 # -- single measures, by hand ---------------------------------------------------------------------
 
 
@@ -395,6 +410,7 @@ def span(start: float, end: float, number: int = 0) -> rec.Recording:
         ([(0, 10), (5, 15), (20, 30), (25, 26)], 2, 5),  # reached twice: the first time counts
         ([(0, 0), (0, 0)], 0, None),  # ends as it starts
         ([(0, 10), (5, 5)], 1, 0),
+        ([(0, 90), (5, 95)], 2, 5),  # into the next minute
         ([(0, 10), (9, 3)], 1, 0),  # ends before it starts: not known
         ([(0, 3 * 365 * 86_400), (86_400, 86_401)], 2, 86_400),
     ],

@@ -20,6 +20,7 @@ from recording_core.row_schema import COLUMNS
 
 pytestmark = [
     pytest.mark.spark,
+    pytest.mark.timeout(300),  # the first question of all starts a Java machine
     # Spark's own client leaves its sockets to the garbage collector.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["MINUTES_PRUNE", "peaks", "pruned_peaks"]
 
 _MINUTE = 60_000_000
+#: Whole minutes, and more than lie between the year 1 and 1970: a remainder is then never negative.
+_CENTURIES = 2000 * 366 * 1440 * _MINUTE
 #: From how many recordings a group and minute on it pays to look at minutes first.
 MINUTES_PRUNE = 2
 
@@ -92,4 +94,4 @@ def pruned_peaks(rows: Table) -> Table:
 
 
 def _minute(at: Any) -> Any:
-    return at - ((at % _MINUTE) + _MINUTE) % _MINUTE
+    return at - (at + _CENTURIES) % _MINUTE

@@ -28,6 +28,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = 1_000_000
 _HOUR = 3_600 * _SECOND
 _DAY = 24 * _HOUR
+#: More than lies between the year 1 and 1970.
+_CENTURIES = 2000 * 366 * _DAY
 #: 1970 began on a Thursday, three days after a Monday.
 _MONDAY = 3 * _DAY
 #: Room for an offset of a day either way, beside the hour that it belongs to.
@@ -110,8 +112,8 @@ def offset(micros: Value, zone: tzinfo, first: datetime, last: datetime) -> Any:
 
 
 def _floor(micros: Any, unit: int) -> Any:
-    # Engines give a remainder the sign of what is divided, and there were times before 1970.
-    return micros - ((micros % unit) + unit) % unit
+    # Engines give a remainder the sign of what is divided: years before 1970 are lifted above it.
+    return micros - (micros + _CENTURIES // unit * unit) % unit
 
 
 def _hour(micros: Any, shift: Any) -> Any:

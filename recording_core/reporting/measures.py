@@ -109,7 +109,7 @@ def _unknown_words(rows: Table, terms: Terms) -> Any:
 
 
 def _peak_known(rows: Table, terms: Terms) -> Any:
-    return _count(rows, microseconds(rows.started_at) <= microseconds(rows.ended_at))
+    return _count(rows, rows.started_at <= rows.ended_at)
 
 
 # -- storage --------------------------------------------------------------------------------------
