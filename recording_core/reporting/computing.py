@@ -21,7 +21,14 @@ from recording_core.reporting.groupings import (
     offset,
     when,
 )
-from recording_core.reporting.measures import MEASURES, Terms, micros_of, reported
+from recording_core.reporting.measures import (
+    MEASURES,
+    NAMES,
+    Measure,
+    Terms,
+    micros_of,
+    reported,
+)
 from recording_core.reporting.prices import Prices, published
 
 if TYPE_CHECKING:
@@ -50,6 +57,7 @@ def measure(
     expiring: timedelta = timedelta(days=7),
     prices: Prices | None = None,
     engine: str | Engine = "duckdb",
+    only: Iterable[str] = NAMES,
 ) -> pyarrow.Table:
     """Every measure of every group: the grouping columns and then the measures, sorted by group.
 
@@ -57,7 +65,8 @@ def measure(
     The window is `[since, until)` by `created_at`, else `started_at`; rows with neither are in
     every window. `by` are columns and `hour day week month` in the time zone `tz`, whose values
     are texts; where it names a column that is called as a measure is, the column takes the name.
-    `now` decides what has expired and what does within `expiring`.
+    `now` decides what has expired and what does within `expiring`; `only` names the measures to
+    compute, in their own order, where not all are asked for.
 
     Raises `ConfigurationError` for an unknown grouping, zone or engine, an empty window, Parquet
     of another schema and what does not fit into memory, and `StorageError` for files that cannot
@@ -77,8 +86,16 @@ def measure(
     terms = Terms(now, expiring, published() if prices is None else prices)
     with engine_named(engine).open(source) as opened:
         names = checked_groupings(by, opened.schema.names)
-        asked = _Asked(names, since, until, zone, terms, opened)
+        measures = _measures(only)
+        asked = _Asked(names, since, until, zone, terms, opened, measures)
         return _in_words(asked, _measured(asked))
+
+
+def _measures(only: Iterable[str]) -> tuple[Measure, ...]:
+    wanted = set(only)
+    if wanted & {each.name for each in MEASURES if each.expression is None}:
+        wanted.add("peak_known")  # nobody ran, or nobody knows: it tells which
+    return tuple(each for each in MEASURES if each.name in wanted)
 
 
 @frozen
@@ -91,6 +108,7 @@ class _Asked:
     zone: tzinfo
     terms: Terms
     opened: Open
+    measures: tuple[Measure, ...]
 
     @property
     def keys(self) -> list[str]:
@@ -151,9 +169,12 @@ def _measured(asked: _Asked) -> Any:
 
     extent = _extent(asked)
     rows = _grouped_rows(asked, extent)
+    peaked = any(each.expression is None for each in asked.measures)
     return pa.concat_tables(
         [
             _with_peaks(asked, part, extent, _figures(asked, part))
+            if peaked
+            else _figures(asked, part)
             for part in _parts(asked, rows, extent)
         ]
     )
@@ -163,7 +184,7 @@ def _figures(asked: _Asked, rows: Any) -> Any:
     """All measures but the peaks, in one statement."""
     expressions = {
         each.name: each.expression(rows, asked.terms)
-        for each in MEASURES
+        for each in asked.measures
         if each.expression is not None
     }
     return asked.opened.run(rows.aggregate(by=asked.keys, **expressions))
@@ -257,7 +278,7 @@ def _in_words(asked: _Asked, figures: Any) -> Any:
         else:
             values = values.cast(asked.opened.schema.field(name).type)
         columns[name] = values
-    for each in MEASURES:
+    for each in asked.measures:
         if each.name in columns:
             continue
         values = figures.column(each.name)

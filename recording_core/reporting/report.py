@@ -19,18 +19,19 @@ from recording_core.arguments import checked_time
 from recording_core.clock import SystemClock
 from recording_core.errors import ConfigurationError
 from recording_core.provider import Provider
-from recording_core.reporting.collection import Covered, ReportWindow, collected
+from recording_core.reporting.collection import Collection, Covered, ReportWindow, collected
 from recording_core.reporting.computing import measure
 from recording_core.reporting.engines import Engine, engine_named
 from recording_core.reporting.folder import write_file
 from recording_core.reporting.groupings import checked_groupings, checked_zone
-from recording_core.reporting.prices import Prices, price_table
+from recording_core.reporting.overview import Overview, overview
+from recording_core.reporting.prices import Prices, price_table, published
 from recording_core.row_schema import arrow_schema, declared_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Report", "checked_question", "report"]
+__all__ = ["Report", "checked_question", "measured", "report"]
 
 
 @frozen
@@ -47,6 +48,12 @@ class Report:
     coverage: tuple[Covered, ...]
     window: ReportWindow
     by: tuple[str, ...]
+    #: how soon is soon, for the measure `expiring`
+    expiring: timedelta
+    #: what the measure `cost` is in
+    currency: str
+    #: the same recordings by account, and by day and status, whatever `by` is
+    overview: Overview = field(repr=False, eq=False)
     _table: pa.Table = field(repr=False, eq=False)
 
     @property
@@ -135,20 +142,44 @@ def report(
     groups = checked_question(asked, by, engine)
     if isinstance(prices, str | os.PathLike):
         prices = price_table(Path(prices))
+    elif prices is None:
+        prices = published()
     with collected(asked, accounts=accounts, to=to, source=source, executor=executor) as collection:
-        facts: dict[str, Any] = {
-            "since": asked.since,
-            "until": asked.until,
-            "tz": tz,
-            "now": now,
-            "expiring": expiring,
-            "prices": prices,
-            "engine": engine,
-        }
-        table = measure(collection.rows, by=groups, **facts)
-        totals = measure(collection.rows, by=(), **facts) if groups else table
-    [total] = totals.to_pylist()
-    return Report(table.to_pylist(), total, collection.coverage, asked, groups, table)
+        return measured(collection, asked, groups, expiring=expiring, prices=prices, engine=engine)
+
+
+def measured(
+    collection: Collection,
+    asked: ReportWindow,
+    groups: tuple[str, ...],
+    *,
+    expiring: timedelta,
+    prices: Prices,
+    engine: str | Engine,
+) -> Report:
+    """The answer that collected rows give. Raises as `measure` does."""
+    facts: dict[str, Any] = {
+        "since": asked.since,
+        "until": asked.until,
+        "tz": asked.tz,
+        "now": asked.now,
+        "expiring": expiring,
+        "prices": prices,
+        "engine": engine,
+    }
+    table = measure(collection.rows, by=groups, **facts)
+    totals = measure(collection.rows, by=(), **facts) if groups else table
+    return Report(
+        rows=table.to_pylist(),
+        totals=totals.to_pylist()[0],
+        coverage=collection.coverage,
+        window=asked,
+        by=groups,
+        expiring=expiring,
+        currency=prices.currency,
+        overview=overview(collection.rows, hourly="hour" in groups, **facts),
+        table=table,
+    )
 
 
 def checked_question(
