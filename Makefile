@@ -28,14 +28,15 @@ format: .venv/.dev   ## let ruff put things in order
 	@$(BIN)/ruff check --fix --quiet $(CODE)
 	@$(BIN)/ruff format $(CODE)
 
-docs: .venv/.dev   ## write the generated pages anew: the matrix, the command's help
+docs: .venv/.dev   ## write the generated tables anew, and build site/index.html, which opens from disk
 	@$(BIN)/python docs/generate.py
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: .venv/.dev   ## measure, and write docs/performance.md
 	@$(BIN)/python benchmarks/run.py
 
 clean:           ## forget the virtual environment and all caches
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # All distributions of this repository, editable, with every extra: what a user installs.

@@ -52,12 +52,18 @@ def capability_table(**by_kind: str) -> Capabilities:
 
 @frozen
 class Setting:
-    """One thing that `connect` needs to know: a keyword, else an environment variable."""
+    """One thing that `connect` needs to know: a keyword, else an environment variable.
+
+    Attributes:
+        name: the keyword
+        env: the environment variable
+        secret: cut out of every text
+        default: `None`: it must be given. The empty string: it may stay unset
+    """
 
     name: str
     env: str
     secret: bool = False
-    #: `None`: it must be given. The empty string: it may stay unset.
     default: str | None = None
 
 
@@ -100,9 +106,18 @@ def _read_only(table: Capabilities) -> Capabilities:
 class ProviderInfo:
     """What a plugin declares of its provider: data only, so that discovery imports no client.
 
-    `client`, `webhooks` and `emulator` are `"module:name"` strings. `media_hosts` are the hosts
-    (`*.example.com` for all below one) that the vendor serves media from, for
-    `MediaHosts.VENDOR`. `storage_price` is what the vendor publishes; None where it does not.
+    Attributes:
+        name: the provider's, and the entry point's: lower-case letters, digits, underscores
+        label: for people
+        settings: what `connect` needs to know
+        capabilities: what can be said to the vendor, by kind of session
+        documentation: the address of the vendor's page
+        client: `"module:name"` of its `Provider`
+        webhooks: the same of its `WebhookScheme`, or None
+        emulator: the same of its `Emulator`, or None
+        media_hosts: from where the vendor serves media, `*.example.com` for all below one; used
+            under `MediaHosts.VENDOR`
+        storage_price: what the vendor publishes; None where it does not
     """
 
     name: str

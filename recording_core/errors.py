@@ -96,8 +96,13 @@ class UnsupportedOperation(RecordingError):
 class ProviderError(RecordingError):
     """A vendor's refusal, failure or unreadable answer.
 
-    `status` is the HTTP status (None where no answer came), `code` the vendor's own, `request_id`
-    what its support asks for, `body` its answer (decoded, or text), redacted.
+    Attributes:
+        provider: the provider's name
+        operation: the verb, or `sign in`
+        status: HTTP's, None where no answer came
+        code: the vendor's own
+        request_id: what its support asks for
+        body: its answer, decoded or as text, with credentials masked
     """
 
     def __init__(
@@ -154,7 +159,11 @@ class NotFound(ProviderError):
 
 
 class NotReady(ProviderError):
-    """It exists and its media is not there yet. `session` is the last one seen, from `wait`."""
+    """It exists and its media is not there yet.
+
+    Attributes:
+        session: the last one seen, from `wait`
+    """
 
     def __init__(
         self, message: str, *, session: RecordingSession | None = None, **facts: Any
@@ -172,7 +181,11 @@ class QuotaExceeded(ProviderError):
 
 
 class RateLimited(ProviderError):
-    """Too many requests. `retry_after` is the vendor's wish as a `timedelta`, if it said one."""
+    """Too many requests.
+
+    Attributes:
+        retry_after: the vendor's wish, a `timedelta`, if it said one
+    """
 
     def __init__(self, message: str, *, retry_after: timedelta | None = None, **facts: Any) -> None:
         self.retry_after = retry_after
@@ -187,7 +200,9 @@ class Unavailable(ProviderError):
     """No answer in time, or the vendor's own fault; later may work.
 
     A pause, resume, stop or delete may have happened all the same, and may be repeated.
-    `retry_after` is the vendor's wish as a `timedelta`, if it said one.
+
+    Attributes:
+        retry_after: the vendor's wish, a `timedelta`, if it said one
     """
 
     def __init__(self, message: str, *, retry_after: timedelta | None = None, **facts: Any) -> None:
@@ -198,7 +213,10 @@ class Unavailable(ProviderError):
 class OutcomeUnknown(ProviderError):
     """It was sent, and whether it happened is not known: look before you repeat it.
 
-    `target`, `parameters` (redacted) and `sent_at` are what reconciling needs.
+    Attributes:
+        target: what was to be recorded
+        parameters: what was asked for beside it, with credentials masked
+        sent_at: when, aware, in UTC
     """
 
     def __init__(
@@ -217,7 +235,11 @@ class OutcomeUnknown(ProviderError):
 
 
 class MalformedPayload(ProviderError):
-    """An answer that does not say what the vendor documents. `path` is where, never the value."""
+    """An answer that does not say what the vendor documents.
+
+    Attributes:
+        path: where in it; the value is never shown
+    """
 
     def __init__(self, message: str, *, path: str = "", **facts: Any) -> None:
         self.path = path
@@ -229,7 +251,12 @@ class PaginationError(ProviderError):
 
 
 class DownloadError(RecordingError):
-    """No file was left behind. Names the provider, the recording and the file."""
+    """No file was left behind.
+
+    Attributes:
+        provider: the provider's name
+        recording_id: whose file it was to be
+    """
 
     def __init__(self, message: str, *, provider: str = "", recording_id: str = "") -> None:
         self.provider = provider
@@ -271,8 +298,9 @@ class Locked(DownloadError):
 class WebhookRejected(RecordingError):
     """A callback that is not the vendor's, unreadable, or not taken.
 
-    `status` is the HTTP answer to give: 503 where it shall be sent again, since a listener (then
-    the `__cause__`), the store of seen events, or the vendor's own key failed.
+    Attributes:
+        status: the HTTP answer to give; 503 where it shall be sent again, since a listener (then
+            the `__cause__`), the store of seen events, or the vendor's own key failed
     """
 
     def __init__(self, message: str, *, status: int = 400) -> None:

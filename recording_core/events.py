@@ -84,9 +84,21 @@ def event_key(
 class RecordingEvent:
     """A verified callback, normalised. `key` is the same for the same lasting fact.
 
-    `trusted` is False where the vendor's signature leaves room for another meaning:
-    `provider.confirm(event)` reads the recording anew. `replayed` says that the same key was
-    announced before. `delivery_id` is the vendor's name of this delivery, which is not signed.
+    Attributes:
+        provider: the provider's name
+        account: the account's name, as given to the receiver
+        kind: the fact
+        recording_id: the vendor's; None where it names none
+        target: what is recorded, where the callback tells
+        recording: as far as the callback describes it
+        status: of the recording, by the callback
+        occurred_at: the vendor's time, aware, in UTC
+        delivery_id: the vendor's name of this delivery, which is not signed
+        key: names the fact: the same however often, and in whatever way, it is told
+        trusted: False where the vendor's signature leaves room for another meaning:
+            `provider.confirm(event)` reads the recording anew
+        replayed: the same key was announced before
+        raw: the payload, credential fields masked; it takes no part in comparisons
     """
 
     provider: str
@@ -165,8 +177,12 @@ def _body(given: bytes | bytearray | memoryview) -> bytes:
 class WebhookRequest:
     """One callback as it came: what a framework received, before anybody parsed it.
 
-    `url` is the public URL that is configured at the vendor, which vendors sign: never what a
-    `Host` header says. `headers` is a mapping or pairs, in any case; `body` the raw bytes.
+    Attributes:
+        method: such as `POST`
+        url: the public URL that is configured at the vendor, which vendors sign: never what a
+            `Host` header says
+        headers: a mapping or pairs, in any case
+        body: the raw bytes, since those are signed; `TypeError` for text
     """
 
     method: str

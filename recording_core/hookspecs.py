@@ -23,6 +23,7 @@ __all__ = ["PROJECT", "hookimpl", "hookspec"]
 PROJECT = "recording_core"
 
 hookspec = pluggy.HookspecMarker(PROJECT)
+#: Marks a function of a plugin's module as an implementation of the hook of its name.
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 

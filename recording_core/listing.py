@@ -34,7 +34,14 @@ _HEAD_START = 0.01
 
 @frozen
 class Query:
-    """What is asked: `[since, until)` by `created_at`, else `started_at`; None is unbounded."""
+    """What is asked: `[since, until)` by `created_at`, else `started_at`; None is unbounded.
+
+    Attributes:
+        since: aware; what lies before is not asked for
+        until: aware; from here on, neither
+        target: only of this call, conference or meeting
+        statuses: only these
+    """
 
     since: datetime | None = None
     until: datetime | None = None
@@ -59,7 +66,12 @@ class Query:
 
 @frozen
 class Window:
-    """One independent piece of a sweep; its bounds as the vendor is asked, if it can be."""
+    """One independent piece of a sweep; its bounds as the vendor is asked, if it can be.
+
+    Attributes:
+        since: aware, or None
+        until: aware, or None
+    """
 
     since: datetime | None = None
     until: datetime | None = None
@@ -122,24 +134,27 @@ def _rows(given: PageRows | Sequence[Recording]) -> PageRows:
 
 @frozen(eq=False, repr=False)
 class Page:
-    """One page as a provider read it: `rows` as `read_rows` answers, or recordings.
+    """One page as a provider read it.
 
-    `next` is the cursor of the page after this one. `more`, where a first page tells them, are the
-    cursors of all pages after it, so that they can be fetched at once; the last of them is asked
-    for its `next` again. `total` is what the vendor says the whole window holds. `last` ends the
-    window although the vendor has more, such as at the first row before `since`. `errors` are what
-    went wrong beside the rows, and made what is said of them less sure.
+    Attributes:
+        rows: as `read_rows` answers, or recordings
+        unreadable: rows that the provider itself could not read, beside those of `rows`
+        total: how many rows the whole window holds, as the vendor says
+        next: the cursor of the page after this one; None for none
+        more: where a first page tells them, the cursors of all pages after it, so that they can be
+            fetched at once; the last of them is asked for its `next` again
+        last: ends the window although the vendor has more, such as at the first row before `since`
+        errors: what went wrong beside the rows, and made what is said of them less sure
+        steady: the cursor names a row, not a position: what comes or goes meanwhile moves nothing
     """
 
     rows: PageRows = field(converter=_rows)
-    #: rows that the provider itself could not read, beside those of `rows`
     unreadable: tuple[str, ...] = ()
     total: int | None = None
     next: Any = None
     more: Iterable[Any] | None = None
     last: bool = False
     errors: tuple[str, ...] = ()
-    #: the cursor names a row, not a position: what comes or goes meanwhile moves nothing
     steady: bool = False
 
     @property
@@ -152,10 +167,18 @@ class Page:
 class Coverage:
     """How much of what was asked was seen.
 
-    `promised` is what the vendor counts, None where it does not; `seen` are distinct recordings
-    that it showed, `doubled` those it showed again, `late` those that only a second pass found,
-    `undated` those yielded although they name no time. `complete` is about what could be asked;
-    `blind` names what this vendor cannot enumerate at all.
+    Attributes:
+        windows: into how many pieces the sweep was cut
+        pages: how many pages were read
+        promised: what the vendor counts; None where it does not
+        seen: distinct recordings that it showed, before `status=` and the like chose among them
+        doubled: rows that it showed again
+        unreadable: rows that could not be read; each costs itself alone
+        late: rows that only a second pass found
+        undated: rows yielded although they name no time
+        errors: what went wrong, in words
+        complete: all that could be asked for was seen, to the end
+        blind: what this vendor cannot enumerate at all; shown, never an error
     """
 
     windows: int = 0
@@ -174,9 +197,12 @@ class Coverage:
 class Listing:
     """The answer to `Provider.list`: lazy, complete, each recording once.
 
-    PageRows come newest first where the vendor has an order; those that only an overlap or a second
-    pass found come last. `coverage` is final when the iterator ends or raises; iterating again
-    sweeps again.
+    Iterate over it for `Recording`s. Rows come newest first where the vendor has an order; those
+    that only an overlap or a second pass found come last. `coverage` is final when the iterator
+    ends or raises; iterating again sweeps again.
+
+    Iterating raises `ProviderError` for a page that cannot be had (what was yielded is right all
+    the same) and `PaginationError` for a list that would never end or leads away from the vendor.
     """
 
     def __init__(

@@ -34,6 +34,10 @@ class CommunicationSession:
     """The call, conference or meeting that takes place; passed as `target`.
 
     Raises `ValueError` for an empty id and `TypeError` for one that is no text.
+
+    Attributes:
+        kind: call, conference or meeting; its word is taken, too
+        id: what the vendor calls it: an id, or a name where conferences have names
     """
 
     kind: SessionKind = field(converter=SessionKind)
@@ -75,7 +79,12 @@ def meeting(id: str) -> CommunicationSession:
 
 @frozen
 class Interval:
-    """`[start, end)`, such as a pause; `end` is `None` while it goes on."""
+    """`[start, end)`, such as a pause.
+
+    Attributes:
+        start: aware, in UTC
+        end: the same; `None` while it goes on
+    """
 
     start: datetime
     end: datetime | None = None
@@ -89,10 +98,21 @@ def _shown_url(url: str | None) -> str:
 # field; these two are built for every row of every listing.
 @frozen(slots=False)
 class MediaFile:
-    """One object of a recording that can be had as a file.
+    """One object of a recording that can be had as a file. `None`: the vendor does not say.
 
-    `size` is in bytes, `checksum` reads `"sha256:<hex>"`; `url` may be signed, so its query never
-    shows in a repr. `None` means that the vendor does not say.
+    Attributes:
+        id: the same in every answer, and another than that of the recording's other files
+        role: everybody mixed, one leg, one participant's track, the video, the audio beside it
+        format: in lower case, such as `mp3`
+        media_type: such as `audio/mpeg`
+        size: bytes
+        duration: of this file
+        channels: 1, or 2
+        participant: whose track it is, as the vendor names participants
+        url: where it is fetched from. It may be signed: no repr, log or error shows its query
+        url_expires_at: when that URL stops working; the file itself may live longer
+        checksum: what the vendor announces, `"sha256:<64 hex digits>"`
+        name: what the vendor calls the file; never used as a path
     """
 
     id: str
@@ -113,9 +133,33 @@ class MediaFile:
 class Recording:
     """The result of recording: facts about it, and its files.
 
-    Times are aware UTC datetimes, `size` is in bytes, `sample_rate` in hertz, `bit_rate` in bits
-    a second. `None` means that the vendor does not say: never a guess. `raw` is the vendor's
-    payload with credential fields masked; it takes no part in comparisons.
+    Times are aware UTC datetimes. `None` means that the vendor does not say: never a guess.
+
+    Attributes:
+        provider: the provider's name, such as `rec.connect` takes
+        account: the account's name, as given to `rec.connect`
+        id: the vendor's
+        kind: what was recorded; `None` where the answer does not tell
+        target: what was recorded, as `start` and `list(target=)` take it; `None` where the answer
+            does not name it, and the caller did not either
+        reference: the vendor's own id of that occurrence, where it has another than `target.id`
+        title: a name for people
+        status: one word for every vendor's
+        provider_status: the vendor's own word
+        started_at: when capturing began
+        ended_at: when capturing ended
+        created_at: when the vendor made the row; `since` and `until` judge by it
+        duration: the vendor's, else `ended_at - started_at` where both are told
+        size: bytes, of all that the vendor counts
+        format: in lower case, such as `mp3`
+        channels: 1, or 2
+        sample_rate: hertz
+        bit_rate: bits a second
+        files: what can be downloaded; empty where there is nothing, or not yet
+        media_expires_at: when the vendor removes the media by itself
+        deleted_at: when somebody deleted it
+        error: why it failed, in the vendor's words
+        raw: the vendor's payload, credential fields masked; it takes no part in comparisons
     """
 
     provider: str
@@ -158,7 +202,20 @@ class RecordingSession:
     """One act of recording: what `start` returned, and what `pause`, `resume`, `stop` take.
 
     Frozen: every verb returns a new one. Keep it, compare it, serialise it, use it in another
-    process. `id` is `None` where the vendor named none.
+    process.
+
+    Attributes:
+        provider: the provider's name
+        account: the account's name, as given to `rec.connect`
+        id: the vendor's id of this act of recording; `None` where it named none
+        target: what is recorded
+        status: as the last verb left it
+        provider_status: the vendor's own word
+        started_at: the vendor's time, else this machine's at the start
+        stopped_at: the vendor's time, else this machine's at the stop; `None` before
+        pauses: by this machine's clock; the last one's `end` is `None` while it is paused
+        recordings: what came of it: filled by `wait`, and by a `stop` whose answer tells
+        raw: the vendor's last payload, credential fields masked, and what a later verb needs
     """
 
     provider: str
@@ -193,6 +250,17 @@ class Copy:
     `checks` names what was proved of it: `framing`, `size`, `checksum`, `format`. `unverified` is
     among them where nothing could prove that the bytes are whole; such a copy never justifies a
     deletion at the vendor.
+
+    Attributes:
+        provider: from where
+        account: of which account
+        recording_id: of which recording
+        file: which file of it, as the vendor described it
+        path: where it is now
+        size: bytes, counted
+        sha256: 64 hex digits, computed of what was written
+        checks: what was proved
+        made_at: when, aware, in UTC
     """
 
     provider: str

@@ -85,7 +85,19 @@ _FIRST_LOOK, _SLOWEST_LOOK = 0.5, 10.0
 
 @frozen
 class StartRequest:
-    """What `start` was asked for, checked. `extra` goes to the vendor as it is."""
+    """What `start` was asked for, checked. `extra` goes to the vendor as it is.
+
+    Attributes:
+        target: what to record
+        format: in lower case, or None
+        max_duration: or None
+        channels: 1, 2, or None
+        participants: empty for all
+        tracks: one file a participant
+        title: or None
+        callback_url: or None
+        extra: beside all that
+    """
 
     target: CommunicationSession
     format: str | None = None
@@ -177,6 +189,7 @@ class Provider(ABC):
         return Refusal()
 
     def _start(self, request: StartRequest) -> RecordingSession:
+        """Start, once: `Repeat.NEVER`. A session without an id where the vendor names none."""
         raise NotImplementedError
 
     def _pause(self, session: RecordingSession) -> RecordingSession:
@@ -192,6 +205,7 @@ class Provider(ABC):
         raise NotImplementedError
 
     def _active(self, target: CommunicationSession) -> RecordingSession | None:
+        """What runs now, by whomever it was started; None where nothing does."""
         raise NotImplementedError
 
     def _windows(self, query: Query) -> Sequence[Window]:
@@ -203,9 +217,11 @@ class Provider(ABC):
         raise NotImplementedError
 
     def _get(self, recording_id: str, target: CommunicationSession | None) -> Recording:
+        """Read one. `target` where the caller gave one, or the recording had one."""
         raise NotImplementedError
 
     def _delete(self, recording_id: str, target: CommunicationSession | None) -> None:
+        """Delete one. A 404 raises `NotFound` by itself."""
         raise NotImplementedError
 
     def _observe(self, session: RecordingSession) -> RecordingSession:
@@ -245,8 +261,22 @@ class Provider(ABC):
     ) -> RecordingSession:
         """Start recording a call, conference or meeting. Sent at most once.
 
-        Raises `UnsupportedOperation` for what this vendor cannot be told, before any request, and
-        `OutcomeUnknown` where it may have started all the same.
+        Args:
+            target: `rec.call(id)`, `rec.conference(id)` or `rec.meeting(id)`
+            format: such as `mp3`
+            max_duration: the vendor stops by itself then; without it, its longest is asked for
+            channels: 1, or 2 for a side each
+            participant: the id of the one to record, or several
+            tracks: one file a participant
+            title: a name for people
+            callback_url: where the vendor sends its webhooks about this recording
+            extra: sent to the vendor as it is
+
+        Raises:
+            UnsupportedOperation: this vendor cannot be told so; nothing was sent
+            Conflict: the vendor refuses, for something records already
+            OutcomeUnknown: it may have started all the same: look before you repeat it
+            ProviderError: it was not started
         """
         request = StartRequest(
             target=checked_target(target),
@@ -286,7 +316,14 @@ class Provider(ABC):
         return session
 
     def pause(self, session: RecordingSession) -> RecordingSession:
-        """Suspend recording, such as while a card number is read out. May be repeated."""
+        """Suspend recording, such as while a card number is read out. May be repeated.
+
+        Returns when the vendor has accepted it, with the pause in `session.pauses`.
+
+        Raises:
+            UnsupportedOperation: this vendor cannot pause such a session; nothing was sent
+            Unavailable: it may be paused, or not: send it again
+        """
         self._must(Operation.PAUSE, self._own(session).target.kind)
         at = self.clock.now()
         with self._naming(Operation.PAUSE):
@@ -297,7 +334,7 @@ class Provider(ABC):
         return after
 
     def resume(self, session: RecordingSession) -> RecordingSession:
-        """Go on after a pause. May be repeated."""
+        """Go on after a pause. May be repeated. Raises as `pause` does."""
         self._must(Operation.RESUME, self._own(session).target.kind)
         with self._naming(Operation.RESUME):
             after = closed_pause(self._resume(session), self.clock.now())
@@ -305,7 +342,13 @@ class Provider(ABC):
         return after
 
     def stop(self, session: RecordingSession) -> RecordingSession:
-        """End recording. Success also where nothing records any more; may be repeated."""
+        """End recording. Success also where nothing records any more; may be repeated.
+
+        The media is not there yet at most vendors: `wait` for it.
+
+        Raises:
+            Unavailable: it may have ended, or not: send it again
+        """
         self._must(Operation.STOP, self._own(session).target.kind)
         at = self.clock.now()
         with self._naming(Operation.STOP):
@@ -316,19 +359,30 @@ class Provider(ABC):
         return after
 
     def active(self, target: CommunicationSession) -> RecordingSession | None:
-        """The recording that runs now, by whomever it was started; None where none does."""
+        """The recording that runs now, by whomever it was started; None where none does.
+
+        Raises:
+            UnsupportedOperation: this vendor does not tell
+        """
         self._must(Operation.ACTIVE, checked_target(target).kind)
         with self._naming(Operation.ACTIVE):
             return self._active(target)
 
     def record(self, target: CommunicationSession, **as_start: Any) -> Recorder:
-        """A context manager that starts on entering and stops on leaving, also after an error."""
+        """A context manager that starts on entering and stops on leaving, also after an error.
+
+        Takes the keywords of `start`. Sends nothing before the block is entered.
+        """
         return Recorder(self, checked_target(target), as_start)
 
     def wait(self, session: RecordingSession, *, timeout: timedelta) -> RecordingSession:
         """Return the session once each of its recordings is final, also if it failed.
 
-        Raises `NotReady`, which carries the last session seen, at the timeout.
+        Final are `available`, `failed`, `empty`, `expired` and `deleted`. The vendor is asked after
+        half a second first, then ever less often, each ten seconds at last.
+
+        Raises:
+            NotReady: the timeout passed; `error.session` is the last one seen
         """
         self._must(Operation.GET, self._own(session).target.kind)
         limit = checked_duration(timeout, "timeout")
@@ -366,7 +420,18 @@ class Provider(ABC):
         target: CommunicationSession | None = None,
         status: RecordingStatus | str | Iterable[RecordingStatus | str] | None = None,
     ) -> Listing:
-        """Recordings in `[since, until)`, lazily; everything without `since`. See `Listing`."""
+        """Recordings in `[since, until)`, lazily; everything without `since`. See `Listing`.
+
+        Args:
+            since: aware; compared with `created_at`, else `started_at`
+            until: aware; not included
+            target: only of this call, conference or meeting
+            status: only of this status, or of these
+
+        Raises:
+            ValueError: a naive datetime, or an empty window
+            UnsupportedOperation: this vendor cannot list such a target
+        """
         query = Query(
             checked_time(since, "since"),
             checked_time(until, "until"),
@@ -388,7 +453,14 @@ class Provider(ABC):
     def get(
         self, recording_or_id: Recording | str, *, target: CommunicationSession | None = None
     ) -> Recording:
-        """The recording as the vendor knows it now. Raises `NotFound`."""
+        """The recording as the vendor knows it now.
+
+        `target=` is needed only where the vendor finds a recording by what was recorded, and a bare
+        id is given.
+
+        Raises:
+            NotFound: the vendor has none of that id
+        """
         recording_id, target = self._address(recording_or_id, target, Operation.GET)
         with self._naming(Operation.GET):
             return self._get_same(recording_id, target)
@@ -402,10 +474,22 @@ class Provider(ABC):
         files: FileRole | str | MediaFile | Iterable[FileRole | str | MediaFile] | None = None,
         timeout: timedelta | None = None,
     ) -> tuple[Copy, ...]:
-        """Copy a recording's files (or those of the given roles or ids) into a directory.
+        """Copy a recording's files into a directory, which is made if need be.
 
         Each is streamed to a temporary file, checked, and only then named; one `Copy` a file.
-        Raises `NotReady` before the media is there, `NotFound` once it is gone, `DownloadError`.
+
+        Args:
+            recording_or_id: asked for anew if it is an id, or its links have expired
+            directory: for the files; their names are made of provider, account and id
+            target: as for `get`
+            files: only those: a role, an id, a `MediaFile`, or several; all without it
+            timeout: for all of it; none without it, as long as bytes come
+
+        Raises:
+            NotReady: the media is not there yet
+            NotFound: it is gone
+            UnsupportedOperation: it lies where the vendor's API does not reach
+            DownloadError: nothing was left behind; `error.copies` are those made before
         """
         recording_id, target = self._address(recording_or_id, target, Operation.DOWNLOAD)
         limit = checked_duration(timeout, "timeout")
@@ -418,7 +502,13 @@ class Provider(ABC):
     def delete(
         self, recording_or_id: Recording | str, *, target: CommunicationSession | None = None
     ) -> None:
-        """Delete a recording at the vendor, for good. Raises `NotFound`."""
+        """Delete a recording at the vendor, for good.
+
+        Raises:
+            NotFound: there is none of that id
+            UnsupportedOperation: this vendor deletes none
+            Unavailable: it may be gone, or not: send it again
+        """
         recording_id, target = self._address(recording_or_id, target, Operation.DELETE)
         with self._naming(Operation.DELETE):
             self._delete(recording_id, target)
@@ -445,7 +535,7 @@ class Provider(ABC):
         return self.info.can(operation, kind)
 
     def close(self) -> None:
-        """Close the connections that are kept alive."""
+        """Close the connections that are kept alive. A verb opens them again."""
         if "media" in self.__dict__:
             self.media.close()
         self.transport.close()
@@ -656,9 +746,18 @@ def connect(
 ) -> Provider:
     """Connect to an installed provider, with credentials by keyword or from the environment.
 
-    `base_url` may also come from `<PROVIDER>_BASE_URL`. Sends nothing. Raises `ConfigurationError`
-    for a setting that is missing, unknown or malformed, and `PluginError` for a provider that is
-    not installed or broken.
+    Sends nothing.
+
+    Args:
+        provider: its name, as `providers()` has it
+        account: the word that its recordings, sessions and copies carry
+        base_url: another address of the API; else `<PROVIDER>_BASE_URL`, else the vendor's
+        http: time limits, retries, rate
+        **credentials: by the names of the provider's settings; else their environment variables
+
+    Raises:
+        ConfigurationError: a setting is missing, unknown or malformed
+        PluginError: the provider is not installed, or broken
     """
     info = plugins.provider_info(provider)
     unknown = sorted(set(credentials) - {setting.name for setting in info.settings})

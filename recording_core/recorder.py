@@ -20,7 +20,11 @@ _log = logging.getLogger("recording_core")
 
 
 class Recorder:
-    """A recording that runs while a `with` block does. `session` is its current state."""
+    """A recording that runs while a `with` block does. `session` is its current state.
+
+    Entering starts, and raises what `Provider.start` does. Leaving stops, unless it was stopped; an
+    error of that stop never hides the block's own, but is noted on it and logged.
+    """
 
     def __init__(
         self, provider: Provider, target: CommunicationSession, as_start: Mapping[str, Any]

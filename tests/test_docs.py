@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 import subprocess
 import sys
@@ -28,7 +30,11 @@ PAGES = sorted(
         *ROOT.glob("cassettes/*.md"),
     ]
 )
-BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    # A block, and after it what a reader is told that it prints.
+    r"^```python\n(.*?)^```$(?:\n\n^```output\n(.*?)^```$)?",
+    re.MULTILINE | re.DOTALL,
+)
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -85,8 +91,12 @@ def test_the_code_of_a_page_runs(
     try:
         for block in BLOCK.finditer(text):
             line = text.count("\n", 0, block.start(1))
-            # Blank lines before it: a failure then names the page's own line.
-            exec(compile("\n" * line + block[1], named(page), "exec"), namespace)
+            printed = io.StringIO()
+            with contextlib.redirect_stdout(printed):
+                # Blank lines before it: a failure then names the page's own line.
+                exec(compile("\n" * line + block[1], named(page), "exec"), namespace)
+            if block[2] is not None:
+                assert printed.getvalue() == block[2], f"{named(page)}, the block at line {line}"
     finally:
         for value in namespace.values():
             if isinstance(value, rec.Provider):

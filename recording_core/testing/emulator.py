@@ -48,7 +48,15 @@ class Emulator(ABC):
     `credentials` and `sessions`, and knows no client and no mapping: one that shared them would
     agree with their bugs. State moves on `clock`, which a test advances.
 
-    `recordings` is how many past recordings the vendor would list today.
+    A context manager, which is `start` and `stop`.
+
+    Args:
+        recordings: how many past recordings the vendor would list today
+        clock: a `ManualClock` of its own without it; several emulators may share one
+        processing: from the end of a recording until its media can be fetched
+        latency: in real time, before each answer
+        seed: another one makes another history and other credentials; the same, the same
+        port: of the API, any that is free without it
     """
 
     #: the provider's name
@@ -169,11 +177,13 @@ class Emulator(ABC):
 
     @property
     def origin(self) -> str:
+        """Of the API's port."""
         assert self._api is not None, "start the emulator first"
         return self._api.origin
 
     @property
     def media_origin(self) -> str:
+        """Of the media's port."""
         assert self._media is not None, "start the emulator first"
         return self._media.origin
 

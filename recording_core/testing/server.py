@@ -19,7 +19,16 @@ __all__ = ["LoopbackServer", "Reply", "Request"]
 
 @frozen
 class Request:
-    """One request as it arrived. `path` is still percent-encoded; `query` is decoded pairs."""
+    """One request as it arrived.
+
+    Attributes:
+        method: such as `GET`
+        path: still percent-encoded, without the query
+        query: decoded pairs, in their order
+        headers: by names in lower case
+        body: the raw bytes
+        origin: the port's own, such as `http://127.0.0.1:41234`
+    """
 
     method: str
     path: str

@@ -70,9 +70,14 @@ OWN_WORDS: Mapping[type[ProviderError], str] = {
 
 @frozen
 class Refusal:
-    """What a vendor's error body says: its code, its words, its request id, and its class if known.
+    """What a vendor's error body says.
 
-    `refused`: the body says so itself, whatever the HTTP status.
+    Attributes:
+        code: the vendor's
+        message: its words
+        request_id: what its support asks for
+        kind: the class, only where the HTTP status does not tell it
+        refused: the body says itself that it failed, whatever the HTTP status
     """
 
     code: str | None = None

@@ -36,12 +36,23 @@ VENDOR_RATE: Final = _VendorRate.VENDOR
 
 @frozen(kw_only=True)
 class HttpSettings:
-    """How one connection behaves. Times are seconds.
+    """How one connection behaves. Times are seconds, all arguments keywords.
 
-    `total_timeout` bounds one API exchange with its retries, and the wait for the first byte of
-    media, where a provider that needs longer has its own default. `read_timeout` bounds the silence
-    between bytes. `rate` is requests a second, None for no limit. `media_hosts` is a `MediaHosts`
-    or a callable that is given a host name and answers whether to trust it, whatever its address.
+    Raises `TypeError` and `ValueError` for what makes no sense, such as a timeout of 0.
+
+    Attributes:
+        connect_timeout: until a connection stands; 10
+        read_timeout: the silence between two bytes; 30
+        total_timeout: one API exchange with its retries, and the wait for the first byte of media,
+            where a provider that needs longer has its own default; 60
+        retries: attempts after the first one, of what may be sent again; 3
+        workers: pages of a listing that are fetched at once; 8
+        rate: requests a second, `None` for no limit; what the vendor publishes
+        max_json_bytes: of one answer, uncompressed; 32 MiB
+        media_hosts: a `MediaHosts`, or a callable that is given a host name and answers whether to
+            trust it, whatever its address; `MediaHosts.PUBLIC`
+        allow_loopback: whether media may come from this machine; implied by a loopback `base_url`
+        verify_tls: `False` looks away from wrong certificates, and is warned about at `connect`
     """
 
     connect_timeout: float = field(default=10.0)
@@ -53,7 +64,6 @@ class HttpSettings:
     max_json_bytes: int = field(default=32 * 1024 * 1024, validator=[instance_of(int), gt(0)])
     media_hosts: MediaHosts | Callable[[str], bool] = field(default=MediaHosts.PUBLIC)
     allow_loopback: bool = field(default=False, validator=instance_of(bool))
-    #: Looking away from a wrong certificate is possible, and said aloud at `connect`.
     verify_tls: bool = field(default=True, validator=instance_of(bool))
 
     @connect_timeout.validator
