@@ -323,7 +323,22 @@ def test_the_demo(tmp_path: Path) -> None:
     assert max(map(len, result.stdout.splitlines())) <= 100
     for info in rec.providers().values():
         assert f"  {info.label}" in result.stdout
-    assert any((tmp_path / "copies").iterdir())
+    assert any((tmp_path / "copies").glob("*.mp3"))
+    assert (tmp_path / "copies" / "report.html").read_text().startswith("<!DOCTYPE html>")
+    assert "told: started, stopped, available" in result.stdout
+
+    cut_off = run("demo", "--drop-webhooks", "--output", str(tmp_path / "others"))
+    assert cut_off.returncode == 0, cut_off.stdout + cut_off.stderr
+    assert "told: nothing; asked for: available" in cut_off.stdout
+    assert "told: started" not in cut_off.stdout
+    assert tables(cut_off.stdout) == tables(result.stdout)
+
+
+def tables(shown: str) -> list[str]:
+    """What a demo ends with, but for when it was and where it wrote."""
+    _, _, end = shown.partition("\n8. ")
+    moving = ("Recordings until", "  As a page", " promises checked")
+    return [line for line in end.splitlines() if not any(each in line for each in moving)]
 
 
 def test_a_demo_that_is_not_as_promised(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,9 +16,10 @@ __all__ = ["demo"]
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where the copies stay.  [default: they are removed at the end]",
+    help="Where the copies and the report stay.  [default: the report here; copies are removed]",
 )
-def demo(output: Path | None) -> None:
+@click.option("--drop-webhooks", is_flag=True, help="Cut the vendors' callbacks off.")
+def demo(output: Path | None, drop_webhooks: bool) -> None:
     """Show it at work at every installed vendor.
 
     Takes less than a minute and needs no account and no network: the vendors are emulated on this
@@ -27,7 +28,7 @@ def demo(output: Path | None) -> None:
     from recording_core.cli.demo_steps import run_demo  # `recordings --help` need not wait for it
 
     began = time.monotonic()
-    promises = run_demo(output)
+    promises = run_demo(output, drop_webhooks=drop_webhooks)
     took = time.monotonic() - began
     click.echo()
     if promises.broken:

@@ -10,18 +10,21 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from attrs import define, field
+from rich.console import Console
 
 import recording_core as rec
 from recording_core.cli.catalogue import matrix_lines
+from recording_core.cli.demo_callbacks import Callbacks, calling_back
 from recording_core.cli.emulate import emulator_of
 from recording_core.cli.progress import counting, downloading
+from recording_core.cli.report import show_report
 from recording_core.cli.shown import aligned, counted, one_line, padded, size
 from recording_core.cli.summary import Summary, summarised, summary_lines
 from recording_core.media_types import FORMATS
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["Promises", "run_demo"]
 
 PAST = 45
+#: And how many the second account has.
+BRANCH = 20
 #: How many of them are copied.
 NEWEST = 5
 PROCESSING = timedelta(milliseconds=300)
@@ -76,6 +81,8 @@ class Take:
 
     vendor: Vendor
     session: rec.RecordingSession
+    #: the session as `start` returned it
+    started: rec.RecordingSession
     did: list[str] = field(factory=list)
     copies: tuple[rec.Copy, ...] = ()
 
@@ -91,6 +98,8 @@ class Vendor:
     info: rec.ProviderInfo
     emulator: Emulator
     provider: rec.Provider
+    #: another account at the same vendor, for the report
+    branch: rec.Provider
     takes: list[Take] = field(factory=list)
 
     @property
@@ -98,19 +107,24 @@ class Vendor:
         return self.info.label
 
 
-def run_demo(output: Path | None) -> Promises:
+def run_demo(output: Path | None, *, drop_webhooks: bool = False) -> Promises:
     """All steps, with the copies in `output`, or nowhere in the end."""
     promises = Promises()
+    began = datetime.now(UTC)
     with ExitStack() as stack:
         folder = output or Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="recordings-"))
         )
         click.echo(textwrap.fill(INTRODUCTION, _width()))
         vendors = open_vendors(stack)
+        emulators = [vendor.emulator for vendor in vendors]
+        callbacks = stack.enter_context(calling_back(emulators, began, cut_off=drop_webhooks))
         record_live_sessions(vendors, promises)
         download_what_was_recorded(vendors, folder, promises)
+        compare_what_was_told(vendors, callbacks, promises)
         delete_what_can_be(vendors, promises)
         show_tables(list_everything(vendors, folder, promises))
+        report_on_all_accounts(vendors, output or Path(), promises)
     return promises
 
 
@@ -118,7 +132,11 @@ def run_demo(output: Path | None) -> Promises:
 
 
 def open_vendors(stack: ExitStack) -> list[Vendor]:
-    _title(1, "The vendors", f"each with {PAST} past recordings and live sessions")
+    _title(
+        1,
+        "The vendors",
+        f"each with {PAST} past recordings, live sessions, and an account 'branch' with {BRANCH}",
+    )
     vendors: list[Vendor] = []
     for info in rec.providers().values():
         if info.emulator is None:
@@ -127,7 +145,14 @@ def open_vendors(stack: ExitStack) -> list[Vendor]:
         emulator = stack.enter_context(emulator_of(info, recordings=PAST, processing=PROCESSING))
         settings: dict[str, Any] = {"base_url": emulator.base_url, **emulator.credentials}
         provider = rec.connect(info.name, **settings)
-        vendors.append(Vendor(info, emulator, stack.enter_context(provider)))
+        branch = stack.enter_context(
+            emulator_of(info, recordings=BRANCH, processing=PROCESSING, seed=1)
+        )
+        settings = {"base_url": branch.base_url, "account": "branch", **branch.credentials}
+        other = rec.connect(info.name, **settings)
+        vendors.append(
+            Vendor(info, emulator, stack.enter_context(provider), stack.enter_context(other))
+        )
         live = ", ".join(each.kind for each in emulator.sessions)
         _line(info.label, f"{emulator.base_url}  live: {live}")
     if not vendors:
@@ -143,7 +168,8 @@ def record_live_sessions(vendors: list[Vendor], promises: Promises) -> None:
         for target in vendor.emulator.sessions:
             name = f"{vendor.label} {target.kind}"
             with _watched(f"{name} is recorded"), promises.within(name):
-                take = Take(vendor, vendor.provider.start(target), ["started"])
+                session = vendor.provider.start(target)
+                take = Take(vendor, session, session, ["started"])
                 vendor.takes.append(take)
                 _record(take, promises)
             if vendor.takes and vendor.takes[-1].session.target == target:
@@ -235,8 +261,47 @@ def _copies_words(copies: Sequence[rec.Copy]) -> str:
     return f"{counted(len(copies), 'file')} ({formats}, {bytes_}), checked"
 
 
+def compare_what_was_told(vendors: list[Vendor], callbacks: Callbacks, promises: Promises) -> None:
+    ways = "cut off: all has to be asked for" if callbacks.cut_off else "or what was asked for"
+    _title(4, "Callbacks", f"what each vendor told by itself, signed; {ways}")
+    for take in _takes(vendors):
+        with promises.within(take.name):
+            learned = callbacks.learned(take.vendor.provider, take.vendor.emulator, take.session)
+            keys = [each.key for each in learned.events]
+            promises.hold(len(keys) == len(set(keys)), f"{take.name}: no fact is announced twice")
+            _hold_events(take, learned.events, promises)
+            told, asked = (_facts(events) for events in (learned.told, learned.asked))
+            _line(
+                take.vendor.label,
+                take.session.target.kind,
+                f"told: {told or 'nothing'}{f'; asked for: {asked}' if asked else ''}",
+            )
+
+
+def _hold_events(take: Take, events: Sequence[rec.RecordingEvent], promises: Promises) -> None:
+    """The same events in any order end where asking ended."""
+    if take.vendor.info.webhooks is None:
+        return
+    for each in take.session.recordings:
+        fact = rec.event_of(each)
+        known = fact is not None and fact.key in {event.key for event in events}
+        promises.hold(known, f"{take.name}: that {each.id} is {each.status} is announced")
+    for ordered in (events, events[::-1]):
+        session = take.started
+        for event in ordered:
+            session = session.apply(event)
+        promises.hold(
+            session.status is take.session.status,
+            f"{take.name}: its events end in the status that asking ended in",
+        )
+
+
+def _facts(events: Sequence[rec.RecordingEvent]) -> str:
+    return ", ".join(dict.fromkeys(each.kind for each in events))
+
+
 def delete_what_can_be(vendors: list[Vendor], promises: Promises) -> None:
-    _title(4, "Delete", "and ask again, to see it gone; the copies stay")
+    _title(5, "Delete", "and ask again, to see it gone; the copies stay")
     for take in _takes(vendors):
         label, kind = take.vendor.label, take.session.target.kind
         with promises.within(take.name):
@@ -263,7 +328,7 @@ def _is_gone(take: Take, recording: rec.Recording) -> bool:
 
 
 def list_everything(vendors: list[Vendor], folder: Path, promises: Promises) -> list[Summary]:
-    _title(5, "List", f"everything each vendor has, each once; and copy the newest {NEWEST}")
+    _title(6, "List", f"everything each vendor has, each once; and copy the newest {NEWEST}")
     summaries: list[Summary] = []
     for vendor in vendors:
         with promises.within(vendor.label):
@@ -294,15 +359,32 @@ def _can_be_copied(recording: rec.Recording) -> bool:
 
 
 def show_tables(summaries: list[Summary]) -> None:
-    _title(6, "What each vendor can be told")
+    _title(7, "What each vendor can be told")
     for line in matrix_lines(indent=2):
         click.echo(line)
-    _title(7, "What there is, and what is not to be had")
+    _title(8, "What there is, and what is not to be had")
     heading, *lines = summary_lines(summaries, width=_width() - 2)
     click.secho(f"  {heading}", bold=True)
     for line in lines:
         for each in line.splitlines():
             click.echo(f"  {each}")
+
+
+def report_on_all_accounts(vendors: list[Vendor], folder: Path, promises: Promises) -> None:
+    _title(9, "The report", "every account of every vendor in one view")
+    accounts = [each for vendor in vendors for each in (vendor.provider, vendor.branch)]
+    with promises.within("report"):
+        found = rec.report(accounts=accounts, by=("provider", "account"))
+        promises.hold(found.complete, "report: all of every account was seen")
+        promises.hold(len(found.rows) == len(accounts), "report: each account has its row")
+        there = sum(len(vendor.emulator.listed()) + BRANCH for vendor in vendors)
+        counted_ = found.totals["recordings"]
+        promises.hold(counted_ == there, f"report: it counts the {there} recordings that there are")
+        show_report(found, Console(width=_width(), highlight=False))
+        page = folder / "report.html"
+        found.to_html(page)
+        promises.hold(page.stat().st_size > 0, "report: the page is written")
+        click.echo(f"\n  As a page that opens from disk: {page}")
 
 
 # -- words and small things -----------------------------------------------------------------------

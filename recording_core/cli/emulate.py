@@ -108,6 +108,7 @@ def emulator_of(
     recordings: int = 45,
     processing: timedelta,
     latency: timedelta = timedelta(0),
+    seed: int = 0,
 ) -> Emulator:
     """A vendor's emulator on the wall clock, where nobody waits longer than was asked for."""
     from recording_core.clock import SystemClock
@@ -116,6 +117,7 @@ def emulator_of(
     return kind(
         recordings=recordings,
         clock=SystemClock(),
+        seed=seed,
         processing=processing,
         latency=latency,
         port=port,

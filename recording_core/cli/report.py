@@ -26,10 +26,12 @@ from recording_core.cli.shown import (
 )
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from recording_core.reporting.collection import Covered
     from recording_core.reporting.report import Report
 
-__all__ = ["asked_accounts", "config_option", "report", "tell_coverage", "waiting"]
+__all__ = ["asked_accounts", "config_option", "report", "show_report", "tell_coverage", "waiting"]
 
 FORMATS = ("table", "csv", "json", "parquet", "arrow", "html")
 #: What a file's name says of its format.
@@ -140,7 +142,9 @@ def report(
             prices=prices,
         )
     if form == "table" and output is None and sys.stdout.isatty():
-        _show(found)
+        from rich.console import Console
+
+        show_report(found, Console(highlight=False))
     else:
         _tell_missing(found.missing, say)
         for line in _drift(found):
@@ -288,16 +292,15 @@ YIELDS = (
 BAR = 12
 
 
-def _show(found: Report) -> None:
+def show_report(found: Report, console: Console) -> None:
+    """The table with its bars, what is missing above it and new words below."""
     from rich.bar import Bar
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     def alarm(text: str) -> None:
         console.print(Text(one_line(text), style="bold red"))
 
-    console = Console(highlight=False)
     _tell_missing(found.missing, alarm)
     console.print(Text(_title(found), style="bold"))
     if not found.rows:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import recording_core as rec
 from recording_core.cli.arguments import MOMENT, PROVIDER, TARGET, Where, where_options, wrong_call
 from recording_core.cli.lists import coverage_words
 from recording_core.cli.output import Column, Output, needs_attention, output_options, say
+from recording_core.cli.serving import listening
 from recording_core.cli.shown import counted
 
 __all__ = ["webhooks"]
@@ -134,7 +134,7 @@ def serve(
         receiver.listen(shared)
         receivers[f"/{name}"] = receiver
     only = receivers[f"/{names[0]}"] if len(names) == 1 else None
-    with _listening(only or receivers, host, port, url) as address:
+    with listening(only or receivers, host, port, url) as address:
         for path, receiver in receivers.items():
             where = address if only else address + path
             say(f"{receiver.provider}'s callbacks are taken at {where}")
@@ -155,45 +155,6 @@ class _Shown:
         with self._lock:
             self._out.rows(iter((event,)), EVENT)
             sys.stdout.flush()
-
-
-@contextmanager
-def _listening(
-    receiver: rec.Receiver | Mapping[str, rec.Receiver], host: str, port: int, url: str | None
-) -> Iterator[str]:
-    """A WSGI server of the standard library, in threads; yields its address."""
-    from socketserver import ThreadingMixIn
-    from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
-
-    from recording_core.webhooks import wsgi_app
-
-    class Handler(WSGIRequestHandler):
-        timeout = 30  # whoever connects and says nothing
-
-        def log_message(self, *_: Any) -> None:
-            """Standard error is for words that somebody reads."""
-
-    class Server(ThreadingMixIn, WSGIServer):
-        daemon_threads = True
-
-        def handle_error(self, *_: Any) -> None:
-            """A client that hangs up is no news."""
-
-    try:
-        server = Server((host, port), Handler)
-    except OSError as error:
-        raise rec.ConfigurationError(
-            f"cannot listen at {host}:{port}: {error.strerror or error}"
-        ) from None
-    address = f"http://{host}:{server.server_port}"
-    server.set_app(wsgi_app(receiver, url=url or address))
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield address
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def _interruption() -> threading.Event:
