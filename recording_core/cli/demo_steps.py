@@ -384,7 +384,7 @@ def report_on_all_accounts(vendors: list[Vendor], folder: Path, promises: Promis
         page = folder / "report.html"
         found.to_html(page)
         promises.hold(page.stat().st_size > 0, "report: the page is written")
-        click.echo(f"\n  As a page that opens from disk: {page}")
+        click.echo(f"\nAs a page that opens from disk: {page}")
 
 
 # -- words and small things -----------------------------------------------------------------------
