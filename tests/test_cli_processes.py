@@ -338,7 +338,7 @@ def test_the_demo(tmp_path: Path) -> None:
 def tables(shown: str) -> list[str]:
     """What a demo ends with, but for when it was and where it wrote."""
     _, _, end = shown.partition("\n8. ")
-    moving = ("Recordings until", "As a page", " promises checked")
+    moving = ("Recordings until", "As a page", "The copies", " promises checked")
     return [line for line in end.splitlines() if not any(each in line for each in moving)]
 
 
