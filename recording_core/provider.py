@@ -34,10 +34,8 @@ from recording_core.capabilities import Operation
 from recording_core.clock import Clock
 from recording_core.connection import Connection
 from recording_core.errors import (
-    AuthenticationFailed,
     ConfigurationError,
     Conflict,
-    DownloadError,
     MalformedPayload,
     NotFound,
     NotReady,
@@ -45,7 +43,6 @@ from recording_core.errors import (
     PluginError,
     ProviderError,
     RateLimited,
-    RecordingError,
     Unavailable,
     UnsupportedOperation,
 )
@@ -597,74 +594,9 @@ class Provider(ABC):
         directory: Path,
         deadline: Deadline,
     ) -> tuple[Copy, ...]:
-        from recording_core.naming import file_name
+        from recording_core.copying import copies_of  # its modules come with the first download
 
-        if not recording.files:
-            raise UnsupportedOperation(
-                f"recording {recording.id} at {self.info.label} has no file that its API gives "
-                "out: the media went to a storage of your own"
-            )
-        alone = len(recording.files) == 1
-        copies: list[Copy] = []
-        for file in files:
-            path = directory / file_name(recording, file, alone=alone)
-            try:
-                copies.append(self._copy(recording, file, path, deadline))
-            except RecordingError as error:
-                error.copies = tuple(copies)
-                raise
-        return tuple(copies)
-
-    def _copy(self, recording: Recording, file: MediaFile, path: Path, deadline: Deadline) -> Copy:
-        facts = {"provider": self.name, "recording_id": recording.id}
-        try:
-            try:
-                fetched = self._fetch(file, path, deadline, facts)
-            except AuthenticationFailed:
-                # A link that expired since it was listed; the vendor may sign a new one.
-                again = self._get(recording.id, recording.target)
-                renewed = next((each for each in again.files if each.id == file.id), file)
-                if renewed.url == file.url:
-                    raise
-                fetched = self._fetch(file := renewed, path, deadline, facts)
-        except DownloadError as error:
-            error.provider, error.recording_id = self.name, recording.id
-            raise
-        except NotFound as error:
-            self._get(recording.id, recording.target)  # NotFound, if the recording itself is gone
-            raise NotReady(
-                f"recording {recording.id} is listed, and its media host answers 404: not stored "
-                "yet, or removed. Try again in a minute",
-                provider=self.name,
-                operation="download",
-                status=error.status,
-            ) from None
-        return Copy(
-            provider=self.name,
-            account=self.account,
-            recording_id=recording.id,
-            file=file,
-            path=path,
-            size=fetched.size,
-            sha256=fetched.sha256,
-            checks=fetched.checks,
-            made_at=self.clock.now(),
-        )
-
-    def _fetch(
-        self, file: MediaFile, path: Path, deadline: Deadline, facts: Mapping[str, str]
-    ) -> Any:
-        from recording_core.download import fetch_file
-
-        return fetch_file(
-            self.media,
-            file,
-            path,
-            clock=self.clock,
-            retries=self.http.retries,
-            deadline=deadline,
-            facts=facts,
-        )
+        return copies_of(self, recording, files, directory, deadline)
 
     def _must(self, operation: Operation, kind: SessionKind | None) -> None:
         """Raise `UnsupportedOperation` for what cannot be said, before anything is sent."""
