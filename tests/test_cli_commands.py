@@ -140,6 +140,12 @@ def test_lines_for_programs(plivo: Emulator) -> None:
     assert re.fullmatch(r"plivo: 45 recordings seen in \d+ pages, complete\n", result.stderr)
 
 
+def test_a_list_says_how_many_of_those_seen_were_asked_for(plivo: Emulator) -> None:
+    result = run("list", "plivo", "--status", "failed")
+    assert result.stdout == ""
+    assert result.stderr.startswith("plivo: 0 of 45 recordings seen in ")
+
+
 def test_all_vendors_in_json(vendors: dict[str, Emulator]) -> None:
     result = run("list", "--json", "--since", "95d")
     assert (result.exit_code, result.stderr) == (0, "")

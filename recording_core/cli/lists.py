@@ -51,6 +51,8 @@ class Swept:
     provider: str
     account: str
     coverage: rec.Coverage
+    #: how many were shown: those seen and not asked for were not
+    shown: int
     error: rec.RecordingError | None = None
 
 
@@ -128,26 +130,34 @@ def _sweep(
 ) -> Swept:
     """Write one vendor's recordings as they come. What goes wrong there stops no other vendor."""
     account = where.account or "default"
-    listing = None
+    listing: rec.Listing | None = None
+    shown = 0
+
+    def to_show(listing: rec.Listing) -> Iterator[rec.Recording]:
+        nonlocal shown
+        for recording in listing:
+            shown += 1
+            yield recording
+
     try:
         with where.connect(name) as provider:
             listing = ask(provider)
-            rows: Iterable[rec.Recording] = listing
+            rows: Iterable[rec.Recording] = to_show(listing)
             if out.for_people and several:
                 click.secho(f"\n{provider.info.label}", bold=True)
             elif sys.stderr.isatty() and not sys.stdout.isatty():
-                rows = _counted(listing, name)
+                rows = _counted(rows, name)
             out.rows(rows, ON_TERMINAL if out.for_people else ELSEWHERE)
-        return Swept(name, account, listing.coverage)
+        return Swept(name, account, listing.coverage, shown)
     except rec.RecordingError as error:
         coverage = listing.coverage if listing else rec.Coverage(errors=(str(error),))
-        return Swept(name, account, coverage, error)
+        return Swept(name, account, coverage, shown, error)
 
 
-def _counted(listing: rec.Listing, name: str) -> Iterator[rec.Recording]:
+def _counted(rows: Iterable[rec.Recording], name: str) -> Iterator[rec.Recording]:
     """The same, with a count for whoever watches while the data goes to a file."""
     with counting(name) as count:
-        for seen, recording in enumerate(listing, 1):
+        for seen, recording in enumerate(rows, 1):
             count(f"{name}: {counted(seen, 'recording')}")
             yield recording
 
@@ -157,7 +167,8 @@ def _tell(swept: Swept, out: Output, *, alone: bool) -> None:
         whose = {"provider": swept.provider, "account": swept.account}
         out.object({"coverage": whose | asdict(swept.coverage, recurse=False)})
     elif swept.error is None:
-        say(f"{swept.provider}: {coverage_words(swept.coverage)}")
+        of = f"{swept.shown:,} of " if swept.shown != swept.coverage.seen else ""
+        say(f"{swept.provider}: {of}{coverage_words(swept.coverage)}")
     elif not alone:  # else it is the whole command's error
         say(f"Error: {swept.error}")
 
