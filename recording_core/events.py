@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from attrs import field, frozen
+from attrs import Attribute, field, frozen
 
 from recording_core.models import CommunicationSession, Recording
 from recording_core.redaction import redact_url
@@ -173,6 +173,12 @@ def _body(given: bytes | bytearray | memoryview) -> bytes:
     return bytes(body)
 
 
+def _is_text(_: WebhookRequest, attribute: Attribute[str], value: object) -> None:
+    # A framework's own URL, or a method in bytes, would only fail when it is verified.
+    if not isinstance(value, str):
+        raise TypeError(f"{attribute.name} must be a str, not {type(value).__name__}")
+
+
 @frozen
 class WebhookRequest:
     """One callback as it came: what a framework received, before anybody parsed it.
@@ -185,8 +191,8 @@ class WebhookRequest:
         body: the raw bytes, since those are signed; `TypeError` for text
     """
 
-    method: str
-    url: str = field(repr=redact_url)
+    method: str = field(validator=_is_text)
+    url: str = field(validator=_is_text, repr=redact_url)
     headers: tuple[tuple[str, str], ...] = field(converter=_headers, repr=False, default=())
     body: bytes = field(converter=_body, repr=False, default=b"")
 

@@ -125,7 +125,7 @@ def applied_to_session(session: RecordingSession, event: RecordingEvent) -> Reco
         status = _later(session.status, status)
     if event.kind in _TOGGLES and status in _LIVE:
         status = _toggled(event, pauses)
-    is_news = event.kind is not EventKind.UPDATED and _RANK[status] >= _RANK[session.status]
+    is_news = event.kind is not EventKind.UPDATED and status is _status_told(event)
     said = event.recording.provider_status if event.recording is not None else None
     return evolve(
         session,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
 import json
 import re
@@ -87,6 +88,35 @@ def serving() -> Iterator[Callable[..., tuple[subprocess.Popen[str], list[str]]]
     for each in running:
         each.kill()
         each.communicate()
+
+
+@pytest.mark.parametrize("path", ["", "/hooks/caf%C3%A9?tenant=1"])
+def test_whose_signature_covers_the_url_may_call_at_any_path(
+    serving: Any, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setenv("PLIVO_WEBHOOK_SECRET", SECRET)
+    process, [address] = serving("--provider", "plivo", "--json")
+    told = {"recording_id": "r1", "record_url": "https://media.plivo.com/r1.mp3"}
+    signed = f"{address}{path}{'.' if path else '?'}record_url{told['record_url']}recording_idr1.7"
+    right = base64.b64encode(hmac.digest(SECRET.encode(), signed.encode(), "sha256")).decode()
+    headers = {"X-Plivo-Signature-V3": right, "X-Plivo-Signature-V3-Nonce": "7"}
+    assert requests.post(address + path, told, headers=headers, timeout=5).status_code == 200
+    assert json.loads(process.stdout.readline())["recording_id"] == "r1"
+
+
+def test_a_saved_requests_own_query_counts_also_at_another_url(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PLIVO_WEBHOOK_SECRET", SECRET)
+    url, query = "https://app.example/hook", "recording_id=r1&tenant=acme"
+    right = hmac.digest(SECRET.encode(), f"{url}?{query}.7".encode(), "sha256")
+    signed = {"X-Plivo-Signature-V3": base64.b64encode(right).decode()}
+    headers = {**signed, "X-Plivo-Signature-V3-Nonce": "7"}
+    request = saved(headers, b"", f"GET /behind/a/proxy?{query} HTTP/1.1")
+    for configured in (url, f"{url}?tenant=acme"):
+        result = run("verify", "plivo", "-", "--url", configured, "--json", input=request)
+        assert result.exit_code == 0
+        assert objects(result)[1]["recording_id"] == "r1"
 
 
 def test_events_are_printed_as_they_come(serving: Any, tmp_path: Path) -> None:

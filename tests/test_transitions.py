@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -208,6 +209,17 @@ def test_what_a_callback_says_is_kept_until_something_newer_says_otherwise() -> 
         assert (after.size, after.provider_status, after.title) == (9, "done", "standup")
         assert after.started_at == at(0)
         assert after.duration == timedelta(minutes=5)
+
+
+def test_a_late_callback_does_not_set_the_sessions_own_word_back() -> None:
+    told = [
+        event(Kind.STARTED, 0, recording=recording(Status.RECORDING, provider_status="live")),
+        event(Kind.STOPPED, 5, recording=recording(Status.PROCESSING, provider_status="over")),
+        event(Kind.AVAILABLE, 7, recording=recording(Status.AVAILABLE, provider_status="done")),
+    ]
+    for order in itertools.permutations(told):
+        after = applied(session(), order)
+        assert (after.status, after.provider_status) == (Status.AVAILABLE, "done")
 
 
 def test_a_session_learns_its_recordings_from_callbacks() -> None:

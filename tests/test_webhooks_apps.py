@@ -103,12 +103,24 @@ def test_where_a_listener_raised_the_vendor_sends_again(
 
 
 @both
+def test_by_whichever_method_a_user_chose_it_is_taken(made_up: Any, served: Any, kind: str) -> None:
+    address = served(kind, ready(kind, rec.receiver("sharing", secret=made_up.secret)))
+    for method in ("POST", "GET", "PUT", "DELETE"):
+        callback = made_up.callback({"event": "available", "id": method})
+        answer = requests.request(
+            method, address, headers=dict(callback.headers), data=callback.body, timeout=5
+        )
+        assert answer.status_code == 200
+    assert [each.recording_id for each in made_up.heard] == ["POST", "GET", "PUT", "DELETE"]
+
+
+@both
 def test_other_methods_are_not_allowed(made_up: Any, served: Any, kind: str) -> None:
     address = served(kind, ready(kind, rec.receiver("sharing", secret=made_up.secret)))
-    for method in ("PUT", "DELETE", "PATCH", "OPTIONS"):
+    for method in ("PATCH", "OPTIONS", "HEAD"):
         answer = requests.request(method, address, timeout=5)
         assert answer.status_code == 405
-        assert answer.headers["Allow"] == "POST, GET"
+        assert answer.headers["Allow"] == "POST, GET, PUT, DELETE"
     assert requests.get(address, timeout=5).status_code == 400  # which some vendors use
 
 
@@ -190,6 +202,17 @@ def test_a_body_is_read_by_its_length_or_to_its_end(
     app = wsgi_app(rec.receiver("sharing", secret=made_up.secret), url=URL)
     list(app(environ, lambda status, headers: answers.append(status)))  # type: ignore[arg-type]
     assert answers[0][:3] == status
+
+
+def test_chunks_that_a_server_cannot_read_are_told_from_a_bad_signature(
+    made_up: Any, served: Any
+) -> None:
+    # The standard library's server does not put chunks together; others do, and say so.
+    address = served("wsgi", wsgi_app(rec.receiver("sharing", secret=made_up.secret), url=URL))
+    callback = made_up.callback()
+    assert post(address, callback, data=iter([callback.body])).status_code == 411
+    address = served("asgi", asgi_app(rec.receiver("sharing", secret=made_up.secret), url=URL))
+    assert post(address, callback, data=iter([callback.body])).status_code == 200
 
 
 def test_an_endless_body_is_read_up_to_the_bound(made_up: Any) -> None:

@@ -137,6 +137,21 @@ class TestPublishedKey:
         clock.advance(published_key.STALE)
         assert ours.receive(signed(VENDOR))
 
+    def test_whether_a_key_is_new_is_unknown_while_the_vendor_is_away(
+        self, serve: Serve, clock: ManualClock
+    ) -> None:
+        # A vendor that is answered 401 sends no more: with a new key, the event would be lost.
+        origin, journal = serve(published(VENDOR), Reply(500), published(LATER))
+        ours = receiver(origin, clock)
+        ours.receive(signed(VENDOR))
+        clock.advance(published_key.INTERVAL)
+        assert [refused(ours, signed(LATER)) for _ in range(100)] == [503] * 100
+        assert len(journal) == 2
+        assert ours.receive(signed(VENDOR))
+        clock.advance(published_key.INTERVAL)
+        assert ours.receive(signed(LATER))
+        assert refused(ours, signed(STRANGER)) == 401
+
     @pytest.mark.parametrize(
         "answer",
         [

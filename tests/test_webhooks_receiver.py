@@ -133,6 +133,8 @@ def test_several_secrets_serve_a_rotation(made_up: Any) -> None:
         {"secret": None},
         {"secret": ""},
         {"secret": " \n"},
+        {"secret": "\u200b\ufeff"},
+        {"secret": "no text: \udcff"},
         {"secret": []},
         {"secret": ["good", ""]},
         {"secret": b"bytes"},
@@ -249,6 +251,11 @@ def test_a_wrong_argument_is_the_callers(receiver: rec.Receiver) -> None:
     for body in ("text", 5, None):
         with pytest.raises(TypeError):
             rec.WebhookRequest("POST", "https://h", {}, body)  # type: ignore[arg-type]
+    for no_text in (b"https://h", 5, None):
+        with pytest.raises(TypeError, match="url"):
+            rec.WebhookRequest("POST", no_text)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="method"):
+            rec.WebhookRequest(no_text, "https://h")  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         rec.receiver("sharing", secret="x", seen=object())  # type: ignore[arg-type]
 
@@ -313,6 +320,26 @@ def test_a_store_that_only_adds_will_do(made_up: Any) -> None:
     assert len(store.keys) == 1
 
 
+@pytest.mark.parametrize("store", [OnlyAtomic, rec.MemorySeen])
+def test_receivers_that_share_a_store_announce_a_fact_once(made_up: Any, store: Any) -> None:
+    shared, barrier = store(), threading.Barrier(8)
+    events = list[rec.RecordingEvent]()
+
+    def deliver() -> None:
+        receiver = rec.receiver("sharing", secret=made_up.secret, seen=shared)
+        receiver.listen(lambda event: time.sleep(0.05))
+        barrier.wait()
+        events.extend(receiver.receive(made_up.callback()))
+
+    threads = [threading.Thread(target=deliver) for _ in range(8)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert [event.replayed for event in events].count(False) == 1
+    assert len(made_up.heard) == 1
+
+
 class Away:
     """A store whose server is away."""
 
@@ -341,8 +368,9 @@ def test_no_repr_log_or_pickle_shows_a_secret(
     parts = [receiver, *vars(receiver).values(), *vars(receiver._verifier).values()]
     for text in (*map(repr, parts), *map(str, parts), repr(caught.value), caplog.text):
         assert made_up.secret not in text
-    with pytest.raises(TypeError):
-        pickle.dumps(receiver)
+    for part in (receiver, receiver._verifier):
+        with pytest.raises(TypeError):
+            pickle.dumps(part)
 
 
 class Listed:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import recording_core as rec
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse
 
 __all__ = ["listening"]
 
@@ -21,6 +25,7 @@ def listening(
 ) -> Iterator[str]:
     """Serve until the `with` ends; yields the address. `url` is what the vendor knows it as.
 
+    Without it that is this address, and for one receiver whichever path below it was called.
     Raises `ConfigurationError` where nobody can listen.
     """
     from socketserver import ThreadingMixIn
@@ -47,7 +52,15 @@ def listening(
             f"cannot listen at {host}:{port}: {error.strerror or error}"
         ) from None
     address = f"http://{host}:{server.server_port}"
-    server.set_app(wsgi_app(receiver, url=url or address))
+    at_any_path = url is None and isinstance(receiver, rec.Receiver)
+    app = wsgi_app(receiver, url=url or address)
+
+    def called(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        path = quote(environ.get("PATH_INFO", ""), safe="/:@!$&'()*+,;=~", encoding="latin-1")
+        below = wsgi_app(receiver, url=address + path) if path.strip("/") else app
+        return below(environ, start_response)
+
+    server.set_app(called if at_any_path else app)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

@@ -258,6 +258,9 @@ def saved_request(data: bytes, url: str | None) -> tuple[rec.WebhookRequest, lis
     if url is None and target.startswith("/"):
         target = f"https://{draft.header('host') or 'localhost'}{target}"
         words.append(f"its URL is taken to be {target.partition('?')[0]}; --url tells another")
+    elif url is not None and "?" in target:
+        # What is configured is the same for every request; its query is each one's own.
+        url = f"{url.partition('?')[0]}?{target.partition('?')[2]}"
     return rec.WebhookRequest(method, url or target, headers, body), words
 
 

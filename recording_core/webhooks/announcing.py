@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 from attrs import evolve
 
@@ -37,10 +38,10 @@ class Announcer:
         if seen is not None and not callable(getattr(seen, "add_if_absent", None)):
             raise TypeError(f"seen must have add_if_absent(key, ttl), not be {type(seen).__name__}")
         self._seen = seen
-        self._look = seen if hasattr(type(seen), "__contains__") else MemorySeen()
+        beside = _beside(seen)
+        self._look = seen if hasattr(type(seen), "__contains__") else beside.memory
         self._listeners: list[Listener] = []
-        # The same event at two threads waits for itself; others do not wait for it.
-        self._locks = tuple(threading.RLock() for _ in range(64))
+        self._locks = beside.locks
 
     def listen(self, listener: SameListener) -> SameListener:
         """Call this with each event, too, beside the plugins' `recording_event`."""
@@ -94,6 +95,29 @@ class Announcer:
                 self._look.add_if_absent(key, REMEMBERED)  # type: ignore[union-attr]
         except Exception as error:
             raise _store_failed(error) from error
+
+
+class _Beside:
+    """What those share, in one process, who share a store."""
+
+    def __init__(self) -> None:
+        # The same event at two threads waits for itself; others do not wait for it.
+        self.locks = tuple(threading.RLock() for _ in range(64))
+        #: what was announced here, for a store that cannot be looked into
+        self.memory = MemorySeen()
+
+
+_known: WeakKeyDictionary[object, _Beside] = WeakKeyDictionary()
+_knowing = threading.Lock()
+
+
+def _beside(seen: Seen | None) -> _Beside:
+    beside = _Beside()
+    try:
+        with _knowing:
+            return _known.setdefault(seen, beside)
+    except TypeError:  # no hash, or no weak reference: nobody can tell that it is the same store
+        return beside
 
 
 def _store_failed(error: Exception) -> WebhookRejected:

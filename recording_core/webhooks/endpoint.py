@@ -14,8 +14,8 @@ __all__ = ["METHODS", "Endpoint", "taken", "words"]
 
 _log = logging.getLogger("recording_core.webhooks")
 
-#: Some vendors call back by GET where they are told to.
-METHODS = ("POST", "GET")
+#: Which one is for the user to choose, at some vendors: by each of these a callback may come.
+METHODS = ("POST", "GET", "PUT", "DELETE")
 
 
 class Endpoint:

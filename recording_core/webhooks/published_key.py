@@ -57,19 +57,27 @@ class PublishedKey:
         if known is None or self._age(known) >= STALE:
             known = self._fetched_after(known)
         if known is None:
-            raise WebhookRejected(
-                f"{self._provider}'s key could not be fetched, so nothing can be verified now: "
-                f"{self._failure}",
-                status=503,
-            )
+            raise self._unknown("nothing can be verified now")
         return known.pem
 
     def newer_than(self, pem: str) -> str | None:
-        """Another key, if there is one since; asks the vendor at most once an interval."""
+        """Another key, if there is one since; asks the vendor at most once an interval.
+
+        Raises `WebhookRejected` (503) where it could not be asked: then nobody knows.
+        """
         known = self._known
         if known is not None and known.pem == pem:
             known = self._fetched_after(known)
-        return known.pem if known is not None and known.pem != pem else None
+        if known is not None and known.pem != pem:
+            return known.pem
+        if self._failure is not None:
+            raise self._unknown("what the last one does not verify may be the next one's")
+        return None
+
+    def _unknown(self, so: str) -> WebhookRejected:
+        return WebhookRejected(
+            f"{self._provider}'s key could not be fetched, so {so}: {self._failure}", status=503
+        )
 
     def _fetched_after(self, known: _Known | None) -> _Known | None:
         """What is known once a fetch was tried, by us or by whoever did while we waited."""

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
-from recording_core.errors import ConfigurationError, MalformedPayload
+from recording_core.errors import MalformedPayload
 from recording_core.events import RecordingEvent, WebhookRequest
+from recording_core.webhooks.signatures import key_bytes
 
 __all__ = ["WebhookScheme"]
 
@@ -58,5 +59,4 @@ class WebhookScheme(ABC):
 
     def check_secret(self, secret: str) -> None:
         """Raise `ConfigurationError` for a secret (or PEM key) that cannot be this vendor's."""
-        if not secret.strip():
-            raise ConfigurationError("a webhook secret must not be empty or blank")
+        key_bytes(secret)

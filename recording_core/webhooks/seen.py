@@ -21,7 +21,8 @@ class Seen(Protocol):
 
     A key enters only after every listener returned, so a look (`key in seen`) comes first. A
     store without `__contains__` will do: what this process announced is then remembered in
-    memory too, and only a repetition that reaches another process is announced again.
+    memory too, and only a repetition that reaches another process is announced again. Receivers
+    that shall announce a fact once between them share one store.
     """
 
     def add_if_absent(self, key: str, ttl: timedelta) -> bool:

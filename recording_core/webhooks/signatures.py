@@ -78,7 +78,8 @@ def _check(
 
 def key_bytes(secret: str) -> bytes:
     """A shared secret as the HMAC's key. Raises `ConfigurationError` for one that is none."""
-    if not secret.strip():
+    # A mark that an editor leaves before a text is not to be seen, and no space either.
+    if not any(each.isprintable() and not each.isspace() for each in secret):
         raise ConfigurationError("a webhook secret must not be empty or blank")
     try:
         return secret.encode("utf-8")

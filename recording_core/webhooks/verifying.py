@@ -20,6 +20,7 @@ from recording_core.errors import (
 from recording_core.events import RecordingEvent, WebhookRequest
 from recording_core.webhooks.published_key import PublishedKey
 from recording_core.webhooks.scheme import WebhookScheme
+from recording_core.webhooks.signatures import key_bytes
 
 __all__ = ["MAX_BODY", "Verifier", "checked_account", "scheme_of", "unverified"]
 
@@ -155,6 +156,9 @@ class _Hidden(tuple[str, ...]):
 
     __str__ = __repr__
 
+    def __reduce__(self) -> str:
+        raise TypeError("secrets are not pickled")
+
 
 def _checked_secrets(
     provider: str, scheme: WebhookScheme, secret: Any, key: Any
@@ -194,5 +198,6 @@ def _checked_each(provider: str, scheme: WebhookScheme, given: Any, name: str) -
             )
         if not each.strip():
             raise ConfigurationError(f"{provider}'s {name} must not be empty or blank")
+        key_bytes(each)
         scheme.check_secret(each)
     return several

@@ -6,6 +6,7 @@ https://github.com/plivo/plivo-python, plivo/utils/signature_v3.py
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,7 +17,7 @@ from recording_core import readers as read
 from recording_core.decoding import decode_plain
 from recording_core.webhooks.signatures import check_base64, offered
 
-__all__ = ["NONCE", "check", "parameters"]
+__all__ = ["NONCE", "check", "digest", "parameters"]
 
 #: https://docs.plivo.com/docs/voice/concepts/signature-validation: the first is by the token of the
 #: account or subaccount that the call belongs to, the second by the main account's; each may hold
@@ -34,6 +35,8 @@ _NONCE = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 _MOST_PARAMETERS = 1000
 _MOST_ESCAPES = 5000
 _MOST_JSON = 64 * 1024
+#: Of values in JSON there are about as many as commas, those in a transcript's text among them.
+_MOST_COMMAS = 2000
 
 
 def check(request: WebhookRequest, secrets: Sequence[str], *, allow_v2: bool) -> None:
@@ -43,7 +46,7 @@ def check(request: WebhookRequest, secrets: Sequence[str], *, allow_v2: bool) ->
     try:
         if _has(request, SIGNATURES):
             signatures = offered(request, *SIGNATURES)
-            message = _message(request, _nonce(request, NONCE))
+            message = _bytes(f"{_content(request)}.{_nonce(request, NONCE)}")
         elif allow_v2:
             signatures = offered(request, *SIGNATURES_V2)
             message = _bytes(_url(request)[0] + _nonce(request, NONCE_V2))
@@ -70,20 +73,25 @@ def parameters(request: WebhookRequest) -> dict[str, Any]:
         return _single(_pairs(_split(request.url).query))
     if not request.body.startswith(b"{"):
         return _single(_form(request.body))
-    if len(request.body) > _MOST_JSON:
+    if len(request.body) > _MOST_JSON or request.body.count(b",") > _MOST_COMMAS:
         raise MalformedPayload("more JSON than a callback has")
     return dict(read.obj(decode_plain(request.body, masked=False), "the body") or {})
 
 
-def _message(request: WebhookRequest, nonce: str) -> bytes:
-    """`URL?query.parameters.nonce`; of a GET the parameters are in the query."""
+def digest(request: WebhookRequest) -> str:
+    """Of all that is signed but the nonce: the same in whatever order its parameters come."""
+    return hashlib.sha256(_bytes(_content(request))).hexdigest()[:16]
+
+
+def _content(request: WebhookRequest) -> str:
+    """`URL?query.parameters`; of a GET the parameters are in the query."""
     signed, query = _url(request)
     told = parameters(request) if request.method.upper() == "POST" else {}
     if query or told:
         signed += f"?{query}"
     if told:
         signed += ("." if query else "") + _concatenated(told)
-    return _bytes(f"{signed}.{nonce}")
+    return signed
 
 
 def _url(request: WebhookRequest) -> tuple[str, str]:

@@ -6,7 +6,6 @@ tables are read, each value has to look like one of its kind, and no event is `t
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -102,6 +101,11 @@ FIELDS: Mapping[str, Field] = {
     "RecordingEndTime": Field("end", _TIME),
 }
 
+#: So does what we don't read, but for a name like `ParentCallUUID`, and text that somebody said.
+_NAMES = re.compile("|".join(sorted(FIELDS, key=len, reverse=True)))
+_RELATED = re.compile(rf"[A-Za-z_-]*(?:{_NAMES.pattern})[A-Za-z_]*", re.ASCII)
+SAID = "transcription"
+
 #: These are -1 while it records.
 NUMBERS = frozenset({"recording_duration_ms", "recording_start_ms", "recording_end_ms", "seconds"})
 
@@ -131,6 +135,8 @@ EVENTS: Mapping[str, Told] = {
     "RecordingCompleted": Told(EventKind.AVAILABLE, RecordingStatus.AVAILABLE),
     "RecordingFailed": Told(EventKind.FAILED, RecordingStatus.FAILED),
 }
+#: By these a record callback tells where the file is; the first is the API's, the others are XML's.
+OF_THE_END = ("record_url", "RecordUrl", "RecordFile")
 UNKNOWN = Told(EventKind.UPDATED, RecordingStatus.UNKNOWN)
 #: A record callback comes at the end; that of XML also at the start, with durations of -1:
 #: https://www.plivo.com/docs/voice/xml/record (recordSession, startOnDialAnswer)
@@ -194,7 +200,19 @@ def _known(told: Mapping[str, Any]) -> dict[str, str]:
         known.setdefault(field.name, value)
     if _SWALLOWED.search("\n".join(known.values())):
         raise MalformedPayload("a field's name in another one's value")
+    for name in told:
+        if name in FIELDS or name == SAID or not _NAMES.search(f"{name}{told[name]}"):
+            continue
+        if not _is_other(name, str(told[name])):
+            raise MalformedPayload("a field's name in one that we don't know")
     return known
+
+
+def _is_other(name: str, value: str) -> bool:
+    """Whether one that we don't know has a name of its own, though one of ours is part of it."""
+    related = _RELATED.fullmatch(name) is not None
+    within = all(found.end() <= len(name) for found in _NAMES.finditer(f"{name}{value}"))
+    return related and within
 
 
 def _event(
@@ -234,7 +252,8 @@ def _said(told: Mapping[str, Any], known: Mapping[str, str], word: str | None) -
     spans = [known[name] for name in ("recording_duration_ms", "seconds") if name in known]
     if any(span.startswith("-") for span in spans):
         return RUNNING
-    if "recording_url" in known:
+    # One of a multiparty call says what happened: without its word it says nothing of the kind.
+    if any(told.get(name) for name in OF_THE_END):
         return ENDED
     return TRANSCRIBED if not TRANSCRIPTION.isdisjoint(told) else UNKNOWN
 
@@ -301,8 +320,7 @@ def _occasion(request: WebhookRequest, known: Mapping[str, str]) -> str:
     given = known.get("sequence") or known.get("at")
     if given is not None:
         return given
-    signed = request.url.encode("utf-8", "surrogatepass") + b"\n" + request.body
-    return hashlib.sha256(signed).hexdigest()[:16]
+    return signature.digest(request)
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

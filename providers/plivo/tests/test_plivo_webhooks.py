@@ -267,9 +267,10 @@ class TestVerifying:
             b"a=1&" * 900,
             b'{"a":[' + b"[]," * 300_000 + b"1]}",
             b'{"a":[' + b"[]," * 20_000 + b"1]}",
+            b'{"a":[' + b"1," * 30_000 + b"1]}",
             b'{"a":' * 10_000,
         ],
-        ids=["escapes", "long", "ampersands", "many", "much JSON", "JSON", "deep"],
+        ids=["escapes", "long", "ampersands", "many", "much JSON", "JSON", "numbers", "deep"],
     )
     def test_what_has_to_be_decoded_for_a_stranger_is_little(self, body: bytes) -> None:
         given = request(body, signature(OF_A_CALL))
@@ -616,6 +617,14 @@ class TestReading:
             assert event.recording_id == ID
             assert event.raw["transcription"] == TRANSCRIPT["transcription"]
 
+    def test_what_is_sent_again_otherwise_arranged_has_the_same_key(self) -> None:
+        key = event_of(TRANSCRIPT).key
+        assert event_of(dict(reversed(TRANSCRIPT.items()))).key == key
+        assert event_of(TRANSCRIPT, as_json=True).key == key
+        assert event_of(TRANSCRIPT, nonce="1").key == key
+        assert event_of({**TRANSCRIPT, "transcription": "another"}).key != key
+        assert event_of(TRANSCRIPT, url=f"{URL}?tenant=2").key != key
+
     def test_a_get_says_the_same_as_a_post(self) -> None:
         (event,) = SCHEME.parse(by_get(OF_A_CONFERENCE), account="default", now=NOW)
         assert event == event_of(OF_A_CONFERENCE)
@@ -680,6 +689,40 @@ class TestReading:
         given = request(moved, signature(OF_A_CONFERENCE))
         assert passes(given)
         assert strangers.parsed(SCHEME, given, NOW) is None
+
+    @pytest.mark.parametrize(
+        ("told", "name", "cut"),
+        [
+            # A pause without its word would be the end, under the key of the real one.
+            ({**OF_A_MEETING, "EventName": "MPCRecordingPaused"}, "EventName", ("Event", "Name")),
+            # A start without its durations of -1, too.
+            ({**OF_XML, "RecordingDuration": "-1"}, "RecordingDuration", ("Recordin", "gDuration")),
+            (
+                {**OF_XML, "RecordingDuration": "-1"},
+                "RecordingDuration",
+                ("RecordingDuration-", ""),
+            ),
+            # Half an id is another recording.
+            (OF_A_MEETING, "SequenceNumber", ("bce-35e3SequenceNumber7", "")),
+            (OF_A_CONFERENCE, "recording_start_ms", ("recording_start_ms16", "")),
+        ],
+    )
+    def test_a_field_cannot_be_hidden_in_a_name_that_nobody_knows(
+        self, told: Any, name: str, cut: tuple[str, str]
+    ) -> None:
+        hidden = dict(told)
+        value = hidden.pop(name)
+        hidden[cut[0]] = cut[1] + value.removeprefix("-")
+        assert strangers.parsed(SCHEME, request(hidden), NOW) is None
+
+    def test_names_that_nobody_knows_may_resemble_ours(self) -> None:
+        more = {"ParentCallUUID": "1", "SIP-H-X-CallUUID": "2", "RecordingEndReason": "maxLength"}
+        assert event_of({**OF_XML, **more}).key == event_of(OF_XML).key
+
+    def test_without_its_word_a_multiparty_calls_event_is_not_the_end(self) -> None:
+        told = {name: value for name, value in OF_A_MEETING.items() if name != "EventName"}
+        event = event_of(told)
+        assert (event.kind, event.status) == ("updated", "unknown")
 
     @pytest.mark.parametrize(
         "body",

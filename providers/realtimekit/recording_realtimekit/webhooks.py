@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -62,6 +63,10 @@ FIELDS: Mapping[str, str] = {
     "downloadUrlExpiry": "download_url_expiry",
     "stopReason": "stop_reason",
 }
+
+#: `stopReason` is an object in Python's own notation, which is read as text and never evaluated:
+#: `{'reason':'ALL_PEERS_LEFT','caller':{'type':'INTERNAL'}}`. The API's is JSON.
+_REASON = re.compile(r"""\{\s*(['"])reason\1\s*:\s*(['"])(?P<reason>[A-Za-z_]{1,64})\2""", re.ASCII)
 
 #: What happened by which status, where it is not what the status proves; none tells of a resume
 #: but RECORDING, which also tells of the start.
@@ -188,6 +193,9 @@ def _recording(payload: Mapping[str, Any], account: str, now: datetime) -> Recor
         if not meeting.get("id"):
             row["meeting"]["id"] = row.get("meeting_id")
         row.setdefault("session_id", meeting.get("sessionId"))
+    reason = row.get("stop_reason")
+    if type(reason) is str and (found := _REASON.match(reason)) is not None:
+        row["stop_reason"] = {"reason": found["reason"]}
     if type(row.get("download_url")) is list:
         row["download_url"] = [_layer(each) for each in row["download_url"]]
     return mapping.recording(row, account, now)

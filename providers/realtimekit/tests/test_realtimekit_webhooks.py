@@ -319,12 +319,23 @@ class TestReading:
         occasion = event.key.removeprefix(f"realtimekit/default/{ID}/{kind}")
         assert bool(occasion) == (kind in ("updated", "paused"))
 
-    def test_a_reason_in_python_is_kept_as_text_and_never_evaluated(self) -> None:
-        reason = "{'reason':'INTERNAL_ERROR','caller':{'type':'INTERNAL'}}"
+    @pytest.mark.parametrize(
+        ("reason", "error"),
+        [
+            ("{'reason':'INTERNAL_ERROR','caller':{'type':'INTERNAL'}}", "INTERNAL_ERROR"),
+            ("{'reason': 'API_CALL', 'caller': {'type': 'USER', 'name': \"O'Hara\"}}", "API_CALL"),
+            ({"reason": "INTERNAL_ERROR"}, "INTERNAL_ERROR"),
+            ("INTERNAL_ERROR", "INTERNAL_ERROR"),
+            ("__import__('os').abort()", "__import__('os').abort()"),
+            (None, None),
+        ],
+    )
+    def test_a_reason_in_python_is_that_of_the_api_and_never_evaluated(
+        self, reason: Any, error: str | None
+    ) -> None:
         event = event_of(changed(status="ERRORED", stopReason=reason))
         assert event.recording is not None
-        assert event.recording.error == reason
-        event_of(changed(stopReason="__import__('os').abort()"))
+        assert event.recording.error == error
 
     def test_media_past_its_expiry_is_expired(self) -> None:
         event = event_of(UPLOADED, now=datetime(2026, 6, 11, tzinfo=UTC))
