@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
+from math import isfinite
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -331,4 +332,13 @@ def _times(pa: Any, column: Column, type: Any, chunk: list[Recording]) -> Any:
         raise _unreadable(column, error) from error
 
 
-_MAKERS = {"text": _texts, "time": _times}
+def _numbers(pa: Any, column: Column, type: Any, chunk: list[Recording]) -> Any:
+    """What is no finite number is not known: no JSON can say it, and no sum survives it."""
+    values = _values(column, chunk)
+    try:
+        return pa.array([each if each is None or isfinite(each) else None for each in values], type)
+    except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
+        raise _unreadable(column, error) from error
+
+
+_MAKERS = {"text": _texts, "time": _times, "number": _numbers}

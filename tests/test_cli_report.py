@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +122,7 @@ def test_where_nobody_answers_it_is_an_error(vendors: dict[str, Emulator]) -> No
         emulator.stop()
     result = run("report", "--config", fast(vendors))
     assert result.exit_code == 1
-    assert result.stderr.endswith("Error: no account could be asked\n")
+    assert result.stderr.endswith("Error: no account could be collected: see above, one by one\n")
 
 
 def providers_in(data: bytes, form: str) -> list[str]:
@@ -214,6 +214,22 @@ def test_a_word_that_nobody_knows_is_named(vendors: dict[str, Emulator]) -> None
     assert "realtimekit: words that we don't know: TELEPORTED" in result.stderr
 
 
+def test_a_pipe_is_written_into_and_not_replaced(vendors: dict[str, Emulator]) -> None:
+    os.mkfifo("pipe")
+    with subprocess.Popen(("cat", "pipe"), stdout=subprocess.PIPE) as reader:
+        result = run("report", "--format", "csv", "--output", "pipe")
+        written, _ = reader.communicate(timeout=30)
+    assert result.exit_code == 0
+    assert written.startswith(b"provider,recordings,")
+    assert Path("pipe").is_fifo()
+
+
+def test_a_length_of_time_that_leads_beyond_the_calendar_is_a_wrong_call() -> None:
+    result = run("report", "--expiring", "9999999d")
+    assert result.exit_code == 2
+    assert "ends before the year 10000" in result.stderr
+
+
 def test_an_interrupted_report_ends_at_once_and_leaves_nothing(
     vendors: dict[str, Emulator], tmp_path: Path
 ) -> None:
@@ -250,7 +266,16 @@ def test_a_report_on_a_terminal(vendors: dict[str, Emulator]) -> None:
         assert ("peak" in heading) is (width == 140)
 
 
-def on_a_terminal(width: int, *arguments: str) -> str:
+def test_the_times_above_a_report_are_of_its_time_zone(vendors: dict[str, Emulator]) -> None:
+    run("report", "--to", "kept")
+    window = ("--since", "2026-01-31T23:30Z", "--until", "2026-06-30T22:00Z")
+    text = on_a_terminal(
+        100, "report", "--from", "kept", *window, "--tz", "Europe/Berlin", exit_code=0
+    )
+    assert "Recordings from 2026-02-01 00:30 to 2026-07-01 00:00 (Europe/Berlin)" in text
+
+
+def on_a_terminal(width: int, *arguments: str, exit_code: int = 3) -> str:
     pty = pytest.importorskip("pty")
     parent, child = pty.openpty()
     with subprocess.Popen(
@@ -268,7 +293,7 @@ def on_a_terminal(width: int, *arguments: str) -> str:
         except OSError:
             pass  # how a pseudo-terminal says that it ended
         os.close(parent)
-        assert process.wait(20) == 3
+        assert process.wait(20) == exit_code
     return text.decode()
 
 
@@ -381,6 +406,54 @@ def test_a_session_before_the_time_that_was_looked_at_is_not_missing(
     run("report", "--to", "kept")
     result = run("missing", "--expected", expected, "--since", "10d", "--from", "kept")
     assert answers(result) == {"call:LONG-AGO": "not seen"}
+
+
+def test_a_session_of_which_nobody_says_when_is_asked_for_by_itself_where_not_all_time_is_seen(
+    vendors: dict[str, Emulator],
+) -> None:
+    with vendors["plivo"].connect() as provider:
+        [*_, oldest] = (each for each in provider.list() if each.kind == "call")
+    assert oldest.target is not None
+    expected = write_expected(f"plivo,,call,{oldest.target.id},", "plivo,,call,NOBODY-RECORDED-IT,")
+    asked = run("missing", "--expected", expected, "--since", "12h", "--all", "--to", "kept")
+    assert answers(asked) == {str(oldest.target): "recorded", "call:NOBODY-RECORDED-IT": "missing"}
+    stored = run("missing", "--expected", expected, "--since", "12h", "--from", "kept")
+    assert set(answers(stored).values()) == {"not seen"}
+
+
+def test_a_session_that_began_as_the_time_that_was_looked_at_ended_is_not_missing(
+    vendors: dict[str, Emulator],
+) -> None:
+    until = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=3)
+    long_before = until - timedelta(days=2)
+    expected = write_expected(
+        f"plivo,,call,LATE,{until - timedelta(minutes=5):%Y-%m-%dT%H:%M}",
+        f"plivo,,call,EARLY,{long_before:%Y-%m-%dT%H:%M}",
+    )
+    run("report", "--to", "kept")
+    result = run("missing", "--expected", expected, "--until", f"{until:%F}", "--from", "kept")
+    assert answers(result) == {"call:LATE": "not seen", "call:EARLY": "missing"}
+
+
+def test_where_one_session_could_not_be_seen_whole_it_is_not_missing(
+    vendors: dict[str, Emulator],
+) -> None:
+    def unreadable(_: object, payload: Any) -> Any:
+        for row in payload.get("data", payload).get("recordings") or ():
+            row["id"] = None
+        return payload
+
+    audian = vendors["audian"]
+    conference = next(each for each in audian.sessions if each.kind == "conference")
+    audian.alter = unreadable
+    expected = write_expected(f"audian,,conference,{conference.id},")
+    [[answer, *_, why]] = lines(run("missing", "--expected", expected))
+    assert (answer, "asked for it alone" in why) == ("not seen", True)
+
+
+def test_a_session_of_an_account_that_is_not_there_says_so(vendors: dict[str, Emulator]) -> None:
+    result = run("missing", "--expected", write_expected("plivo,elsewhere,call,ANY,"))
+    assert lines(result)[0][-1] == "no account 'elsewhere' of plivo was asked"
 
 
 def test_a_session_whose_recordings_all_failed_has_no_media(vendors: dict[str, Emulator]) -> None:

@@ -12,14 +12,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 import recording_core as rec
 from recording_core.plugins import load_object
@@ -375,6 +377,44 @@ def test_a_vendor_that_fails_leaves_what_was_collected_of_it(
     assert [each.provider for each in report.missing] == ["plivo"]
 
 
+def test_an_account_that_never_answered_is_missed_by_who_reads_the_folder(
+    vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path
+) -> None:
+    vendors["plivo"].stop()
+    rec.report(accounts=connected, to=tmp_path / "kept", now=now(vendors))
+    report = rec.report(source=tmp_path / "kept", now=now(vendors))
+    [plivo] = report.missing
+    assert (plivo.provider, plivo.asked_at) == ("plivo", None)
+    assert "nothing of it was collected" in plivo.coverage.errors[0]
+    assert report.totals["recordings"] == 3 * PAST
+
+
+def test_days_after_the_last_sweep_are_no_complete_report(
+    vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path
+) -> None:
+    at = now(vendors)
+    rec.report(accounts=connected, to=tmp_path / "kept", now=at)
+    advance(vendors, timedelta(days=5))
+    asked_to_date = rec.report(source=tmp_path / "kept", until=at, now=now(vendors))
+    assert asked_to_date.complete
+    stale = rec.report(source=tmp_path / "kept", until=now(vendors), now=now(vendors))
+    assert len(stale.missing) == 4
+    first = f"{at + timedelta(days=1):%Y-%m-%d}"
+    assert all(f"from {first} to" in each.coverage.errors[0] for each in stale.missing)
+    ahead = now(vendors) + timedelta(days=30)
+    assert rec.report(
+        accounts=connected, to=tmp_path / "kept", until=ahead, now=now(vendors)
+    ).complete
+
+
+def test_an_account_that_was_never_collected_is_no_complete_one(
+    vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path
+) -> None:
+    rec.report(accounts=connected, to=tmp_path / "kept", now=now(vendors))
+    other = rec.Account("plivo", "of whom nobody heard")
+    assert not rec.report(source=tmp_path / "kept", accounts=[other]).complete
+
+
 def test_a_run_that_failed_in_the_middle_goes_on_where_it_was(
     vendors: dict[str, Emulator], tmp_path: Path
 ) -> None:
@@ -476,6 +516,109 @@ def test_a_folder_may_lie_at_a_url(
         first = rec.report(accounts=connected, to=url, now=now(vendors))
         assert rec.report(source=url, now=now(vendors)).rows == first.rows
         assert first.totals["recordings"] == 4 * PAST
+
+
+@pytest.mark.parametrize("name", ["a[1]", "of * all", "why?"])
+def test_a_folders_name_is_no_pattern(
+    vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path, name: str
+) -> None:
+    for url in (f"{tmp_path}/{name}", f"memory://{tmp_path.name}/{name}"):
+        for _ in range(2):
+            first = rec.report(accounts=connected, to=url, now=now(vendors))
+            assert first.totals["recordings"] == 4 * PAST
+        assert rec.report(source=url, now=now(vendors)).rows == first.rows
+
+
+class Hosted(MemoryFileSystem):
+    """A file system of which only the URL names the host, as with sftp or hdfs."""
+
+    protocol = "hosted"
+    cachable = False
+
+    def __init__(self, host: str = "", **options: Any) -> None:
+        super().__init__(**options)
+        if not host:
+            raise OSError("no host is named")
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        _, scheme, rest = path.partition("hosted://")
+        return "/" + (rest.partition("/")[2] if scheme else path.strip("/")).rstrip("/")
+
+    @staticmethod
+    def _get_kwargs_from_urls(url: str) -> dict[str, str]:
+        host = url.partition("hosted://")[2].partition("/")[0].rpartition("@")[2]
+        return {"host": host} if host else {}
+
+
+def test_a_folder_may_lie_on_a_host_that_its_url_names(
+    vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path
+) -> None:
+    fsspec.register_implementation("hosted", Hosted, clobber=True)
+    url = f"hosted://me:s3cr3t-word@host/{tmp_path.name}"
+    first = rec.report(accounts=connected, to=url, now=now(vendors))
+    assert rec.report(source=url, now=now(vendors)).rows == first.rows
+    [part, *_] = [each for each in Hosted.store if "/rows/" in each and tmp_path.name in each]
+    Hosted.store[part] = type(Hosted.store[part])(
+        Hosted(host="host"), part, b"x" * len(Hosted.store[part].getvalue())
+    )
+    with pytest.raises(rec.StorageError, match="cannot be read as Parquet") as refused:
+        rec.report(source=url, now=now(vendors))
+    assert "s3cr3t" not in str(refused.value)
+
+
+def test_sweeps_that_saw_one_recording_each_count_it_once(
+    vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path
+) -> None:
+    for _ in range(3):
+        report = rec.report(accounts=connected, to=tmp_path / "kept", now=now(vendors))
+        assert [each.coverage.seen for each in report.coverage] == [PAST] * 4
+        advance(vendors, timedelta(hours=1))
+
+
+def test_a_column_of_a_plugin_that_is_not_installed_any_more_can_be_grouped_by(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.shelf = [recording("a", created_at=shelf.clock.now())]
+    team = rec.Column("team", "text", "whose it is", lambda _: "support")
+    monkeypatch.setattr("recording_core.reporting.collect.declared_columns", lambda: (team,))
+    rec.report(accounts=[shelf], to=tmp_path / "kept", now=shelf.clock.now())
+    report = rec.report(source=tmp_path / "kept", by="team")
+    assert [(row["team"], row["recordings"]) for row in report.rows] == [("support", 1)]
+    with pytest.raises(rec.ConfigurationError, match="cannot group by 'taem'"):
+        rec.report(source=tmp_path / "kept", by="taem")
+
+
+def test_a_column_that_cannot_be_read_is_one_line_without_what_was_read(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: rec.Recording) -> str:
+        raise ValueError("s3cr3t-word")
+
+    shelf.shelf = [recording("a")]
+    team = rec.Column("team", "text", "whose it is", broken)
+    monkeypatch.setattr("recording_core.reporting.collect.declared_columns", lambda: (team,))
+    [covered] = rec.report(accounts=[shelf]).coverage
+    assert isinstance(covered.error, rec.PluginError)
+    assert str(covered.error).startswith("the report's column 'team' (text) cannot be read")
+    assert "\n" not in str(covered.error)
+    assert "s3cr3t-word" not in str(covered.error)
+
+
+def test_a_number_that_is_none_is_not_known(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf.shelf = [recording("a")]
+    score = rec.Column("score", "number", "how good it is", lambda _: float("nan"))
+    for module in ("collect", "report"):
+        monkeypatch.setattr(f"recording_core.reporting.{module}.declared_columns", lambda: (score,))
+    report = rec.report(accounts=[shelf], by="score")
+    assert json.loads(report.to_json())["rows"][0]["score"] is None
+
+
+def test_sizes_beyond_all_reason_are_still_a_sum(shelf: Shelf) -> None:
+    shelf.shelf = [recording(each, size=2**62) for each in "ab"]
+    report = rec.report(accounts=[shelf])
+    assert report.totals["bytes_known"] == 2
+    assert report.totals["bytes"] > 2**53
 
 
 # -- rows of every kind ---------------------------------------------------------------------------
@@ -589,6 +732,27 @@ def test_a_worker_that_dies_costs_no_report(
     report = rec.report(accounts=connected, executor=Dying(), now=now(vendors))
     assert len(report.rows) == 3
     assert "worker of plivo account 'default' failed" in str(report.missing[0].error)
+
+
+def test_an_executor_that_takes_no_more_work_costs_no_report(configured: Path) -> None:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
+        with pytest.raises(BrokenExecutor):
+            executor.submit(os._exit, 1).result()
+        report = rec.report(accounts=rec.configured_accounts(configured), executor=executor)
+    assert {type(each.error) for each in report.coverage} == {rec.RecordingError}
+    assert "BrokenProcessPool" in str(report.coverage[0].error)
+
+
+def test_an_engine_that_is_not_installed_says_so_before_anybody_is_asked(
+    vendors: dict[str, Emulator], connected: list[rec.Provider], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyspark", None)
+    asked(vendors)
+    with pytest.raises(rec.ConfigurationError, match="spark needs pyspark"):
+        rec.report(accounts=connected, engine="spark")
+    with pytest.raises(rec.ConfigurationError, match="expiring must be"):
+        rec.report(accounts=connected, expiring=timedelta.max)
+    assert sum(asked(vendors).values()) == 0
 
 
 def test_work_is_pickled_without_a_credential(

@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -374,6 +375,29 @@ def test_a_folder_that_is_a_file_is_one_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(rec.StorageError, match="cannot be written"):
         Folder(str(tmp_path / "file")).write("x/y", b"")
+
+
+def test_a_folder_that_nobody_may_look_into_is_no_empty_one(
+    here: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(here, "a")
+    scandir = os.scandir
+
+    def refused(path: Any) -> Any:
+        if "acme" in os.fspath(path):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", refused)
+    with pytest.raises(rec.StorageError, match="index cannot be listed: PermissionError"):
+        here.accounts()
+
+
+def test_a_link_leads_to_the_file_that_is_written(tmp_path: Path) -> None:
+    (tmp_path / "latest.html").symlink_to("real.html")
+    write_file(tmp_path / "latest.html", b"new")
+    assert (tmp_path / "real.html").read_bytes() == b"new"
+    assert (tmp_path / "latest.html").is_symlink()
 
 
 @pytest.mark.parametrize("as_url", [str, lambda path: f"file://{path}"])

@@ -102,6 +102,12 @@ def _asking(accounts: Sequence[rec.Account], meanwhile: ExitStack) -> Ask:
         if (provider, account) not in connections:
             [its] = [each for each in accounts if (each.provider, each.name) == (provider, account)]
             connections[provider, account] = meanwhile.enter_context(its.connect())
-        return list(connections[provider, account].list(target=session))
+        listing = connections[provider, account].list(target=session)
+        found = list(listing)
+        if not found and not listing.coverage.complete:
+            raise rec.RecordingError(
+                "; ".join(listing.coverage.errors) or "not all of its recordings could be seen"
+            )
+        return found
 
     return ask

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -124,7 +125,7 @@ def report(
     form = _form(form, output, as_json)
     if form in BINARY and output is None and sys.stdout.isatty():
         raise click.UsageError(f"{form} is not for a terminal: name a file with --output")
-    _check(since, until, by, tz, engine, stored=source is not None)
+    _check(since, until, by, tz, engine, expiring, stored=source is not None and to is None)
     with ExitStack() as meanwhile:
         accounts = asked_accounts(config, source if to is None else None)
         meanwhile.enter_context(waiting(accounts))
@@ -154,16 +155,24 @@ def report(
 
 
 def _check(
-    since: datetime | None, until: datetime | None, by: str, tz: str, engine: str, *, stored: bool
+    since: datetime | None,
+    until: datetime | None,
+    by: str,
+    tz: str,
+    engine: str,
+    expiring: timedelta,
+    *,
+    stored: bool,
 ) -> None:
     """What is wrong with the question is a wrong call."""
     from recording_core.reporting.collection import ReportWindow
+    from recording_core.reporting.computing import checked_terms
     from recording_core.reporting.report import checked_question
 
     try:
         asked = ReportWindow(since, until, tz, datetime.now(UTC))
-        # A folder may have columns of plugins that are not installed here.
-        checked_question(asked, () if stored else by, engine)
+        checked_question(asked, by, engine, stored=stored)
+        checked_terms(asked.now, expiring)
     except rec.ConfigurationError as error:
         raise click.UsageError(str(error)) from None
 
@@ -186,7 +195,8 @@ def tell_coverage(coverage: tuple[Covered, ...]) -> None:
         say(f"{_whose(each)}: {coverage_words(each.coverage)}")
     errors = [each.error for each in coverage if each.error is not None]
     if errors and len(errors) == len(coverage) and not any(each.asked_at for each in coverage):
-        raise errors[0] if len(errors) == 1 else rec.RecordingError("no account could be asked")
+        several = rec.RecordingError("no account could be collected: see above, one by one")
+        raise errors[0] if len(errors) == 1 else several
     if not all(each.coverage.complete for each in coverage):
         raise needs_attention()
 
@@ -354,10 +364,11 @@ def _drift(found: Report) -> Iterator[str]:
 
 def _title(found: Report) -> str:
     window = found.window
-    until = window.until or window.now
+    zone = ZoneInfo(window.tz)
+    until = f"{(window.until or window.now).astimezone(zone):%Y-%m-%d %H:%M} ({window.tz})"
     if window.since is None:
-        return f"Recordings until {until:%Y-%m-%d %H:%M} ({window.tz})"
-    return f"Recordings from {window.since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}"
+        return f"Recordings until {until}"
+    return f"Recordings from {window.since.astimezone(zone):%Y-%m-%d %H:%M} to {until}"
 
 
 def _cell(row: Mapping[str, Any], name: str, words: Callable[[Any], str]) -> str:

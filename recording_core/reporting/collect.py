@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -103,12 +103,24 @@ def _through(
     jobs: list[tuple[Work, Future[Collected]]] = []
     try:
         for each in work:
-            jobs.append((each, executor.submit(collect_one, each)))
+            jobs.append((each, _submitted(executor, collect_one, each)))
         for each, job in jobs:
             yield each, _outcome(each, job)
     finally:
         for _, job in jobs:
             job.cancel()
+
+
+def _submitted(
+    executor: Executor, collect_one: Callable[[Work], Collected], work: Work
+) -> Future[Collected]:
+    """An executor of which a worker died takes no more work: that is a failed job, too."""
+    try:
+        return executor.submit(collect_one, work)
+    except BrokenExecutor as error:
+        failed: Future[Collected] = Future()
+        failed.set_exception(error)
+        return failed
 
 
 def _outcome(work: Work, job: Future[Collected]) -> Collected:
@@ -133,6 +145,8 @@ def collect(work: Work, stopped: threading.Event | None = None) -> Collected:
     try:
         store = open_store(work.folder, durable=work.durable)
         kept = store.kept(provider, account, forgiving=True)
+        if work.durable and not kept.commits:
+            store.ask(provider, account, work.now)
         with _connected(work.account) as connection:
             sweep = _Sweep(connection, store, kept.commits, work, stopped or threading.Event())
             for window in work.windows:
@@ -357,7 +371,9 @@ class _Days:
             by_day.setdefault(day, []).append(each)
         for day, found in by_day.items():
             unfinished = sum(each.status not in FINAL for each in found)
-            self.put(day, pa.table(rows(found, columns=self._columns)), unfinished)
+            batches = rows(found, columns=self._columns)
+            # Not by the C stream, in which an error of a column is a text, with its traceback.
+            self.put(day, pa.Table.from_batches(batches, batches.schema), unfinished)
 
     def put(self, day: datetime | None, table: pa.Table, unfinished: int) -> None:
         self.has_undated = self.has_undated or day is None

@@ -30,9 +30,11 @@ from recording_core.reporting.collect import (
 )
 from recording_core.reporting.settled import (
     BEGINNING,
+    DAY,
     END,
     Part,
     Stretch,
+    midnight,
     newest_undated,
     stretches,
     unsettled,
@@ -148,7 +150,7 @@ def _fresh(
     covered, files = [], []
     for name in names:
         kept = store.kept(*name, forgiving=True)
-        found, parts = _read(store, kept, days, outcomes.get(name), forgiving=True)
+        found, parts = _read(store, kept, days, window.now, outcomes.get(name), forgiving=True)
         covered.append(found)
         files += parts
     return Collection(_rows(store, files), tuple(covered))
@@ -169,7 +171,7 @@ def _stored(
     covered, files = [], []
     for name in names:
         kept = found.get(name, Kept(*name, (), ()))
-        one, parts = _read(store, kept, days, None, forgiving=False)
+        one, parts = _read(store, kept, days, window.now, None, forgiving=False)
         covered.append(one)
         files += parts
     return Collection(_rows(store, files), tuple(covered))
@@ -194,7 +196,13 @@ def _damaged(store: Store, kept: Kept, days: Window) -> list[Part]:
 
 
 def _read(
-    store: Store, kept: Kept, days: Window, outcome: Collected | None, *, forgiving: bool
+    store: Store,
+    kept: Kept,
+    days: Window,
+    now: datetime,
+    outcome: Collected | None,
+    *,
+    forgiving: bool,
 ) -> tuple[Covered, list[str]]:
     """One account's coverage of these days, and the files of its rows."""
     found = stretches(kept.commits, days)
@@ -208,8 +216,10 @@ def _read(
     error = outcome.error if outcome is not None else None
     if error is not None:
         errors.append(str(error))
+    elif commits:
+        errors += _gaps(store, found, days, now)
     else:
-        errors += _gaps(store, found, days)
+        errors.append(f"nothing of it was collected into {store.folder}: collect it with --to")
     coverage = joined(each.coverage for each in commits)
     if any(
         each.commit
@@ -217,6 +227,8 @@ def _read(
         for each in found
     ):
         coverage = evolve(coverage, promised=None)  # it counts days that newer sweeps saw
+    if len(commits) > 1:  # sweeps that saw one recording each count it
+        coverage = evolve(coverage, seen=sum(each.rows for each in parts))
     if outcome is not None:
         blind = dict.fromkeys((*coverage.blind, *outcome.coverage.blind))
         coverage = evolve(coverage, blind=tuple(blind))
@@ -231,14 +243,18 @@ def _read(
     return covered, [part.file for part in parts if part.file not in lost]
 
 
-def _gaps(store: Store, found: Iterable[Stretch], days: Window) -> Iterator[str]:
+def _gaps(store: Store, found: Iterable[Stretch], days: Window, now: datetime) -> Iterator[str]:
     """Days that were never collected. What was not asked for by its ends is none."""
     for each in found:
+        first = each.since
         if each.commit is not None:
+            # A sweep with an open end saw no day that came after it.
+            first = max(first, midnight(each.commit.asked_at) + DAY)
+            if days.until is None or first >= min(each.until, now):
+                continue
+        elif each.since == BEGINNING and days.since is None:
             continue
-        if each.since == BEGINNING and days.since is None:
-            continue
-        since = f"from {each.since:%Y-%m-%d}"
+        since = f"from {first:%Y-%m-%d}"
         until = f" to {each.until:%Y-%m-%d}" if each.until != END else " on"
         yield f"not collected into {store.folder} {since}{until}: collect it with --to"
 

@@ -34,7 +34,7 @@ from recording_core.reporting.prices import Prices, published
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["measure"]
+__all__ = ["checked_terms", "measure"]
 
 #: a measure's type -> how Arrow names it
 _ARROW = {
@@ -80,8 +80,7 @@ def measure(
             f"since ({since.isoformat()}) is not before until ({until.isoformat()}), so the "
             "window is empty: give an earlier since or a later until"
         )
-    if expiring < timedelta(0):
-        raise ConfigurationError("expiring must be 0 days or more")
+    checked_terms(now, expiring)
     zone = checked_zone(tz)
     terms = Terms(now, expiring, published() if prices is None else prices)
     with engine_named(engine).open(source) as opened:
@@ -89,6 +88,22 @@ def measure(
         measures = _measures(only)
         asked = _Asked(names, since, until, zone, terms, opened, measures)
         return _in_words(asked, _measured(asked))
+
+
+def checked_terms(now: datetime, expiring: timedelta) -> None:
+    """Whether `expiring` is a length of time, and `now` that much later is a time.
+
+    Raises `ConfigurationError`.
+    """
+    try:
+        now + expiring
+        sound = expiring >= timedelta(0)
+    except (OverflowError, TypeError):
+        sound = False
+    if not sound:
+        raise ConfigurationError(
+            "expiring must be 0 days or more, as a timedelta that ends before the year 10000"
+        )
 
 
 def _measures(only: Iterable[str]) -> tuple[Measure, ...]:

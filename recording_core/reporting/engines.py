@@ -6,14 +6,17 @@ its address, memory and object storage from its own usual settings, such as `spa
 
 from __future__ import annotations
 
+import glob
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import field, frozen
 
 from recording_core.errors import ConfigurationError, StorageError
+from recording_core.reporting.folder import shown_url
 from recording_core.reporting.functions import DUCKDB_MACROS
 from recording_core.row_schema import arrow_schema, check_schema
 
@@ -27,6 +30,7 @@ _ENGINES = ("duckdb", "spark")
 #: What the rows are called in the engine.
 _ROWS = "recording_rows"
 _GROUPS = "recording_groups"
+_NEEDS = {"duckdb": ("duckdb", "ibis"), "spark": ("pyspark", "ibis")}
 _INSTALL = {
     "duckdb": "pip install 'recording-core[report]'",
     "spark": "pip install 'recording-core[report,spark]', with Java 17",
@@ -75,13 +79,20 @@ def _named(name: str, schema: Any) -> Any:
 
 
 def engine_named(engine: str | Engine) -> Engine:
-    """`duckdb`, `spark`, or an engine as it is. Raises `ConfigurationError` for another word."""
+    """`duckdb`, `spark`, or an engine as it is.
+
+    Raises `ConfigurationError` for another word, and for one that is not installed: before an hour
+    of collecting, not after.
+    """
     if not isinstance(engine, str):
         return engine
     if engine not in _ENGINES:
         raise ConfigurationError(
             f"no engine is named {engine!r}; possible are {', '.join(_ENGINES)}"
         )
+    for package in _NEEDS[engine]:
+        if find_spec(package) is None:
+            raise _not_installed(engine, package)
     return DuckDB() if engine == "duckdb" else Spark()
 
 
@@ -90,10 +101,13 @@ def _needed(engine: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise ConfigurationError(
-            f"the engine {engine} needs {error.name or 'a package'}, which is not installed: "
-            f"{_INSTALL[engine]}"
-        ) from None
+        raise _not_installed(engine, error.name or "a package") from None
+
+
+def _not_installed(engine: str, package: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"the engine {engine} needs {package}, which is not installed: {_INSTALL[engine]}"
+    )
 
 
 # -- what is read ---------------------------------------------------------------------------------
@@ -126,18 +140,18 @@ def _schema_of(paths: Iterable[str]) -> pyarrow.Schema:
                 found = parquet.read_schema(file)
         except (OSError, pa.ArrowException, ValueError, ImportError) as error:
             raise StorageError(
-                f"{path} cannot be read as Parquet ({type(error).__name__}): take it out of the "
-                "folder, or collect it anew"
+                f"{shown_url(path)} cannot be read as Parquet ({type(error).__name__}): take it "
+                "out of the folder, and collect into that again"
             ) from error
-        check_schema(found, path)
+        check_schema(found, shown_url(path))
         for each in found:
             known = schema.get_field_index(each.name)
             if known < 0:
                 schema = schema.append(each)
             elif schema.field(known).type != each.type:
                 raise ConfigurationError(
-                    f"{path} holds the column {each.name!r} as {each.type}, and another file as "
-                    f"{schema.field(known).type}: collect the folder anew"
+                    f"{shown_url(path)} holds the column {each.name!r} as {each.type}, "
+                    f"and another file as {schema.field(known).type}: collect the folder anew"
                 )
     return schema
 
@@ -211,12 +225,12 @@ def _take_files(con: Any, paths: tuple[str, ...], schema: pyarrow.Schema) -> Non
         system, inner = fsspec.core.url_to_fs(path)
         words = (system.protocol,) if isinstance(system.protocol, str) else system.protocol
         if "file" in words:
-            names.append(inner)
+            names.append(glob.escape(inner))
         else:
             if words[0] not in registered:
                 con.register_filesystem(system)
                 registered.add(words[0])
-            names.append(system.unstrip_protocol(inner))
+            names.append(glob.escape(system.unstrip_protocol(inner)))
     relation = con.read_parquet(names, union_by_name=True, hive_partitioning=False)
     relation.create_view(_ROWS)
 

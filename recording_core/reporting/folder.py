@@ -11,17 +11,19 @@ import os
 import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from recording_core.errors import ConfigurationError, RecordingError, StorageError
 from recording_core.redaction import redact_text
 
-__all__ = ["Folder", "write_file"]
+__all__ = ["Folder", "shown_url", "write_file"]
 
 #: The user:password@ or key:secret@ of any URL, and its query.
 _PRIVATE = re.compile(r"(?<=://)[^/@]*@|\?.*")
+#: What makes a path a pattern to whoever expands it.
+_MAGIC = re.compile(r"[*?[]")
 
 
 class Folder:
@@ -76,7 +78,10 @@ class Folder:
         if not wanted:
             return {}
         with self._naming("", "read"):
-            found = self.files.cat(list(wanted), on_error="return")
+            if _MAGIC.search(self.root):  # it would be taken for a pattern
+                found = {path: self._content(path) for path in wanted}
+            else:
+                found = self.files.cat(list(wanted), on_error="return")
         data: dict[str, bytes] = {}
         for path, content in found.items():
             name = wanted.get(path) or path.removeprefix(self.root).lstrip("/")
@@ -87,12 +92,24 @@ class Folder:
         return data
 
     def sizes(self, below: str) -> Mapping[str, int]:
-        """The files beneath a name, with their bytes; empty where there is no such folder."""
+        """The files beneath a name, with their bytes; empty where there is no such folder.
+
+        Raises `StorageError` for one that is there and cannot be looked into.
+        """
         with self._naming(below, "listed"):
+            if self.is_local:
+                return _sizes_on_disk(Path(self.root), below)
             self.files.invalidate_cache()
             found = self.files.find(self._path(below), detail=True)
         start = len(self.root.rstrip("/")) + 1
         return {path[start:]: facts.get("size") or 0 for path, facts in found.items()}
+
+    def _content(self, path: str) -> bytes | FileNotFoundError:
+        try:
+            data: bytes = self.files.cat_file(path)
+        except FileNotFoundError as error:
+            return error
+        return data
 
     def remove(self, name: str) -> None:
         """Gone, also where another process was faster."""
@@ -103,21 +120,27 @@ class Folder:
 
     def locate(self, name: str) -> str:
         """A file's path on this machine, or its URL."""
-        path = self._path(name)
-        return path if self.is_local else str(self.files.unstrip_protocol(path))
+        if self.is_local:
+            return self._path(name)
+        # The URL as it was given: a file system forgets the host that its paths are of.
+        return f"{self.url}{'' if self.url.endswith('/') else '/'}{name}"
 
     def shown(self, name: str) -> str:
         """A file's name for people: no credential that its URL may hold."""
         return f"{self}/{name}" if name else str(self)
 
     def __str__(self) -> str:
-        return _PRIVATE.sub("", self.url).rstrip("/")
+        return shown_url(self.url).rstrip("/")
 
     def _path(self, name: str) -> str:
         return f"{self.root.rstrip('/')}/{name}" if name else self.root
 
     def _write_local(self, path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)  # a pipe or a device: a file in its place would destroy it
+            return
+        path = path.resolve()  # what a link leads to, not the link
         beside = path.with_name(f".{uuid.uuid4().hex}.part")
         try:
             with beside.open("xb") as file:
@@ -150,6 +173,25 @@ def write_file(path: str | os.PathLike[str], data: bytes) -> None:
     """One file at a path or URL, whole or not at all. Raises `StorageError`."""
     parent, slash, name = os.fspath(path).replace(os.sep, "/").rpartition("/")
     Folder(f"{parent}{slash}" or ".").write(name, data)
+
+
+def shown_url(url: str) -> str:
+    """A file's URL or path for people: no credential that it may hold."""
+    return _PRIVATE.sub("", url) if "://" in url else url
+
+
+def _sizes_on_disk(root: Path, below: str) -> dict[str, int]:
+    # fsspec's own `find` passes over folders that it may not read.
+    def refused(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise error
+
+    found: dict[str, int] = {}
+    for folder, _, names in os.walk(root / below, onerror=refused):
+        for path in (Path(folder, name) for name in names):
+            with suppress(FileNotFoundError):  # another process was faster
+                found[path.relative_to(root).as_posix()] = path.stat().st_size
+    return found
 
 
 def _protocols(files: Any) -> tuple[str, ...]:

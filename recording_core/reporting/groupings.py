@@ -22,7 +22,15 @@ from recording_core.reporting.functions import microseconds, moment
 if TYPE_CHECKING:
     from ibis.expr.types import Table, Value
 
-__all__ = ["TIME_GROUPINGS", "TimeGrouping", "checked_groupings", "checked_zone", "offset", "when"]
+__all__ = [
+    "TIME_GROUPINGS",
+    "TimeGrouping",
+    "checked_groupings",
+    "checked_zone",
+    "grouping_names",
+    "offset",
+    "when",
+]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = 1_000_000
@@ -184,16 +192,21 @@ TIME_GROUPINGS = {
 }
 
 
+def grouping_names(by: object) -> tuple[str, ...]:
+    """The names, whether or not there are such columns. Raises `ConfigurationError`."""
+    if isinstance(by, str):
+        by = [word.strip() for word in by.split(",") if word.strip()]
+    if not isinstance(by, Iterable):
+        raise ConfigurationError(f"by must be names, not {type(by).__name__}")
+    return tuple(by)
+
+
 def checked_groupings(by: object, columns: Iterable[str]) -> tuple[str, ...]:
     """The names to group by: several, or one text with commas.
 
     Raises `ConfigurationError` that names those which are possible.
     """
-    if isinstance(by, str):
-        by = [word.strip() for word in by.split(",") if word.strip()]
-    if not isinstance(by, Iterable):
-        raise ConfigurationError(f"by must be names, not {type(by).__name__}")
-    names = tuple(by)
+    names = grouping_names(by)
     possible = (*TIME_GROUPINGS, *columns)
     for name in names:
         if name not in possible:

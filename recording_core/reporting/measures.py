@@ -24,6 +24,8 @@ __all__ = ["MEASURES", "NAMES", "Measure", "Terms", "billed", "micros_of", "repo
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: What a 64-bit integer holds in microseconds, in seconds: some 285,000 years.
 _LONGEST = 9e12
+#: Nine petabytes: no file is larger, and a sum of such sizes stays a 64-bit integer.
+_LARGEST = 1 << 53
 
 
 @frozen
@@ -61,6 +63,7 @@ def reported(rows: Table, terms: Terms) -> Table:
     )
     return rows.mutate(
         status=gone.fill_null(False).ifelse(RecordingStatus.EXPIRED.value, rows.status),
+        bytes=rows.bytes.clip(upper=_LARGEST),
         micros=(rows.seconds.clip(-_LONGEST, _LONGEST) * 1_000_000).round().cast("int64"),
     )
 

@@ -12,7 +12,7 @@ import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -20,17 +20,21 @@ from attrs import define, field, frozen
 
 from recording_core import plugins
 from recording_core.capabilities import Operation
-from recording_core.errors import ConfigurationError, RecordingError
+from recording_core.errors import ConfigurationError, RecordingError, StorageError
 from recording_core.kinds import SessionKind
 from recording_core.models import CommunicationSession, Recording
 from recording_core.reporting.collection import Collection, Covered, ReportWindow
+from recording_core.reporting.folder import shown_url
 from recording_core.status import RecordingStatus
 
 __all__ = ["Answer", "Expected", "Found", "find_missing", "read_expected"]
 
-#: Looks for one session's recordings at its vendor; None where nobody is to be asked.
+#: Looks for one session's recordings at its vendor. Raises `RecordingError` also where it could not
+#: see all of them: that none was found would be no answer then.
 Ask = Callable[[str, str, CommunicationSession], Sequence[Recording]]
 
+#: So long may a session go on before its recording is there.
+_LASTS = timedelta(days=1)
 #: There is a recording, and nothing to hear in it.
 _WITHOUT_MEDIA = frozenset(
     {
@@ -146,8 +150,8 @@ def find_missing(
         if recordings:
             yield _recorded(each, recordings)
         elif not accounts:
-            whose = each.account or "no account"
-            yield Found(each, Answer.NOT_SEEN, f"{whose} of {each.provider} was asked")
+            whose = f"account {each.account!r}" if each.account else "account"
+            yield Found(each, Answer.NOT_SEEN, f"no {whose} of {each.provider} was asked")
         else:
             yield _unrecorded(each, accounts, seen, window, ask)
 
@@ -191,8 +195,9 @@ def _doubt(each: Expected, one: Covered, seen: _Seen, window: ReportWindow) -> s
     kind = each.session.kind
     if not one.coverage.complete:
         return "; ".join(one.coverage.errors) or "the listing is not complete"
-    if each.started_at is not None and not _within(each.started_at, window):
-        return "it began outside of the time that was looked at"
+    unsure = _outside(each.started_at, window)
+    if unsure:
+        return unsure
     if not plugins.provider_info(one.provider).can(Operation.LIST, kind):
         return f"recordings of a {kind} cannot be listed there"
     blind = [words for words in one.coverage.blind if _is_about(words, kind)]
@@ -204,9 +209,17 @@ def _doubt(each: Expected, one: Covered, seen: _Seen, window: ReportWindow) -> s
     return ""
 
 
-def _within(moment: datetime, window: ReportWindow) -> bool:
-    after = window.since is None or moment >= window.since
-    return after and (window.until is None or moment < window.until)
+def _outside(started_at: datetime | None, window: ReportWindow) -> str:
+    """Why its recording may lie outside of the time that was looked at; empty where it cannot."""
+    ends = window.until is not None and window.until < window.now
+    if started_at is None:
+        limited = window.since is not None or ends
+        return "nobody says when it began, and not all time was looked at" if limited else ""
+    if window.since is not None and started_at < window.since:
+        return "it began before the time that was looked at"
+    if ends and window.until is not None and started_at >= window.until - _LASTS:
+        return "its recording may have been made after the time that was looked at"
+    return ""
 
 
 def _is_about(words: str, kind: SessionKind) -> bool:
@@ -255,11 +268,18 @@ def _seen(expected: Sequence[Expected], collection: Collection, now: datetime) -
 
 def _rows(collection: Collection) -> Iterator[dict[str, Any]]:
     import fsspec
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     if not isinstance(collection.rows, list):
         return
     for path in collection.rows:
-        with fsspec.open(path, "rb") as file:
-            for batch in pq.ParquetFile(file).iter_batches(columns=list(_READ)):
-                yield from batch.to_pylist()
+        try:
+            with fsspec.open(path, "rb") as file:
+                for batch in pq.ParquetFile(file).iter_batches(columns=list(_READ)):
+                    yield from batch.to_pylist()
+        except (OSError, pa.ArrowException) as error:
+            raise StorageError(
+                f"{shown_url(path)} cannot be read as Parquet ({type(error).__name__}): take it "
+                "out of the folder, and collect into that again"
+            ) from error

@@ -20,10 +20,10 @@ from recording_core.clock import SystemClock
 from recording_core.errors import ConfigurationError
 from recording_core.provider import Provider
 from recording_core.reporting.collection import Collection, Covered, ReportWindow, collected
-from recording_core.reporting.computing import measure
+from recording_core.reporting.computing import checked_terms, measure
 from recording_core.reporting.engines import Engine, engine_named
 from recording_core.reporting.folder import write_file
-from recording_core.reporting.groupings import checked_groupings, checked_zone
+from recording_core.reporting.groupings import checked_groupings, checked_zone, grouping_names
 from recording_core.reporting.overview import Overview, overview
 from recording_core.reporting.prices import Prices, price_table, published
 from recording_core.row_schema import arrow_schema, declared_columns
@@ -139,7 +139,9 @@ def report(
     """
     now = checked_time(now, "now") or SystemClock().now()
     asked = ReportWindow(checked_time(since, "since"), checked_time(until, "until"), tz, now)
-    groups = checked_question(asked, by, engine)
+    # A folder may have columns of plugins that are not installed here; it is read in no time.
+    groups = checked_question(asked, by, engine, stored=source is not None and to is None)
+    checked_terms(now, expiring)
     if isinstance(prices, str | os.PathLike):
         prices = price_table(Path(prices))
     elif prices is None:
@@ -183,11 +185,11 @@ def measured(
 
 
 def checked_question(
-    asked: ReportWindow, by: str | Iterable[str], engine: str | Engine
+    asked: ReportWindow, by: str | Iterable[str], engine: str | Engine, *, stored: bool
 ) -> tuple[str, ...]:
     """What to group by, once all that can be is checked: before an hour of collecting, not after.
 
-    Raises `ConfigurationError`.
+    Of what is `stored`, the folder alone knows the columns. Raises `ConfigurationError`.
     """
     if asked.since is not None and asked.until is not None and asked.since >= asked.until:
         raise ConfigurationError(
@@ -196,6 +198,8 @@ def checked_question(
         )
     checked_zone(asked.tz)
     engine_named(engine)
+    if stored:
+        return grouping_names(by)
     return checked_groupings(by, arrow_schema(declared_columns()).names)
 
 

@@ -24,7 +24,7 @@ from attrs import frozen
 from recording_core.errors import ConfigurationError, MalformedPayload, StorageError
 from recording_core.listing import Coverage, Window
 from recording_core.reporting.folder import Folder
-from recording_core.reporting.settled import Commit, Part, newest_undated, stretches
+from recording_core.reporting.settled import Commit, Part, midnight, newest_undated, stretches
 from recording_core.row_schema import SCHEMA_VERSION
 from recording_core.serialize import dumps, loads
 
@@ -159,6 +159,12 @@ class Store:
         )
         name = f"index/{_safe(provider)}/{_safe(account)}/{_unique()}.json"
         self.folder.write(name, dumps(entry).encode())
+
+    def ask(self, provider: str, account: str, asked_at: datetime) -> None:
+        """Note that an account is asked, of which nothing is there yet: should it not answer, who
+        reads the folder would take it for complete without."""
+        today = midnight(asked_at)
+        self.commit(provider, account, Window(today, today), asked_at, Coverage(), (), None)
 
     def tidy(self, provider: str, account: str) -> None:
         """Remove what no report reads any more: sweeps that newer ones cover, and lost parts."""
