@@ -529,7 +529,7 @@ def test_a_folders_name_is_no_pattern(
         assert rec.report(source=url, now=now(vendors)).rows == first.rows
 
 
-class Hosted(MemoryFileSystem):
+class Hosted(MemoryFileSystem):  # type: ignore[misc]  # fsspec ships no types
     """A file system of which only the URL names the host, as with sftp or hdfs."""
 
     protocol = "hosted"
