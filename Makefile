@@ -5,7 +5,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PROVIDERS := $(foreach each,audian plivo realtimekit voipbin,-e providers/$(each))
 CODE := recording_core providers tests benchmarks cassettes docs
 
-.PHONY: help demo test test-all lint format docs bench clean
+CHANCE := $(addprefix tests/test_,fuzz_answers.py fuzz_webhooks.py stateful.py shifting_pages.py)
+
+.PHONY: help demo test test-all soak lint format docs bench clean
 
 help:            ## what there is
 	@sed -n "s/^\([a-z-]*\):.*## /\1\t/p" $(MAKEFILE_LIST)
@@ -18,6 +20,9 @@ test: .venv/.dev   ## the tests, on all cores
 
 test-all: test .venv/.spark   ## and the reports' two engines compared; needs Java 17
 	@$(BIN)/python -m pytest -q -m spark
+
+soak: .venv/.dev   ## garbled payloads, 70,000 of each kind for each vendor, and others each time; twenty minutes
+	@$(BIN)/python -m pytest -q -n auto --dist load --hypothesis-profile=soak $(CHANCE)
 
 lint: .venv/.dev   ## ruff and mypy, strict
 	@$(BIN)/ruff format --check $(CODE)

@@ -10,7 +10,14 @@ from importlib import metadata
 from pathlib import Path
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
-BENCHMARKS = ("bench_import", "bench_mapping", "bench_listing", "bench_webhooks", "bench_report")
+BENCHMARKS = (
+    "bench_import",
+    "bench_mapping",
+    "bench_plivo",
+    "bench_listing",
+    "bench_webhooks",
+    "bench_report",
+)
 MARK = "<!-- measured: what follows is written by `make bench` -->"
 
 

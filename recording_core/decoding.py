@@ -17,6 +17,8 @@ __all__ = ["accelerated", "decode", "decode_plain"]
 #: integers over 64 bits as floats, without a word.
 _TOO_LARGE = 1 << 64
 _TOO_SMALL = -(1 << 63)
+#: The same as floats, with which a float is compared in a third of the time.
+_LOWEST, _HIGHEST = float(_TOO_SMALL), float(_TOO_LARGE)
 
 #: As many levels are refused: who handles the value next may need a frame or two for each, and
 #: vendors nest under ten.
@@ -87,13 +89,17 @@ def _judged(value: Any, *, masked: bool, sound: frozenset[type] = _SOUND) -> Any
             kind = type(item)
             if kind is str or kind in sound:
                 continue
-            if kind is dict:
+            if kind is int:
+                if not _TOO_SMALL <= item < _TOO_LARGE:
+                    raise ValueError("number out of range")
+            elif kind is float:
+                # One of exactly the bound may have been an integer beyond it.
+                if not _LOWEST < item < _HIGHEST:
+                    raise ValueError("number out of range")
+            elif kind is dict:
                 objects.append(item)
-            elif kind is list:
+            else:
                 arrays.append(item)
-            # A float of exactly the bound may have been an integer beyond it.
-            elif not _TOO_SMALL < item < _TOO_LARGE and (kind is float or item != _TOO_SMALL):
-                raise ValueError("number out of range")
     raise RecursionError
 
 

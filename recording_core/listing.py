@@ -16,7 +16,12 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from recording_core.errors import MalformedPayload, PaginationError, RecordingError
+from recording_core.errors import (
+    MalformedPayload,
+    PaginationError,
+    ProviderError,
+    RecordingError,
+)
 from recording_core.models import CommunicationSession, Recording
 from recording_core.status import RecordingStatus
 
@@ -26,6 +31,8 @@ __all__ = ["Coverage", "Listing", "Page", "PageRows", "Query", "Window", "read_r
 _EMPTY_PAGES = 3
 #: Full pages in a row without a new row: so many rows may appear between two pages, and not more.
 _KNOWN_PAGES = 50
+#: The same page so often in a row: once more than as many rows coming between two pages make it.
+_SAME_PAGES = 3
 #: How often a window whose rows move is read again before we say that it never held still.
 _PASSES = 6
 #: How long we wait at most for a worker to begin, in seconds; it takes a hundredth of that.
@@ -214,6 +221,7 @@ class Listing:
         workers: int,
         now: Callable[[], datetime],
         blind: tuple[str, ...] = (),
+        provider: str = "",
     ) -> None:
         self.query = query
         self._windows = windows
@@ -221,6 +229,7 @@ class Listing:
         self._workers = workers
         self._now = now
         self._blind = blind
+        self._provider = provider
         self._count = _Count()
 
     @property
@@ -254,6 +263,9 @@ class Listing:
                 windows
             )
         except RecordingError as error:
+            if isinstance(error, ProviderError):  # one of our own knows neither
+                error.provider = error.provider or self._provider
+                error.operation = error.operation or "list"
             count.errors.append(str(error))
             raise
 
@@ -298,6 +310,8 @@ class _Pass:
     empty: int = 0
     total: int | None = None
     moved: bool = False
+    #: the total changed on the way: where rows are fewer than it, some came on pages that were read
+    recounted: bool = False
     #: rows went, so that others may have slipped from a page to come to one that was read
     shrunk: bool = False
     fresh: int = 0
@@ -307,6 +321,7 @@ class _Pass:
     #: nothing tells whether rows moved: neither a total, nor a cursor that holds still
     unproved: bool = False
     last_page: _Shape | None = None
+    same_pages: int = 1
     #: the cursors of the first and the newest page that had rows, and what these looked like
     ends: dict[str, tuple[Any, _Shape]] = field(factory=dict)
 
@@ -459,7 +474,7 @@ class _Sweep:
         current.unproved = current.unproved or (page.total is None and not page.steady)
         if page.total is not None:
             if current.total is not None and current.total != page.total:
-                current.moved = True
+                current.moved = current.recounted = True
                 current.shrunk = current.shrunk or page.total < current.total
             current.total = page.total
         current.by_position = not page.steady
@@ -490,7 +505,8 @@ class _Sweep:
         if shape is not None:
             current.ends.setdefault("first", (cursor, shape))
             current.ends["last"] = (cursor, shape)
-            if shape == current.last_page:
+            current.same_pages = current.same_pages + 1 if shape == current.last_page else 1
+            if current.same_pages >= _SAME_PAGES:
                 raise PaginationError("the vendor sends the same page again and again")
         current.last_page = shape
         known = 0
@@ -514,11 +530,12 @@ class _Sweep:
                 if current.number > 1:
                     self._count.late += 1
                 yield recording
-        if recordings:
+        if page.size:  # be it that none of its rows can be read
             current.known_pages = current.known_pages + 1 if known == len(recordings) else 0
         if current.known_pages >= _KNOWN_PAGES:
             raise PaginationError(
-                f"{_KNOWN_PAGES} pages in a row repeat what was on pages before them"
+                f"{_KNOWN_PAGES} pages in a row repeat what was on pages before them, or hold "
+                "nothing that can be read"
             )
 
     def _must_repeat(self, done: _Pass) -> bool:
@@ -526,7 +543,8 @@ class _Sweep:
         unproved = done.unproved and done.pages > 1
         if not done.moved and not done.short and not unproved:
             return False
-        if done.number > 1 and not done.fresh and not done.shrunk:
+        restless = done.shrunk or (done.short and done.recounted)
+        if done.number > 1 and not done.fresh and not restless:
             # A whole pass that found nothing new: a fixed point, whatever the vendor counts.
             if done.short:
                 self._count.errors.append(

@@ -71,8 +71,9 @@ def base_name(path_or_url: str) -> str:
     _, is_url, rest = path_or_url.partition("://")
     if not is_url:
         return posixpath.basename(path_or_url)
-    before_query = rest.partition("?")[0].partition("#")[0]
-    _, slash, name = before_query.rpartition("/")
+    if "?" in rest or "#" in rest:
+        rest = rest.partition("?")[0].partition("#")[0]
+    _, slash, name = rest.rpartition("/")
     return name if slash else ""
 
 

@@ -296,7 +296,7 @@ class Provider(ABC):
                 )
         sent_at = self.clock.now()
         try:
-            with self._naming(Operation.START), _doubting():
+            with self._bounded(Operation.START), _doubting():
                 session = _checked_session(self._start(request))
         except OutcomeUnknown as error:
             error.target, error.sent_at = target, sent_at
@@ -323,7 +323,7 @@ class Provider(ABC):
         """
         self._must(Operation.PAUSE, self._own(session).target.kind)
         at = self.clock.now()
-        with self._naming(Operation.PAUSE):
+        with self._bounded(Operation.PAUSE):
             after = self._pause(session)
         if not after.pauses or after.pauses[-1].end is not None:
             after = evolve(after, pauses=(*after.pauses, Interval(at)))
@@ -333,7 +333,7 @@ class Provider(ABC):
     def resume(self, session: RecordingSession) -> RecordingSession:
         """Go on after a pause. May be repeated. Raises as `pause` does."""
         self._must(Operation.RESUME, self._own(session).target.kind)
-        with self._naming(Operation.RESUME):
+        with self._bounded(Operation.RESUME):
             after = closed_pause(self._resume(session), self.clock.now())
         self._announce(after, session)
         return after
@@ -348,7 +348,7 @@ class Provider(ABC):
         """
         self._must(Operation.STOP, self._own(session).target.kind)
         at = self.clock.now()
-        with self._naming(Operation.STOP):
+        with self._bounded(Operation.STOP):
             after = closed_pause(self._stop(session), at)
         if after.stopped_at is None:
             after = evolve(after, stopped_at=at)
@@ -362,7 +362,7 @@ class Provider(ABC):
             UnsupportedOperation: this vendor does not tell
         """
         self._must(Operation.ACTIVE, checked_target(target).kind)
-        with self._naming(Operation.ACTIVE):
+        with self._bounded(Operation.ACTIVE):
             return self._active(target)
 
     def record(self, target: CommunicationSession, **as_start: Any) -> Recorder:
@@ -445,6 +445,7 @@ class Provider(ABC):
             workers=self.http.workers,
             now=self.clock.now,
             blind=self.blind if target is None else (),
+            provider=self.name,
         )
 
     def get(
@@ -459,7 +460,7 @@ class Provider(ABC):
             NotFound: the vendor has none of that id
         """
         recording_id, target = self._address(recording_or_id, target, Operation.GET)
-        with self._naming(Operation.GET):
+        with self._bounded(Operation.GET):
             return self._get_same(recording_id, target)
 
     def download(
@@ -507,7 +508,7 @@ class Provider(ABC):
             Unavailable: it may be gone, or not: send it again
         """
         recording_id, target = self._address(recording_or_id, target, Operation.DELETE)
-        with self._naming(Operation.DELETE):
+        with self._bounded(Operation.DELETE):
             self._delete(recording_id, target)
 
     def confirm(self, event: RecordingEvent) -> RecordingEvent:
@@ -549,6 +550,12 @@ class Provider(ABC):
             error.operation = error.operation or operation
             raise
 
+    @contextmanager
+    def _bounded(self, operation: Operation) -> Iterator[None]:
+        """One verb, or one page, of however many exchanges: all of them within the total."""
+        with self._naming(operation), Deadline(self.http.total_timeout, patient=True):
+            yield
+
     def _get_same(self, recording_id: str, target: CommunicationSession | None) -> Recording:
         recording = self._get(recording_id, target)
         if recording.id.casefold() != recording_id.casefold():
@@ -556,7 +563,7 @@ class Provider(ABC):
         return with_target(recording, target)
 
     def _read_page(self, query: Query, window: Window, cursor: Any) -> Page:
-        with self._naming(Operation.LIST):
+        with self._bounded(Operation.LIST):
             page = self._page(query, window, cursor)
         target = query.target
         if target is None:

@@ -9,7 +9,8 @@
 | tuple | an array |
 | mapping (`raw`) | an object, as it is |
 
-Nothing else is coerced: `"7"` is no number, `1` is no string, `null` is no id.
+Nothing else is coerced: `"7"` is no number, `1` is no string, `null` is no id. Sizes and durations
+are at least 0.
 """
 
 from __future__ import annotations
@@ -73,11 +74,12 @@ def make_converter() -> cattrs.Converter:
 
 def configure_converter(converter: cattrs.Converter) -> cattrs.Converter:
     """Teach a converter our types and strictness. Never done to cattrs' global one."""
-    for kind in (str, int, bool):
+    for kind in (str, bool):
         converter.register_structure_hook(kind, _exactly(kind))
+    converter.register_structure_hook(int, _count)
     converter.register_structure_hook(float, _number)
     converter.register_structure_hook(datetime, _moment)
-    converter.register_structure_hook(timedelta, lambda v, _: timedelta(seconds=_number(v, float)))
+    converter.register_structure_hook(timedelta, _length)
     converter.register_structure_hook(Path, lambda v, _: Path(_exactly(str)(v, str)))
     converter.register_structure_hook(RecordingStatus, _status)
     for word in (SessionKind, FileRole):  # each is a str, too, whose hook would take any text
@@ -103,6 +105,20 @@ def _exactly(kind: type[T]) -> Callable[[Any, Any], T]:
         return value
 
     return structure
+
+
+def _count(value: Any, _: Any) -> int:
+    # Ours are sizes and the like.
+    if _exactly(int)(value, int) < 0:
+        raise ValueError("expected at least 0")
+    return int(value)
+
+
+def _length(value: Any, _: Any) -> timedelta:
+    seconds = _number(value, float)
+    if seconds < 0:
+        raise ValueError("expected a duration of at least 0")
+    return timedelta(seconds=seconds)
 
 
 def _number(value: Any, _: Any) -> float:

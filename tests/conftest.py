@@ -16,6 +16,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from hypothesis import settings
 
 from recording_core import hookspecs, plugins
 from recording_core.capabilities import ProviderInfo, capability_table
@@ -31,8 +32,15 @@ from recording_core.transport.exchange import Transport
 from recording_core.transport.sign_in import HeaderAuth
 from recording_core.webhooks import WebhookScheme
 
+# How long one example takes says more of the machine that runs it than of the code.
+settings.register_profile("ours", deadline=None)
+settings.load_profile("ours")
+
 #: what no request to a stranger and no text may hold
 TOKEN = "s3cr3t-T0KEN-of-the-account"
+
+#: `make soak`: three to four times as much of all that chance makes, and others each time
+settings.register_profile("soak", max_examples=350, deadline=None)
 
 #: A stranger's distribution, whose own tests are run where it is installed: test_third_party.py.
 collect_ignore = ["third_party"]

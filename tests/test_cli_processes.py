@@ -312,6 +312,10 @@ def test_without_click() -> None:
     assert result.stderr == "recordings needs click: install recording-core[cli]\n"
 
 
+#: What a browser plays, of what the emulated vendors give out.
+SOUNDS = {".mp3", ".wav", ".opus", ".ogg", ".flac", ".m4a"}
+
+
 def test_the_demo(tmp_path: Path) -> None:
     began = time.monotonic()
     result = run("demo", "--output", str(tmp_path / "copies"))
@@ -327,6 +331,12 @@ def test_the_demo(tmp_path: Path) -> None:
     assert any((tmp_path / "copies").glob("*.mp3"))
     assert (tmp_path / "copies" / "report.html").read_text().startswith("<!DOCTYPE html>")
     assert "told: started, stopped, available" in result.stdout
+    shown = (tmp_path / "copies" / "index.html").read_text()
+    players = set(re.findall(r'<audio [^>]*src="([^"]+)"', shown))
+    sounds = {path.name for path in (tmp_path / "copies").iterdir() if path.suffix in SOUNDS}
+    assert players == sounds
+    assert shown.count('<rect class="pause" x=') == 3
+    assert 'href="report.html"' in shown
 
     cut_off = run("demo", "--drop-webhooks", "--output", str(tmp_path / "others"))
     assert cut_off.returncode == 0, cut_off.stdout + cut_off.stderr

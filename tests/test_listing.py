@@ -256,6 +256,9 @@ def endless(kind: str) -> Callable[[Query, Window, Any], Page]:
             "empty pages": Page([] if at else some, next=at + 1),
             "an absurd total": Page([] if at else some, total=10**12, more=range(1, 10**11)),
             "the same page, an absurd total": Page(some, total=10**12, more=range(1, 10**11)),
+            "rows that cannot be read": Page(
+                read_rows([None], lambda row: some[0]), total=10**12, more=range(1, 10**11)
+            ),
         }[kind]
 
     return fetch
@@ -273,6 +276,7 @@ def endless(kind: str) -> Callable[[Query, Window, Any], Page]:
         "empty pages",
         "an absurd total",
         "the same page, an absurd total",
+        "rows that cannot be read",
     ],
 )
 @pytest.mark.parametrize("workers", [1, 8])
@@ -660,6 +664,41 @@ def test_one_that_goes_for_each_that_comes_is_noticed(newest_first: bool) -> Non
     assert {each.id for each in kept} <= set(ids(found))
     assert found.coverage.complete
     assert len(ids(found)) == len(set(ids(found)))
+
+
+def test_as_many_rows_as_a_page_holds_may_come_between_two_pages() -> None:
+    """L2: then the second page looks as the first did, and the list goes on all the same."""
+    rows = [row(number) for number in range(30)]
+    asked: list[int] = []
+
+    def fetch(query: Query, window: Window, cursor: Any) -> Page:
+        number = cursor or 0
+        asked.append(number)
+        if len(asked) == 2:
+            rows[:0] = [row(900 + number) for number in range(10)]
+        inside = rows[number * 10 : number * 10 + 10]
+        return Page(inside, total=len(rows), next=number + 1 if rows[number * 10 + 10 :] else None)
+
+    found = listing_of(fetch)
+    assert set(ids(found)) == set(ids(rows))
+    assert found.coverage.complete
+
+
+def test_rows_that_come_in_both_readings_leave_the_list_complete() -> None:
+    """L2: a second reading that the vendor counted anew on its way is read again."""
+    rows = [row(number) for number in range(20)]
+    asked: list[Any] = []
+
+    def fetch(query: Query, window: Window, cursor: Any) -> Page:
+        asked.append(cursor)
+        if len(asked) in (2, 4):
+            rows.insert(0, row(-len(asked)))
+        left = rows if cursor is None else rows[ids(rows).index(cursor) + 1 :]
+        return Page(left[:10], total=len(rows), next=left[9].id if left[10:] else None)
+
+    found = listing_of(fetch)
+    assert set(ids(found)) == set(ids(rows))
+    assert found.coverage.complete, found.coverage
 
 
 def listing_of(fetch: Callable[[Query, Window, Any], Page]) -> Listing:

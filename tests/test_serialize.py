@@ -137,6 +137,8 @@ WRONG: list[tuple[Mapping[str, Any], str]] = [
     ({"size": "7"}, "size"),
     ({"size": 7.0}, "size"),
     ({"size": True}, "size"),
+    ({"size": -7}, "size"),
+    ({"duration": -0.5}, "duration"),
     ({"duration": CANARY}, "duration"),
     ({"duration": True}, "duration"),
     ({"duration": 1e18}, "duration"),

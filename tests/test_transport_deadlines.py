@@ -24,10 +24,12 @@ from recording_core import (
 )
 from recording_core.download import fetch_file
 from recording_core.testing import ManualClock, Reply, Request
+from recording_core.testing.lateness import within
+from recording_core.transport import deadline as deadlines
 from recording_core.transport.deadline import Deadline
 from recording_core.transport.exchange import Transport
 from recording_core.transport.media import MediaTransport
-from recording_core.transport.retry import Repeat
+from recording_core.transport.retry import Repeat, TokenBucket
 
 Serve = Callable[..., tuple[str, list[Request]]]
 MakeTransport = Callable[..., Transport]
@@ -43,15 +45,6 @@ SLOW = {
     "drips a body that it never measured": evolve(_LONG, drip="body", framing="none"),
     "drips chunks": evolve(_LONG, drip="body", framing="chunked"),
 }
-
-
-@contextmanager
-def within(seconds: float) -> Iterator[None]:
-    """The block may take so long and one second more."""
-    start = time.monotonic()
-    yield
-    took = time.monotonic() - start
-    assert took < seconds + 1, f"{took:.2f} s"
 
 
 @contextmanager
@@ -370,3 +363,51 @@ def test_deadlines_nest_and_the_strictest_ends_the_call(
     with within(0.2), Deadline(0.2) as outer, pytest.raises(Unavailable):
         read(transport(origin, total_timeout=20.0, retries=0))
     assert outer.expired
+
+
+def test_a_deadline_is_over_by_the_clock_also_while_the_watchdog_sleeps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a busy machine a socket's own timeout may wake its reader first."""
+    monkeypatch.setattr(deadlines._watchdog, "add", lambda end, deadline: None)
+    with Deadline(0.02) as asked:
+        seen = [asked.expired]
+        time.sleep(0.03)
+        seen.append(asked.expired)
+    assert seen == [False, True]
+    left = Deadline(0.02)
+    with pytest.raises(TimeoutError):
+        _overstay(left, 0.03)
+    assert left._over  # remembered, for whoever asks later
+
+
+def _overstay(deadline: Deadline, seconds: float) -> None:
+    with deadline:
+        time.sleep(seconds)
+        raise TimeoutError
+
+
+@pytest.mark.parametrize("patient", [True, False])
+def test_a_turn_that_is_waited_for_counts_against_a_bound_unless_it_is_patient(
+    clock: ManualClock, patient: bool
+) -> None:
+    """A rate of its user's makes no verb late; `download(timeout=)` is a promise all the same."""
+    bucket = TokenBucket(0.1, clock, 1.0)
+    with Deadline(1.0, patient=patient) as deadline:
+        bucket.take()
+        bucket.take()  # after ten seconds
+        left = deadline.remaining()
+    assert left is not None
+    assert (left > 9.0) is patient
+
+
+def test_a_postponed_bound_still_ends() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, within(0.4), Deadline(0.1, patient=True) as deadline:
+        deadlines.watch(ours, ours)
+        began = time.monotonic()
+        deadlines.postpone(0.3)
+        ours.settimeout(20)
+        assert ours.recv(1) == b""  # shut by the watchdog
+        assert time.monotonic() - began > 0.35
+        assert deadline.expired

@@ -37,5 +37,5 @@ def demo(output: Path | None, drop_webhooks: bool) -> None:
         checked = promises.kept + len(promises.broken)
         raise rec.RecordingError(f"{len(promises.broken)} of {checked} promises were not kept")
     if output is not None:
-        click.echo(f"The copies are in {output}.")
+        click.echo(f"The copies are in {output}, all on one page: {output / 'index.html'}")
     click.echo(f"{promises.kept} promises checked, all kept, in {took:.0f} s.")

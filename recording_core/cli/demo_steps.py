@@ -31,6 +31,7 @@ from recording_core.media_types import FORMATS
 from recording_core.status import LIVE
 
 if TYPE_CHECKING:
+    from recording_core.reporting.report import Report
     from recording_core.testing import Emulator
 
 __all__ = ["Promises", "run_demo"]
@@ -101,6 +102,8 @@ class Vendor:
     #: another account at the same vendor, for the report
     branch: rec.Provider
     takes: list[Take] = field(factory=list)
+    #: of its newest past recordings
+    copies: tuple[rec.Copy, ...] = ()
 
     @property
     def label(self) -> str:
@@ -124,7 +127,9 @@ def run_demo(output: Path | None, *, drop_webhooks: bool = False) -> Promises:
         compare_what_was_told(vendors, callbacks, promises)
         delete_what_can_be(vendors, promises)
         show_tables(list_everything(vendors, folder, promises))
-        report_on_all_accounts(vendors, output or Path(), promises)
+        report = report_on_all_accounts(vendors, output or Path(), promises)
+        if output is not None:
+            write_page(output, vendors, report, promises, began)
     return promises
 
 
@@ -350,7 +355,8 @@ def list_everything(vendors: list[Vendor], folder: Path, promises: Promises) -> 
                 vendor.label, f"{counted(len(found), 'recording')} in {pages}, {took * 1000:.0f} ms"
             )
             newest = [each for each in found if _can_be_copied(each)][:NEWEST]
-            _line("", _copies_words(_copied(vendor, newest, folder, promises)))
+            vendor.copies = _copied(vendor, newest, folder, promises)
+            _line("", _copies_words(vendor.copies))
     return summaries
 
 
@@ -370,9 +376,12 @@ def show_tables(summaries: list[Summary]) -> None:
             click.echo(f"  {each}")
 
 
-def report_on_all_accounts(vendors: list[Vendor], folder: Path, promises: Promises) -> None:
+def report_on_all_accounts(
+    vendors: list[Vendor], folder: Path, promises: Promises
+) -> Report | None:
     _title(9, "The report", "every account of every vendor in one view")
     accounts = [each for vendor in vendors for each in (vendor.provider, vendor.branch)]
+    report: Report | None = None
     with promises.within("report"):
         found = rec.report(accounts=accounts, by=("provider", "account"))
         promises.hold(found.complete, "report: all of every account was seen")
@@ -385,6 +394,39 @@ def report_on_all_accounts(vendors: list[Vendor], folder: Path, promises: Promis
         found.to_html(page)
         promises.hold(page.stat().st_size > 0, "report: the page is written")
         click.echo(f"\nAs a page that opens from disk: {page}")
+        report = found
+    return report
+
+
+def write_page(
+    folder: Path,
+    vendors: list[Vendor],
+    report: Report | None,
+    promises: Promises,
+    began: datetime,
+) -> None:
+    """All of it as one page, beside the copies."""
+    from recording_core.cli.demo_page import Taken, demo_page
+
+    now = datetime.now(UTC)
+    ours = {copy.recording_id for take in _takes(vendors) for copy in take.copies}
+    html = demo_page(
+        folder,
+        taken=[
+            Taken(take.vendor.label, take.session, tuple(take.did), take.copies)
+            for take in _takes(vendors)
+        ],
+        newest=[
+            (vendor.label, [each for each in vendor.copies if each.recording_id not in ours])
+            for vendor in vendors
+        ],
+        report=report,
+        kept=promises.kept,
+        broken=promises.broken,
+        took=now - began,
+        made=now,
+    )
+    (folder / "index.html").write_text(html, encoding="utf-8")
 
 
 # -- words and small things -----------------------------------------------------------------------

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from recording_core.reporting.report import Report
 
-__all__ = ["page"]
+__all__ = ["page", "rendered", "style_sheet"]
 
 #: Controls, marks that turn the direction of a line, and halves of a surrogate pair.
 _UNSEEN = re.compile(
@@ -37,14 +37,11 @@ _UNSEEN = re.compile(
 
 def page(report: Report) -> str:
     """The report as HTML. Raises `ConfigurationError` where the template's engine is missing."""
-    css = resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
-    style = b64encode(sha256(css.encode()).digest()).decode()
     seen = seen_accounts(report)
-    return _template().render(
-        css=_safe(css),
-        # The style alone is allowed, by its hash: nothing else does or fetches anything.
-        policy=f"default-src 'none'; style-src 'sha256-{style}'; "
-        "base-uri 'none'; form-action 'none'",
+    return rendered(
+        "recording_core.reporting",
+        "page.html.jinja",
+        style_sheet(),
         NOT_TOLD=wording.NOT_TOLD,
         seen=seen,
         top=Headline(report, seen),
@@ -53,8 +50,24 @@ def page(report: Report) -> str:
     )
 
 
+def style_sheet() -> str:
+    """How our pages look."""
+    return resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
+
+
+def rendered(package: str, template: str, css: str, *, allowed: str = "", **values: Any) -> str:
+    """A package's template as one page that fetches nothing and runs nothing.
+
+    The style alone is allowed, by its hash, and what a policy's directives `allowed` say.
+    """
+    style = b64encode(sha256(css.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{style}'; {allowed}"
+    policy += "base-uri 'none'; form-action 'none'"
+    return _template(package, template).render(css=_safe(css), policy=policy, **values)
+
+
 @functools.cache
-def _template() -> jinja2.Template:
+def _template(package: str, name: str) -> jinja2.Template:
     try:
         import jinja2
     except ImportError:
@@ -62,14 +75,14 @@ def _template() -> jinja2.Template:
             "the page needs jinja2, which is not installed: pip install 'recording-core[report]'"
         ) from None
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("recording_core.reporting", ""),
+        loader=jinja2.PackageLoader(package, ""),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html.jinja")
+    return environment.get_template(name)
 
 
 def _shown(value: Any) -> Any:

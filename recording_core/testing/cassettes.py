@@ -6,18 +6,21 @@
 vcrpy replaces the connections of the pools that it knows; ours are named to it here. What is
 written is filtered before it reaches the disk, and what is asked at replay is filtered alike, so
 that it matches: headers that are not known to be harmless are left out, credential fields are
-masked, and so are the signed queries of URLs.
+masked, and so are the signed queries of URLs. What a request signs in with is masked wherever an
+answer quotes it.
 """
 
 from __future__ import annotations
 
+import base64
 import json
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlsplit
 
-from recording_core.redaction import MASK, redact_payload, redact_text
+from recording_core.redaction import CREDENTIAL_KEYS, MASK, Secrets, redact_payload
 
 if TYPE_CHECKING:
     import vcr
@@ -38,9 +41,21 @@ _HEADERS = frozenset(
         "x-request-id",
     }
 )
+#: Of a request, and no credential whatever they say; each of the others may be one.
+_HARMLESS = _HEADERS | frozenset(
+    {"accept", "accept-encoding", "connection", "host", "if-range", "range", "user-agent"}
+)
 _URL = re.compile(r"https?://[^\s\"'<>\\]+")
 #: A query with one of these is signed (AWS, Google, Azure, CloudFront, and what others call it).
 _SIGNED = re.compile(r"(?i)x-(?:amz|goog)-.+|sig|signature|hmac|policy|key-pair-id")
+
+
+#: vcrpy's own loggers, which quote requests and answers before the filters have seen them.
+_TELLING = ("vcr.cassette", "vcr.stubs")
+
+
+def _is_warning(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING
 
 
 def recorder(*, replace: Mapping[str, str] | None = None, **settings: Any) -> vcr.VCR:
@@ -55,6 +70,8 @@ def recorder(*, replace: Mapping[str, str] | None = None, **settings: Any) -> vc
 
     from recording_core.transport.peers import WatchedHTTPPool, WatchedHTTPSPool
 
+    for name in _TELLING:
+        logging.getLogger(name).addFilter(_is_warning)
     filters = _Filters(dict(replace or {}))
     return vcr.VCR(
         **{
@@ -80,8 +97,13 @@ class _Filters:
         quoted = {quote(theirs, safe=""): quote(ours, safe="") for theirs, ours in replace.items()}
         # The longer first: one may be a part of another.
         self._replace = sorted({**quoted, **replace}.items(), key=lambda pair: -len(pair[0]))
+        self._known: set[str] = set()
+        self._secrets = Secrets(())
 
     def request(self, request: Any) -> Any:
+        if not self._known.issuperset(sent := set(_credentials(request))):
+            self._known |= sent
+            self._secrets = Secrets(self._known)
         request.uri = self._text(request.uri)
         request.headers = self._headers(request.headers)
         if request.body:
@@ -111,7 +133,7 @@ class _Filters:
         try:
             payload = redact_payload(json.loads(text))
         except ValueError:
-            return redact_text(self._text(text)).encode()
+            return self._secrets.redact(self._text(text)).encode()
         return json.dumps(self._walk(payload), separators=(",", ":")).encode()
 
     def _walk(self, value: Any) -> Any:
@@ -124,7 +146,28 @@ class _Filters:
     def _text(self, text: str) -> str:
         for theirs, ours in self._replace:
             text = text.replace(theirs, ours)
-        return _URL.sub(lambda found: _without_signature(found[0]), text)
+        text = _URL.sub(lambda found: _without_signature(found[0]), text)
+        return str(self._secrets.masked(text))
+
+
+def _credentials(request: Any) -> Iterator[str]:
+    """What a request signs in with: a header's words, what they are the base64 of, a query's."""
+    for name, value in request.headers.items():
+        if name.lower() in _HARMLESS:
+            continue
+        for each in value if isinstance(value, list) else [value]:
+            text = each.decode("latin-1") if isinstance(each, bytes) else str(each)
+            yield text
+            scheme, _, word = text.partition(" ")
+            if scheme.lower() == "basic":
+                try:
+                    yield from base64.b64decode(word).decode().split(":", 1)[1:]
+                except ValueError:
+                    pass  # no pair of a name and a password
+            yield word
+    for name, value in parse_qsl(urlsplit(request.uri).query):
+        if name in CREDENTIAL_KEYS:
+            yield value
 
 
 def _without_signature(url: str) -> str:

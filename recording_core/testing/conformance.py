@@ -23,6 +23,7 @@ fits most vendors: `settle`, `warm_up`, `start_arguments`, `begin`, `end` (see `
 from __future__ import annotations
 
 from recording_core.testing.promises.answers import AnswerPromises
+from recording_core.testing.promises.deadlines import DeadlinePromises
 from recording_core.testing.promises.downloads import DownloadPromises
 from recording_core.testing.promises.listings import ListingPromises
 from recording_core.testing.promises.secrecy import SecrecyPromises
@@ -36,6 +37,7 @@ __all__ = ["ProviderConformance", "WebhookConformance"]
 class ProviderConformance(
     # pytest runs the tests of the last base first.
     SecrecyPromises,
+    DeadlinePromises,
     DownloadPromises,
     AnswerPromises,
     ListingPromises,

@@ -137,6 +137,12 @@ class Deliveries:
                 for hook in hooks or (somewhere,)
             ]
 
+    def happened(self) -> list[Fact]:
+        """All that was to be told so far, oldest first: as `requests`, and not signed."""
+        with self._emulator.lock:
+            self.look()
+            return [fact for fact, hooks in self._happened for _ in hooks or (None,)]
+
     def open(self, url: str) -> None:
         """From now on somebody may have to be called: watch the clock. Not for far URLs."""
         with self._emulator.lock:

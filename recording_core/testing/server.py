@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -225,7 +224,7 @@ class _Handler(BaseHTTPRequestHandler):
             if self.closing.is_set():
                 return
             self.wfile.write(data[index : index + 1])
-            time.sleep(seconds)
+            self._pause(seconds)
 
     def _hang_up(self) -> None:
         self.close_connection = True

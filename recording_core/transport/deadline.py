@@ -14,7 +14,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-__all__ = ["Deadline", "exchanging", "mark_sent", "release", "seconds_left", "watch"]
+__all__ = ["Deadline", "exchanging", "mark_sent", "postpone", "release", "seconds_left", "watch"]
 
 
 class Deadline:
@@ -22,19 +22,35 @@ class Deadline:
 
     A shut socket can look like the regular end of a body, so `expired` is asked after each read.
     `sent` tells whether a byte of a request left since it was last set to False. One within
-    another ends no later than that one.
+    another ends no later than that one. A `patient` one does not count the turns that are waited
+    for under a rate limit.
     """
 
-    def __init__(self, seconds: float | None) -> None:
+    def __init__(self, seconds: float | None, *, patient: bool = False) -> None:
         self.seconds = seconds
-        self.expired = False
         self.sent = False
+        self._patient = patient
         bound = seconds if seconds is not None and seconds < threading.TIMEOUT_MAX / 2 else None
         self._end = time.monotonic() + bound if bound is not None else None
         #: whose socket, the socket, and whether it is a duplicate of ours
         self._watched: list[tuple[object, socket.socket, bool]] = []
         self._open = True
+        self._over = False
         self._lock = threading.Lock()
+
+    @property
+    def expired(self) -> bool:
+        """Whether the time was up while the bound held.
+
+        Decided by the clock: on a busy machine a socket's own timeout, which is never more than
+        what is left, may wake its reader before the watchdog is awake.
+        """
+        self._look()
+        return self._over
+
+    def _look(self) -> None:
+        if self._open and self.remaining() == 0.0:
+            self.expire()
 
     def remaining(self) -> float | None:
         """Seconds left, at least 0; None without a bound."""
@@ -45,15 +61,23 @@ class Deadline:
         left = self.remaining()
         return seconds if left is None else max(0.001, min(seconds, left))
 
+    def _postpone(self, seconds: float) -> None:
+        with self._lock:
+            if self._end is None or self._over:
+                return
+            self._end += seconds
+        _watchdog.add(self._end, self)
+
     def lift(self) -> None:
         """The bound has done its work, such as for a first byte that has come."""
         with self._lock:
             self._open = False
 
     def __enter__(self) -> Self:
-        outer = _stack()[-1]._end if _stack() else None
-        if outer is not None and (self._end is None or outer < self._end):
-            self.seconds, self._end = max(0.0, outer - time.monotonic()), outer
+        outer = _stack()[-1] if _stack() else None
+        end = outer._end if outer is not None else None
+        if outer is not None and end is not None and (self._end is None or end < self._end):
+            self.seconds, self._end = outer.seconds, end
         _stack().append(self)
         if self._end is not None:
             _watchdog.add(self._end, self)
@@ -66,6 +90,8 @@ class Deadline:
         trace: TracebackType | None,
     ) -> None:
         _stack().remove(self)
+        if error is not None:
+            self._look()  # so that whoever asks later learns whose fault it was
         self.lift()
         for _, sock, ours in self._watched:
             if ours:
@@ -74,7 +100,7 @@ class Deadline:
     def _watch(self, connection: object, sock: socket.socket, ours: bool) -> None:
         with self._lock:
             self._watched.append((connection, sock, ours))
-            if self._open and self.expired:
+            if self._open and self._over:
                 _shut(sock)
 
     def _release(self, connection: object) -> None:
@@ -87,10 +113,10 @@ class Deadline:
                 sock.close()
 
     def expire(self) -> None:
-        """Called by the watchdog when the time is up."""
+        """The time is up: every socket that is watched is shut. The watchdog calls it."""
         with self._lock:
-            if self._open:
-                self.expired = True
+            if self._open and self.remaining() == 0.0:  # and was not postponed
+                self._over = True
                 for _, sock, _ in self._watched:
                     _shut(sock)
 
@@ -114,6 +140,13 @@ def seconds_left() -> float | None:
     """What the strictest of this thread's deadlines leaves; None without one."""
     left = [each for deadline in _stack() if (each := deadline.remaining()) is not None]
     return min(left, default=None)
+
+
+def postpone(seconds: float) -> None:
+    """So long this thread is about to wait for its turn, which its patient deadlines allow."""
+    for deadline in _stack():
+        if deadline._patient:
+            deadline._postpone(seconds)
 
 
 def exchanging() -> bool:

@@ -285,6 +285,7 @@ class Transport:
         for chunk in response.iter_content(_CHUNK):
             size += len(chunk)
             if size > self.settings.max_json_bytes:
+                chunks.clear()  # which whoever keeps the error would keep, too
                 raise MalformedPayload(
                     f"an answer of over {self.settings.max_json_bytes} bytes; if it is meant, "
                     "raise HttpSettings(max_json_bytes=)",

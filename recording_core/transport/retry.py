@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 
 from recording_core.clock import Clock
+from recording_core.transport.deadline import postpone
 
 __all__ = ["RETRIED_STATUSES", "Repeat", "TokenBucket", "backoff", "retry_after"]
 
@@ -81,4 +82,5 @@ class TokenBucket:
             self._tokens -= 1.0  # below zero: later callers queue up behind this one
             wait = -self._tokens / self._rate
         if wait > 0:
+            postpone(wait)
             self._clock.sleep(wait)

@@ -59,6 +59,17 @@ _SHA256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 T = TypeVar("T")
 
 
+# An enum's member costs ten times a module's name (Python 3.11), and rows are many.
+_DELETED, _AVAILABLE, _EXPIRED, _FAILED = (
+    RecordingStatus.DELETED,
+    RecordingStatus.AVAILABLE,
+    RecordingStatus.EXPIRED,
+    RecordingStatus.FAILED,
+)
+_CALL, _CONFERENCE = SessionKind.CALL, SessionKind.CONFERENCE
+_MIX = FileRole.MIX
+
+
 def recording(
     row: Mapping[str, Any],
     account: str,
@@ -77,7 +88,7 @@ def recording(
     id_field = "recording_id" if of_call else "id"
     recording_id = read.required_text(row.get(id_field), id_field)
     target = _target(row)
-    kind = SessionKind.CALL if of_call else SessionKind.CONFERENCE
+    kind = _CALL if of_call else _CONFERENCE
     kind = target.kind if target is not None else kind
     word = read.text(row.get("status"), "status")
     status = read.status_of(word, STATUSES)
@@ -90,12 +101,12 @@ def recording(
     if duration is None and started_at and ended_at and ended_at >= started_at:
         duration = ended_at - started_at
     expires_at = None
-    if kind is SessionKind.CALL and created_at is not None:
+    if kind is _CALL and created_at is not None:
         expires_at = created_at + KEPT
     if deleted_at is not None:
-        status = RecordingStatus.DELETED
-    elif status is RecordingStatus.AVAILABLE and expires_at is not None and expires_at <= now:
-        status = RecordingStatus.EXPIRED
+        status = _DELETED
+    elif status is _AVAILABLE and expires_at is not None and expires_at <= now:
+        status = _EXPIRED
     size = _either(read.count, row, "file_size", "size")
     format = _either(read.text, row, "file_format", "format")
     format = format.lower() if format is not None else None
@@ -108,7 +119,7 @@ def recording(
         files = (
             MediaFile(
                 id="mix",
-                role=FileRole.MIX,
+                role=_MIX,
                 format=format,
                 media_type=known.media_type if known else None,
                 size=size,
@@ -139,7 +150,7 @@ def recording(
         files=files,
         media_expires_at=expires_at,
         deleted_at=deleted_at,
-        error=read.text(row.get("reason"), "reason") if status is RecordingStatus.FAILED else None,
+        error=read.text(row.get("reason"), "reason") if status is _FAILED else None,
         raw=row if raw is None else raw,
     )
 

@@ -148,6 +148,15 @@ def test_one_url_has_many_names(name: str) -> None:
     )
 
 
+def test_an_end_before_the_start_is_no_duration() -> None:
+    found = read(
+        recording_duration_ms=None,
+        recording_start_ms="1780315560000.0",
+        recording_end_ms="1780315520000.0",
+    )
+    assert found.duration is None
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -489,7 +489,8 @@ class TestList:
         ):
             assert len(list(kit.list())) == 200
             asked = [request.arg("page_no") for request in emulator.requests()]
-            assert (asked[:3], sorted(map(str, asked[3:]))) == (["1", "2", "3"], ["1", "2"])
+            # Pages that are asked for at once arrive in any order.
+            assert (asked[0], sorted(map(str, asked))) == ("1", ["1", "1", "2", "2", "3"])
 
     def test_a_total_that_ends_with_a_full_page_hides_nothing(self, clock: ManualClock) -> None:
         with (

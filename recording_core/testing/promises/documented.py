@@ -22,6 +22,8 @@ def undocumented(value: Any, hint: Any = None, path: str = "") -> str | None:
     hint = type(value) if hint is None else hint
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
+        if value is None and types.NoneType in args:
+            return None
         wrong = [undocumented(value, each, path) for each in args]
         return None if None in wrong else wrong[0]
     if origin is tuple:

@@ -1,0 +1,152 @@
+"""Do rows that come and go between two pages cost others? None is lost, and none comes twice."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from attrs import define, field
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import recording_core as rec
+from recording_core.plugins import load_object
+from recording_core.testing import Emulator, Request
+
+EXAMPLES = settings().max_examples
+#: The slowest of them takes a minute where nothing else runs, and an hour where it soaks.
+pytestmark = pytest.mark.timeout(600 if EXAMPLES <= 100 else 7200)
+#: Rows that the vendor has before the first page is asked for, on pages of `SIZE`.
+ROWS, SIZE = 34, 6
+DAYS = timedelta(days=6)
+#: After so many answers, which is two readings of all pages, it comes to rest.
+RESTLESS = 2 * (ROWS // SIZE + 1)
+
+#: How a recording that ended so long ago comes to be at each emulated vendor; gives its id.
+COMES: Mapping[str, Callable[[Any, timedelta], str]] = {
+    "audian": lambda emulator, ago: emulator.add(ago=ago),
+    "plivo": lambda emulator, ago: emulator.add(ended=emulator.clock.now() - ago),
+    "realtimekit": lambda emulator, ago: emulator.add(ago=ago).id,
+    "voipbin": lambda emulator, ago: emulator.add(created=emulator.clock.now() - ago),
+}
+#: Where the pages' size is a vendor's own: the module that the emulator has it in.
+SIZES = {
+    "audian": "recording_audian.emulated_listing.LARGEST_PAGE",
+    "plivo": "recording_plivo.client.PAGE_SIZE",
+    "voipbin": "recording_voipbin.emulated_listing.LARGEST_PAGE",
+}
+#: Every way of paging that an emulated vendor knows.
+PAGING: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "audian": ("audian", {}),
+    "plivo by offset": ("plivo", {"paging": "offset"}),
+    "plivo by cursor": ("plivo", {"paging": "cursor"}),
+    "plivo by both": ("plivo", {"paging": "hybrid"}),
+    "realtimekit from 0": ("realtimekit", {"page_base": 0}),
+    "realtimekit from 1": ("realtimekit", {"page_base": 1}),
+    "voipbin": ("voipbin", {}),
+}
+
+
+@pytest.fixture(scope="module", params=PAGING)
+def vendor(request: pytest.FixtureRequest) -> Iterator[Emulator]:
+    name, options = PAGING[request.param]
+    with pytest.MonkeyPatch.context() as patch:
+        if name in SIZES:
+            patch.setattr(SIZES[name], SIZE)
+        with load_object(rec.providers()[name], "emulator")(**options) as emulator:
+            emulator.largest_page = SIZE
+            yield emulator
+
+
+@define
+class Shifting:
+    """For `Emulator.alter`: between two answers rows come and go, where chance has it."""
+
+    emulator: Any
+    dice: random.Random
+    #: what is still to happen, and how much of it at most at once
+    comings: int
+    goings: int
+    most: int
+    newest_only: bool
+    answers: int = 0
+    there: set[str] = field(factory=set)
+    kept: set[str] = field(factory=set)
+
+    def fill(self) -> None:
+        for id in list(self.emulator.listed()):
+            self.emulator.remove(id)
+        for number in range(ROWS):
+            ago = DAYS * (number + 1) / (ROWS + 2)
+            self.there.add(COMES[self.emulator.provider](self.emulator, ago))
+        self.kept = set(self.there)
+
+    def __call__(self, request: Request, payload: Any) -> Any:
+        self.answers += 1
+        if self.answers > RESTLESS:
+            return payload
+        for _ in range(self.dice.randint(0, self.most)):
+            if self.comings and self.dice.random() < 0.5:
+                self.comings -= 1
+                share = 0.001 if self.newest_only else self.dice.random()
+                ago = timedelta(minutes=2) + DAYS * share
+                COMES[self.emulator.provider](self.emulator, ago)
+            if self.goings and self.there and self.dice.random() < 0.5:
+                self.goings -= 1
+                gone = self.dice.choice(sorted(self.there))
+                self.there.discard(gone)
+                self.kept.discard(gone)
+                self.emulator.remove(gone)
+        return payload
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+@settings(
+    max_examples=EXAMPLES // 4,
+    deadline=None,
+    derandomize=EXAMPLES <= 100,
+    suppress_health_check=list(HealthCheck),
+)
+@given(
+    seed=st.integers(0, 2**32),
+    comings=st.integers(0, 14),
+    goings=st.integers(0, 14),
+    most=st.integers(1, 6),
+    newest_only=st.booleans(),
+)
+def test_no_row_that_was_there_throughout_is_lost_or_comes_twice(
+    vendor: Emulator,
+    workers: int,
+    seed: int,
+    comings: int,
+    goings: int,
+    most: int,
+    newest_only: bool,
+) -> None:
+    """L1, L2: and once it has come to rest, the list is complete."""
+    shifting = Shifting(vendor, random.Random(seed), comings, goings, most, newest_only)
+    shifting.fill()
+    with vendor.connect(http=rec.HttpSettings(workers=workers)) as provider:
+        listing = provider.list(since=vendor.clock.now() - DAYS - timedelta(days=2))
+        vendor.alter = shifting
+        try:
+            seen = [recording.id for recording in listing]
+        finally:
+            vendor.alter = None
+    assert len(seen) == len(set(seen)), "a recording came twice"
+    lost = shifting.kept - set(seen)
+    assert not lost, f"lost {len(lost)} of {len(shifting.kept)}: {listing.coverage}"
+    assert listing.coverage.complete, listing.coverage
+
+
+def test_the_pages_are_several(vendor: Emulator) -> None:
+    """Otherwise nothing could shift."""
+    shifting = Shifting(vendor, random.Random(0), 0, 0, 0, newest_only=False)
+    shifting.fill()
+    with vendor.connect(http=rec.HttpSettings(workers=1)) as provider:
+        listing = provider.list(since=vendor.clock.now() - DAYS - timedelta(days=2))
+        assert {recording.id for recording in listing} == shifting.kept
+    assert listing.coverage.pages >= ROWS // SIZE
