@@ -27,8 +27,9 @@ class ManualClock:
         return (self._now - self._start).total_seconds()
 
     def sleep(self, seconds: float) -> None:
-        """Advance by so many seconds, at once."""
-        self.advance(timedelta(seconds=seconds))
+        """Advance by so many seconds, at once; by a microsecond at least, or a wait never ends."""
+        if seconds > 0:
+            self.advance(max(timedelta(seconds=seconds), timedelta.resolution))
 
     def advance(self, by: timedelta) -> None:
         """Let so much time pass."""
