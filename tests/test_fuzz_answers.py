@@ -396,6 +396,7 @@ def test_no_garbled_refusal_is_anything_but_a_typed_error(vendor: Vendor) -> Non
             reads = answered.name.startswith(("get", "list"))
             if reads and status >= 400 and len(answered.exchanges) == 1:
                 assert isinstance(outcome, rec.ProviderError), f"HTTP {status} gave {outcome!r}"
+                assert not isinstance(outcome, rec.MalformedPayload), f"HTTP {status} was read"
 
     refuse()
 

@@ -287,9 +287,22 @@ def test_no_garbled_json_of_ours_gives_anything_but_documented_values(values: li
                 error.add_note(f"{type(values[which]).__name__}: {body[:3000]!r}")
                 raise
             assert not (wrong := undocumented(found)), f"{wrong}: {body[:3000]!r}"
-            assert rec.loads(rec.dumps(found), type(found)) == found
+            again = rec.dumps(found)
+            assert rec.loads(again, type(found)) == found
+            assert _are_alike(json.loads(again), json.loads(body)), f"{again} was {body[:3000]!r}"
             seen["read"] += 1
 
     garble()
     assert sum(seen.values()) >= 200 * PAYLOADS
     assert min(seen["read"], seen["refused"]) > 1000, seen
+
+
+def _are_alike(ours: Any, theirs: Any) -> bool:
+    """Whether what was read is, place by place, of the JSON type that was written."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        return all(_are_alike(ours[name], theirs[name]) for name in ours.keys() & theirs.keys())
+    if isinstance(ours, list) and isinstance(theirs, list):
+        return len(ours) == len(theirs) and all(map(_are_alike, ours, theirs))
+    if type(ours) in (int, float):
+        return type(theirs) in (int, float)
+    return type(ours) is type(theirs)

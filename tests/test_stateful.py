@@ -342,3 +342,13 @@ def test_a_session_is_true_whatever_happens(name: str) -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+def test_no_sleep_is_too_short_for_a_clock_that_stands_still() -> None:
+    """Sums of floats leave a wait less than a microsecond: it would ask for ever."""
+    clock = ManualClock()
+    start = clock.now()
+    clock.sleep(0)
+    assert clock.now() == start
+    clock.sleep(1e-17)
+    assert clock.now() > start
