@@ -239,12 +239,3 @@ def test_on_the_wall_clock_callbacks_come_by_themselves(name: str, listener: Lis
                 break
             patience.wait(0.1)
         assert [event.kind for event in events(emulator, list(arrived))] == TOLD_AT_ONCE[name]
-
-
-def test_a_moment_too_short_for_the_clock_passes_all_the_same() -> None:
-    """Whoever sleeps for what is left of a wait would sleep for ever."""
-    clock = ManualClock()
-    clock.sleep(1e-13)
-    assert clock.now() > ManualClock().now()
-    clock.sleep(0.0)
-    assert clock.monotonic() == 1e-6
