@@ -34,7 +34,6 @@ from recording_core.testing.promises.documented import undocumented
 from recording_core.testing.promises.mutations import GONE, Place, every, places
 from recording_core.testing.unplugged import unplug
 
-
 VENDORS = sorted(rec.providers())
 #: A profile's examples are a hundred; `make soak` has more, and others each time.
 EXAMPLES = settings().max_examples

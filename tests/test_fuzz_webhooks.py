@@ -25,7 +25,6 @@ from recording_core.testing.garbling import NOISE, SHAPES, garbled, noise, words
 from recording_core.testing.promises.documented import undocumented
 from recording_core.webhooks.receiver import Receiver
 
-
 VENDORS = sorted(rec.providers())
 EXAMPLES = settings().max_examples
 #: The slowest of them takes a minute where nothing else runs, and an hour where it soaks.
