@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from recording_core.capabilities import StoragePrice
 from recording_core.reporting.functions import microseconds
 from recording_core.reporting.prices import Prices
 from recording_core.status import RecordingStatus
@@ -19,7 +20,7 @@ from recording_core.status import RecordingStatus
 if TYPE_CHECKING:
     from ibis.expr.types import Table, Value
 
-__all__ = ["MEASURES", "NAMES", "Measure", "Terms", "billed", "micros_of", "reported"]
+__all__ = ["MEASURES", "NAMES", "Measure", "Terms", "micros_of", "reported"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: What a 64-bit integer holds in microseconds, in seconds: some 285,000 years.
@@ -61,10 +62,13 @@ def reported(rows: Table, terms: Terms) -> Table:
     gone = (rows.status == RecordingStatus.AVAILABLE.value) & (
         microseconds(rows.media_expires_at) <= micros_of(terms.now)
     )
+    # Spelled out: a clip asks twice of each bound whether there is a value at all.
+    seconds: Any = (rows.seconds < -_LONGEST).ifelse(-_LONGEST, rows.seconds)
+    seconds = (rows.seconds > _LONGEST).ifelse(_LONGEST, seconds)
     return rows.mutate(
         status=gone.fill_null(False).ifelse(RecordingStatus.EXPIRED.value, rows.status),
-        bytes=rows.bytes.clip(upper=_LARGEST),
-        micros=(rows.seconds.clip(-_LONGEST, _LONGEST) * 1_000_000).round().cast("int64"),
+        bytes=(rows.bytes > _LARGEST).ifelse(_LARGEST, rows.bytes),
+        micros=(seconds * 1_000_000).round().cast("int64"),
     )
 
 
@@ -124,19 +128,30 @@ _NOTHING_STORED = tuple(
 )
 
 
-def billed(rows: Table, terms: Terms, provider: str) -> tuple[Any, Any]:
-    """(rows of this provider that cost something a month, rows that are known to cost nothing)."""
+def _billed(rows: Table, terms: Terms, provider: str) -> Any:
+    """What this provider bills of each row, as microseconds or bytes; null where nobody knows.
+
+    One question inside another, so that an engine asks the inner one of this provider's rows only.
+    """
+    import ibis
+
     price = terms.prices.of[provider]
-    own = rows.provider == provider
-    stored = own & (rows.status == RecordingStatus.AVAILABLE.value)
-    nothing = own & rows.status.isin(_NOTHING_STORED)
     amount = rows.micros if price.per_minute_month is not None else rows.bytes
-    costs = stored & amount.notnull()
-    if not price.free_days:
-        return costs, nothing
-    when = microseconds(rows.created_at.coalesce(rows.started_at))
-    paid = when <= micros_of(terms.now) - price.free_days * 86_400_000_000
-    return costs & paid, nothing | (stored & ~paid)
+    free, unknown = ibis.literal(0, "int64"), ibis.null("int64")
+    if price.free_days:
+        when = microseconds(rows.created_at.coalesce(rows.started_at))
+        since = micros_of(terms.now) - price.free_days * 86_400_000_000
+        amount = (when > since).ifelse(free, when.isnull().ifelse(unknown, amount))
+    stored = rows.status == RecordingStatus.AVAILABLE.value
+    unstored = rows.status.isin(_NOTHING_STORED).ifelse(free, unknown)
+    return (rows.provider == provider).ifelse(stored.ifelse(amount, unstored), unknown)
+
+
+def _rate(price: StoragePrice) -> float:
+    """For a microsecond, or a byte."""
+    if price.per_minute_month is not None:
+        return price.per_minute_month / 60e6
+    return (price.per_gb_month or 0.0) / 1e9
 
 
 def _cost(rows: Table, terms: Terms) -> Any:
@@ -144,24 +159,18 @@ def _cost(rows: Table, terms: Terms) -> Any:
 
     total: Any = ibis.literal(0.0, "float64")
     for provider, price in sorted(terms.prices.of.items()):
-        costs, _ = billed(rows, terms, provider)
-        if price.per_minute_month is not None:
-            amount, unit, rate = rows.micros, 60e6, price.per_minute_month
-        else:
-            amount, unit, rate = rows.bytes, 1e9, price.per_gb_month or 0.0
-        stored = amount.sum(where=costs).fill_null(0).cast("float64") / unit
-        total = total + stored * ibis.literal(rate, "float64")
+        billed = _billed(rows, terms, provider).sum().fill_null(0).cast("float64")
+        total = total + billed * ibis.literal(_rate(price), "float64")
     return (_cost_known(rows, terms) > 0).ifelse(total, ibis.null("float64"))
 
 
 def _cost_known(rows: Table, terms: Terms) -> Any:
     import ibis
 
-    known: Any = ibis.literal(False)
+    known: Any = ibis.literal(0, "int64")
     for provider in sorted(terms.prices.of):
-        costs, nothing = billed(rows, terms, provider)
-        known = known | costs | nothing
-    return _count(rows, known.fill_null(False))
+        known = known + _billed(rows, terms, provider).count()
+    return known
 
 
 # -- the table ------------------------------------------------------------------------------------
