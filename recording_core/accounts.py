@@ -15,10 +15,7 @@ whose variables are set is one account.
 from __future__ import annotations
 
 import os
-import shlex
 import stat
-import subprocess
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -215,6 +212,8 @@ def check_distinct(accounts: Iterable[tuple[str, str]], where: str) -> None:
 
 
 def _document(path: Path) -> dict[str, Any]:
+    import tomllib
+
     try:
         with path.open("rb") as file:
             return tomllib.load(file)
@@ -336,6 +335,8 @@ def _from_variable(name: str) -> str:
 
 def _words(command: Any) -> list[str]:
     """A command's words, also of one that was written as one text; empty where it is none."""
+    import shlex
+
     if isinstance(command, str):
         try:
             return shlex.split(command)
@@ -348,6 +349,8 @@ def _words(command: Any) -> list[str]:
 
 def _from_command(words: list[str], seconds: float) -> str:
     """What a command prints. No shell; its own complaints go to standard error as they are."""
+    import subprocess
+
     # Only the program is named: its arguments may hold what nobody should read.
     told = f"is to come from the command {words[0]!r}, which"
     try:

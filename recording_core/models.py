@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from recording_core.kinds import FileRole, SessionKind
 from recording_core.redaction import redact_url
@@ -272,3 +272,17 @@ class Copy:
     sha256: str
     checks: tuple[str, ...]
     made_at: datetime
+
+
+def with_target(recording: Recording, target: CommunicationSession | None) -> Recording:
+    """The recording with the target that it was asked for by, where its answer names none."""
+    if target is None or recording.target is not None:
+        return recording
+    return evolve(recording, target=target, kind=recording.kind or target.kind)
+
+
+def closed_pause(session: RecordingSession, at: datetime) -> RecordingSession:
+    """The session with its last pause over, if one goes on."""
+    if not session.pauses or session.pauses[-1].end is not None:
+        return session
+    return evolve(session, pauses=(*session.pauses[:-1], evolve(session.pauses[-1], end=at)))

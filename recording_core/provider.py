@@ -46,7 +46,6 @@ from recording_core.errors import (
     Unavailable,
     UnsupportedOperation,
 )
-from recording_core.events import RecordingEvent
 from recording_core.kinds import FileRole, SessionKind
 from recording_core.listing import Listing, Page, Query, Window
 from recording_core.models import (
@@ -57,16 +56,18 @@ from recording_core.models import (
     Recording,
     RecordingSession,
     check_id,
+    closed_pause,
+    with_target,
 )
 from recording_core.recorder import Recorder
 from recording_core.status import FINAL, RecordingStatus
-from recording_core.transitions import closed_pause, confirmed, seen_anew, with_target
 from recording_core.transport.answers import Refusal
 from recording_core.transport.deadline import Deadline
 from recording_core.transport.exchange import Transport
 from recording_core.transport.settings import HttpSettings
 
 if TYPE_CHECKING:
+    from recording_core.events import RecordingEvent
     from recording_core.transport.media import MediaTransport
 
 __all__ = ["Provider", "StartRequest", "connect"]
@@ -223,6 +224,8 @@ class Provider(ABC):
 
     def _observe(self, session: RecordingSession) -> RecordingSession:
         """The session as the vendor sees it now, with its recordings; for `wait`."""
+        from recording_core.transitions import seen_anew
+
         if session.id is None:
             found = tuple(self._begun_with(session))
             if not found:
@@ -518,6 +521,9 @@ class Provider(ABC):
         may be another than the callback told of. Raises `NotFound`, and `ValueError` for an event
         of another vendor or account, or of no recording.
         """
+        from recording_core.events import RecordingEvent
+        from recording_core.transitions import confirmed
+
         if not isinstance(event, RecordingEvent):
             raise TypeError(f"event must be a RecordingEvent, not {type(event).__name__}")
         if event.provider != self.name:

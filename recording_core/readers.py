@@ -11,13 +11,15 @@ import functools
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from recording_core.errors import MalformedPayload
 from recording_core.kinds import SessionKind
 from recording_core.models import CommunicationSession
 from recording_core.status import RecordingStatus
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 __all__ = [
     "array",
@@ -100,6 +102,9 @@ def decimal(value: Any, path: str, *, quoted: bool = False) -> Decimal | None:
     """A number; `quoted` also takes its ASCII decimal notation in a string, or an empty one."""
     if value is None or (quoted and value == ""):
         return None
+    # With all that it imports it takes as long as our own models; few vendors need it.
+    from decimal import Decimal
+
     if type(value) is int:
         return Decimal(value)
     if type(value) is float and value - value == 0.0:

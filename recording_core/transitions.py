@@ -28,16 +28,14 @@ from typing import Any
 from attrs import evolve, fields
 
 from recording_core.events import EventKind, RecordingEvent, event_key, fact_of
-from recording_core.models import CommunicationSession, Interval, Recording, RecordingSession
+from recording_core.models import Interval, Recording, RecordingSession, with_target
 from recording_core.status import FINAL, RecordingStatus
 
 __all__ = [
     "applied_to_recording",
     "applied_to_session",
-    "closed_pause",
     "confirmed",
     "seen_anew",
-    "with_target",
 ]
 
 #: How far each status is; what is further was later.
@@ -173,20 +171,6 @@ def confirmed(event: RecordingEvent, recording: Recording) -> RecordingEvent:
         key=key,
         trusted=True,
     )
-
-
-def with_target(recording: Recording, target: CommunicationSession | None) -> Recording:
-    """The recording with the target that it was asked for by, where its answer names none."""
-    if target is None or recording.target is not None:
-        return recording
-    return evolve(recording, target=target, kind=recording.kind or target.kind)
-
-
-def closed_pause(session: RecordingSession, at: datetime) -> RecordingSession:
-    """The session with its last pause over, if one goes on."""
-    if not session.pauses or session.pauses[-1].end is not None:
-        return session
-    return evolve(session, pauses=(*session.pauses[:-1], evolve(session.pauses[-1], end=at)))
 
 
 # -- whose event is it? ---------------------------------------------------------------------------

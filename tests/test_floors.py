@@ -29,7 +29,7 @@ FLOORS = (
         "row_schema",
     },
     {"transport"},
-    {"connection", "listing", "download", "copying", "provider", "recorder", "webhooks"},
+    {"connection", "listing", "sweep", "download", "copying", "provider", "recorder", "webhooks"},
     {"accounts"},
     {"testing", "reporting"},
     {"cli"},

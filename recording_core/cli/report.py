@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import click
 
@@ -363,6 +362,8 @@ def _drift(found: Report) -> Iterator[str]:
 
 
 def _title(found: Report) -> str:
+    from zoneinfo import ZoneInfo
+
     window = found.window
     zone = ZoneInfo(window.tz)
     until = f"{(window.until or window.now).astimezone(zone):%Y-%m-%d %H:%M} ({window.tz})"
