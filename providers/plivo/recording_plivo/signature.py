@@ -6,6 +6,7 @@ https://github.com/plivo/plivo-python, plivo/utils/signature_v3.py
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
@@ -132,7 +133,7 @@ def _named(name: str, value: Any) -> str:
     return f"{name}{value}"
 
 
-def _form(body: bytes) -> list[tuple[str, str]]:
+def _form(body: bytes) -> tuple[tuple[str, str], ...]:
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
@@ -140,12 +141,16 @@ def _form(body: bytes) -> list[tuple[str, str]]:
     return _pairs(text)
 
 
-def _pairs(text: str) -> list[tuple[str, str]]:
+#: A callback is looked at three times in a row: its signature, its words, and its digest.
+@functools.lru_cache(maxsize=4)
+def _pairs(text: str) -> tuple[tuple[str, str], ...]:
     if text.count("%") > _MOST_ESCAPES:
         raise MalformedPayload("more escapes than a callback has")
     try:
-        return parse_qsl(
-            text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS
+        return tuple(
+            parse_qsl(
+                text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS
+            )
         )
     except ValueError:
         raise MalformedPayload("parameters that cannot be read") from None
