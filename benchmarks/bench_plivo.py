@@ -1,13 +1,8 @@
-"""How fast do Plivo's page bytes become recordings? Beside Plivo's own client, mapped the same way.
-
-And what does each vendor's mapping cost beside `json.loads` of the same bytes, which is no figure
-to reach: their rows differ.
-"""
+"""How fast do Plivo's page bytes become recordings? Beside Plivo's own client, mapped alike."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,14 +11,11 @@ import requests
 from measure import Row, in_turn, ratio
 from plivo.base import ListResponseObject
 from plivo.resources.recordings import Recording as TheirRecording
-from rows import audian_page, plivo_page, realtimekit_page, voipbin_page
+from rows import plivo_page
 
-from recording_audian import mapping as audian
 from recording_core import Recording, decoding, read_rows
 from recording_core.redaction import redact_payload
 from recording_plivo import mapping
-from recording_realtimekit import mapping as realtimekit
-from recording_voipbin import mapping as voipbin
 
 NOW = datetime(2026, 6, 5, tzinfo=UTC)
 #: Plivo's pages hold 20 rows at most: a listing is many of them.
@@ -69,38 +61,6 @@ def all_pages(way: Callable[[bytes], Any], pages: Sequence[bytes] = PAGES) -> Ca
     return work
 
 
-def of_each_vendor() -> Iterator[Row]:
-    """What share of `json.loads` alone each vendor's whole path reaches."""
-    readers: dict[str, tuple[bytes, str, Callable[[Any], Recording]]] = {
-        "Audian": (
-            audian_page(),
-            "data",
-            lambda row: audian.recording(row, "default", "https://api.audian.com:8443/v2", NOW),
-        ),
-        "Plivo": (plivo_page(20), "objects", lambda row: mapping.recording(row, "default")),
-        "RealtimeKit": (
-            realtimekit_page(100),
-            "data",
-            lambda row: realtimekit.recording(row, "default", NOW),
-        ),
-        "VoIPBin": (voipbin_page(), "result", lambda row: voipbin.recording(row, "default")),
-    }
-    for vendor, (page, key, read) in readers.items():
-
-        def whole(page: bytes, key: str = key, read: Any = read) -> None:
-            found = read_rows(decoding.decode_plain(page)[key], read)
-            assert found.recordings
-            assert not found.unreadable
-
-        pages = [page] * max(1, 200_000 // len(page))
-        times = in_turn(
-            {"json": all_pages(json.loads, pages), "whole": all_pages(whole, pages)}, rounds=9
-        )
-        share = ratio(times["json"], times["whole"])
-        yield (f"{vendor}: page bytes → recordings, of the rate of `json.loads` alone",
-               f"{share:.2f} ×", "–", True)  # fmt: skip
-
-
 def main() -> list[Row]:
     """The rows of the table."""
     one, other = ours(PAGES[0], decoding.decode_plain), theirs(PAGES[0])
@@ -117,7 +77,6 @@ def main() -> list[Row]:
         ("Plivo's page bytes → recordings, against its official client and the same mapping",
          f"{figure:.2f} ×", "≥ 1.2 ×", figure >= 1.2),
         ("the same, with the extra `speed`", f"{with_speed:.2f} ×", "–", True),
-        *of_each_vendor(),
     ]  # fmt: skip
 
 

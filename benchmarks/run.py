@@ -13,6 +13,7 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 BENCHMARKS = (
     "bench_import",
     "bench_mapping",
+    "bench_vendors",
     "bench_plivo",
     "bench_listing",
     "bench_webhooks",
