@@ -16,10 +16,10 @@ demo: .venv/.demo   ## record, list, download and delete at every vendor, on thi
 	@$(BIN)/recordings demo
 
 test: .venv/.dev   ## the tests, on all cores
-	@$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not spark and not long"
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not spark"
 
-test-all: test .venv/.spark   ## and garbled payloads, and the reports' two engines compared; needs Java 17
-	@$(BIN)/python -m pytest -q -n auto --dist loadfile -m "spark or long"
+test-all: test .venv/.spark   ## and the reports' two engines compared; needs Java 17
+	@$(BIN)/python -m pytest -q -m spark
 
 soak: .venv/.dev   ## garbled payloads, 70,000 of each kind for each vendor, and others each time; twenty minutes
 	@$(BIN)/python -m pytest -q -n auto --dist load --hypothesis-profile=soak $(CHANCE)

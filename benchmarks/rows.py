@@ -1,10 +1,14 @@
-"""What do the benchmarks read? A page of RealtimeKit's list: 25 documented fields a row."""
+"""What do the benchmarks read? Pages of each vendor's list, in the fields that it documents."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+#: Of a page where the vendor names no other number.
+ROWS = 100
 
 
 def realtimekit_row(index: int) -> dict[str, Any]:
@@ -92,61 +96,95 @@ def plivo_row(index: int) -> dict[str, Any]:
     }
 
 
-def plivo_page(rows: int = 20, first: int = 0) -> bytes:
-    """A page's bytes; 20 rows are Plivo's most."""
-    following = f"/v1/Account/MAXXXXXXXXXXXXXXXXXX/Recording/?limit=20&offset={first + rows}"
+def plivo_page(
+    rows: int = 20, first: int = 0, following: str | None = "/more", total: int = 100_000
+) -> bytes:
+    """A page's bytes; 20 rows are Plivo's most. `following` is the next one's address."""
     return json.dumps(
         {
             "api_id": "ff25223a-1c9f-11e4-80aa-12313f048015",
             "meta": {
-                "limit": 20,
+                "limit": rows,
                 "next": following,
                 "offset": first,
                 "previous": None,
-                "total_count": 100_000,
+                "total_count": total,
             },
             "objects": [plivo_row(first + index) for index in range(rows)],
         }
     ).encode()
 
 
-def audian_page(rows: int = 100) -> bytes:
+def audian_page(rows: int = ROWS, first: int = 0, total: int = 10_000) -> bytes:
     """A page of Audian's recordings of calls."""
     found = [
         {
             "recording_id": f"rec_{index:012x}",
             "call_id": f"call_{index:012x}",
-            "duration": 148 + index,
+            "duration": 148 + index % 1000,
             "file_size": 147_996 + index,
             "status": "completed",
             "created_at": f"2026-06-01T09:{index % 60:02d}:00Z",
         }
-        for index in range(rows)
+        for index in range(first, first + rows)
     ]
-    pagination = {"total": 10_000, "limit": rows, "offset": 0, "has_more": True}
+    more = first + rows < total
+    pagination = {"total": total, "limit": ROWS, "offset": first, "has_more": more}
     return json.dumps({"data": found, "pagination": pagination}).encode()
 
 
-def voipbin_page(rows: int = 100) -> bytes:
-    """A page of VoIPBin's recordings; their files are another list's."""
-    nil = "00000000-0000-0000-0000-000000000000"
+_NIL = "00000000-0000-0000-0000-000000000000"
+_NEWEST, _STEP = datetime(2026, 6, 1, tzinfo=UTC), timedelta(minutes=1)
+
+
+def voipbin_page(
+    rows: int = ROWS, first: int = 0, newest: datetime = _NEWEST, step: timedelta = _STEP
+) -> bytes:
+    """A page of VoIPBin's recordings of conferences, newest first; their files are in another."""
+    found = []
+    for index in range(first, first + rows):
+        created = newest - step * index
+        start, end = created + timedelta(seconds=1), created + timedelta(seconds=18.994)
+        found.append(
+            {
+                "id": f"ff59b932-a0fc-4e9c-8f9c-{index:012d}",
+                "customer_id": "88ab473e-8251-481b-b392-c45be9cc9db1",
+                "owner_type": "",
+                "owner_id": _NIL,
+                "activeflow_id": f"30747515-a845-4038-b8ad-{index:012d}",
+                "reference_type": "confbridge",
+                "reference_id": f"291be316-7ef1-449c-85f7-{index:012d}",
+                "status": "ended",
+                "format": "wav",
+                "on_end_flow_id": _NIL,
+                "tm_start": _written(start),
+                "tm_end": _written(end),
+                "tm_create": _written(created),
+                "tm_update": _written(end),
+            }
+        )
+    token = found[-1]["tm_create"] if found else ""
+    return json.dumps({"result": found, "next_page_token": token}).encode()
+
+
+def voipbin_files(
+    rows: int = ROWS, first: int = 0, newest: datetime = _NEWEST, step: timedelta = _STEP
+) -> bytes:
+    """A page of the files of `voipbin_page`'s recordings, each stored within a minute."""
     found = [
         {
-            "id": f"ff59b932-a0fc-4e9c-8f9c-{index:012d}",
-            "customer_id": "88ab473e-8251-481b-b392-c45be9cc9db1",
-            "owner_type": "",
-            "owner_id": nil,
-            "activeflow_id": f"30747515-a845-4038-b8ad-{index:012d}",
-            "reference_type": "call",
-            "reference_id": f"291be316-7ef1-449c-85f7-{index:012d}",
-            "status": "ended",
-            "format": "wav",
-            "on_end_flow_id": nil,
-            "tm_start": f"2026-06-01T09:{index % 60:02d}:00Z",
-            "tm_end": f"2026-06-01T09:{index % 60:02d}:17.994Z",
-            "tm_create": f"2026-06-01T08:{index % 60:02d}:59Z",
-            "tm_update": f"2026-06-01T09:{index % 60:02d}:17.994Z",
+            "id": f"1f59b932-a0fc-4e9c-8f9c-{index:012d}",
+            "reference_type": "recording",
+            "reference_id": f"ff59b932-a0fc-4e9c-8f9c-{index:012d}",
+            "filename": f"confbridge_{index}_in.wav",
+            "filesize": 288_044,
+            "tm_create": _written(newest - step * index + timedelta(minutes=1)),
         }
-        for index in range(rows)
+        for index in range(first, first + rows)
     ]
-    return json.dumps({"result": found, "next_page_token": "2026-06-01T08:00:59.000000Z"}).encode()
+    token = found[-1]["tm_create"] if found else ""
+    return json.dumps({"result": found, "next_page_token": token}).encode()
+
+
+def _written(time: datetime) -> str:
+    return f"{time:%Y-%m-%dT%H:%M:%S.%f}Z"

@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import attrs
@@ -38,7 +39,7 @@ VENDORS = sorted(rec.providers())
 #: A profile's examples are a hundred; `make soak` has more, and others each time.
 EXAMPLES = settings().max_examples
 #: The slowest of them takes a minute where nothing else runs, and an hour where it soaks.
-pytestmark = [pytest.mark.long, pytest.mark.timeout(600 if EXAMPLES <= 100 else 7200)]
+pytestmark = pytest.mark.timeout(600 if EXAMPLES <= 100 else 7200)
 PAYLOADS = 100
 #: A seed has no smaller one that is simpler, so nothing is shrunk: the payload is in the notes.
 STEADY = settings(
@@ -83,7 +84,7 @@ QUOTED: Mapping[str, frozenset[str]] = {
 OWN_WORDS = ("id", "reference", "title", "provider_status", "format", "error")
 
 
-@frozen
+@frozen(slots=False)
 class Exchange:
     """What was asked, and the vendor's own answer."""
 
@@ -91,12 +92,12 @@ class Exchange:
     path: str
     reply: Reply
 
-    @property
+    @cached_property
     def payload(self) -> Any:
         return json.loads(self.reply.body)
 
 
-@frozen
+@frozen(slots=False)
 class Answered:
     """One verb and the exchanges that it takes."""
 
@@ -104,10 +105,17 @@ class Answered:
     ask: Callable[[rec.Provider], Any] = field(repr=False)
     exchanges: Sequence[Exchange] = field(repr=False)
 
-    @property
+    @cached_property
     def spoken(self) -> list[int]:
         """The exchanges whose answer is JSON."""
         return [i for i, each in enumerate(self.exchanges) if each.reply.body]
+
+    @cached_property
+    def words(self) -> list[set[str]]:
+        """The texts of each of these answers."""
+        return [
+            set(words_said(each.payload)) if each.reply.body else set() for each in self.exchanges
+        ]
 
 
 @define
@@ -167,7 +175,7 @@ def vendor(request: pytest.FixtureRequest) -> Iterator[Vendor]:
         yield kept
 
 
-def _words(answered: Answered, number: int) -> Iterator[str]:
+def _words(answered: Answered, number: int) -> list[str]:
     return words_said(answered.exchanges[number].payload)
 
 
@@ -270,7 +278,7 @@ def judge(vendor: Vendor, answered: Answered, number: int, body: bytes, outcome:
         repr(value).encode("utf-8")
         with pytest.raises(attrs.exceptions.FrozenInstanceError):
             value.id = "another"
-    said = _said(vendor, answered, number, body)
+    said = _said(vendor, answered, number, body) if found or outcome else ""
     for recording in found:
         texts = [getattr(recording, name) for name in OWN_WORDS]
         texts += [recording.target.id] if recording.target else []
@@ -297,16 +305,11 @@ def _recordings(outcome: Any) -> Iterator[rec.Recording]:
 def _said(vendor: Vendor, answered: Answered, number: int, body: bytes) -> str:
     """All texts that the provider was told, by the vendor or by whoever asked."""
     try:
-        fresh = list(words_said(json.loads(body)))
+        said = set(words_said(json.loads(body)))
     except ValueError:
-        fresh = []
-    others = [
-        word
-        for i in answered.spoken
-        if i != number
-        for word in words_said(answered.exchanges[i].payload)
-    ]
-    return "\n".join((*fresh, *others, *vendor.words)).casefold()
+        said = set()
+    others = (words for i, words in enumerate(answered.words) if i != number)
+    return "\n".join(said.union(vendor.words, *others)).casefold()
 
 
 def fed(

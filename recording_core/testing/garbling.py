@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import Random
@@ -62,7 +61,7 @@ def garbled(payload: Any, shape: str, seed: int, others: Sequence[Any] = ()) -> 
     `others` are payloads of the same vendor, which may come in its place or in a part of it.
     """
     dice = Random(seed)
-    made = SHAPES[shape](copy.deepcopy(payload), dice, others)
+    made = SHAPES[shape](_copied(payload), dice, others)
     return made if isinstance(made, bytes) else _written(made)
 
 
@@ -71,17 +70,24 @@ def noise(kind: str, seed: int, words: Sequence[str] = ()) -> bytes:
     return NOISE[kind](Random(seed), words)
 
 
-def words_said(payload: Any) -> Iterator[str]:
+def words_said(payload: Any) -> list[str]:
     """Every text of a payload, keys and all."""
-    if isinstance(payload, str):
-        yield payload
-    elif isinstance(payload, Mapping):
-        for key, value in payload.items():
-            yield key
-            yield from words_said(value)
-    elif isinstance(payload, list):
-        for item in payload:
-            yield from words_said(item)
+    words, left = [], [payload]
+    while left:
+        value = left.pop()
+        if type(value) is str:
+            words.append(value)
+        elif type(value) is dict:
+            words += value
+            left += value.values()
+        elif type(value) is list:
+            left += value
+    return words
+
+
+def _copied(payload: Any) -> Any:
+    """Of JSON alone, in a tenth of the time that `copy.deepcopy` takes."""
+    return json.loads(json.dumps(payload))
 
 
 # -- what is changed ------------------------------------------------------------------------------
@@ -127,7 +133,7 @@ def _some(value: Any, dice: Random, kinds: type | tuple[type, ...] = object) -> 
 def _wrong_types(value: Any, dice: Random, others: Sequence[Any]) -> Any:
     for path in _some(value, dice):
         fitting = [each for each in _WRONG if type(each) is not type(_at(value, path))]
-        value = _put(value, path, copy.deepcopy(dice.choice(fitting)))
+        value = _put(value, path, _copied(dice.choice(fitting)))
     return value
 
 
@@ -154,7 +160,7 @@ def _swapped(value: Any, dice: Random, others: Sequence[Any]) -> Any:
     """One place gets what stands in another one, of this payload or of another."""
     source = dice.choice((value, value, *others))
     found = _at(source, dice.choice(list(_places(source))))
-    return _put(value, dice.choice(list(_places(value))), copy.deepcopy(found))
+    return _put(value, dice.choice(list(_places(value))), _copied(found))
 
 
 def _wrapped(value: Any, dice: Random, others: Sequence[Any]) -> Any:
@@ -163,7 +169,7 @@ def _wrapped(value: Any, dice: Random, others: Sequence[Any]) -> Any:
         wraps: list[Any] = [[inner], {"data": inner}, [inner, inner], {"zz": inner}, [[inner]]]
         if isinstance(inner, list) and inner:
             wraps += [inner[0], inner * 3, inner[::-1]]
-        value = _put(value, path, copy.deepcopy(dice.choice(wraps)))
+        value = _put(value, path, _copied(dice.choice(wraps)))
     return value
 
 
@@ -177,7 +183,7 @@ def _new_fields(value: Any, dice: Random, others: Sequence[Any]) -> Any:
 
 
 def _anothers(value: Any, dice: Random, others: Sequence[Any]) -> Any:
-    return copy.deepcopy(dice.choice(others)) if others else value
+    return _copied(dice.choice(others)) if others else value
 
 
 def _broken_bytes(value: Any, dice: Random, others: Sequence[Any]) -> bytes:
