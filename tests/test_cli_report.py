@@ -146,6 +146,9 @@ def test_it_is_written_in_every_form(vendors: dict[str, Emulator]) -> None:
         assert providers_in(Path(f"out/report.{form}").read_bytes(), form) == list(vendors)
         to_a_pipe = run("report", "--from", "kept", "--format", form)
         assert providers_in(to_a_pipe.stdout_bytes, form) == list(vendors)
+        as_is_usual = run("report", "--from", "kept", "--format", form, "--output", "-")
+        assert providers_in(as_is_usual.stdout_bytes, form) == list(vendors)
+    assert not Path("-").exists()
 
 
 def test_a_folder_is_filled_and_read_back(vendors: dict[str, Emulator]) -> None:

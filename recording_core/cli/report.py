@@ -94,7 +94,7 @@ config_option = click.option(
     type=click.Choice(FORMATS),
     help="[default: what the output's name says, else a table]",
 )
-@click.option("--output", metavar="FILE", help="Write it there, a path or URL.")
+@click.option("--output", metavar="FILE", help="Write it there, a path or URL; - writes it here.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @config_option
 def report(
@@ -122,6 +122,7 @@ def report(
     Exit code 3: a vendor is missing, or not all of it could be seen.
     """
     form = _form(form, output, as_json)
+    output = None if output == "-" else output
     if form in BINARY and output is None and sys.stdout.isatty():
         raise click.UsageError(f"{form} is not for a terminal: name a file with --output")
     _check(since, until, by, tz, engine, expiring, stored=source is not None and to is None)
