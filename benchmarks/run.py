@@ -16,6 +16,7 @@ BENCHMARKS = (
     "bench_vendors",
     "bench_plivo",
     "bench_listing",
+    "bench_download",
     "bench_webhooks",
     "bench_report",
 )

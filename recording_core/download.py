@@ -10,7 +10,8 @@ import secrets
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,9 @@ _CHUNK = 1024 * 1024
 _PATIENCE = 60.0
 #: A temporary file younger than this may have a writer that is about to lock it.
 _ABANDONED_AFTER = 60.0
+#: A folder's temporary files and when it was listed; so many folders are remembered.
+_LISTED: dict[Path, tuple[float, list[str]]] = {}
+_MOST_FOLDERS = 1000
 _CREATE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_CLOEXEC", 0)
 _CREATE |= getattr(os, "O_BINARY", 0)
 _SHA256 = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII)
@@ -113,7 +117,7 @@ def store_files(
         done: list[tuple[_Temporary, Fetched]] = []
         for file, path, chunks in parts:
             out = stack.enter_context(_temporary(path, facts))
-            transfer = _Transfer(file, out, facts, framed=True)
+            transfer = stack.enter_context(closing(_Transfer(file, out, facts, framed=True)))
             for chunk in chunks:
                 transfer.take(chunk)
             done.append((out, transfer.verified()))
@@ -135,8 +139,10 @@ def _fetching(
 ) -> Iterator[tuple[_Temporary, Fetched]]:
     if file.url is None:
         raise NotMedia(f"the file {file.id} has no address to be fetched from", **facts)
-    with _temporary(path, facts) as out:
-        transfer = _Transfer(file, out, facts)
+    with (
+        _temporary(path, facts) as out,
+        closing(_Transfer(file, out, facts)) as transfer,
+    ):
         began = time.monotonic()
         for attempt in range(retries + 1):
             try:
@@ -163,6 +169,37 @@ def _fetching(
         yield out, transfer.verified()
 
 
+@define
+class _Digest:
+    """SHA-256 of what was taken; of a large file computed while its next chunk is on the way."""
+
+    _sha256: Any = field(factory=hashlib.sha256)
+    _beside: ThreadPoolExecutor | None = None
+    _last: Future[None] | None = None
+
+    def update(self, chunk: bytes) -> None:
+        self._wait()
+        if len(chunk) < _CHUNK:  # a small file's all: another thread would cost more
+            self._sha256.update(chunk)
+            return
+        if self._beside is None:
+            self._beside = ThreadPoolExecutor(1, thread_name_prefix="recording-digest")
+        self._last = self._beside.submit(self._sha256.update, chunk)
+
+    def hexdigest(self) -> str:
+        self._wait()
+        return str(self._sha256.hexdigest())
+
+    def close(self) -> None:
+        """Let go of the other thread."""
+        if self._beside is not None:
+            self._beside.shutdown()
+
+    def _wait(self) -> None:
+        if self._last is not None:
+            self._last.result()
+
+
 class _Cut(Exception):
     """The transfer ended before its announced end; another attempt may finish it."""
 
@@ -175,7 +212,7 @@ class _Transfer:
     out: _Temporary
     facts: Mapping[str, str]
     have: int = 0
-    digest: Any = field(factory=hashlib.sha256)
+    digest: _Digest = field(factory=_Digest)
     head: bytes = b""
     etag: str | None = None
     framed: bool = False
@@ -223,7 +260,8 @@ class _Transfer:
 
     def _restart(self) -> None:
         self.have, self.head, self.etag, self.total = 0, b"", None, None
-        self.digest = hashlib.sha256()
+        self.digest.close()
+        self.digest = _Digest()
         self.out.rewind()
 
     def take(self, chunk: bytes) -> None:
@@ -284,6 +322,10 @@ class _Transfer:
         if not {"framing", "size", "checksum"} & set(checks):
             checks.append("unverified")
         return Fetched(self.have, digest, tuple(checks))
+
+    def close(self) -> None:
+        """Nothing more comes."""
+        self.digest.close()
 
     def given_up(self, error: Exception) -> DownloadError | ProviderError:
         if isinstance(error, DownloadError | ProviderError):
@@ -392,7 +434,7 @@ def _remove_abandoned(destination: Path) -> None:
     if os.name != "posix":
         return
     pattern = re.compile(rf"\.{re.escape(destination.name)}\.[0-9a-f]{{16}}\.part")
-    for name in os.listdir(destination.parent):
+    for name in _parts_in(destination.parent):
         if not pattern.fullmatch(name):
             continue
         path = destination.parent / name
@@ -408,6 +450,22 @@ def _remove_abandoned(destination: Path) -> None:
             pass  # its writer lives
         finally:
             os.close(descriptor)
+
+
+def _parts_in(folder: Path) -> Iterable[str]:
+    """The names of temporary files there, as of a minute ago at the most.
+
+    A folder of many thousand files takes longer to list than a file to fetch. What is not in an
+    older list is too young to be abandoned.
+    """
+    now = time.monotonic()
+    listed = _LISTED.get(folder)
+    if listed is None or now - listed[0] >= _ABANDONED_AFTER:
+        if len(_LISTED) >= _MOST_FOLDERS:
+            _LISTED.clear()
+        listed = now, [name for name in os.listdir(folder) if name.endswith(".part")]
+        _LISTED[folder] = listed
+    return listed[1]
 
 
 def _storage(

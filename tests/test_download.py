@@ -677,6 +677,24 @@ def test_temporary_files_of_the_dead_are_removed_and_those_of_the_living_are_not
     assert all(each.exists() for each in (young, living, another, like_one, target, link))
 
 
+def test_a_folder_of_many_files_is_not_listed_for_each(
+    serve: Serve, fetch: Fetch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[Any] = []
+
+    class Counting(FailingOs):
+        def __getattr__(self, name: str) -> Any:
+            if name in ("listdir", "scandir"):
+                listed.append(name)
+            return getattr(os, name)
+
+    monkeypatch.setattr("recording_core.download.os", Counting("", 0))
+    origin, _ = serve(whole())
+    for number in range(5):
+        fetch(origin + "/m", tmp_path / f"{number}.wav")
+    assert len(listed) == 1
+
+
 def test_a_temporary_file_that_goes_while_we_look_is_no_trouble(
     serve: Serve, fetch: Fetch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
