@@ -50,6 +50,7 @@ _LISTED: dict[Path, tuple[float, list[str]]] = {}
 _MOST_FOLDERS = 1000
 _CREATE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_CLOEXEC", 0)
 _CREATE |= getattr(os, "O_BINARY", 0)
+_PART = re.compile(r"[0-9a-f]{16}\.part", re.ASCII)
 _SHA256 = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII)
 #: A weak validator speaks of meaning, not of bytes (RFC 9110, 8.8.3).
 _STRONG = re.compile(r'"[\x21\x23-\x7e]*"')
@@ -433,9 +434,9 @@ def _remove_abandoned(destination: Path) -> None:
     """Temporary files of this destination whose writers died."""
     if os.name != "posix":
         return
-    pattern = re.compile(rf"\.{re.escape(destination.name)}\.[0-9a-f]{{16}}\.part")
+    beginning = f".{destination.name}."
     for name in _parts_in(destination.parent):
-        if not pattern.fullmatch(name):
+        if not name.startswith(beginning) or not _PART.fullmatch(name, len(beginning)):
             continue
         path = destination.parent / name
         try:
