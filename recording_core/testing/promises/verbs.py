@@ -149,6 +149,18 @@ class VerbPromises(Ground):
                     assert got.target == target, f"its target is {got.target}"
                     _agree(got, listed[recording.id])
 
+    def test_close_ends_connections_and_not_the_provider(
+        self, provider: Provider, emulator: Emulator
+    ) -> None:
+        for kind in _kinds(provider, Operation.LIST):
+            target = next((each for each in emulator.sessions if each.kind is kind), None)
+            before = {each.id for each in _shown(provider, emulator, target)}
+            provider.close()
+            provider.close()
+            with promising("close: it may be called twice, and a verb connects again"):
+                after = {each.id for each in _shown(provider, emulator, target)}
+                assert before <= after, f"{before - after} are not listed any more"
+
     def test_a_deleted_recording_is_gone(self, provider: Provider, emulator: Emulator) -> None:
         for kind in _kinds(provider, Operation.DELETE, Operation.LIST):
             target = next((each for each in emulator.sessions if each.kind is kind), None)
