@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -10,10 +11,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import pytest
+import pyarrow as pa
+from attrs import evolve
 
 import recording_core as rec
 from recording_core.cli.demo_page import Taken, demo_page
+from recording_core.reporting.collection import Collection, ReportWindow
+from recording_core.reporting.prices import Prices
+from recording_core.reporting.report import measured
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 HOSTILE = "<script>alert(1)</script>\"'&<img src=https://e.test/x>"
@@ -54,20 +59,23 @@ def copied(folder: Path, name: str, format: str, role: rec.FileRole = rec.FileRo
     return rec.Copy("plivo", "default", "R1", file, path, 4, "0" * 64, ("size",), NOW)
 
 
-def session(*pauses: rec.Interval, **times: Any) -> rec.RecordingSession:
-    times = {"started_at": NOW, "stopped_at": NOW + 10 * SECOND, **times}
-    return rec.RecordingSession(
-        "plivo", "default", "S1", rec.conference("standup"), pauses=pauses, **times
+def ran(
+    *pauses: rec.Interval, start: float = 0, end: float | None = 10, **told: Any
+) -> tuple[rec.RecordingSession, rec.Interval]:
+    """A session, and the seconds from when to when it ran."""
+    session = rec.RecordingSession(
+        "plivo", "default", "S1", rec.conference("standup"), pauses=pauses, **told
     )
+    return session, rec.Interval(NOW + start * SECOND, None if end is None else NOW + end * SECOND)
 
 
-def page(folder: Path, *sessions: rec.RecordingSession, **more: Any) -> str:
-    made = [Taken("Plivo", each, ("started",), more.get("copies", ())) for each in sessions]
+def page(folder: Path, *sessions: tuple[rec.RecordingSession, rec.Interval], **more: Any) -> str:
+    made = [Taken("Plivo", *each, ("started",), more.get("copies", ())) for each in sessions]
     return demo_page(
         folder,
         taken=made,
         newest=more.get("newest", ()),
-        report=None,
+        report=more.get("report"),
         kept=7,
         broken=more.get("broken", ()),
         took=12 * SECOND,
@@ -81,7 +89,7 @@ def lanes(html: str) -> list[dict[str, str | None]]:
 
 
 def test_it_fetches_nothing_and_runs_nothing(tmp_path: Path) -> None:
-    found = Page(page(tmp_path, session(), copies=(copied(tmp_path, "a.wav", "wav"),)))
+    found = Page(page(tmp_path, ran(), copies=(copied(tmp_path, "a.wav", "wav"),)))
     style = b64encode(sha256(found.style.encode()).digest()).decode()
     [policy] = [each for each in found.all("meta") if "http-equiv" in each]
     said = str(policy["content"])
@@ -101,7 +109,7 @@ def test_it_fetches_nothing_and_runs_nothing(tmp_path: Path) -> None:
 
 def test_what_a_vendor_or_a_path_says_is_escaped(tmp_path: Path) -> None:
     copies = (copied(tmp_path, "a ?#<b>.wav", "wav"),)
-    html = page(tmp_path, session(), copies=copies, broken=[HOSTILE], newest=[(HOSTILE, copies)])
+    html = page(tmp_path, ran(), copies=copies, broken=[HOSTILE], newest=[(HOSTILE, copies)])
     assert "<script" not in html
     assert "<img" not in html
     assert HOSTILE in Page(html).text
@@ -114,7 +122,7 @@ def test_what_a_vendor_or_a_path_says_is_escaped(tmp_path: Path) -> None:
 def test_each_audio_file_has_a_player_and_no_other_has(tmp_path: Path) -> None:
     made = (copied(tmp_path, "a.mp3", "mp3"), copied(tmp_path, "b.mp4", "mp4", rec.FileRole.VIDEO))
     past = [("Plivo", (copied(tmp_path, "c.wav", "wav"), copied(tmp_path, "d.bin", "new")))]
-    found = Page(page(tmp_path, session(), copies=made, newest=past))
+    found = Page(page(tmp_path, ran(), copies=made, newest=past))
     assert [each["src"] for each in found.all("audio")] == ["a.mp3", "c.wav"]
     assert all("controls" in each for each in found.all("audio"))
     links = [each["href"] for each in found.all("a")]
@@ -123,40 +131,104 @@ def test_each_audio_file_has_a_player_and_no_other_has(tmp_path: Path) -> None:
 
 def test_the_timeline_shows_each_session_with_its_pauses(tmp_path: Path) -> None:
     pause = rec.Interval(NOW + 2 * SECOND, NOW + 4 * SECOND)
-    later = session(started_at=NOW + 15 * SECOND, stopped_at=NOW + 20 * SECOND)
-    whole, held, second = lanes(page(tmp_path, session(pause), later))
+    later = ran(start=15, end=20)
+    whole, held, second = lanes(page(tmp_path, ran(pause), later))
     assert (whole["class"], whole["x"], whole["width"]) == ("take", "0.00%", "50.00%")
     assert (held["class"], held["x"], held["width"]) == ("pause", "10.00%", "10.00%")
     assert (second["class"], second["x"], second["width"]) == ("take", "75.00%", "25.00%")
 
 
-@pytest.mark.parametrize("stopped", [timedelta(0), 3 * SECOND])
-def test_a_vendor_that_tells_whole_seconds_hides_no_pause(
-    tmp_path: Path, stopped: timedelta
-) -> None:
+def test_the_axis_ends_in_a_mark_after_all_that_was_recorded(tmp_path: Path) -> None:
+    found = Page(page(tmp_path, ran(end=4.6)))
+    marks = [each for each in found.all("text") if "x" in each]
+    assert [marks[0]["x"], marks[-1]["x"]] == ["0.00%", "100.00%"]
+    assert "4.5\N{NO-BREAK SPACE}s5\N{NO-BREAK SPACE}s" in found.text
+    [whole] = lanes(page(tmp_path, ran(end=4.6)))
+    assert whole["width"] == "92.00%"
+
+
+def test_a_vendor_that_tells_whole_seconds_moves_nothing(tmp_path: Path) -> None:
     """Its stop may lie before our own resume."""
     pause = rec.Interval(NOW + 2 * SECOND, NOW + 4 * SECOND)
-    whole, held = lanes(page(tmp_path, session(pause, stopped_at=NOW + stopped)))
+    late = ran(pause, end=5, started_at=NOW + SECOND, stopped_at=NOW + 3 * SECOND)
+    whole, held = lanes(page(tmp_path, late))
     assert (whole["x"], whole["width"]) == ("0.00%", "100.00%")
-    assert (held["x"], held["width"]) == ("50.00%", "50.00%")
+    assert (held["x"], held["width"]) == ("40.00%", "40.00%")
 
 
-def test_a_session_without_times_is_named_and_not_drawn(tmp_path: Path) -> None:
-    html = page(tmp_path, session(started_at=None, stopped_at=None))
+def test_a_session_whose_stop_nobody_answered_is_named_and_not_drawn(tmp_path: Path) -> None:
+    html = page(tmp_path, ran(end=None))
     assert lanes(html) == []
     assert "conference" in Page(html).text
 
 
+def test_files_of_one_recording_stand_under_one_title(tmp_path: Path) -> None:
+    both = tuple(copied(tmp_path, f"{each}.wav", "wav", rec.FileRole.LEG) for each in "ab")
+    text = " ".join(Page(page(tmp_path, ran(), copies=both)).text.split())
+    assert text.count("The conference recorded here") == 1
+    assert "The conference recorded here 2 files" in text
+
+
+def test_a_length_of_which_only_whole_seconds_are_told_is_not_called_0(tmp_path: Path) -> None:
+    copy = copied(tmp_path, "a.wav", "wav")
+    short = evolve(copy, file=evolve(copy.file, duration=0 * SECOND))
+    assert "under\N{NO-BREAK SPACE}1\N{NO-BREAK SPACE}s" in page(tmp_path, ran(), copies=(short,))
+
+
+def test_the_report_says_of_how_many_a_figure_is_and_sums_up(tmp_path: Path) -> None:
+    sizes = {"audian": (1000, None), "plivo": (2000, 4000)}
+    rows = rec.rows(
+        rec.Recording(
+            provider,
+            "default",
+            f"R{size}",
+            status=rec.RecordingStatus.AVAILABLE,
+            size=size,
+        )
+        for provider, both in sizes.items()
+        for size in both
+    )
+    window = ReportWindow(None, None, "UTC", NOW)
+    report = measured(
+        Collection(pa.table(rows), ()),
+        window,
+        ("provider",),
+        expiring=SECOND,
+        prices=Prices({}),
+        engine="duckdb",
+    )
+    table = page(tmp_path, report=report).partition('<table class="figures">')[2]
+    cells = [
+        [re.sub("<[^>]*>", "", cell).strip() for cell in re.split("</t[hd]>", row)[:-1]]
+        for row in table.partition("</table>")[0].split("</tr>")[:-1]
+    ]
+    kilo = "\N{NO-BREAK SPACE}kB"
+    assert cells == [
+        ["Provider", "Recordings, drawn", "Recordings", "Size"],
+        ["Audian", "", "2", f"1.0{kilo} of 1"],
+        ["Plivo", "", "2", f"6.0{kilo}"],
+        ["Together", "", "4", f"7.0{kilo} of 3"],
+    ]
+
+
 def test_a_promise_that_was_not_kept_comes_first(tmp_path: Path) -> None:
-    html = page(tmp_path, session(), broken=["the media becomes available"])
+    html = page(tmp_path, ran(), broken=["the media becomes available"])
     text = " ".join(Page(html).text.split())
     assert text.index("the media becomes available") < text.index("Promises kept")
     assert "7 of 8" in text
-    assert 'role="alert"' not in page(tmp_path, session())
+    assert 'role="alert"' not in page(tmp_path, ran())
+
+
+def test_a_run_in_which_nothing_was_recorded_says_so_and_draws_nothing(tmp_path: Path) -> None:
+    found = Page(page(tmp_path, broken=["Plivo call: vendor start: no such call"]))
+    assert "Nothing was recorded." in found.text
+    assert "0 sessions" in found.text
+    assert found.all("ol") == found.all("audio") == []
+    assert "<b>1</b> session<" in page(tmp_path, ran())
 
 
 def test_the_matrix_is_that_of_the_installed_vendors(tmp_path: Path) -> None:
-    html = page(tmp_path, session())
+    html = page(tmp_path, ran())
     expected = sum(
         info.can(operation, kind)
         for info in rec.providers().values()

@@ -125,6 +125,20 @@ def test_every_hook_is_on_its_page_with_its_arguments() -> None:
         assert f"`{name}({arguments})" in page, f"docs/hooks.md lacks {name}({arguments})"
 
 
+def test_a_page_that_uses_what_the_tests_put_there_says_what_it_stands_for() -> None:
+    given = re.compile(
+        r"(?<![\w.])clock\.|\b[A-Z]+_(?:UUID|NAME|CALL_ID|CONFERENCE_ID)\b|\bMEETING_ID\b"
+    )
+    told = 0
+    for page in ROOT.glob("docs/*.md"):
+        text = page.read_text()
+        code = "".join(block[1] for block in BLOCK.finditer(text))
+        if page.name != "index.md" and given.search(code) and "clock = " not in code:
+            assert "(index.md#how-to-read-the-code)" in text, f"{named(page)} does not"
+            told += 1
+    assert told > 10
+
+
 def test_every_status_and_error_is_on_its_page() -> None:
     statuses = (ROOT / "docs" / "statuses.md").read_text()
     for status in rec.RecordingStatus:
@@ -142,3 +156,11 @@ def test_the_readme_names_the_two_commands_and_they_exist() -> None:
     for command in ("demo", "test", "test-all"):
         assert f"make {command}" in readme
         assert re.search(rf"^{command}:", makefile, re.MULTILINE)
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    linked = {Path(target).name for target in LINK.findall(readme) if target.startswith("docs/")}
+    # The site's own front page, and the reference, which only the site can show.
+    of_the_site = {"index.md", "reference.md", "reference-providers.md", "reference-testing.md"}
+    assert {page.name for page in ROOT.glob("docs/*.md")} - linked == of_the_site

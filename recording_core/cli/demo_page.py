@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from importlib import resources
+from itertools import groupby
+from math import ceil
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,10 +18,13 @@ from recording_core.cli.matrix import Ability, abilities
 from recording_core.media_types import FORMATS
 from recording_core.reporting import wording
 from recording_core.reporting.page import rendered, style_sheet
+from recording_core.reporting.page_table import Figures
 from recording_core.reporting.report import Report
 
 __all__ = ["Span", "Taken", "demo_page"]
 
+#: The columns of its table; the others are on the report's own page.
+_MEASURES = ("recordings", "hours", "bytes", "seconds_median", "failed", "expiring")
 #: Seconds between two marks of the axis: the first with at most ten marks.
 _STEPS = (0.5, 1, 2, 5, 10, 30, 60)
 _SECOND = timedelta(seconds=1)
@@ -29,10 +34,15 @@ _SEEN = 0.006
 
 @frozen
 class Taken:
-    """A session that was recorded, whose vendor is called `label`, and what was said to it."""
+    """A session that was recorded, whose vendor is called `label`, and what was said to it.
+
+    `ran` is from the start's being sent to the stop's being answered, by the clock of this machine,
+    which also tells when it was paused: a vendor's own may tell whole seconds alone.
+    """
 
     label: str
     session: rec.RecordingSession
+    ran: rec.Interval
     did: tuple[str, ...]
     copies: tuple[rec.Copy, ...]
 
@@ -61,26 +71,37 @@ class _Line:
 class _File:
     """A copy as the page shows it; `href` is relative to the page."""
 
-    title: str
     words: str
     name: str
     href: str
     sound: bool
-    made_here: bool
+
+
+@frozen
+class _Copied:
+    """A recording and the copies of its files."""
+
+    title: str
+    files: tuple[_File, ...]
 
 
 class _Timeline:
     """The sessions one below the other over the seconds that all of them took."""
 
     def __init__(self, taken: Sequence[Taken]) -> None:
-        bounds = [found for each in taken if (found := _bounds(each.session)) is not None]
-        self._begin = min((start for start, _ in bounds), default=datetime(2026, 1, 1, tzinfo=UTC))
-        last = max((end for _, end in bounds), default=self._begin)
-        self._seconds = max((last - self._begin) / _SECOND, 0.1)
+        self._begin = min(
+            (each.ran.start for each in taken), default=datetime(2026, 1, 1, tzinfo=UTC)
+        )
+        last = max((each.ran.end for each in taken if each.ran.end), default=self._begin)
+        seconds = (last - self._begin) / _SECOND
+        step = next((step for step in _STEPS if seconds / step <= 10), _STEPS[-1])
+        steps = max(ceil(seconds / step), 1)
+        self._seconds = steps * step  # the axis ends in a mark
         self.lines = [self._line(each) for each in taken]
-        step = next((step for step in _STEPS if self._seconds / step <= 10), _STEPS[-1])
-        count = int(self._seconds / step) + 1
-        self.marks = [(self._percent(each * step), f"{each * step:g} s") for each in range(count)]
+        space = "\N{NO-BREAK SPACE}"
+        self.marks = [
+            (self._percent(each * step), f"{each * step:g}{space}s") for each in range(steps + 1)
+        ]
 
     def _percent(self, seconds: float) -> str:
         return f"{100 * min(max(seconds, 0.0), self._seconds) / self._seconds:.2f}%"
@@ -90,15 +111,14 @@ class _Timeline:
         return Span(self._percent(begin), self._percent(max(length, _SEEN * self._seconds)), words)
 
     def _line(self, each: Taken) -> _Line:
-        session, bounds = each.session, _bounds(each.session)
+        session, end = each.session, each.ran.end
         whole, pauses, words = None, list[Span](), str(session.status)
-        if bounds is not None:
-            start, end = bounds
-            words = _length(start, end)
-            whole = self._span(start, end, f"recorded for {words}")
+        if end is not None:
+            words = _length(end - each.ran.start)
+            whole = self._span(each.ran.start, end, f"recorded for {words}")
             for pause in session.pauses:
                 stop = pause.end or end
-                held = _length(pause.start, stop)
+                held = _length(stop - pause.start)
                 pauses.append(self._span(pause.start, stop, f"paused for {held}"))
                 words += f", paused for {held}"
         return _Line(
@@ -147,31 +167,22 @@ def demo_page(
         paused=sum(bool(each.session.pauses) for each in taken),
         operations=[each.value for each in rec.Operation],
         matrix=_matrix(abilities()),
-        report=_rows(report) if report is not None else [],
+        report=_figures(report) if report is not None else None,
         report_page="report.html" if (folder / "report.html").is_file() else None,
-        seen=wording.number(report.totals["recordings"]) if report is not None else "",
         files=files,
         copied=len(copies),
         size=wording.size(sum(copy.size for copy in copies)),
     )
 
 
-def _bounds(session: rec.RecordingSession) -> tuple[datetime, datetime] | None:
-    """From when to when. Starts and stops are by the vendor's clock, if it tells, which may tell
-    whole seconds alone; pauses are by ours, and lie within."""
-    if session.started_at is None or session.stopped_at is None:
-        return None
-    starts = [session.started_at, *(pause.start for pause in session.pauses)]
-    ends = [session.stopped_at, *(pause.end for pause in session.pauses if pause.end)]
-    return min(starts), max(min(starts), *ends)
-
-
-def _length(start: datetime, end: datetime) -> str:
-    seconds = (end - start) / _SECOND
+def _length(lasted: timedelta) -> str:
+    """`0.4 s`, `5:14`; who tells whole seconds alone says 0 of what is shorter."""
     space = "\N{NO-BREAK SPACE}"
-    if start.microsecond == end.microsecond == 0:  # who tells no fraction is not taken for exact
-        return f"about{space}{seconds:.0f}{space}s" if seconds else f"under{space}1{space}s"
-    return f"{seconds:.1f}{space}s"
+    if not lasted:
+        return f"under{space}1{space}s"
+    if lasted < 10 * _SECOND:
+        return f"{lasted / _SECOND:.1f}{space}s"
+    return wording.length(lasted / _SECOND)
 
 
 def _matrix(found: Iterable[Ability]) -> list[tuple[str, str, int, list[bool]]]:
@@ -187,67 +198,51 @@ def _matrix(found: Iterable[Ability]) -> list[tuple[str, str, int, list[bool]]]:
     return matrix
 
 
-def _rows(report: Report) -> list[dict[str, Any]]:
-    """The report's rows in words, with the width of a bar each."""
-    labels = {name: info.label for name, info in rec.providers().items()}
+def _figures(report: Report) -> dict[str, Any]:
+    """The report's table, each row with the width of a bar."""
+    table = Figures(report, only=_MEASURES)
     most = max((row["recordings"] for row in report.rows), default=0) or 1
-    return [
-        {
-            "label": labels.get(row["provider"], row["provider"]),
-            "account": row["account"],
-            "recordings": wording.number(row["recordings"]),
-            "width": f"{100 * row['recordings'] / most:.1f}%",
-            "hours": _told(row["hours"], wording.hours),
-            "size": _told(row["bytes"], wording.size),
-            "median": _told(row["seconds_median"], wording.length),
-            "failed": wording.number(row["failed"]),
-            "expiring": wording.number(row["expiring"]),
-        }
-        for row in report.rows
-    ]
-
-
-def _told(value: Any, words: Any) -> str:
-    return wording.NOT_TOLD if value is None else str(words(value))
+    widths = [f"{100 * row['recordings'] / most:.1f}%" for row in report.rows]
+    return {
+        "seen": wording.number(report.totals["recordings"]),
+        "accounts": len(report.rows),
+        "groups": table.groups,
+        "headings": table.headings,
+        "rows": [(*row, width) for row, width in zip(table.rows, widths, strict=False)],
+        "together": table.together,
+    }
 
 
 def _files(
     folder: Path, taken: Sequence[Taken], newest: Sequence[tuple[str, Sequence[rec.Copy]]]
-) -> list[tuple[str, list[_File]]]:
-    """The copies by vendor: first what the demo recorded itself."""
-    found: dict[str, list[_File]] = {}
+) -> list[tuple[str, list[_Copied]]]:
+    """The recordings that were copied, by vendor: first what the demo recorded itself."""
+    found: dict[str, list[_Copied]] = {}
     for each in taken:
-        target = each.session.target
-        found.setdefault(each.label, []).extend(
-            _file(folder, copy, f"The {target.kind} recorded here", made_here=True)
-            for copy in each.copies
-        )
+        title = f"The {each.session.target.kind} recorded here"
+        found.setdefault(each.label, []).extend(_copied(folder, title, each.copies))
     for label, copies in newest:
-        found.setdefault(label, []).extend(
-            _file(folder, copy, "A past recording", made_here=False) for copy in copies
-        )
-    return list(found.items())
+        found.setdefault(label, []).extend(_copied(folder, "A past recording", copies))
+    return [(label, some) for label, some in found.items() if some]
 
 
-def _file(folder: Path, copy: rec.Copy, title: str, *, made_here: bool) -> _File:
+def _copied(folder: Path, title: str, copies: Sequence[rec.Copy]) -> Iterable[_Copied]:
+    for _, files in groupby(copies, key=lambda copy: copy.recording_id):
+        yield _Copied(title, tuple(_file(folder, copy) for copy in files))
+
+
+def _file(folder: Path, copy: rec.Copy) -> _File:
     file = copy.file
     known = FORMATS.get(file.format or "")
     words = [str(file.role), file.format or "?", wording.size(copy.size)]
     if file.duration is not None:
-        long = file.duration >= 10 * _SECOND
-        words.append(
-            wording.length(file.duration / _SECOND)
-            if long
-            else f"{file.duration / _SECOND:.1f}\N{NO-BREAK SPACE}s"
-        )
+        words.append(_length(file.duration))
     if file.participant is not None:
         words.append(file.participant)
     relative = copy.path.relative_to(folder)
     return _File(
-        title=title,
         words=" · ".join(words),
         name=copy.path.name,
         href=quote(relative.as_posix()),
         sound=known is not None and known.media_type.startswith("audio/"),
-        made_here=made_here,
     )

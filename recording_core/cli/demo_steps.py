@@ -84,6 +84,8 @@ class Take:
     session: rec.RecordingSession
     #: the session as `start` returned it
     started: rec.RecordingSession
+    #: from the start's being sent to the stop's being answered
+    ran: rec.Interval
     did: list[str] = field(factory=list)
     copies: tuple[rec.Copy, ...] = ()
 
@@ -173,8 +175,9 @@ def record_live_sessions(vendors: list[Vendor], promises: Promises) -> None:
         for target in vendor.emulator.sessions:
             name = f"{vendor.label} {target.kind}"
             with _watched(f"{name} is recorded"), promises.within(name):
+                began = rec.Interval(datetime.now(UTC))
                 session = vendor.provider.start(target)
-                take = Take(vendor, session, session, ["started"])
+                take = Take(vendor, session, session, began, ["started"])
                 vendor.takes.append(take)
                 _record(take, promises)
             if vendor.takes and vendor.takes[-1].session.target == target:
@@ -209,6 +212,7 @@ def _record(take: Take, promises: Promises) -> None:
     again = rec.loads(rec.dumps(take.session), rec.RecordingSession)
     promises.hold(again == take.session, f"{name}: a session survives JSON")
     take.session = provider.stop(again)
+    take.ran = rec.Interval(take.ran.start, datetime.now(UTC))
     promises.hold(take.session.status not in LIVE, f"{name}: after stop it does not record")
     take.session = provider.stop(take.session)
     take.did.append("stopped")
@@ -413,7 +417,7 @@ def write_page(
     html = demo_page(
         folder,
         taken=[
-            Taken(take.vendor.label, take.session, tuple(take.did), take.copies)
+            Taken(take.vendor.label, take.session, take.ran, tuple(take.did), take.copies)
             for take in _takes(vendors)
         ],
         newest=[

@@ -60,6 +60,8 @@ class Heading:
     words: str
     unit: str
     right: bool
+    #: Whether its cells have an `of`.
+    partly: bool = False
 
 
 @frozen
@@ -69,6 +71,8 @@ class Cell:
     shown: str
     exact: str = ""
     of: str = ""
+    #: Whether any cell of its column has such an `of`, so that figures stand below figures.
+    partly: bool = False
     #: Nothing to look at, such as no failures: shown, and quietly.
     quiet: bool = False
 
@@ -76,8 +80,10 @@ class Cell:
 class Figures:
     """The table of all figures."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, *, only: Iterable[str] | None = None) -> None:
+        """`only`: of the measures of these names."""
         self._report = report
+        self._only = None if only is None else frozenset(only)
         self._totals = report.totals
         self._zone: tzinfo = checked_zone(report.window.tz)
 
@@ -93,6 +99,7 @@ class Figures:
             each
             for each in _FIGURES
             if each.name not in self._report.by
+            and (self._only is None or each.name in self._only)
             and (each.name == "recordings" or self._totals[each.name])
         )
 
@@ -129,7 +136,7 @@ class Figures:
         return (
             *(groups or [Heading("All", "", False)]),
             *(
-                Heading(each.words, currency.get(each.name, each.unit), True)
+                Heading(each.words, currency.get(each.name, each.unit), True, self._partly(each))
                 for each in self._figures
             ),
         )
@@ -166,21 +173,24 @@ class Figures:
             return wording.moment(value, self._zone)
         return str(value)
 
+    def _partly(self, figure: _Figure) -> bool:
+        return bool(self._totals[figure.known or "recordings"] != self._totals["recordings"])
+
     def _cells(self, row: Mapping[str, Any]) -> tuple[Cell, ...]:
         return tuple(self._cell(each, row) for each in self._figures)
 
     def _cell(self, figure: _Figure, row: Mapping[str, Any]) -> Cell:
         value = row.get(figure.name)
+        known, partly = figure.known or "recordings", self._partly(figure)
         if value is None:
             if figure.name not in row:
-                return Cell("·", "cannot be added up", quiet=True)
-            return Cell(wording.NOT_TOLD, quiet=True)
+                return Cell("·", "cannot be added up", partly=partly, quiet=True)
+            return Cell(wording.NOT_TOLD, partly=partly, quiet=True)
         exact = f"{value:,} bytes" if figure.name == "bytes" else ""
         if figure.name == "peak_concurrency":
             exact = wording.moment(row["peak_at"], self._zone) if row["peak_at"] else ""
-        told = row["recordings"] if figure.known is None else row[figure.known]
-        of = "" if told == row["recordings"] else f"of {wording.number(told)}"
-        return Cell(figure.write(value), exact, of, quiet=not value)
+        of = "" if row[known] == row["recordings"] else f"of {wording.number(row[known])}"
+        return Cell(figure.write(value), exact, of, partly, quiet=not value)
 
 
 def _added(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
