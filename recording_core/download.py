@@ -260,6 +260,9 @@ class _Transfer:
         self.etag = etag if _STRONG.fullmatch(etag) else None
 
     def _restart(self) -> None:
+        if self.have == 0:  # as at the first attempt
+            self.head, self.etag, self.total = b"", None, None
+            return
         self.have, self.head, self.etag, self.total = 0, b"", None, None
         self.digest.close()
         self.digest = _Digest()
