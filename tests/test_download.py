@@ -568,7 +568,7 @@ def test_a_disk_that_refuses_is_a_typed_error_and_the_older_file_stands(
 def test_a_disk_that_refuses_to_begin_anew_is_a_typed_error(
     serve: Serve, fetch: Fetch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recording_core.download.os", FailingOs("ftruncate", errno.EIO, 1))
+    monkeypatch.setattr("recording_core.download.os", FailingOs("ftruncate", errno.EIO, 0))
     origin, _ = serve(evolve(cut(), headers={}), whole())
     with refused(tmp_path / "a.wav", StorageError):
         fetch(origin + "/m", tmp_path / "a.wav")
