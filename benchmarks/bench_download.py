@@ -100,9 +100,11 @@ def many_small(origin: str, provider: rec.Provider) -> float:
     own = threading.local()
 
     def plain(given: rec.Recording, folder: Path) -> None:
-        session = own.__dict__.setdefault("session", requests.Session())
+        session: requests.Session | None = getattr(own, "session", None)
+        if session is None:
+            session = own.session = requests.Session()
         path = folder / f"{given.id}.mp4"
-        with session.get(given.files[0].url, stream=True) as answer, path.open("wb") as file:
+        with session.get(given.files[0].url or "", stream=True) as answer, path.open("wb") as file:
             for chunk in answer.iter_content(2**20):
                 file.write(chunk)
         synced(path)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
@@ -154,21 +153,21 @@ class _PlivoRow(pydantic.BaseModel):
     recording_type: str | None = None
     recording_format: str | None = None
     recording_url: str | None = None
-    recording_duration_ms: Decimal = pydantic.Field(strict=False)
-    recording_start_ms: Decimal = pydantic.Field(strict=False)
-    recording_end_ms: Decimal = pydantic.Field(strict=False)
+    recording_duration_ms: float = pydantic.Field(strict=False)
+    recording_start_ms: float = pydantic.Field(strict=False)
+    recording_end_ms: float = pydantic.Field(strict=False)
     add_time: Time | None = _times()
 
 
-def _milliseconds(value: Decimal) -> datetime:
-    return datetime.fromtimestamp(float(value) / 1000, UTC)
+def _milliseconds(value: float) -> datetime:
+    return datetime.fromtimestamp(value / 1000, UTC)
 
 
 def _plivo(page: bytes) -> list[_Recording]:
     found = []
     for raw in json.loads(page)["objects"]:
         row = _PlivoRow.model_validate(raw)
-        length = timedelta(milliseconds=float(row.recording_duration_ms))
+        length = timedelta(milliseconds=row.recording_duration_ms)
         created = row.add_time.astimezone(UTC) if row.add_time is not None else None
         form = row.recording_format
         found.append(

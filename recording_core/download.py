@@ -118,10 +118,10 @@ def store_files(
         done: list[tuple[_Temporary, Fetched]] = []
         for file, path, chunks in parts:
             out = stack.enter_context(_temporary(path, facts))
-            transfer = stack.enter_context(closing(_Transfer(file, out, facts, framed=True)))
-            for chunk in chunks:
-                transfer.take(chunk)
-            done.append((out, transfer.verified()))
+            with closing(_Transfer(file, out, facts, framed=True)) as transfer:
+                for chunk in chunks:
+                    transfer.take(chunk)
+                done.append((out, transfer.verified()))
         for out, _ in done:
             out.commit()
         return [fetched for _, fetched in done]
@@ -185,7 +185,12 @@ class _Digest:
             return
         if self._beside is None:
             self._beside = ThreadPoolExecutor(1, thread_name_prefix="recording-digest")
-        self._last = self._beside.submit(self._sha256.update, chunk)
+        try:
+            self._last = self._beside.submit(self._sha256.update, chunk)
+        except RuntimeError:  # the process is ending, or may have no more threads
+            self._beside.shutdown(cancel_futures=True)  # it may have been queued all the same
+            self._last = None
+            self._sha256.update(chunk)
 
     def hexdigest(self) -> str:
         self._wait()
@@ -462,7 +467,7 @@ def _parts_in(folder: Path) -> Iterable[str]:
     A folder of many thousand files takes longer to list than a file to fetch. What is not in an
     older list is too young to be abandoned.
     """
-    now = time.monotonic()
+    folder, now = folder.absolute(), time.monotonic()  # a relative one means another elsewhere
     listed = _LISTED.get(folder)
     if listed is None or now - listed[0] >= _ABANDONED_AFTER:
         if len(_LISTED) >= _MOST_FOLDERS:

@@ -496,6 +496,44 @@ def test_what_came_within_another_file_is_stored_whole_and_checked(tmp_path: Pat
     assert not list(tmp_path.rglob("*.part"))
 
 
+def test_however_many_come_within_one_file_they_take_one_thread_more(tmp_path: Path) -> None:
+    before, running = threading.active_count(), list[int]()
+
+    def chunks() -> Iterator[bytes]:
+        yield WAV
+        running.append(threading.active_count())
+
+    store_files(
+        ((leg(f"{number}"), tmp_path / f"{number}.wav", chunks()) for number in range(5)),
+        facts=FACTS,
+    )
+    assert running == [before + 1] * 5
+    assert threading.active_count() == before
+
+
+def no_thread(*_: object) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "since"),
+    [("threading.Thread.start", no_thread, 0), ("concurrent.futures.thread._shutdown", True, 2)],
+)
+def test_where_no_thread_can_be_had_a_file_is_hashed_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, value: Any, since: int
+) -> None:
+    """A process that may have no more of them, and one that is ending."""
+
+    def chunks() -> Iterator[bytes]:
+        for number, start in enumerate(range(0, len(WAV), 65536)):
+            if number == since:
+                monkeypatch.setattr(place, value)
+            yield WAV[start : start + 65536]
+
+    [stored] = store_files([(leg("in"), tmp_path / "in.wav", chunks())], facts=FACTS)
+    assert stored.sha256 == sha256(WAV)
+
+
 @pytest.mark.parametrize(
     ("fields", "chunks", "error"),
     [
@@ -693,6 +731,17 @@ def test_a_folder_of_many_files_is_not_listed_for_each(
     for number in range(5):
         fetch(origin + "/m", tmp_path / f"{number}.wav")
     assert len(listed) == 1
+
+
+def test_a_relative_folder_is_the_one_that_it_is_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").mkdir()
+    dead = part(tmp_path / "other", age=3600)
+    for folder in (tmp_path, tmp_path / "other"):
+        monkeypatch.chdir(folder)
+        store_files([(leg("in"), Path("a.wav"), iter([WAV]))], facts=FACTS)
+    assert not dead.exists()
 
 
 def test_a_temporary_file_that_goes_while_we_look_is_no_trouble(

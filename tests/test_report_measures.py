@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
@@ -509,6 +510,22 @@ def test_plivo_costs_what_it_publishes_and_an_undocumented_price_is_null_never_n
         "realtimekit": (None, 0),
         "voipbin": (None, 0),
     }
+
+
+def test_a_cost_is_as_exact_as_its_amount() -> None:
+    one = rec.Recording(
+        "acme", "a", "1", status=rec.RecordingStatus.AVAILABLE, created_at=NOW - 100 * DAY,
+        duration=timedelta(seconds=205.5), size=10**9,
+    )  # fmt: skip
+    rows = [one, *(evolve(one, provider="bell", id=str(number)) for number in range(12))]
+    found = measure(rec.rows(rows), now=NOW, prices=PRICES, only=("cost",)).to_pylist()
+    assert {row["provider"]: row["cost"] for row in found} == {"acme": 0.00137, "bell": 0.276}
+
+
+@pytest.mark.parametrize("rows", [[], at("2026-06-01T00:00Z", "2026-06-02T00:00Z")])
+def test_what_has_no_price_is_one_total_all_the_same(rows: list[rec.Recording]) -> None:
+    found = measure(rec.rows(rows), by=(), now=NOW, prices=Prices(), only=("cost", "cost_known"))
+    assert found.to_pylist() == [{"cost": None, "cost_known": 0}]
 
 
 def test_a_price_table_stands_above_what_plugins_publish(tmp_path: Path) -> None:
