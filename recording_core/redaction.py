@@ -80,6 +80,11 @@ class _Patterns:
         return re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{4,}")
 
     @functools.cached_property
+    def escaped(self) -> re.Pattern[bytes]:
+        """A plain character that JSON escapes without need, as some do of `&`, `+` or `/`."""
+        return re.compile(rb"\\u00([2-7][0-9A-Fa-f])")
+
+    @functools.cached_property
     def field(self) -> re.Pattern[str]:
         """A credential field in text that could not be parsed ("auth_token": "...")."""
         return re.compile(
@@ -178,6 +183,8 @@ class Secrets:
 
     def echoed_in(self, data: bytes) -> bool:
         """Whether an answer's bytes hold one of them, so that its values have to be looked at."""
+        if b"\\u00" in data:
+            data = _patterns.escaped.sub(lambda found: bytes.fromhex(found[1].decode()), data)
         return any(value.encode() in data for value in (*self._fetched, *self._values))
 
     def masked(self, value: Any) -> Any:

@@ -35,6 +35,10 @@ BLOCK = re.compile(
     r"^```python\n(.*?)^```$(?:\n\n^```output\n(.*?)^```$)?",
     re.MULTILINE | re.DOTALL,
 )
+#: A test that docs/testing.md names as one that went red.
+NAMED = re.compile(r"`(\w+\.py)::(\w+)`")
+#: Where tests are, those of every provider among them.
+TESTED = ("tests/*.py", "providers/*/tests/*.py", "recording_core/testing/promises/*.py")
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -164,3 +168,15 @@ def test_every_page_is_reached_from_the_readme() -> None:
     # The site's own front page, and the reference, which only the site can show.
     of_the_site = {"index.md", "reference.md", "reference-providers.md", "reference-testing.md"}
     assert {page.name for page in ROOT.glob("docs/*.md")} - linked == of_the_site
+
+
+def test_every_test_that_is_said_to_have_gone_red_is_there() -> None:
+    page = (ROOT / "docs" / "testing.md").read_text()
+    rows = re.findall(r"^\| (?!promise )(.+) \| (.+) \| (.+) \|$", page, re.MULTILINE)
+    assert len(rows) >= 35
+    files = {path.name: path.read_text() for each in TESTED for path in ROOT.glob(each)}
+    for promise, broken, red in rows:
+        named = NAMED.findall(red)
+        assert named or red.startswith("the figure"), f"{promise}: {broken}: no test"
+        for file, name in named:
+            assert f"def {name}(" in files.get(file, ""), f"{file} has no {name}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -561,3 +562,45 @@ def test_no_error_repeats_the_credential_that_a_vendor_echoes(
     # Not even the beginning of one that an excerpt's end cuts through.
     assert TOKEN[:6] not in shown
     assert error.__suppress_context__ or error.__context__ is None
+
+
+#: The token as JSON may write it: each may be escaped of a text's characters.
+WRITTEN = {
+    "as it is": TOKEN,
+    "one character escaped": TOKEN.replace("-", "\\u002d", 1),
+    "each character escaped": "".join(f"\\u{ord(each):04X}" for each in TOKEN),
+}
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+@pytest.mark.parametrize("status", [200, 403])
+def test_no_payload_keeps_the_credential_that_a_vendor_echoes(
+    serve: Serve, transport: MakeTransport, status: int, written: str
+) -> None:
+    """X1, X2: whatever its field is called, and whoever reads words out of it."""
+    token = WRITTEN[written]
+    body = f'{{"note": "of {token}", "{token}": ["{token}"], "id": "r1"}}'.encode()
+    api = transport(
+        serve(Reply(status, body))[0],
+        retries=0,
+        refusal=lambda payload: Refusal(*[payload["note"]] * 3),
+    )
+    if status == 200:
+        assert api.get("thing", operation="try").payload == {
+            "note": "of ***",
+            "***": ["***"],
+            "id": "r1",
+        }
+        return
+    with pytest.raises(AuthenticationFailed) as caught:
+        api.get("thing", operation="try")
+    assert "of ***" in caught.value.message
+    assert TOKEN not in repr((str(caught.value), vars(caught.value)))
+
+
+def test_the_credentials_of_a_connection_are_not_pickled(
+    serve: Serve, transport: MakeTransport
+) -> None:
+    """X1: not even by themselves, out of the transport that holds them."""
+    with pytest.raises(TypeError, match="not pickled"):
+        pickle.dumps(transport(serve(Reply())[0]).secrets)

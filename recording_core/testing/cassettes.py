@@ -51,7 +51,7 @@ _SIGNED = re.compile(r"(?i)x-(?:amz|goog)-.+|sig|signature|hmac|policy|key-pair-
 
 
 #: vcrpy's own loggers, which quote requests and answers before the filters have seen them.
-_TELLING = ("vcr.cassette", "vcr.stubs")
+_TELLING = ("vcr.cassette", "vcr.request", "vcr.stubs")
 
 
 def _is_warning(record: logging.LogRecord) -> bool:

@@ -6,9 +6,11 @@ import io
 import random
 import stat
 import struct
+import time
 import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -302,6 +304,23 @@ def test_a_bomb_costs_little_disk_and_memory(emulator: VoIPBinEmulator, tmp_path
             assert tracemalloc.get_traced_memory()[1] < 8_000_000
         finally:
             tracemalloc.stop()
+
+
+def test_what_is_not_unpacked_in_time_leaves_nothing_behind(
+    emulator: VoIPBinEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`timeout=` bounds the whole: also a slow disk, when all bytes have come."""
+    limit = timedelta(seconds=1.0)
+
+    def slowly(*args: Any, **more: Any) -> Any:
+        time.sleep(limit.total_seconds())
+        return open_archive(*args, **more)
+
+    monkeypatch.setattr("recording_voipbin.client.open_archive", slowly)
+    id = emulator.add()
+    with emulator.connect() as voipbin, pytest.raises(rec.Unavailable, match="unpacked within 1 s"):
+        voipbin.download(id, tmp_path, timeout=limit)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_more_bytes_than_storage_names_are_refused(

@@ -1,0 +1,45 @@
+"""Does a figure that is missed fail the whole run? The page shows it, and `make bench` ends red."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """`benchmarks/run.py`, told of one benchmark, which measures nothing."""
+    spec = importlib.util.spec_from_file_location("bench_run", ROOT / "benchmarks" / "run.py")
+    assert spec is not None
+    assert spec.loader is not None
+    run = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(run)
+    monkeypatch.setattr(run, "PAGE", tmp_path / "performance.md")
+    monkeypatch.setattr(run, "BENCHMARKS", ("bench_made_up",))
+    return run
+
+
+@pytest.mark.parametrize(("second", "code"), [(True, 0), (False, 1)])
+def test_a_missed_figure_ends_the_run_with_an_error_and_is_shown(
+    bench: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, second: bool, code: int
+) -> None:
+    rows = [("one", "0.9 ×", "≤ 1 ×", True), ("another", "2 ×", "≤ 1 ×", second)]
+    made_up = ModuleType("bench_made_up")
+    made_up.__dict__["main"] = lambda: rows
+    monkeypatch.setitem(sys.modules, "bench_made_up", made_up)
+    assert bench.main() == code
+    page = (tmp_path / "performance.md").read_text()
+    assert "| one | 0.9 × | ≤ 1 × | ✓ |" in page
+    assert f"| another | 2 × | ≤ 1 × | {'✓' if second else '✗'} |" in page
+
+
+def test_the_run_measures_with_every_benchmark_that_there_is() -> None:
+    text = (ROOT / "benchmarks" / "run.py").read_text()
+    for path in (ROOT / "benchmarks").glob("bench_*.py"):
+        assert f'"{path.stem}"' in text, f"{path.name} is not run"
