@@ -92,6 +92,13 @@ class _Pass:
     by_position: bool = True
     #: nothing tells whether rows moved: neither a total, nor a cursor that holds still
     unproved: bool = False
+    #: the last row of the newest page that was read, and whether each page showed it once more
+    seam: str | None = None
+    seamed: bool = True
+    seamed_pages: int = 0
+    slipped: bool = False
+    #: how many rows the reading before this one showed, and how many were promised
+    before: tuple[int, int | None] | None = None
     last_page: _Shape | None = None
     same_pages: int = 1
     #: the cursors of the first and the newest page that had rows, and what these looked like
@@ -105,7 +112,7 @@ class _Pass:
     @property
     def looks_still(self) -> bool:
         """Nothing that was seen tells that rows moved, and they may have all the same."""
-        told = self.moved or self.unproved or self.short
+        told = self.moved or self.unproved or self.short or self.seamed
         return self.by_position and self.pages > 1 and not told
 
     def take(self) -> tuple[Any, ...]:
@@ -186,7 +193,9 @@ class Sweep:
                     current.moved = self._slipped(current, pool)
                 passes.popleft()
                 if self._must_repeat(current):
-                    passes.append(_Pass(current.window, current.number + 1, number))
+                    again = _Pass(current.window, current.number + 1, number)
+                    again.before = (current.rows, current.total)
+                    passes.append(again)
                     number += 1
                 else:
                     promised.append(current.total)
@@ -273,6 +282,7 @@ class Sweep:
         """Read a page's rows and yield those that are wanted and new; see whether they repeat."""
         recordings = page.rows.recordings
         self._count.unreadable += len(page.rows.unreadable) + len(page.unreadable)
+        self._compare(current, page)
         shape = _shape(page)
         if shape is not None:
             current.ends.setdefault("first", (cursor, shape))
@@ -310,14 +320,30 @@ class Sweep:
                 "nothing that can be read"
             )
 
+    def _compare(self, current: _Pass, page: Page) -> None:
+        """Look at the seam between this page and the one before: what moved over it shows there.
+
+        However many rows come and go between two pages, a row can only slip from one to the other
+        if another stands at the seam afterwards.
+        """
+        if current.seamed_pages:
+            if page.after is None or current.seam is None:
+                current.seamed = False
+            elif page.after != current.seam:
+                current.moved = current.slipped = True
+        current.seamed_pages += 1
+        current.seam = page.ends
+
     def _must_repeat(self, done: _Pass) -> bool:
         """Whether a window is read again: rows moved under us, or were promised and not shown."""
         unproved = done.unproved and done.pages > 1
         if not done.moved and not done.short and not unproved:
             return False
-        restless = done.shrunk or (done.short and done.recounted)
-        if done.number > 1 and not done.fresh and not restless:
-            # A whole pass that found nothing new: a fixed point, whatever the vendor counts.
+        restless = done.shrunk or done.slipped or (done.short and done.recounted)
+        settled = not done.short or done.before == (done.rows, done.total)
+        if done.number > 1 and not done.fresh and not restless and settled:
+            # A whole pass that found nothing new, and what it lacks the one before lacked, too: a
+            # fixed point, whatever the vendor counts.
             if done.short:
                 self._count.errors.append(
                     f"the vendor promised {done.total} recordings and showed {done.rows}"

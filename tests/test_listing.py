@@ -703,3 +703,82 @@ def test_rows_that_come_in_both_readings_leave_the_list_complete() -> None:
 
 def listing_of(fetch: Callable[[Query, Window, Any], Page]) -> Listing:
     return Listing(Query(), lambda query: (Window(),), fetch, workers=1, now=lambda: NOW)
+
+
+def overlapping(rows: list[Recording], moves: Callable[[int], None]) -> Callable[..., Page]:
+    """Pages of five by offset, each beginning with the last row of the one before; `moves` is
+    told how many answers were given."""
+    answers = itertools.count()
+
+    def fetch(query: Query, window: Window, cursor: Any) -> Page:
+        moves(next(answers))
+        offset, overlap = cursor or (0, 0)
+        found = rows[offset : offset + 5]
+        return Page(
+            found[overlap:],
+            total=len(rows),
+            more=None if cursor else [(each, 1) for each in range(4, len(rows) - 1, 4)],
+            after=(found[0].id if found else "") if overlap else None,
+            ends=found[-1].id if found else None,
+        )
+
+    return fetch
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("goes", range(20))
+@pytest.mark.parametrize("comes", range(20))
+def test_what_slips_over_a_seam_is_noticed_there(workers: int, goes: int, comes: int) -> None:
+    """In one moment one row goes and another comes, each anywhere: no count and no end shows it."""
+    rows = [row(number) for number in range(20)]
+    kept = set(ids(rows)) - {f"r{goes}"}
+
+    def moves(answered: int) -> None:
+        if answered == 2:
+            del rows[goes]
+            rows.insert(comes, row(100 + comes))
+
+    found = listing(overlapping(rows, moves), workers=workers)
+    seen = ids(found)
+    assert kept <= set(seen)
+    assert len(seen) == len(set(seen))
+    assert found.coverage.complete
+
+
+def test_pages_that_overlap_are_read_once_where_nothing_moves() -> None:
+    rows = [row(number) for number in range(21)]
+    found = listing(overlapping(rows, lambda answered: None))
+    assert ids(found) == ids(rows)
+    coverage = found.coverage
+    assert (coverage.pages, coverage.seen, coverage.doubled, coverage.complete) == (5, 21, 0, True)
+
+
+def test_a_reading_that_lacks_another_number_of_rows_than_the_one_before_is_no_proof() -> None:
+    """Neither the first nor the second shows all that it promises, and the second nothing new."""
+    rows = [row(number) for number in range(12)]
+    shown = iter([10, 9, 12])
+
+    def fetch(query: Query, window: Window, cursor: Any) -> Page:
+        return Page(rows[: next(shown)] if cursor is None else [], total=12)
+
+    found = listing(fetch, workers=1)
+    assert ids(found) == ids(rows)
+    assert found.coverage.complete
+
+
+def test_a_second_reading_over_whose_seams_rows_slip_is_no_proof() -> None:
+    """One row slips away in both, and nothing but the seams tells: the totals stand still."""
+    rows = [row(number) for number in range(20)]
+    news = (row(number, created_at=NOW) for number in itertools.count(100))
+
+    def moves(answered: int) -> None:
+        if answered == 2:
+            rows[:] = [*rows[1:], next(news)]
+        if answered == 6:  # the second page of the second reading
+            rows[:] = [next(news), *rows[:-1]]
+        if answered == 7:
+            rows[:] = [*rows[2:], next(news), next(news)]
+
+    found = listing(overlapping(rows, moves), workers=1)
+    assert {f"r{number}" for number in range(2, 20)} <= set(ids(found))
+    assert found.coverage.complete

@@ -192,7 +192,9 @@ class Audian(Provider):
     # -- recordings ------------------------------------------------------------------------------
 
     def _page(self, query: Query, window: Window, cursor: Any) -> Page:
-        offset = cursor or 0
+        # Each page begins with the last row of the one before: had rows come or gone between the
+        # two, another would stand there.
+        offset, overlap = cursor or (0, 0)
         params: dict[str, Any] = {"limit": LIMIT, "offset": offset}
         if query.target is None:
             if query.since is not None:
@@ -202,14 +204,19 @@ class Audian(Provider):
             params["call_id"] = query.target.id
         answer = self.transport.get(_recordings_path(query.target), operation="list", params=params)
         page = mapping.rows(answer.payload, offset)
-        after = offset + page.step if page.more and page.step else None
+        ids = [mapping.row_id(row) for row in page.rows]
+        again = 1 if page.step > 1 else 0
+        step = page.step - again
+        after = (offset + step, again) if page.more and step else None
         total = page.total or 0
         many = cursor is None and after is not None and total > page.step
         return Page(
-            read_rows(page.rows, self._read),
+            read_rows(page.rows[overlap:], self._read),
             total=page.total,
             next=after,
-            more=range(page.step, total, page.step) if many else None,
+            more=((each, again) for each in range(step, total - again, step)) if many else None,
+            after=(ids[0] if ids else "") if overlap else None,
+            ends=ids[-1] if ids else None,
         )
 
     def _get(self, recording_id: str, target: CommunicationSession | None) -> Recording:

@@ -276,6 +276,12 @@ def rows(payload: Any, offset: int) -> Rows:
     return Rows(found, total, min(limit or size, size), more)
 
 
+def row_id(row: Any) -> str | None:
+    """Which recording a row is of, be the rest of it malformed; None where it does not say."""
+    found = row.get("recording_id", row.get("id")) if isinstance(row, dict) else None
+    return found if isinstance(found, str) else None
+
+
 def since(moment: datetime, margin: timedelta) -> str:
     """A bound as the list wants it, so much earlier: whole seconds of UTC, and `Z`."""
     early = max(moment, _LONG_AGO) - margin

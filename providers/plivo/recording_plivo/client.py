@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from attrs import evolve
+from attrs import evolve, frozen
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from recording_core import (
@@ -223,7 +223,7 @@ class Plivo(Provider):
             "add_time__gte": mapping.filter_time(window.since),
             "add_time__lt": mapping.filter_time(window.until),
             "limit": str(PAGE_SIZE),
-            **dict(cursor or ()),
+            **dict(cursor.query if cursor is not None else ()),
         }
         answer = self.transport.get(f"{self._root}/Recording/", operation="list", params=params)
         payload = self._object(answer.payload, "list")
@@ -236,15 +236,19 @@ class Plivo(Provider):
                 f"a list without {path}", path=path, provider=self.name, operation="list"
             )
         total = read.count(meta.get("total_count"), "meta.total_count")
-        after = self._next(meta)
+        overlap = cursor.overlap if cursor is not None else 0
+        ids = [mapping.row_id(row) for row in rows]
+        following = self._next(meta)
         return Page(
-            read_rows(rows, self._reader(query.target)),
+            read_rows(rows[overlap:], self._reader(query.target)),
             total=total,
-            next=after,
-            more=_offsets(after, total, len(rows)) if cursor is None and after else None,
+            next=following,
+            more=_offsets(following, total, len(rows)) if cursor is None and following else None,
+            after=(ids[0] if ids else "") if overlap else None,
+            ends=ids[-1] if ids else None,
         )
 
-    def _next(self, meta: Mapping[str, Any]) -> tuple[tuple[str, str], ...] | None:
+    def _next(self, meta: Mapping[str, Any]) -> _Cursor | None:
         """The query of `meta.next`, which has a cursor or an offset. The filters are sent beside
         it, for no page says that the link repeats them; an offset of ours never is: beside a
         cursor it would lead back to the first page (seen in Plivo's own client, 4.63)."""
@@ -252,7 +256,7 @@ class Plivo(Provider):
         if link is None:
             return None
         url = self.transport.on_origin(link, "list")
-        return tuple(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+        return _Cursor(tuple(parse_qsl(urlsplit(url).query, keep_blank_values=True)))
 
     def _get(self, recording_id: str, target: CommunicationSession | None) -> Recording:
         answer = self.transport.get(self._recording_path(recording_id), operation="get")
@@ -290,20 +294,32 @@ def _in_its_own_words(error: ProviderError) -> bool:
     return isinstance(error.body, dict) and "error" in error.body
 
 
-def _offsets(
-    after: tuple[tuple[str, str], ...], total: int | None, rows: int
-) -> Iterator[tuple[tuple[str, str], ...]] | None:
-    """The queries of all pages from `after` on, where it counts by offset in steps of what the
-    first page held; None for a cursor, and for anything else that is best followed as it says."""
-    query = dict(after)
+@frozen
+class _Cursor:
+    """What a page is asked for by, and how many rows of the page before it begins with."""
+
+    query: tuple[tuple[str, str], ...]
+    overlap: int = 0
+
+
+def _offsets(following: _Cursor, total: int | None, rows: int) -> Iterator[_Cursor] | None:
+    """All pages from there on, where it counts by offset in steps of what the first page held;
+    None for a cursor, and for anything else that is best followed as it says.
+
+    Each begins with the last row of the page before: had rows come or gone between the two,
+    another would stand there.
+    """
+    query = dict(following.query)
     offset, limit = query.get("offset", ""), query.get("limit", str(PAGE_SIZE))
     if "cursor" in query or total is None or not (offset.isdecimal() and limit.isdecimal()):
         return None
     if not 0 < int(offset) < total or not rows == int(offset) == int(limit):
         return None
+    overlap = 1 if rows > 1 else 0
+    step = rows - overlap
     return (
-        tuple({**query, "offset": str(each)}.items())
-        for each in range(int(offset), total, int(limit))
+        _Cursor(tuple({**query, "offset": str(each)}.items()), overlap)
+        for each in range(step, total - overlap, step)
     )
 
 

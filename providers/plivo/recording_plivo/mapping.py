@@ -108,6 +108,12 @@ def filter_time(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
+def row_id(row: Any) -> str | None:
+    """Which recording a row is of, be the rest of it malformed; None where it does not say."""
+    found = row.get("recording_id") if isinstance(row, dict) else None
+    return found if isinstance(found, str) else None
+
+
 def recording(row: Mapping[str, Any], account: str) -> Recording:
     """A Recording object of a list or a get. Raises `MalformedPayload`."""
     # Called for every row of every page: what it costs is measured (docs/performance.md).

@@ -552,7 +552,7 @@ class TestList:
         with pytest.raises(rec.PaginationError):
             list(listing)
         assert not listing.coverage.complete
-        assert len(emulator.requests()) < 5
+        assert len(emulator.requests()) < 6
 
 
 class TestMedia:
