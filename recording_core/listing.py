@@ -137,9 +137,9 @@ class Page:
         last: ends the window although the vendor has more, such as at the first row before `since`
         errors: what went wrong beside the rows, and made what is said of them less sure
         steady: the cursor names a row, not a position: what comes or goes meanwhile moves nothing
-        after: where the page before was asked to overlap this one: the id of the row that stands
+        seam: where the page before was asked to overlap this one: the id of the row that stands
             before `rows` now, and "" for none. Rows that come and go elsewhere show at this seam
-        ends: the id of the last row, which the next page's `after` is compared with; None where it
+        ends: the id of the last row, which the next page's `seam` is compared with; None where it
             cannot be read
     """
 
@@ -151,7 +151,7 @@ class Page:
     last: bool = False
     errors: tuple[str, ...] = ()
     steady: bool = False
-    after: str | None = None
+    seam: str | None = None
     ends: str | None = None
 
     @property

@@ -327,9 +327,9 @@ class Sweep:
         if another stands at the seam afterwards.
         """
         if current.seamed_pages:
-            if page.after is None or current.seam is None:
+            if page.seam is None or current.seam is None:
                 current.seamed = False
-            elif page.after != current.seam:
+            elif page.seam != current.seam:
                 current.moved = current.slipped = True
         current.seamed_pages += 1
         current.seam = page.ends

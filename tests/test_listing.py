@@ -718,7 +718,7 @@ def overlapping(rows: list[Recording], moves: Callable[[int], None]) -> Callable
             found[overlap:],
             total=len(rows),
             more=None if cursor else [(each, 1) for each in range(4, len(rows) - 1, 4)],
-            after=(found[0].id if found else "") if overlap else None,
+            seam=(found[0].id if found else "") if overlap else None,
             ends=found[-1].id if found else None,
         )
 

@@ -215,7 +215,7 @@ class Audian(Provider):
             total=page.total,
             next=after,
             more=((each, again) for each in range(step, total - again, step)) if many else None,
-            after=(ids[0] if ids else "") if overlap else None,
+            seam=(ids[0] if ids else "") if overlap else None,
             ends=ids[-1] if ids else None,
         )
 

@@ -244,7 +244,7 @@ class Plivo(Provider):
             total=total,
             next=following,
             more=_offsets(following, total, len(rows)) if cursor is None and following else None,
-            after=(ids[0] if ids else "") if overlap else None,
+            seam=(ids[0] if ids else "") if overlap else None,
             ends=ids[-1] if ids else None,
         )
 
