@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
+import json
+import os
 import platform
+import subprocess
 import sys
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
+HERE = Path(__file__).resolve().parent
+PAGE = HERE.parent / "docs" / "performance.md"
 BENCHMARKS = (
     "bench_import",
     "bench_mapping",
@@ -23,18 +26,24 @@ BENCHMARKS = (
 MARK = "<!-- measured: what follows is written by `make bench` -->"
 
 
+def measured(name: str) -> list[list[str | bool]]:
+    """A benchmark's rows, in a process that no other one has filled."""
+    code = f"import json, {name}; print('\\n' + json.dumps({name}.main()))"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=HERE, check=True, stdout=subprocess.PIPE)
+    found: list[list[str | bool]] = json.loads(ran.stdout.splitlines()[-1])
+    return found
+
+
 def main() -> int:
     """0 if every figure holds."""
     rows = []
     for name in BENCHMARKS:
         print(f"{name} ...", file=sys.stderr, flush=True)
-        rows += importlib.import_module(name).main()
+        rows += measured(name)
     lines = ["| what | measured | to reach | |", "|---|---|---|---|"]
     lines += [
         f"| {what} | {took} | {want} | {'✓' if ok else '✗'} |" for what, took, want, ok in rows
     ]
-    import os
-
     machine = (
         f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()} on {platform.system()} "
         f"{platform.machine()}, {os.cpu_count()} cores; "
