@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any
 
@@ -61,11 +62,20 @@ def decode_plain(data: bytes, *, masked: bool = True) -> Any:
     try:
         value = _judged(_DECODER.decode(data.decode("utf-8")), masked=masked)
         # Only an escape can make a lone surrogate, which would fail much later, on its way to disk.
-        if b"\\" in data and (b"\\ud" in data or b"\\uD" in data):
-            json.dumps(value, ensure_ascii=False).encode("utf-8")
+        if (b"\\ud" in data or b"\\uD" in data) and any(_lone_surrogates(data)):
+            raise UnicodeError("a lone surrogate")
         return value
     except (ValueError, RecursionError) as error:
         raise MalformedPayload(f"not JSON: {_reason(error)}") from None
+
+
+def _lone_surrogates(data: bytes) -> Iterator[bytes]:
+    """Those that JSON escapes, also where they stand under a credential's key or a doubled one."""
+    # The pattern takes escapes one after the other, and so a backslash's own never for another's.
+    pattern = re.compile(
+        rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)", re.DOTALL
+    )
+    return (found[1] for found in pattern.finditer(data) if found[1])
 
 
 def _judged(value: Any, *, masked: bool, sound: frozenset[type] = _SOUND) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import signal
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,6 +32,11 @@ from recording_core.transport.answers import Refusal
 from recording_core.transport.exchange import Transport
 from recording_core.transport.sign_in import HeaderAuth
 from recording_core.webhooks import WebhookScheme
+
+# What runs in the background may have been told to ignore Ctrl-C, and would hand that on to the
+# programs that are tested with it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long one example takes says more of the machine that runs it than of the code.
 settings.register_profile("ours", deadline=None)

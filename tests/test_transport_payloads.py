@@ -206,6 +206,26 @@ def test_nesting_is_a_value_that_everything_can_take_or_a_typed_error(
         assert (found is None) is (depth >= 100)
 
 
+@pytest.mark.parametrize(
+    ("text", "sound"),
+    [
+        (rb'{"a": "\ud83d\ude00"}', True),
+        (rb'{"a": "\ud83d"}', False),
+        (rb'{"a": "\ude00"}', False),
+        (rb'{"a": "\ude00\ud83d"}', False),
+        (rb'{"a": "\ud83d \ude00"}', False),
+        (rb'{"a": "\\ud83d"}', True),  # a backslash, and five letters
+        (rb'{"a": "\\\uD83D"}', False),
+        (rb'{"apiKey": {"b": ["\ud800udc00"]}}', False),
+        (rb'{"a": "\ud800", "a": 1}', False),
+        (rb'{"\ud800": 1}', False),
+    ],
+)
+def test_a_lone_surrogate_is_refused_wherever_it_stands(text: bytes, sound: bool) -> None:
+    for decode in (decoding.decode, decoding.decode_plain):
+        assert (verdict(decode, text) is not None) is sound
+
+
 def test_of_doubled_keys_the_last_wins_in_both_decoders() -> None:
     for decode in (decoding.decode, decoding.decode_plain):
         assert decode(b'{"a": 1, "b": 2, "a": 3}') == {"a": 3, "b": 2}
