@@ -95,7 +95,8 @@ class Shifting:
         for _ in range(self.dice.randint(0, self.most)):
             if self.comings and self.dice.random() < 0.5:
                 self.comings -= 1
-                share = 0.001 if self.newest_only else self.dice.random()
+                # Each at its own microsecond: of more than a page of one no token could tell.
+                share = self.dice.random() * (0.001 if self.newest_only else 1)
                 ago = timedelta(minutes=2) + DAYS * share
                 COMES[self.emulator.provider](self.emulator, ago)
             if self.goings and self.there and self.dice.random() < 0.5:
