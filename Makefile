@@ -21,7 +21,7 @@ test: .venv/.dev   ## the tests, on all cores
 test-all: test .venv/.spark   ## and the reports' two engines compared; needs Java 17
 	@$(BIN)/python -m pytest -q -m spark
 
-soak: .venv/.dev   ## garbled payloads, 70,000 of each kind for each vendor, and others each time; twenty minutes
+soak: .venv/.dev   ## garbled payloads, 70,000 of each kind for each vendor, and others each time; ten minutes
 	@$(BIN)/python -m pytest -q -n auto --dist load --hypothesis-profile=soak $(CHANCE)
 
 lint: .venv/.dev   ## ruff and mypy, strict
