@@ -102,19 +102,26 @@ class DownloadPromises(Ground):
         self, provider: Provider, emulator: Emulator, tmp_path: Path
     ) -> None:
         bad = {what: reply for what, reply in BAD_MEDIA.items() if not reply.stall}
-        self._leaves_nothing(provider, emulator, tmp_path, bad)
+        some = self._downloadable(provider, emulator)
+        self._leaves_nothing(provider, emulator, tmp_path, bad, some)
 
     def test_silent_media_is_a_typed_error_and_leaves_nothing(
-        self, emulator: Emulator, tmp_path: Path
+        self, provider: Provider, emulator: Emulator, tmp_path: Path
     ) -> None:
         silent = {what: reply for what, reply in BAD_MEDIA.items() if reply.stall}
-        with emulator.connect(http=_IMPATIENT) as provider:
-            self._leaves_nothing(provider, emulator, tmp_path, silent)
+        some = self._downloadable(provider, emulator)
+        with emulator.connect(http=_IMPATIENT) as impatient:
+            self._leaves_nothing(impatient, emulator, tmp_path, silent, some)
 
     def _leaves_nothing(
-        self, provider: Provider, emulator: Emulator, directory: Path, bad: Mapping[str, Reply]
+        self,
+        provider: Provider,
+        emulator: Emulator,
+        directory: Path,
+        bad: Mapping[str, Reply],
+        recordings: list[Recording],
     ) -> None:
-        for recording in _one_of_each_format(self._downloadable(provider, emulator)):
+        for recording in _one_of_each_format(recordings):
             for what, reply in bad.items():
                 with promising(f"download of a {recording.format} file, answered by {what}"):
                     emulator.media_faults.extend([reply] * 20)
