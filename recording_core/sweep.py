@@ -95,7 +95,7 @@ class _Pass:
     #: the last row of the newest page that was read, and whether each page showed it once more
     seam: str | None = None
     seamed: bool = True
-    seamed_pages: int = 0
+    #: another row stood at a seam, so that one may have slipped over it
     slipped: bool = False
     #: how many rows the reading before this one showed, and how many were promised
     before: tuple[int, int | None] | None = None
@@ -326,12 +326,11 @@ class Sweep:
         However many rows come and go between two pages, a row can only slip from one to the other
         if another stands at the seam afterwards.
         """
-        if current.seamed_pages:
+        if current.pages > 1:
             if page.seam is None or current.seam is None:
                 current.seamed = False
             elif page.seam != current.seam:
                 current.moved = current.slipped = True
-        current.seamed_pages += 1
         current.seam = page.ends
 
     def _must_repeat(self, done: _Pass) -> bool:
@@ -351,7 +350,8 @@ class Sweep:
             return False
         if done.number >= _PASSES:
             self._count.errors.append(
-                f"a window never held still: {_PASSES} passes, and the last still found new rows"
+                f"a window never held still: it was read {_PASSES} times, and rows still came, "
+                "went or moved in the last"
             )
             return False
         return True

@@ -27,7 +27,7 @@ from recording_core.webhooks.receiver import Receiver
 
 VENDORS = sorted(rec.providers())
 EXAMPLES = settings().max_examples
-#: The slowest of them takes a minute where nothing else runs, and an hour where it soaks.
+#: The slowest takes half a minute where nothing else runs, and some minutes where it soaks.
 pytestmark = pytest.mark.timeout(600 if EXAMPLES <= 100 else 7200)
 PAYLOADS = 100
 #: A seed has no smaller one that is simpler, so nothing is shrunk: the payload is in the notes.

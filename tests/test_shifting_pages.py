@@ -17,7 +17,7 @@ from recording_core.plugins import load_object
 from recording_core.testing import Emulator, Request
 
 EXAMPLES = settings().max_examples
-#: The slowest of them takes a minute where nothing else runs, and an hour where it soaks.
+#: The slowest takes half a minute where nothing else runs, and some minutes where it soaks.
 pytestmark = pytest.mark.timeout(600 if EXAMPLES <= 100 else 7200)
 #: Rows that the vendor has before the first page is asked for, on pages of `SIZE`.
 ROWS, SIZE = 34, 6

@@ -32,7 +32,7 @@ from recording_core.webhooks.receiver import Receiver
 
 Status, Operation = rec.RecordingStatus, rec.Operation
 EXAMPLES = settings().max_examples
-#: The slowest of them takes a minute where nothing else runs, and an hour where it soaks.
+#: The slowest takes half a minute where nothing else runs, and some minutes where it soaks.
 pytestmark = pytest.mark.timeout(600 if EXAMPLES <= 100 else 7200)
 VENDORS = sorted(rec.providers())
 

@@ -20,7 +20,6 @@ from recording_core import (
     ProviderError,
     Recording,
     RecordingError,
-    RecordingSession,
     Unavailable,
 )
 from recording_core.testing.emulator import Emulator
@@ -129,14 +128,7 @@ class DeadlinePromises(Ground):
             for target in carrying(emulator, provider.info, Operation.START):
                 session = self.begin(patient, target)
                 advance(emulator, self.warm_up)
-                verbs: dict[Operation, Callable[[RecordingSession], Any]] = {
-                    Operation.START: lambda s: self.begin(provider, s.target),
-                    Operation.ACTIVE: lambda s: provider.active(s.target),
-                    Operation.PAUSE: provider.pause,
-                    Operation.RESUME: provider.resume,
-                    Operation.STOP: provider.stop,
-                }
-                for operation, verb in verbs.items():
+                for operation, verb in self.verbs(provider).items():
                     if provider.can(operation, target.kind):
                         asks[f"{target.kind} {operation}"] = partial(verb, session)
         return asks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -43,6 +43,16 @@ class Ground:
     def begin(self, provider: Provider, target: CommunicationSession) -> RecordingSession:
         """Start a recording of the target. Override where a plain start does not do."""
         return provider.start(target, **self.start_arguments.get(target.kind, {}))
+
+    def verbs(self, provider: Provider) -> Mapping[Operation, Callable[[RecordingSession], Any]]:
+        """What can be done with a session, or with its target."""
+        return {
+            Operation.START: lambda session: self.begin(provider, session.target),
+            Operation.ACTIVE: lambda session: provider.active(session.target),
+            Operation.PAUSE: provider.pause,
+            Operation.RESUME: provider.resume,
+            Operation.STOP: provider.stop,
+        }
 
     def end(self, emulator: Emulator, session: RecordingSession) -> None:
         """End it behind the back of whoever started it; here, by a stop from elsewhere.

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, quote
 
 import pytest
 
-from recording_core import Operation, Provider, Recording, RecordingError, RecordingSession
+from recording_core import Operation, Provider, Recording, RecordingError
 from recording_core.testing.emulator import Emulator
 from recording_core.testing.promises.ground import (
     ONCE,
@@ -156,14 +156,7 @@ class SecrecyPromises(Ground):
                 continue
             session = self.begin(provider, target)
             advance(emulator, self.warm_up)
-            verbs: dict[Operation, Callable[[RecordingSession], Any]] = {
-                Operation.START: lambda s: self.begin(provider, s.target),
-                Operation.ACTIVE: lambda s: provider.active(s.target),
-                Operation.PAUSE: provider.pause,
-                Operation.RESUME: provider.resume,
-                Operation.STOP: provider.stop,
-            }
-            for operation, verb in verbs.items():
+            for operation, verb in self.verbs(provider).items():
                 if can(operation, kind):
                     asks[f"{kind} {operation}"] = partial(verb, session)
         if can(Operation.LIST) and can(Operation.DELETE):
