@@ -156,3 +156,38 @@ def test_the_pages_are_several(vendor: Emulator) -> None:
         listing = provider.list(since=vendor.clock.now() - DAYS - timedelta(days=2))
         assert {recording.id for recording in listing} == shifting.kept
     assert listing.coverage.pages >= ROWS // SIZE
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("answers", [1, 2, 3])
+def test_one_that_goes_where_another_comes_in_the_same_moment_costs_no_third(
+    vendor: Emulator, workers: int, answers: int
+) -> None:
+    """L2: no total changes and no end, and where a vendor takes offsets its pages' seams tell."""
+    # The one that goes is on the second page, and the other comes on the fourth, if it may.
+    place = 0.001 if vendor.provider in NEWEST_ONLY else 21.5 / (ROWS + 2)
+    emulator: Any = vendor
+    shifting = Shifting(vendor, random.Random(0), 0, 0, 0, newest_only=False)
+    shifting.fill()
+    with vendor.connect(http=rec.HttpSettings(workers=workers)) as provider:
+        since = vendor.clock.now() - DAYS - timedelta(days=2)
+        gone = [recording.id for recording in provider.list(since=since)][8]
+        shown = 0
+
+        def move(request: Request, payload: Any) -> Any:
+            nonlocal shown
+            shown += 1
+            if shown == answers:
+                emulator.remove(gone)
+                COMES[vendor.provider](emulator, DAYS * place)
+            return payload
+
+        listing = provider.list(since=since)
+        vendor.alter = move
+        try:
+            seen = [recording.id for recording in listing]
+        finally:
+            vendor.alter = None
+    assert shifting.kept - {gone} <= set(seen)
+    assert len(seen) == len(set(seen))
+    assert listing.coverage.complete, listing.coverage
