@@ -11,7 +11,9 @@ import httpx
 from measure import Row, in_turn, ratio
 from rows import realtimekit_page
 
-from recording_core import Recording, decoding, read_rows
+from recording_core import Recording
+from recording_core.model import strict_json
+from recording_core.plugin import read_rows
 from recording_realtimekit import mapping
 
 NOW = datetime(2026, 6, 5, tzinfo=UTC)
@@ -52,10 +54,15 @@ def pages_of(way: Callable[[], Any], pages: int = 50) -> Callable[[], None]:
 
 def main() -> list[Row]:
     """The rows of the table."""
-    assert decoding.accelerated(), "install the extra: pip install recording-core[speed]"
+    assert strict_json.find_accelerated_decoder(), (
+        "install the extra: pip install recording-core[speed]"
+    )
     way = cloudflare_way()
-    assert len(way() or ()) == len(ours(decoding.decode_plain)) == 100
-    plain, fast = (lambda: ours(decoding.decode_plain)), (lambda: ours(decoding.decode))
+    assert len(way() or ()) == len(ours(strict_json.decode_json_plain)) == 100
+    plain, fast = (
+        (lambda: ours(strict_json.decode_json_plain)),
+        (lambda: ours(strict_json.decode_json)),
+    )
 
     def against(peer: Callable[[], Any], mine: Callable[[], Any]) -> float:
         """How many times as fast `mine` is; two at a time, so that no third heats the caches.

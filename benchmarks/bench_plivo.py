@@ -13,7 +13,9 @@ from plivo.base import ListResponseObject
 from plivo.resources.recordings import Recording as TheirRecording
 from rows import plivo_page
 
-from recording_core import Recording, decoding, read_rows
+from recording_core import Recording
+from recording_core.model import strict_json
+from recording_core.plugin import read_rows
 from recording_core.redaction import redact_payload
 from recording_plivo import mapping
 
@@ -63,11 +65,11 @@ def all_pages(way: Callable[[bytes], Any], pages: Sequence[bytes] = PAGES) -> Ca
 
 def main() -> list[Row]:
     """The rows of the table."""
-    one, other = ours(PAGES[0], decoding.decode_plain), theirs(PAGES[0])
+    one, other = ours(PAGES[0], strict_json.decode_json_plain), theirs(PAGES[0])
     assert one == other
     assert [each.raw for each in one] == [each.raw for each in other]
-    plain = all_pages(lambda page: ours(page, decoding.decode_plain))
-    fast = all_pages(lambda page: ours(page, decoding.decode))
+    plain = all_pages(lambda page: ours(page, strict_json.decode_json_plain))
+    fast = all_pages(lambda page: ours(page, strict_json.decode_json))
     official = all_pages(theirs)
     against = in_turn({"official": official, "ours": plain}, rounds=11)
     accelerated = in_turn({"official": official, "ours": fast}, rounds=11)

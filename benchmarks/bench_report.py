@@ -20,11 +20,12 @@ from report_rows import write_rows
 from rows import realtimekit_page
 
 import recording_core as rec
-from recording_core import decoding, read_rows
-from recording_core.reporting import computing
-from recording_core.reporting.computing import measure
-from recording_core.reporting.engines import DuckDB
-from recording_core.reporting.measures import MEASURES
+from recording_core.model import strict_json
+from recording_core.plugin import read_rows
+from recording_core.reporting.compute import figures as computing
+from recording_core.reporting.compute.engines import DuckDB
+from recording_core.reporting.compute.figures import measure
+from recording_core.reporting.compute.measures import MEASURES
 from recording_realtimekit import mapping
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -173,7 +174,7 @@ def pages_to_parquet(folder: Path) -> float:
     def recordings() -> Iterator[rec.Recording]:
         for _ in range(PAGES):
             yield from read_rows(
-                decoding.decode(page)["data"],
+                strict_json.decode_json(page)["data"],
                 lambda row: mapping.recording(row, "default", NOW),
             ).recordings
 

@@ -13,7 +13,9 @@ from pydantic_ways import BASE_URL, NOW, WAYS
 from rows import audian_page, plivo_page, realtimekit_page, voipbin_page
 
 from recording_audian import mapping as audian
-from recording_core import Recording, decoding, read_rows
+from recording_core import Recording
+from recording_core.model import strict_json
+from recording_core.plugin import read_rows
 from recording_plivo import mapping as plivo
 from recording_realtimekit import mapping as realtimekit
 from recording_voipbin import mapping as voipbin
@@ -61,7 +63,9 @@ def ours(vendor: Vendor, decode: Callable[[bytes], Any]) -> list[Recording]:
 def check_alike(vendor: Vendor) -> None:
     """Both ways end in the same fields: what we compare is the same work."""
     theirs = [each.model_dump() for each in WAYS[vendor.name](vendor.page)]
-    mine = [attrs.asdict(each, recurse=True) for each in ours(vendor, decoding.decode_plain)]
+    mine = [
+        attrs.asdict(each, recurse=True) for each in ours(vendor, strict_json.decode_json_plain)
+    ]
     assert len(theirs) == len(mine)
     for one, other in zip(mine, theirs, strict=True):
         different = {name for name in one if one[name] != other[name]}
@@ -87,8 +91,8 @@ def figures(vendor: Vendor) -> list[Row]:
     """One vendor's."""
     check_alike(vendor)
     plain, fast = (
-        (lambda: ours(vendor, decoding.decode_plain)),
-        (lambda: ours(vendor, decoding.decode)),
+        (lambda: ours(vendor, strict_json.decode_json_plain)),
+        (lambda: ours(vendor, strict_json.decode_json)),
     )
     pydantic = against(vendor, lambda: WAYS[vendor.name](vendor.page), plain)
     accelerated = against(vendor, plain, fast)
@@ -107,7 +111,9 @@ def figures(vendor: Vendor) -> list[Row]:
 
 def main() -> list[Row]:
     """The rows of the table."""
-    assert decoding.accelerated(), "install the extra: pip install recording-core[speed]"
+    assert strict_json.find_accelerated_decoder(), (
+        "install the extra: pip install recording-core[speed]"
+    )
     return [row for vendor in VENDORS for row in figures(vendor)]
 
 

@@ -23,8 +23,8 @@ from urllib.parse import urlsplit
 
 import recording_core as rec
 from cassettes.scenarios import LIVE_SCENES, SCENES, Stage
-from recording_core.plugins import load_object, provider_info
-from recording_core.testing import Emulator, ManualClock, recorder
+from recording_core.plugins.registry import load_object, provider_info
+from recording_core.testing import Emulator, ManualClock, build_recorder
 
 HERE = Path(__file__).parent
 #: provider -> when its cassettes were recorded, and who was recorded on them
@@ -84,7 +84,7 @@ def record(name: str, directory: Path, *, live: bool) -> None:
         path.unlink(missing_ok=True)
         opened = _vendor(name) if live else _emulator(name, operation)
         with opened as (stage, replace):
-            tape = recorder(record_mode="all", replace=replace)
+            tape = build_recorder(record_mode="all", replace=replace)
             with tape.use_cassette(str(path)):
                 SCENES[operation](stage)
             target = str(stage.target) if stage.target is not None else None

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import recording_core as rec
-from recording_core.cli.matrix import matrix_markdown
-from recording_core.cli.pages import help_markdown
-from recording_core.plugins import load_object
-from recording_core.reporting.groupings import TIME_GROUPINGS
-from recording_core.reporting.measures import MEASURES
-from recording_core.row_schema import COLUMNS
+from recording_core.cli.output.help_pages import help_markdown
+from recording_core.cli.output.matrix import matrix_markdown
+from recording_core.plugins.registry import load_object
+from recording_core.reporting.compute.groupings import TIME_GROUPINGS
+from recording_core.reporting.compute.measures import MEASURES
+from recording_core.reporting.row_schema import COLUMNS
 
 ROOT = Path(__file__).resolve().parent.parent
 PART = re.compile(
@@ -83,7 +83,7 @@ def blind_markdown() -> str:
     lines = []
     for info in rec.providers().values():
         client: type[rec.Provider] = load_object(info, "client")
-        lines += [f"- **{info.label}**: {each}" for each in client.blind]
+        lines += [f"- **{info.label}**: {each}" for each in client.not_listable]
     return "\n".join(lines)
 
 

@@ -1,24 +1,17 @@
-"""Call, conference and meeting recordings of many vendors, as if there were one.
+"""Call, conference and meeting recordings of many vendors through one interface.
 
-Every public name is resolved on first use (PEP 562), so that importing this package imports
-neither an HTTP library nor any vendor's client.
+Names for applications. Each is resolved on first use (PEP 562), so that importing this package
+imports neither an HTTP library nor a vendor's client. Names for providers' authors are in
+`recording_core.plugin`, those for tests in `recording_core.testing`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from recording_core.accounts import Account, configured_accounts
-    from recording_core.capabilities import (
-        Capabilities,
-        Operation,
-        ProviderInfo,
-        Setting,
-        StoragePrice,
-        capability_table,
-    )
-    from recording_core.connection import Connection
+    from recording_core.accounts import Account, find_accounts
     from recording_core.errors import (
         AuthenticationFailed,
         ChecksumMismatch,
@@ -26,7 +19,6 @@ if TYPE_CHECKING:
         Conflict,
         DownloadError,
         ForbiddenHost,
-        Locked,
         MalformedPayload,
         NotFound,
         NotMedia,
@@ -45,18 +37,10 @@ if TYPE_CHECKING:
         UnsupportedOperation,
         WebhookRejected,
     )
-    from recording_core.events import (
-        EventKind,
-        RecordingEvent,
-        WebhookRequest,
-        event_key,
-        event_of,
-        fact_of,
-    )
-    from recording_core.hookspecs import hookimpl
-    from recording_core.kinds import FileRole, SessionKind
-    from recording_core.listing import Coverage, Listing, Page, Query, Window, read_rows
-    from recording_core.models import (
+    from recording_core.listing.coverage import Coverage
+    from recording_core.listing.listing import Listing
+    from recording_core.model.capabilities import Capabilities, Operation, ProviderInfo, Setting
+    from recording_core.model.entities import (
         CommunicationSession,
         Copy,
         Interval,
@@ -67,101 +51,57 @@ if TYPE_CHECKING:
         conference,
         meeting,
     )
-    from recording_core.plugins import providers
-    from recording_core.provider import Provider, StartRequest, connect
-    from recording_core.recorder import Recorder
+    from recording_core.model.enums import FileRole, RecordingStatus, SessionKind
+    from recording_core.model.events import EventKind, RecordingEvent, WebhookRequest
+    from recording_core.model.serialization import dumps, loads
+    from recording_core.plugins.registry import providers
+    from recording_core.provider.connect import connect
+    from recording_core.provider.provider import Provider
+    from recording_core.provider.recorder import Recorder
     from recording_core.reporting.report import Report, report
-    from recording_core.row_schema import Column, rows
-    from recording_core.serialize import dumps, loads
-    from recording_core.status import RecordingStatus
-    from recording_core.transport import HttpSettings, MediaHosts
-    from recording_core.transport.answers import Refusal
-    from recording_core.transport.retry import Repeat
-    from recording_core.transport.sign_in import HeaderAuth, TokenAuth
+    from recording_core.reporting.row_schema import rows
+    from recording_core.transport.settings import HttpSettings, MediaHosts
     from recording_core.webhooks.receiver import Receiver, receive, receiver, unsafe_parse
     from recording_core.webhooks.reconcile import Reconciliation
-    from recording_core.webhooks.scheme import WebhookScheme
-    from recording_core.webhooks.seen import MemorySeen, Seen, SqliteSeen
+    from recording_core.webhooks.replay_store import (
+        MemoryReplayStore,
+        ReplayStore,
+        SqliteReplayStore,
+    )
 
 __version__ = "0.1.0"
-
-#: name -> the module that defines it
-_WHERE = {
-    name: module
-    for module, names in {
-        "accounts": "Account configured_accounts",
-        "capabilities": "Capabilities Operation ProviderInfo Setting StoragePrice capability_table",
-        "errors": (
-            "AuthenticationFailed ChecksumMismatch ConfigurationError Conflict DownloadError "
-            "ForbiddenHost Locked MalformedPayload NotFound NotMedia NotReady OutcomeUnknown "
-            "PaginationError PluginError ProviderError QuotaExceeded RateLimited RecordingError "
-            "Rejected StorageError Truncated Unavailable UnsupportedOperation WebhookRejected"
-        ),
-        "events": "EventKind RecordingEvent WebhookRequest event_key event_of fact_of",
-        "hookspecs": "hookimpl",
-        "listing": "Coverage Listing Page Query Window read_rows",
-        "kinds": "FileRole SessionKind",
-        "models": (
-            "CommunicationSession Copy Interval MediaFile Recording RecordingSession "
-            "call conference meeting"
-        ),
-        "plugins": "providers",
-        "connection": "Connection",
-        "provider": "Provider StartRequest connect",
-        "recorder": "Recorder",
-        "row_schema": "Column rows",
-        "reporting.report": "Report report",
-        "serialize": "dumps loads",
-        "status": "RecordingStatus",
-        "transport": "HttpSettings MediaHosts",
-        "transport.retry": "Repeat",
-        "transport.answers": "Refusal",
-        "transport.sign_in": "HeaderAuth TokenAuth",
-        "webhooks.receiver": "Receiver receive receiver unsafe_parse",
-        "webhooks.reconcile": "Reconciliation",
-        "webhooks.scheme": "WebhookScheme",
-        "webhooks.seen": "MemorySeen Seen SqliteSeen",
-    }.items()
-    for name in names.split()
-}
 
 __all__ = [
     "Account",
     "AuthenticationFailed",
     "Capabilities",
     "ChecksumMismatch",
-    "Column",
     "CommunicationSession",
     "ConfigurationError",
     "Conflict",
-    "Connection",
     "Copy",
     "Coverage",
     "DownloadError",
     "EventKind",
     "FileRole",
     "ForbiddenHost",
-    "HeaderAuth",
     "HttpSettings",
     "Interval",
     "Listing",
-    "Locked",
     "MalformedPayload",
     "MediaFile",
     "MediaHosts",
-    "MemorySeen",
+    "MemoryReplayStore",
     "NotFound",
     "NotMedia",
     "NotReady",
     "Operation",
     "OutcomeUnknown",
-    "Page",
     "PaginationError",
     "PluginError",
     "Provider",
     "ProviderError",
     "ProviderInfo",
-    "Query",
     "QuotaExceeded",
     "RateLimited",
     "Receiver",
@@ -172,40 +112,27 @@ __all__ = [
     "RecordingEvent",
     "RecordingSession",
     "RecordingStatus",
-    "Refusal",
     "Rejected",
-    "Repeat",
     "Report",
-    "Seen",
+    "ReplayStore",
     "SessionKind",
     "Setting",
-    "SqliteSeen",
-    "StartRequest",
+    "SqliteReplayStore",
     "StorageError",
-    "StoragePrice",
-    "TokenAuth",
     "Truncated",
     "Unavailable",
     "UnsupportedOperation",
     "WebhookRejected",
     "WebhookRequest",
-    "WebhookScheme",
-    "Window",
     "__version__",
     "call",
-    "capability_table",
     "conference",
-    "configured_accounts",
+    "find_accounts",
     "connect",
     "dumps",
-    "event_key",
-    "event_of",
-    "fact_of",
-    "hookimpl",
     "loads",
     "meeting",
     "providers",
-    "read_rows",
     "receive",
     "receiver",
     "report",
@@ -214,14 +141,51 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def build_name_table(modules: Mapping[str, str]) -> dict[str, str]:
+    """Build a table from each name to its module, from modules and the names that they define."""
+    return {name: module for module, names in modules.items() for name in names.split()}
+
+
+def resolve_name(package: str, table: Mapping[str, str], name: str) -> Any:
+    """Import the module that defines a name. Raises `AttributeError` for a name of none."""
     import importlib
 
-    if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
-    globals()[name] = value
-    return value
+    if name not in table:
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"recording_core.{table[name]}"), name)
+
+
+#: name -> the module that defines it
+_MODULES = build_name_table(
+    {
+        "accounts": "Account find_accounts",
+        "errors": "AuthenticationFailed ChecksumMismatch ConfigurationError Conflict DownloadError ForbiddenHost MalformedPayload NotFound NotMedia NotReady OutcomeUnknown PaginationError PluginError ProviderError QuotaExceeded RateLimited RecordingError Rejected StorageError Truncated Unavailable UnsupportedOperation WebhookRejected",
+        "listing.coverage": "Coverage",
+        "listing.listing": "Listing",
+        "model.capabilities": "Capabilities Operation ProviderInfo Setting",
+        "model.entities": "CommunicationSession Copy Interval MediaFile Recording RecordingSession call conference meeting",
+        "model.enums": "FileRole RecordingStatus SessionKind",
+        "model.events": "EventKind RecordingEvent WebhookRequest",
+        "model.serialization": "dumps loads",
+        "plugins.registry": "providers",
+        "provider.connect": "connect",
+        "provider.provider": "Provider",
+        "provider.recorder": "Recorder",
+        "reporting.report": "Report report",
+        "reporting.row_schema": "rows",
+        "transport.settings": "HttpSettings MediaHosts",
+        "webhooks.receiver": "Receiver receive receiver unsafe_parse",
+        "webhooks.reconcile": "Reconciliation",
+        "webhooks.replay_store": "MemoryReplayStore ReplayStore SqliteReplayStore",
+    }
+)
+
+
+if not TYPE_CHECKING:  # a type checker then reports a name that does not exist
+
+    def __getattr__(name: str) -> Any:
+        value = globals()[name] = resolve_name(__name__, _MODULES, name)
+        return value
 
 
 def __dir__() -> list[str]:

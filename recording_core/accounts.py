@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, fields, frozen
 
-from recording_core import plugins
-from recording_core.arguments import checked_setting
-from recording_core.capabilities import ProviderInfo, Setting
 from recording_core.errors import ConfigurationError, RecordingError
+from recording_core.model.capabilities import ProviderInfo, Setting
+from recording_core.plugins import registry as plugins
+from recording_core.provider.validation import check_setting
 from recording_core.transport.settings import HttpSettings, MediaHosts
 
 if TYPE_CHECKING:
-    from recording_core.provider import Provider
+    from recording_core.provider.provider import Provider
 
 __all__ = [
     "CONFIG_VARIABLE",
@@ -37,7 +37,7 @@ __all__ = [
     "Account",
     "check_distinct",
     "configured",
-    "configured_accounts",
+    "find_accounts",
     "missing_settings",
 ]
 
@@ -68,7 +68,7 @@ class Account:
 
         Raises `ConfigurationError` for what is missing or malformed, and `PluginError`.
         """
-        from recording_core.provider import connect
+        from recording_core.provider.connect import connect
 
         if self.source is None:
             return connect(self.provider, account=self.name)
@@ -81,7 +81,7 @@ class Account:
         return f"account {self.name!r} of {self.provider}"
 
 
-def configured_accounts(config: str | os.PathLike[str] | None = None) -> tuple[Account, ...]:
+def find_accounts(config: str | os.PathLike[str] | None = None) -> tuple[Account, ...]:
     """Every account of the configuration file, or else of the environment, in its order.
 
     Finds no credential and runs no command yet. Raises `ConfigurationError` for a file that cannot
@@ -147,7 +147,7 @@ class _Table:
     given: Mapping[str, Callable[[], str]] = field(repr=False)
 
     def connect(self) -> Provider:
-        from recording_core.provider import connect
+        from recording_core.provider.connect import connect
 
         where = f"{self.path}: account {self.name!r} of {self.provider}"
         values = self._values(plugins.provider_info(self.provider), where)
@@ -179,7 +179,7 @@ class _Table:
 
 def _found(find: Callable[[], str], provider: str, setting: Setting, where: str) -> str:
     try:
-        return checked_setting(provider, setting.name, find())
+        return check_setting(provider, setting.name, find())
     except ConfigurationError as error:
         raise ConfigurationError(f"{where}, {setting.name} {error.message}") from None
 
@@ -272,7 +272,7 @@ def _table(path: Path, number: int, table: Mapping[str, Any]) -> _Table:
 
 def _info(provider: str, where: str) -> ProviderInfo | None:
     """None for a provider that is there and broken: that one account then says so."""
-    if provider in plugins.registry().broken:
+    if provider in plugins.load_registry().broken:
         return None
     try:
         return plugins.provider_info(provider)

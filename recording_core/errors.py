@@ -21,8 +21,7 @@
     │   ├── Truncated                fewer bytes than announced, after all attempts
     │   ├── NotMedia                 an error page or another format in place of the media
     │   ├── ForbiddenHost            the media's address may not be fetched
-    │   ├── StorageError             the disk, not the vendor
-    │   └── Locked                   another process holds the destination
+    │   └── StorageError             the disk, not the vendor
     └── WebhookRejected          a callback not the vendor's, not readable, or not taken
 
 Each error's text says what happened, to which recording at which vendor, and what to do. None
@@ -38,7 +37,7 @@ from typing import TYPE_CHECKING, Any
 from recording_core.redaction import redact_payload, redact_text
 
 if TYPE_CHECKING:
-    from recording_core.models import CommunicationSession, Copy, RecordingSession
+    from recording_core.model.entities import CommunicationSession, Copy, RecordingSession
 
 __all__ = [
     "AuthenticationFailed",
@@ -47,7 +46,6 @@ __all__ = [
     "Conflict",
     "DownloadError",
     "ForbiddenHost",
-    "Locked",
     "MalformedPayload",
     "NotFound",
     "NotMedia",
@@ -289,10 +287,6 @@ class ForbiddenHost(DownloadError):
 
 class StorageError(DownloadError):
     """The disk refused: full, read-only, gone. An older file of that name is untouched."""
-
-
-class Locked(DownloadError):
-    """Another process holds the destination."""
 
 
 class WebhookRejected(RecordingError):

@@ -19,18 +19,19 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from hypothesis import settings
 
-from recording_core import hookspecs, plugins
-from recording_core.capabilities import ProviderInfo, capability_table
 from recording_core.errors import ConfigurationError, WebhookRejected
-from recording_core.events import EventKind, RecordingEvent, WebhookRequest, event_key
-from recording_core.hookspecs import PROJECT, hookimpl
-from recording_core.models import call
-from recording_core.status import RecordingStatus
+from recording_core.model.capabilities import ProviderInfo, build_capabilities
+from recording_core.model.entities import call
+from recording_core.model.enums import RecordingStatus
+from recording_core.model.events import EventKind, RecordingEvent, WebhookRequest, build_event_key
+from recording_core.plugins import hookspecs
+from recording_core.plugins import registry as plugins
+from recording_core.plugins.hookspecs import PROJECT, hookimpl
 from recording_core.testing import LoopbackServer, ManualClock, Reply, Request
 from recording_core.transport import HttpSettings
-from recording_core.transport.answers import Refusal
-from recording_core.transport.exchange import Transport
-from recording_core.transport.sign_in import HeaderAuth
+from recording_core.transport.authentication import HeaderAuth
+from recording_core.transport.client import Transport
+from recording_core.transport.status_codes import ErrorDetails
 from recording_core.webhooks import WebhookScheme
 
 # What runs in the background may have been told to ignore Ctrl-C, and would hand that on to the
@@ -99,7 +100,7 @@ def transport(clock: ManualClock) -> Iterator[Callable[..., Transport]]:
         *,
         vendor_rate: float | None = None,
         secrets: Iterable[str] = (TOKEN,),
-        refusal: Callable[[Any], Refusal] = lambda payload: Refusal(),
+        error_details: Callable[..., ErrorDetails] = lambda *_: ErrorDetails(),
         **settings: Any,
     ) -> Transport:
         made.append(
@@ -111,7 +112,7 @@ def transport(clock: ManualClock) -> Iterator[Callable[..., Transport]]:
                 settings=HttpSettings(**settings),
                 clock=clock,
                 rate=vendor_rate,
-                refusal=refusal,
+                error_details=error_details,
             )
         )
         return made[-1]
@@ -152,7 +153,7 @@ class _Told(WebhookScheme):
             status=STATUS_TOLD.get(kind, RecordingStatus.UNKNOWN),
             occurred_at=datetime.fromisoformat(at) if at else None,
             delivery_id=None,
-            key=event_key(self.provider, account, told["id"], kind, at or ""),
+            key=build_event_key(self.provider, account, told["id"], kind, at or ""),
         )
 
 
@@ -274,7 +275,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> MadeUp:
             name=name,
             label=name.title(),
             settings=(),
-            capabilities=capability_table(call="list get"),
+            capabilities=build_capabilities(call="list get"),
             documentation="https://example.com",
             client="made_up_vendors:Client",
             webhooks=f"made_up_vendors:{kind.__name__}",
@@ -284,7 +285,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> MadeUp:
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(hookspecs)
     manager.register(vendor := MadeUp(), name="listening")
-    found = plugins.registry()
+    found = plugins.load_registry()
     registry = plugins.Registry(manager, {**found.providers, **infos}, found.broken)
-    monkeypatch.setattr(plugins, "registry", lambda: registry)
+    monkeypatch.setattr(plugins, "load_registry", lambda: registry)
     return vendor

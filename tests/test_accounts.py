@@ -72,7 +72,7 @@ def refusal(path: Path) -> str:
     """Why an account of the file cannot be used, at once or when it is connected to."""
 
     def connect() -> None:
-        for each in rec.configured_accounts(path):
+        for each in rec.find_accounts(path):
             each.connect().close()
 
     with pytest.raises(rec.ConfigurationError) as refused:
@@ -94,7 +94,7 @@ def test_several_accounts_a_vendor_connect_with_their_own_credentials(
         account(name='"support"', auth_token='{ env = "SUPPORT_TOKEN" }', **common)
         + account(name='"sales"', auth_token=printing(plivo.credentials["auth_token"]), **common)
     )
-    found = rec.configured_accounts(path)
+    found = rec.find_accounts(path)
     assert [str(each) for each in found] == [
         "account 'support' of plivo",
         "account 'sales' of plivo",
@@ -116,7 +116,7 @@ def test_the_file_is_looked_for_in_four_places(
         write(account(name=f'"{name}"', auth_token='{ env = "X" }'), path)
         if name == "variable":
             monkeypatch.setenv("RECORDINGS_CONFIG", str(path))
-        [found] = rec.configured_accounts(path if name == "named" else None)
+        [found] = rec.find_accounts(path if name == "named" else None)
         assert found.name == name
         assert found.source == str(path)
 
@@ -126,7 +126,7 @@ def test_without_a_file_each_vendor_whose_variables_are_set_is_an_account(
 ) -> None:
     monkeypatch.setenv("PLIVO_AUTH_ID", plivo.credentials["auth_id"])
     monkeypatch.setenv("VOIPBIN_TOKEN", "x" * 20)
-    found = rec.configured_accounts()
+    found = rec.find_accounts()
     assert found == (rec.Account("plivo"), rec.Account("voipbin"))
     with pytest.raises(rec.ConfigurationError, match="PLIVO_AUTH_TOKEN"):
         found[0].connect()  # half of them are set: that is no reason to leave it out
@@ -134,7 +134,7 @@ def test_without_a_file_each_vendor_whose_variables_are_set_is_an_account(
 
 def test_without_anything_the_error_says_what_to_do() -> None:
     with pytest.raises(rec.ConfigurationError, match=r"recordings\.toml.*recordings doctor"):
-        rec.configured_accounts()
+        rec.find_accounts()
 
 
 def test_a_file_that_is_named_has_to_be_there(
@@ -143,7 +143,7 @@ def test_a_file_that_is_named_has_to_be_there(
     assert "No such file" in refusal(tmp_path / "nowhere.toml")
     monkeypatch.setenv("RECORDINGS_CONFIG", str(tmp_path))
     with pytest.raises(rec.ConfigurationError, match="cannot be read"):
-        rec.configured_accounts()
+        rec.find_accounts()
 
 
 def test_an_account_that_names_no_credential_takes_its_vendors_variables(
@@ -152,7 +152,7 @@ def test_an_account_that_names_no_credential_takes_its_vendors_variables(
     path = write(f'[[account]]\nprovider = "plivo"\nbase_url = "{plivo.base_url}"')
     for name, value in plivo.credentials.items():
         monkeypatch.setenv(f"PLIVO_{name.upper()}", value)
-    with rec.configured_accounts(path)[0].connect() as provider:
+    with rec.find_accounts(path)[0].connect() as provider:
         assert len(list(provider.list())) == 3
 
 
@@ -164,7 +164,7 @@ def test_an_account_that_names_one_credential_takes_none_of_another_account(
     monkeypatch.setenv("VOIPBIN_TOKEN", SECRET)
     monkeypatch.setenv("MY_KEY", "k" * 20)
     path = write('[[account]]\nprovider = "voipbin"\naccesskey = { env = "MY_KEY" }')
-    rec.configured_accounts(path)[0].connect().close()  # with the token, too, it would be refused
+    rec.find_accounts(path)[0].connect().close()  # with the token, too, it would be refused
 
 
 # -- credentials ----------------------------------------------------------------------------------
@@ -179,12 +179,12 @@ def test_a_credential_in_clear_is_refused_and_both_ways_are_named(write: Write) 
 
 def test_a_credential_in_clear_is_taken_from_who_says_so(write: Write) -> None:
     path = write(account(auth_token=f'"{SECRET}"', allow_clear="true"))
-    rec.configured_accounts(path)[0].connect().close()
+    rec.find_accounts(path)[0].connect().close()
 
 
 def test_an_account_holds_no_credential_in_any_form(write: Write) -> None:
     path = write(account(auth_token=printing(SECRET), name='"support"'))
-    [found] = rec.configured_accounts(path)
+    [found] = rec.find_accounts(path)
     whole = pickle.dumps(found)
     assert pickle.loads(whole) == found
     for each in (whole, repr(found).encode(), str(found).encode(), rec.dumps(found).encode()):
@@ -236,7 +236,7 @@ def test_a_command_that_hangs_ends_in_time_with_what_it_started(write: Write) ->
 
 def test_a_command_may_be_one_text_and_no_shell_reads_it(write: Write, plivo: Emulator) -> None:
     path = write(account(auth_token="{ command = 'echo $HOME;true' }"))
-    with rec.configured_accounts(path)[0].connect() as provider:
+    with rec.find_accounts(path)[0].connect() as provider:
         assert "$HOME;true" in provider.transport.secrets._values
 
 
@@ -281,7 +281,7 @@ def test_settings_of_http_reach_the_connection(
 ) -> None:
     monkeypatch.setenv("X", "x" * 20)
     http = '{ total_timeout = 5, workers = 2, rate = "unlimited", media_hosts = "vendor" }'
-    with rec.configured_accounts(write(account(**GOOD, http=http)))[0].connect() as provider:
+    with rec.find_accounts(write(account(**GOOD, http=http)))[0].connect() as provider:
         assert provider.http == rec.HttpSettings(
             total_timeout=5, workers=2, rate=None, media_hosts=rec.MediaHosts.VENDOR
         )
@@ -289,7 +289,7 @@ def test_settings_of_http_reach_the_connection(
 
 def test_an_account_that_left_the_file_says_so(write: Write) -> None:
     path = write(account(**GOOD))
-    [found] = rec.configured_accounts(path)
+    [found] = rec.find_accounts(path)
     write(account(**GOOD, name='"other"'))
     with pytest.raises(rec.ConfigurationError, match="no longer has account 'default' of plivo"):
         found.connect()
@@ -302,8 +302,8 @@ def test_a_file_that_others_may_write_is_used_only_by_who_names_it(
     path = write(account(**GOOD), tmp_path / "here/recordings.toml")
     path.chmod(0o666)
     with pytest.raises(rec.ConfigurationError, match=r"names commands to run.*chmod o-w"):
-        rec.configured_accounts()
-    assert len(rec.configured_accounts(path)) == 1
+        rec.find_accounts()
+    assert len(rec.find_accounts(path)) == 1
 
 
 @settings(
@@ -316,4 +316,4 @@ def test_any_bytes_are_accounts_or_one_error(tmp_path: Path, data: bytes) -> Non
     path = tmp_path / "any.toml"
     path.write_bytes(data)
     with pytest.raises(rec.ConfigurationError):
-        rec.configured_accounts(path)
+        rec.find_accounts(path)

@@ -18,10 +18,11 @@ import recording_core as rec
 from cassettes import record
 from cassettes.scenarios import SCENES, Stage
 from recording_audian.emulator import AudianEmulator
+from recording_core import plugin
 from recording_core.clock import SystemClock
-from recording_core.plugins import load_object, provider_info
-from recording_core.status import LIVE
-from recording_core.testing import LoopbackServer, ManualClock, Reply, Request, recorder
+from recording_core.model.enums import LIVE
+from recording_core.plugins.registry import load_object, provider_info
+from recording_core.testing import LoopbackServer, ManualClock, Reply, Request, build_recorder
 from recording_plivo.emulator import PlivoEmulator
 from recording_realtimekit.emulator import RealtimeKitEmulator
 from recording_voipbin.emulator import VoIPBinEmulator
@@ -61,7 +62,7 @@ def connected(vendor: str, clock: ManualClock) -> rec.Provider:
     settings |= {each.name: record.stand_in(each.name) for each in needed}
     client: type[rec.Provider] = load_object(info, "client")
     http = record.ONE_BY_ONE
-    return client(rec.Connection(info, settings=settings, clock=clock, http=http))
+    return client(plugin.Connection(info, settings=settings, clock=clock, http=http))
 
 
 def replayed(
@@ -74,7 +75,9 @@ def replayed(
         stage = Stage(
             provider, record.target_of(facts["target"]), clock.now(), clock.advance, directory
         )
-        with recorder().use_cassette(str(cassettes / vendor / f"{operation}.yaml")) as cassette:
+        with build_recorder().use_cassette(
+            str(cassettes / vendor / f"{operation}.yaml")
+        ) as cassette:
             outcome = SCENES[operation](stage)
             assert cassette.all_played, "the cassette holds more than is asked"
     return stage, outcome
@@ -212,13 +215,13 @@ def test_planted_canaries_are_filtered_and_the_rest_replays(tmp_path: Path) -> N
     replace = {canaries[11]: "the-account"}
     with LoopbackServer(answer) as server:
         replace[server.origin] = "https://api.example.com"
-        with recorder(record_mode="once", replace=replace).use_cassette(str(path)):
+        with build_recorder(record_mode="once", replace=replace).use_cassette(str(path)):
             assert ask(server.origin) == payload, "recording changes what the caller gets"
     text = path.read_text()
     assert not [canary for canary in canaries if canary in text]
     assert "the-account" in text
     assert "page=2" in text
-    with recorder(replace=replace).use_cassette(str(path)):
+    with build_recorder(replace=replace).use_cassette(str(path)):
         again = ask("https://api.example.com")
     assert again["id"] == "some-id"
     assert again["access_key"] == "***"

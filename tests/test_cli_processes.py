@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 
 import recording_core as rec
-from recording_core.cli.demo_steps import Promises
-from recording_core.plugins import load_object
+from recording_core import plugin
+from recording_core.cli.demo.steps import Promises
+from recording_core.plugins.registry import load_object
 from recording_core.testing import LoopbackServer, Reply, Request
 
 RECORDINGS = (
@@ -172,7 +173,7 @@ def test_an_emulator_calls_back_where_it_was_told_to() -> None:
             voipbin.start(target)
         assert there.wait(10)
         process.send_signal(signal.SIGTERM)
-    scheme: rec.WebhookScheme = load_object(rec.providers()["voipbin"], "webhooks")()
+    scheme: plugin.WebhookScheme = load_object(rec.providers()["voipbin"], "webhooks")()
     scheme.verify(arrived[0], [line["webhooks"]["secret"]], now=datetime.now(UTC))
     (event,) = scheme.parse(arrived[0], account="default", now=datetime.now(UTC))
     assert (event.kind, event.target) == (rec.EventKind.STARTED, target)
@@ -180,7 +181,7 @@ def test_an_emulator_calls_back_where_it_was_told_to() -> None:
 
 def test_an_emulator_says_how_its_callbacks_are_verified(emulated: list[dict[str, Any]]) -> None:
     for line in emulated:
-        scheme: rec.WebhookScheme = load_object(rec.providers()[line["provider"]], "webhooks")()
+        scheme: plugin.WebhookScheme = load_object(rec.providers()[line["provider"]], "webhooks")()
         (secret,) = line["webhooks"].values()
         scheme.check_secret(secret)
 
@@ -221,7 +222,7 @@ def test_on_a_terminal(environment: dict[str, str]) -> None:
 # -- plugins --------------------------------------------------------------------------------------
 
 
-def plugin(folder: Path, name: str, code: str) -> dict[str, str]:
+def install_plugin(folder: Path, name: str, code: str) -> dict[str, str]:
     """An installed plugin of that name, and the environment that finds it."""
     (folder / f"{name}.py").write_text(code)
     info = folder / f"{name}-1.0.dist-info"
@@ -233,7 +234,7 @@ def plugin(folder: Path, name: str, code: str) -> dict[str, str]:
 
 HOOK = """
 import click
-from recording_core import hookimpl
+from recording_core.plugin import hookimpl
 
 @hookimpl
 def recording_commands(group):
@@ -245,7 +246,7 @@ def recording_commands(group):
 
 
 def test_a_plugins_command(tmp_path: Path) -> None:
-    env = plugin(tmp_path, "greeter", HOOK)
+    env = install_plugin(tmp_path, "greeter", HOOK)
     assert "Say hello." in run("--help", env=env).stdout
     assert run("hello", env=env).stdout == "hello\n"
 
@@ -259,7 +260,7 @@ def test_a_plugins_command(tmp_path: Path) -> None:
     ],
 )
 def test_a_broken_plugin_breaks_nothing_else(tmp_path: Path, code: str, said: str) -> None:
-    env = plugin(tmp_path, "greeter", code)
+    env = install_plugin(tmp_path, "greeter", code)
     result = run("matrix", "--json", env=env)
     assert result.returncode == 0
     assert len(result.stdout.splitlines()) >= 4
@@ -270,7 +271,7 @@ def test_a_broken_plugin_breaks_nothing_else(tmp_path: Path, code: str, said: st
 
 
 def test_a_broken_provider_says_why_when_it_is_asked_for(tmp_path: Path) -> None:
-    env = plugin(tmp_path, "acme", "import not_there")
+    env = install_plugin(tmp_path, "acme", "import not_there")
     asked = run("show", "acme", "x", env=env)
     assert asked.returncode == 1
     assert "No module named 'not_there'" in asked.stderr
@@ -281,7 +282,7 @@ def test_a_broken_provider_says_why_when_it_is_asked_for(tmp_path: Path) -> None
 
 def test_a_bug_is_one_line_too(tmp_path: Path) -> None:
     code = HOOK.replace("click.echo(", "raise KeyError(")
-    result = run("hello", env=plugin(tmp_path, "greeter", code))
+    result = run("hello", env=install_plugin(tmp_path, "greeter", code))
     assert result.returncode == 1
     assert result.stderr.startswith("Error: a bug: KeyError: 'hello'")
     assert result.stderr.count("\n") == 1

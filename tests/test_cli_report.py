@@ -22,8 +22,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 import recording_core as rec
-from recording_core.cli.commands import command_line
-from recording_core.cli.emulate import emulator_of
+from recording_core.cli.app import command_line
+from recording_core.cli.commands.emulate import emulator_of
 from recording_core.reporting.compare import compare
 from recording_core.testing import Emulator
 

@@ -20,7 +20,8 @@ from click.testing import CliRunner, Result
 
 import recording_core as rec
 from recording_audian.emulator import AudianEmulator
-from recording_core.cli.commands import command_line
+from recording_core import plugin
+from recording_core.cli.app import command_line
 from recording_core.clock import SystemClock
 
 SECRET = "whsec_planted-c4nary"
@@ -248,8 +249,8 @@ def test_reconciling_prints_what_never_came_and_once(
 ) -> None:
     seen = str(tmp_path / "seen.db")
     known = audian.listed()[0]
-    key = rec.event_key("audian", "default", known, rec.EventKind.AVAILABLE)
-    rec.SqliteSeen(seen).add_if_absent(key, timedelta(days=1))
+    key = plugin.build_event_key("audian", "default", known, rec.EventKind.AVAILABLE)
+    rec.SqliteReplayStore(seen).add_if_absent(key, timedelta(days=1))
     call = ("reconcile", "audian", "--since", "40d", "--seen", seen, "--json")
     done = run(*call)
     events = objects(done)
@@ -270,7 +271,7 @@ def test_reconciling_says_that_a_listener_failed(audian: AudianEmulator, made_up
 
 def test_the_commands_import_nothing_heavy_before_they_run() -> None:
     code = (
-        "import sys, recording_core.cli.webhooks as w; "
+        "import sys, recording_core.cli.commands.webhooks as w; "
         "print(*sorted({'requests', 'cryptography', 'wsgiref', 'sqlite3'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -13,12 +13,13 @@ import pytest
 from attrs import evolve
 
 import recording_core as rec
-from recording_core.cli import arguments, shown
-from recording_core.cli.commands import command_line
-from recording_core.cli.matrix import matrix_markdown
-from recording_core.cli.output import Output
-from recording_core.cli.pages import help_markdown
-from recording_core.cli.summary import summarised, summary_lines
+from recording_core.cli import arguments
+from recording_core.cli.app import command_line
+from recording_core.cli.output import values as shown
+from recording_core.cli.output.help_pages import help_markdown
+from recording_core.cli.output.matrix import matrix_markdown
+from recording_core.cli.output.output import Output
+from recording_core.cli.output.summary import summarised, summary_lines
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -143,7 +144,7 @@ def test_the_summary_says_what_is_missing_and_why() -> None:
         made("3", status=status.FAILED, error="no\ndisk"),
         made("4", status=status.PROCESSING, duration=timedelta(minutes=30)),
     ]
-    blind = rec.Coverage(unreadable=2, errors=("page 3 is lost",), blind=("conferences",))
+    blind = rec.Coverage(unreadable=2, errors=("page 3 is lost",), not_listable=("conferences",))
     lines = "\n".join(summary_lines([summarised("Some Vendor", found, blind)], width=80))
     assert lines == (
         "             recordings              hours               bytes\n"
@@ -170,7 +171,7 @@ def test_the_matrix_is_what_the_plugins_declare() -> None:
 def test_the_documented_help_is_what_the_commands_say() -> None:
     page = Path(__file__).parent.parent / "docs" / "cli.md"
     assert page.read_text(encoding="utf-8") == help_markdown(), (
-        "write it anew: python -m recording_core.cli.pages > docs/cli.md"
+        "write it anew: python -m recording_core.cli.output.help_pages > docs/cli.md"
     )
 
 

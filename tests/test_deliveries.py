@@ -12,10 +12,11 @@ import pytest
 from attrs import evolve
 
 import recording_core as rec
-from recording_core.cli.emulate import emulator_of
-from recording_core.plugins import load_object
+from recording_core import plugin
+from recording_core.cli.commands.emulate import emulator_of
+from recording_core.plugins.registry import load_object
 from recording_core.testing import Emulator, LoopbackServer, ManualClock, Reply, Request
-from recording_core.testing.deliveries import Redelivery
+from recording_core.testing.emulator.deliveries import RedeliveryPolicy
 
 VENDORS = sorted(rec.providers())
 #: What a vendor tells of a recording that was started, stopped and processed.
@@ -87,7 +88,7 @@ def record(emulator: Emulator, **told: Any) -> str:
 
 def events(emulator: Emulator, requests: list[rec.WebhookRequest]) -> list[rec.RecordingEvent]:
     """Each verified by the provider's own scheme, and read."""
-    kind: type[rec.WebhookScheme] = load_object(rec.providers()[emulator.provider], "webhooks")
+    kind: type[plugin.WebhookScheme] = load_object(rec.providers()[emulator.provider], "webhooks")
     scheme, now = kind(), emulator.clock.now()
     found: list[rec.RecordingEvent] = []
     for request in requests:
@@ -222,7 +223,7 @@ def test_waiting_for_a_callback_that_hangs_ends(emulator: Emulator, listener: Li
 
 
 def test_a_vendor_that_does_not_call_back_needs_nothing_of_this() -> None:
-    assert not Redelivery.ONCE.after(None)
+    assert not RedeliveryPolicy.ONCE.after(None)
     assert Emulator.webhooks.fget(object()) == {}  # type: ignore[attr-defined]
 
 

@@ -15,9 +15,9 @@ import pyarrow as pa
 from attrs import evolve
 
 import recording_core as rec
-from recording_core.cli.demo_page import Taken, demo_page
-from recording_core.reporting.collection import Collection, ReportWindow
-from recording_core.reporting.prices import Prices
+from recording_core.cli.demo.page import Taken, demo_page
+from recording_core.reporting.collect.selection import Collection, ReportWindow
+from recording_core.reporting.compute.prices import Prices
 from recording_core.reporting.report import measured
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -14,7 +14,7 @@ import pytest
 
 import recording_core as rec
 from recording_audian.emulator import AudianEmulator
-from recording_core import hookspecs
+from recording_core.plugins import hookspecs
 from recording_core.testing import Emulator, ManualClock
 from recording_plivo.emulator import PlivoEmulator
 from recording_realtimekit.emulator import RealtimeKitEmulator
@@ -38,7 +38,7 @@ BLOCK = re.compile(
 #: A test that docs/testing.md names as one that went red.
 NAMED = re.compile(r"`(\w+\.py)::(\w+)`")
 #: Where tests are, those of every provider among them.
-TESTED = ("tests/*.py", "providers/*/tests/*.py", "recording_core/testing/promises/*.py")
+TESTED = ("tests/*.py", "providers/*/tests/*.py", "recording_core/testing/conformance/*.py")
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -50,7 +50,7 @@ def named(page: Path) -> str:
 def vendors(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
     """What a page's code finds: environment variables of running emulators, live ids, a clock."""
     clock = ManualClock()
-    monkeypatch.setattr("recording_core.connection.SystemClock", lambda: clock)
+    monkeypatch.setattr("recording_core.provider.connection.SystemClock", lambda: clock)
     # A page may sleep as its reader would; here that takes no time.
     monkeypatch.setattr("time.sleep", clock.sleep)
     vendors = (AudianEmulator, PlivoEmulator, RealtimeKitEmulator, VoIPBinEmulator)
@@ -122,7 +122,7 @@ def test_the_generated_parts_are_up_to_date() -> None:
 def test_every_hook_is_on_its_page_with_its_arguments() -> None:
     page = (ROOT / "docs" / "hooks.md").read_text()
     hooks = [name for name in vars(hookspecs) if name.startswith("recording_")]
-    assert len(hooks) == 6
+    assert len(hooks) == 5
     for name in hooks:
         code = getattr(hookspecs, name).__code__
         arguments = ", ".join(code.co_varnames[: code.co_argcount])

@@ -20,8 +20,8 @@ from django.core.wsgi import get_wsgi_application
 from django.urls import clear_url_caches, path, set_urlconf
 
 import recording_core as rec
-from recording_core.cli.emulate import emulator_of
-from recording_core.plugins import provider_info
+from recording_core.cli.commands.emulate import emulator_of
+from recording_core.plugins.registry import provider_info
 from recording_core.testing import Emulator
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "webhooks.md"

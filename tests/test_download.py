@@ -32,21 +32,21 @@ from recording_core import (
     Truncated,
     Unavailable,
 )
-from recording_core.download import Fetched, fetch_file, fetched_for_now, store_files
-from recording_core.media_types import FORMATS
+from recording_core.download.formats import FORMATS
+from recording_core.download.transfer import Fetched, fetch_file, fetch_temporarily, store_files
 from recording_core.testing import Reply, Request
-from recording_core.testing.media import MEDIA_TYPES, wav
-from recording_core.testing.ranges import file_reply
+from recording_core.testing.emulator.media import MEDIA_TYPES, build_wav
+from recording_core.testing.emulator.ranges import build_file_reply
+from recording_core.transport.client import Transport
 from recording_core.transport.deadline import Deadline
-from recording_core.transport.exchange import Transport
-from recording_core.transport.media import MediaTransport
+from recording_core.transport.media_client import MediaTransport
 
 Serve = Callable[..., tuple[str, list[Request]]]
 MakeTransport = Callable[..., Transport]
 Fetch = Callable[..., Fetched]
 
-WAV = wav(20.0)
-OTHER = wav(20.0, pitch=220)
+WAV = build_wav(20.0)
+OTHER = build_wav(20.0, pitch=220)
 FACTS = {"provider": "vendor", "recording_id": "r1"}
 RETRIES = 3
 assert len(WAV) == len(OTHER) > 300_000
@@ -68,7 +68,7 @@ def sha256(data: bytes) -> str:
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a body that breaks off leaves something to resume."""
-    monkeypatch.setattr("recording_core.download._CHUNK", 65536)
+    monkeypatch.setattr("recording_core.download.transfer._CHUNK", 65536)
 
 
 @pytest.fixture
@@ -345,10 +345,10 @@ def test_a_file_without_an_address_is_no_media(fetch: Fetch, tmp_path: Path) -> 
 
 def test_a_cut_file_is_resumed_where_it_was_cut(serve: Serve, fetch: Fetch, tmp_path: Path) -> None:
     """D4: the digest covers the whole."""
-    etag = file_reply(Request("GET", "/", (), {}, b"", ""), WAV, "audio/wav").headers["ETag"]
+    etag = build_file_reply(Request("GET", "/", (), {}, b"", ""), WAV, "audio/wav").headers["ETag"]
 
     def answer(request: Request) -> Reply:
-        reply = file_reply(request, WAV, "audio/wav")
+        reply = build_file_reply(request, WAV, "audio/wav")
         return evolve(reply, cut_after=150_000 if len(journal) < 3 else None)
 
     origin, journal = serve(answer)
@@ -466,7 +466,7 @@ def test_what_files_come_packed_in_is_there_for_the_block_alone(
     file = MediaFile("f", FileRole.MIX, "wav", url=origin + "/m")
     with (
         Deadline(None) as deadline,
-        fetched_for_now(
+        fetch_temporarily(
             media,
             file,
             tmp_path / "a.wav",
@@ -596,7 +596,7 @@ def test_a_disk_that_refuses_is_a_typed_error_and_the_older_file_stands(
     code: int,
 ) -> None:
     """D6."""
-    monkeypatch.setattr("recording_core.download.os", FailingOs(name, code, from_call))
+    monkeypatch.setattr("recording_core.download.atomic_file.os", FailingOs(name, code, from_call))
     origin, journal = serve(whole())
     with refused(tmp_path / "a.wav", StorageError, match=os.strerror(code)):
         fetch(origin + "/m", tmp_path / "a.wav")
@@ -606,7 +606,9 @@ def test_a_disk_that_refuses_is_a_typed_error_and_the_older_file_stands(
 def test_a_disk_that_refuses_to_begin_anew_is_a_typed_error(
     serve: Serve, fetch: Fetch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recording_core.download.os", FailingOs("ftruncate", errno.EIO, 0))
+    monkeypatch.setattr(
+        "recording_core.download.atomic_file.os", FailingOs("ftruncate", errno.EIO, 0)
+    )
     origin, _ = serve(evolve(cut(), headers={}), whole())
     with refused(tmp_path / "a.wav", StorageError):
         fetch(origin + "/m", tmp_path / "a.wav")
@@ -616,9 +618,9 @@ def test_a_file_is_closed_and_removed_in_silence_where_it_was_given_up_anyway(
     serve: Serve, fetch: Fetch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """D6: what a close tells after an fsync changes nothing."""
-    monkeypatch.setattr("recording_core.download.os", FailingOs("close", errno.EIO))
+    monkeypatch.setattr("recording_core.download.atomic_file.os", FailingOs("close", errno.EIO))
     if os.name == "posix":
-        monkeypatch.setattr("recording_core.download._ABANDONED_AFTER", 1e9)
+        monkeypatch.setattr("recording_core.download.atomic_file._ABANDONED_AFTER", 1e9)
     origin, _ = serve(Reply(404), whole())
     with refused(tmp_path / "a.wav", RecordingError):
         fetch(origin + "/m", tmp_path / "a.wav")
@@ -628,7 +630,7 @@ def test_a_folder_that_does_not_sync_says_that_the_file_is_there(
     serve: Serve, fetch: Fetch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """D2: the name is durable only once its folder is."""
-    monkeypatch.setattr("recording_core.download.os", FailingOs("fsync", errno.EIO, 1))
+    monkeypatch.setattr("recording_core.download.atomic_file.os", FailingOs("fsync", errno.EIO, 1))
     origin, _ = serve(whole())
     with pytest.raises(StorageError, match="power cut"):
         fetch(origin + "/m", tmp_path / "a.wav")
@@ -655,7 +657,7 @@ def test_bytes_and_then_their_name_are_made_durable(
 
             return step
 
-    monkeypatch.setattr("recording_core.download.os", Recording("", 0))
+    monkeypatch.setattr("recording_core.download.atomic_file.os", Recording("", 0))
     origin, _ = serve(whole())
     fetch(origin + "/m", tmp_path / "a.wav")
     if sys.platform == "linux":
@@ -726,7 +728,7 @@ def test_a_folder_of_many_files_is_not_listed_for_each(
                 listed.append(name)
             return getattr(os, name)
 
-    monkeypatch.setattr("recording_core.download.os", Counting("", 0))
+    monkeypatch.setattr("recording_core.download.atomic_file.os", Counting("", 0))
     origin, _ = serve(whole())
     for number in range(5):
         fetch(origin + "/m", tmp_path / f"{number}.wav")
@@ -763,7 +765,7 @@ def test_a_temporary_file_that_goes_while_we_look_is_no_trouble(
                 return listing
             return getattr(os, name)
 
-    monkeypatch.setattr("recording_core.download.os", Vanishing("", 0))
+    monkeypatch.setattr("recording_core.download.atomic_file.os", Vanishing("", 0))
     origin, _ = serve(whole())
     assert fetch(origin + "/m", tmp_path / "a.wav").size == len(WAV)
 
@@ -790,7 +792,7 @@ def test_an_interrupt_leaves_nothing(
                 raise KeyboardInterrupt
             return getattr(os, name)
 
-    monkeypatch.setattr("recording_core.download.os", Interrupted("", 0))
+    monkeypatch.setattr("recording_core.download.atomic_file.os", Interrupted("", 0))
     origin, _ = serve(whole())
     with refused(tmp_path / "a.wav", KeyboardInterrupt):
         fetch(origin + "/m", tmp_path / "a.wav")
@@ -803,12 +805,12 @@ import sys
 from pathlib import Path
 from recording_core import FileRole, HttpSettings, MediaFile
 from recording_core.clock import SystemClock
-from recording_core.download import fetch_file
+from recording_core.download.transfer import fetch_file
 from recording_core.transport.deadline import Deadline
-from recording_core.transport.media import MediaTransport
-from recording_core.transport.answers import Refusal
-from recording_core.transport.exchange import Transport
-from recording_core.transport.sign_in import NoAuth
+from recording_core.transport.media_client import MediaTransport
+from recording_core.transport.status_codes import ErrorDetails
+from recording_core.transport.client import Transport
+from recording_core.transport.authentication import NoAuth
 
 url, path, limit = sys.argv[1:]
 if int(limit):
@@ -816,7 +818,7 @@ if int(limit):
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
 api = Transport(provider="vendor", base_url="http://127.0.0.1:1", auth=NoAuth(), secrets=(),
-    settings=HttpSettings(), clock=SystemClock(), rate=None, refusal=lambda p: Refusal())
+    settings=HttpSettings(), clock=SystemClock(), rate=None, error_details=lambda *_: ErrorDetails())
 media = MediaTransport(api, vendor_hosts=(), credential_hosts=(), first_byte=30.0)
 print("ready", flush=True)
 sys.stdin.readline()

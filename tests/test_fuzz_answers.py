@@ -20,9 +20,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import recording_core as rec
-from recording_core.plugins import load_object
+from recording_core.plugins.registry import load_object
 from recording_core.testing import Emulator, Reply, Request
-from recording_core.testing.garbling import (
+from recording_core.testing.conformance.documented_types import undocumented
+from recording_core.testing.conformance.mutations import GONE, Place, every, places
+from recording_core.testing.fuzz.in_memory import unplug
+from recording_core.testing.fuzz.payloads import (
     CANARY_DIGITS,
     CANARY_NUMBER,
     NOISE,
@@ -31,9 +34,6 @@ from recording_core.testing.garbling import (
     noise,
     words_said,
 )
-from recording_core.testing.promises.documented import undocumented
-from recording_core.testing.promises.mutations import GONE, Place, every, places
-from recording_core.testing.unplugged import unplug
 
 VENDORS = sorted(rec.providers())
 #: A profile's examples are a hundred; `make soak` has more, and others each time.

@@ -18,11 +18,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import recording_core as rec
-from recording_core.plugins import load_object
+from recording_core.plugins.registry import load_object
 from recording_core.testing import Emulator
-from recording_core.testing.deliveries import Fact, Hook
-from recording_core.testing.garbling import NOISE, SHAPES, garbled, noise, words_said
-from recording_core.testing.promises.documented import undocumented
+from recording_core.testing.conformance.documented_types import undocumented
+from recording_core.testing.emulator.deliveries import EmulatedEvent, Webhook
+from recording_core.testing.fuzz.payloads import NOISE, SHAPES, garbled, noise, words_said
 from recording_core.webhooks.receiver import Receiver
 
 VENDORS = sorted(rec.providers())
@@ -49,7 +49,7 @@ class Calling:
 
     emulator: Emulator
     receiver: Receiver
-    facts: list[Fact]
+    facts: list[EmulatedEvent]
     requests: list[rec.WebhookRequest]
     words: list[str]
 
@@ -57,16 +57,16 @@ class Calling:
     def name(self) -> str:
         return self.emulator.provider
 
-    def signed(self, fact: Fact, told: Any) -> rec.WebhookRequest:
+    def signed(self, fact: EmulatedEvent, told: Any) -> rec.WebhookRequest:
         """A callback that says something else, signed by the vendor."""
-        hook = Hook("https://hooks.example.com/of/ours")
+        hook = Webhook("https://hooks.example.com/of/ours")
         return self.emulator.signed(evolve(fact, told=told), hook, self.emulator.clock.now())
 
-    def told(self, fact: Fact) -> Any:
+    def told(self, fact: EmulatedEvent) -> Any:
         """What is said in a fact, as JSON has it; a form's fields where the vendor sends a form."""
         return getattr(fact.told, "parameters", fact.told)
 
-    def retold(self, fact: Fact, told: Mapping[str, Any]) -> Any:
+    def retold(self, fact: EmulatedEvent, told: Mapping[str, Any]) -> Any:
         """The same fact with other words; a form's fields are text."""
         if not hasattr(fact.told, "parameters"):
             return told
@@ -171,7 +171,7 @@ def _readable(body: bytes) -> dict[str, Any] | None:
     return told if isinstance(told, dict) else None
 
 
-def _lost(fact: Fact, told: Mapping[str, Any]) -> set[str]:
+def _lost(fact: EmulatedEvent, told: Mapping[str, Any]) -> set[str]:
     """What the emulator itself needs to know of what it signs."""
     known = fact.told if isinstance(fact.told, Mapping) else {}
     return {name for name in known if not isinstance(told.get(name), type(known[name]))}

@@ -21,19 +21,16 @@ from recording_core import (
     HttpSettings,
     Listing,
     MalformedPayload,
-    Page,
     PaginationError,
-    Query,
     Recording,
     RecordingStatus,
     Unavailable,
-    Window,
     call,
     conference,
     providers,
-    read_rows,
 )
-from recording_core.plugins import load_object
+from recording_core.plugin import Page, Query, Window, read_rows
+from recording_core.plugins.registry import load_object
 from recording_core.testing import Emulator, Reply
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
@@ -52,7 +49,7 @@ def listing(
     windows: Sequence[Window] = ONE,
     workers: int = 8,
     query: Query | None = None,
-    blind: tuple[str, ...] = (),
+    not_listable: tuple[str, ...] = (),
 ) -> Listing:
     return Listing(
         query or Query(),
@@ -60,7 +57,7 @@ def listing(
         fetch,
         workers=workers,
         now=lambda: NOW,
-        blind=blind,
+        not_listable=not_listable,
     )
 
 
@@ -75,7 +72,9 @@ def numbered(rows: Sequence[Recording], size: int) -> Callable[[Query, Window, A
         number = cursor or 1
         some = rows[(number - 1) * size : number * size]
         last = -(-len(rows) // size)
-        return Page(some, total=len(rows), more=range(2, last + 1) if cursor is None else ())
+        return Page(
+            some, total=len(rows), remaining_cursors=range(2, last + 1) if cursor is None else ()
+        )
 
     return fetch
 
@@ -93,8 +92,8 @@ def test_every_page_is_read_once_and_in_order(count: int, workers: int) -> None:
     pages = max(1, -(-count // 10))
     looks = 2 if pages > 1 else 0  # the first and the last again: do they still look so?
     assert (coverage.windows, coverage.pages) == (1, pages + looks)
-    assert (coverage.promised, coverage.seen, coverage.doubled) == (count, count, 0)
-    assert (coverage.late, coverage.unreadable, coverage.errors) == (0, 0, ())
+    assert (coverage.expected, coverage.seen, coverage.duplicates) == (count, count, 0)
+    assert (coverage.found_on_reread, coverage.unreadable, coverage.errors) == (0, 0, ())
     assert coverage.complete
 
 
@@ -121,7 +120,7 @@ def test_windows_come_in_their_order_and_their_overlap_once() -> None:
     found = listing(fetch, windows=windows)
     assert ids(found) == ids(rows[:70])
     assert found.coverage.complete
-    assert (found.coverage.windows, found.coverage.seen, found.coverage.doubled) == (3, 70, 20)
+    assert (found.coverage.windows, found.coverage.seen, found.coverage.duplicates) == (3, 70, 20)
 
 
 def test_what_was_asked_is_decided_here() -> None:
@@ -173,9 +172,9 @@ def test_two_iterations_at_once_do_not_disturb_each_other() -> None:
 
 
 def test_what_a_vendor_cannot_enumerate_is_told_and_no_error() -> None:
-    found = listing(numbered([], 5), blind=("conferences without an id",))
+    found = listing(numbered([], 5), not_listable=("conferences without an id",))
     assert ids(found) == []
-    assert found.coverage.blind == ("conferences without an id",)
+    assert found.coverage.not_listable == ("conferences without an id",)
     assert found.coverage.complete
 
 
@@ -227,7 +226,7 @@ def test_what_went_wrong_beside_the_rows_is_said_once_and_the_list_is_not_comple
     def fetch(query: Query, window: Window, cursor: Any) -> Page:
         number = cursor or 0
         errors = ("the sizes could not be read",) if number > 1 else ()
-        return Page([rows[number]], next=number + 1, last=number == 5, errors=errors)
+        return Page([rows[number]], next=number + 1, is_last=number == 5, errors=errors)
 
     found = listing(fetch)
     assert ids(found) == ids(rows)
@@ -254,10 +253,16 @@ def endless(kind: str) -> Callable[[Query, Window, Any], Page]:
             "the same rows, shuffled": Page(random.sample(some, 10), next=at + 1),
             "one row again": Page(some[:1], next=at + 1),
             "empty pages": Page([] if at else some, next=at + 1),
-            "an absurd total": Page([] if at else some, total=10**12, more=range(1, 10**11)),
-            "the same page, an absurd total": Page(some, total=10**12, more=range(1, 10**11)),
+            "an absurd total": Page(
+                [] if at else some, total=10**12, remaining_cursors=range(1, 10**11)
+            ),
+            "the same page, an absurd total": Page(
+                some, total=10**12, remaining_cursors=range(1, 10**11)
+            ),
             "rows that cannot be read": Page(
-                read_rows([None], lambda row: some[0]), total=10**12, more=range(1, 10**11)
+                read_rows([None], lambda row: some[0]),
+                total=10**12,
+                remaining_cursors=range(1, 10**11),
             ),
         }[kind]
 
@@ -310,12 +315,12 @@ def test_the_last_page_that_counts_ends_the_window() -> None:
         number = cursor or 1
         rows = [row(n) for n in range(number * 5, number * 5 + 5)]
         more = range(2, 1000) if cursor is None else ()
-        return Page(rows, total=5000, more=more, last=number == 3)
+        return Page(rows, total=5000, remaining_cursors=more, is_last=number == 3)
 
     found = listing(fetch, workers=4)
     assert len(list(found)) == 15
     assert found.coverage.complete
-    assert found.coverage.promised is None
+    assert found.coverage.expected is None
     assert len(asked) < 12
 
 
@@ -361,7 +366,9 @@ class Moving:
             some = self.rows[(number - 1) * self.size : number * self.size]
             last = -(-len(self.rows) // self.size)
             return Page(
-                some, total=len(self.rows), more=range(2, last + 1) if cursor is None else ()
+                some,
+                total=len(self.rows),
+                remaining_cursors=range(2, last + 1) if cursor is None else (),
             )
 
     def by_offset(self, query: Query, window: Window, cursor: Any) -> Page:
@@ -421,7 +428,7 @@ def test_a_list_that_comes_to_rest_is_complete(workers: int) -> None:
         seen = ids(found)
         assert found.coverage.complete, found.coverage
         assert vendor.kept <= set(seen)
-        late += found.coverage.late
+        late += found.coverage.found_on_reread
     assert late > 0
 
 
@@ -447,7 +454,7 @@ def test_a_list_that_never_rests_says_so() -> None:
 def test_a_promise_that_is_not_kept_is_an_error_of_the_listing() -> None:
     found = listing(lambda query, window, cursor: Page([row(1)], total=7))
     assert ids(found) == ["r1"]
-    assert "promised 7" in found.coverage.errors[0]
+    assert "reports 7" in found.coverage.errors[0]
     assert not found.coverage.complete
 
 
@@ -570,7 +577,7 @@ def test_a_long_list_needs_little_memory() -> None:
             Recording("vendor", "default", f"{n:08x}-aaaa-4bbb-8ccc-0123456789ab", created_at=NOW)
             for n in range((number - 1) * 1000, number * 1000)
         ]
-        return Page(rows, total=200_000, more=range(2, 201) if cursor is None else ())
+        return Page(rows, total=200_000, remaining_cursors=range(2, 201) if cursor is None else ())
 
     tracemalloc.start()
     try:
@@ -629,14 +636,14 @@ def test_positions_without_a_total_are_read_until_nothing_new_comes() -> None:
     listing = Listing(Query(), lambda query: (Window(),), fetch, workers=1, now=lambda: NOW)
     assert [each.id for each in listing] == ["a", "b", "d", "c"]
     assert listing.coverage.complete
-    assert listing.coverage.late == 1
+    assert listing.coverage.found_on_reread == 1
 
 
 def test_a_cursor_that_holds_still_needs_no_second_reading() -> None:
     def fetch(query: Query, window: Window, cursor: Any) -> Page:
         number = cursor or 0
         rows = [Recording("vendor", "default", str(number))]
-        return Page(rows, next=number + 1 if number < 3 else None, steady=True)
+        return Page(rows, next=number + 1 if number < 3 else None, stable_cursor=True)
 
     listing = Listing(Query(), lambda query: (Window(),), fetch, workers=1, now=lambda: NOW)
     assert [each.id for each in listing] == ["0", "1", "2", "3"]
@@ -717,9 +724,11 @@ def overlapping(rows: list[Recording], moves: Callable[[int], None]) -> Callable
         return Page(
             found[overlap:],
             total=len(rows),
-            more=None if cursor else [(each, 1) for each in range(4, len(rows) - 1, 4)],
-            seam=(found[0].id if found else "") if overlap else None,
-            ends=found[-1].id if found else None,
+            remaining_cursors=None
+            if cursor
+            else [(each, 1) for each in range(4, len(rows) - 1, 4)],
+            overlap_id=(found[0].id if found else "") if overlap else None,
+            last_id=found[-1].id if found else None,
         )
 
     return fetch
@@ -750,7 +759,12 @@ def test_pages_that_overlap_are_read_once_where_nothing_moves() -> None:
     found = listing(overlapping(rows, lambda answered: None))
     assert ids(found) == ids(rows)
     coverage = found.coverage
-    assert (coverage.pages, coverage.seen, coverage.doubled, coverage.complete) == (5, 21, 0, True)
+    assert (coverage.pages, coverage.seen, coverage.duplicates, coverage.complete) == (
+        5,
+        21,
+        0,
+        True,
+    )
 
 
 def test_a_reading_that_lacks_another_number_of_rows_than_the_one_before_is_no_proof() -> None:

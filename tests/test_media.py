@@ -26,9 +26,9 @@ from recording_core import (
     Unavailable,
 )
 from recording_core.testing import Reply, Request
-from recording_core.transport.exchange import Transport
-from recording_core.transport.media import MediaTransport
-from recording_core.transport.peers import PeerPolicy, is_public, origin_of
+from recording_core.transport.address_policy import AddressPolicy, is_public, origin_of
+from recording_core.transport.client import Transport
+from recording_core.transport.media_client import MediaTransport
 from recording_core.transport.session import new_session
 
 Serve = Callable[..., tuple[str, list[Request]]]
@@ -189,7 +189,7 @@ def test_the_address_that_really_answers_is_checked_too(
         port = server.getsockname()[1]
         asked = resolve_to(monkeypatch, ["93.184.215.14"], ["127.0.0.1"])
         api = transport(API, retries=0, media_hosts=lambda host: True)
-        policy = PeerPolicy(hosts=MediaHosts.PUBLIC, vendor_hosts=(), allow_loopback=False)
+        policy = AddressPolicy(hosts=MediaHosts.PUBLIC, vendor_hosts=(), allow_loopback=False)
         with media_of(api) as media:
             media._session.close()
             media._session = new_session(policy, 1)  # as if the server's port were 443
@@ -209,8 +209,8 @@ def test_the_address_that_really_answers_is_checked_too(
 # -- who decides ----------------------------------------------------------------------------------
 
 
-def policy(hosts: Any, *, allow_loopback: bool = False) -> PeerPolicy:
-    return PeerPolicy(hosts=hosts, vendor_hosts=VENDOR, allow_loopback=allow_loopback)
+def policy(hosts: Any, *, allow_loopback: bool = False) -> AddressPolicy:
+    return AddressPolicy(hosts=hosts, vendor_hosts=VENDOR, allow_loopback=allow_loopback)
 
 
 @pytest.mark.parametrize(

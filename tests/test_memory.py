@@ -13,7 +13,7 @@ from itertools import chain, repeat
 import pytest
 
 import recording_core as rec
-from recording_core.plugins import load_object
+from recording_core.plugins.registry import load_object
 from recording_core.testing import Emulator
 
 MIB = 1024 * 1024

@@ -16,7 +16,8 @@ import attrs
 import pytest
 
 import recording_core as rec
-from recording_core.status import FINAL, LIVE
+from recording_core import plugin
+from recording_core.model.enums import FINAL, LIVE
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 SIGNED = "https://user:pw@media.test/a.wav?X-Amz-Signature=canary"
@@ -47,8 +48,8 @@ VALUES = [
         key="k",
         raw={"url": SIGNED},
     ),
-    rec.Query(NOW),
-    rec.Window(NOW),
+    plugin.Query(NOW),
+    plugin.Window(NOW),
     rec.Coverage(),
     rec.Setting("token", "TOKEN", secret=True),
 ]
@@ -142,11 +143,11 @@ def imported_for_type_checkers() -> dict[str, str]:
 
 
 def test_type_checkers_and_the_interpreter_see_the_same_facade() -> None:
-    assert imported_for_type_checkers() == rec._WHERE
-    assert sorted(rec.__all__) == sorted([*rec._WHERE, "__version__"])
+    assert imported_for_type_checkers() == rec._MODULES
+    assert sorted(rec.__all__) == sorted([*rec._MODULES, "__version__"])
     assert dir(rec) == sorted(rec.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = rec.nothing
+        _ = rec.nothing  # type: ignore[attr-defined]
 
 
 def test_importing_the_library_imports_nothing_heavy() -> None:

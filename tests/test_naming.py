@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recording_core import FileRole, MediaFile, Recording
-from recording_core.media_types import FORMATS
-from recording_core.naming import file_name
+from recording_core.download.file_names import build_file_name
+from recording_core.download.formats import FORMATS
 
 NAME = re.compile(r"[a-z0-9_-]{1,128}\.[a-z0-9]{1,5}", re.ASCII)
 
@@ -48,7 +48,7 @@ def meant(recording: Recording, file: MediaFile, alone: bool) -> tuple[str, ...]
 def name_of(provider: str, account: str, id: str, *file: str) -> str:
     role, file_id = (FileRole(file[0]), file[1]) if file else (FileRole.MIX, "f")
     recording = Recording(provider, account, id)
-    return file_name(recording, MediaFile(file_id, role), alone=not file)
+    return build_file_name(recording, MediaFile(file_id, role), alone=not file)
 
 
 @settings(max_examples=800)
@@ -57,7 +57,7 @@ def test_other_ids_make_another_name(
     one: tuple[Recording, MediaFile, bool], other: tuple[Recording, MediaFile, bool]
 ) -> None:
     """D7."""
-    names = [file_name(each[0], each[1], alone=each[2]) for each in (one, other)]
+    names = [build_file_name(each[0], each[1], alone=each[2]) for each in (one, other)]
     assert (names[0] == names[1]) is (meant(*one) == meant(*other))
 
 
@@ -102,11 +102,11 @@ def test_a_name_is_good_on_every_system_and_stays_in_its_folder(
 ) -> None:
     """D7."""
     recording, file, alone = subject
-    name = file_name(recording, evolve(file, format=format), alone=alone)
+    name = build_file_name(recording, evolve(file, format=format), alone=alone)
     assert NAME.fullmatch(name)
     assert Path(name).name == name
     assert name.endswith(f".{format}" if format in FORMATS else ".bin")
-    assert name == file_name(recording, evolve(file, format=format), alone=alone)
+    assert name == build_file_name(recording, evolve(file, format=format), alone=alone)
 
 
 def test_plain_ids_make_plain_names() -> None:

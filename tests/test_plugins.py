@@ -17,7 +17,7 @@ from textwrap import dedent
 import pytest
 
 import recording_core as rec
-from recording_core.plugins import announce, registry
+from recording_core.plugins.registry import load_registry, notify_plugins
 from recording_core.testing import ManualClock
 
 OURS = {"audian", "plivo", "realtimekit", "voipbin"}
@@ -25,13 +25,13 @@ SESSION = rec.RecordingSession("plivo", "default", "some-id", rec.call("some-cal
 
 #: A plugin module that is right.
 GOOD = """
-from recording_core import ProviderInfo, Setting, capability_table, hookimpl
+from recording_core.plugin import ProviderInfo, Setting, build_capabilities, hookimpl
 
 INFO = ProviderInfo(
     name="{name}",
     label="A vendor",
     settings=[Setting("key", "VENDOR_KEY", secret=True)],
-    capabilities=capability_table(call="start stop"),
+    capabilities=build_capabilities(call="start stop"),
     documentation="https://example.com/docs",
     client="{module}:Nowhere",
 )
@@ -62,13 +62,13 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         code = dedent(code).replace("{name}", name).replace("{module}", module)
         (site / f"{module}.py").write_text(code)
         monkeypatch.syspath_prepend(str(site))
-        registry.cache_clear()
+        load_registry.cache_clear()
         return site
 
     yield put
     for module in modules:
         sys.modules.pop(module, None)
-    registry.cache_clear()
+    load_registry.cache_clear()
 
 
 def warned() -> list[str]:
@@ -174,7 +174,7 @@ def test_a_distribution_without_a_name_harms_no_other(install: Install) -> None:
     """What an interrupted uninstall leaves: entry points, and nothing that says whose."""
     site = install("alpha")
     (next(site.glob("*.dist-info")) / "METADATA").unlink()
-    registry.cache_clear()
+    load_registry.cache_clear()
     assert set(rec.providers()) >= {"alpha", *OURS}
 
 
@@ -191,7 +191,7 @@ def test_a_plugin_may_have_hooks_and_no_provider(install: Install) -> None:
     install(
         "watcher",
         """
-        from recording_core import hookimpl
+        from recording_core.plugin import hookimpl
 
         seen = []
 
@@ -202,8 +202,8 @@ def test_a_plugin_may_have_hooks_and_no_provider(install: Install) -> None:
     )
     assert warned() == []
     assert "watcher" not in rec.providers()
-    announce("recording_session_changed", session=SESSION, previous=None)
-    watcher = registry().manager.get_plugin("watcher")
+    notify_plugins("recording_session_changed", session=SESSION, previous=None)
+    watcher = load_registry().manager.get_plugin("watcher")
     assert watcher is not None
     assert watcher.seen == [(SESSION, None)]
 
@@ -212,7 +212,7 @@ def test_a_broken_plugins_other_hooks_never_run(install: Install) -> None:
     install(
         "broken",
         """
-        from recording_core import hookimpl
+        from recording_core.plugin import hookimpl
 
         @hookimpl
         def recording_provider():
@@ -224,7 +224,7 @@ def test_a_broken_plugins_other_hooks_never_run(install: Install) -> None:
         """,
     )
     with pytest.warns(UserWarning, match="broken"):
-        assert announce("recording_session_changed", session=SESSION, previous=None) == []
+        assert notify_plugins("recording_session_changed", session=SESSION, previous=None) == []
 
 
 def test_what_an_announcing_hook_raises_is_logged_and_changes_no_verb(
@@ -233,7 +233,7 @@ def test_what_an_announcing_hook_raises_is_logged_and_changes_no_verb(
     install(
         "grumbler",
         """
-        from recording_core import hookimpl
+        from recording_core.plugin import hookimpl
 
         @hookimpl
         def recording_session_changed(session, previous):
@@ -254,7 +254,7 @@ def test_what_an_announcing_hook_raises_is_logged_and_changes_no_verb(
 
 def test_every_plugin_is_told_although_another_failed(install: Install) -> None:
     grumble = """
-    from recording_core import hookimpl
+    from recording_core.plugin import hookimpl
 
     seen = []
 
@@ -265,10 +265,10 @@ def test_every_plugin_is_told_although_another_failed(install: Install) -> None:
     """
     install("one", grumble)
     install("two", grumble)
-    raised = announce("recording_session_changed", session=SESSION, previous=None)
+    raised = notify_plugins("recording_session_changed", session=SESSION, previous=None)
     assert [type(error) for error in raised] == [ZeroDivisionError, ZeroDivisionError]
     for name in ("one", "two"):
-        plugin = registry().manager.get_plugin(name)
+        plugin = load_registry().manager.get_plugin(name)
         assert plugin is not None
         assert plugin.seen == [SESSION]
 

@@ -148,7 +148,7 @@ def test_an_interrupted_start_says_that_something_may_run(
     def interrupted(*args: Any, **more: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(provider.transport, "exchange", interrupted)
+    monkeypatch.setattr(provider.transport, "request", interrupted)
     with pytest.raises(KeyboardInterrupt) as caught:
         provider.start(emulator.sessions[0])
     assert "it may run" in caught.value.__notes__[0]

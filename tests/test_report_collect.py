@@ -24,9 +24,10 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 import recording_core as rec
-from recording_core.plugins import load_object
-from recording_core.reporting.collect import Work, collect
-from recording_core.reporting.store import Store
+from recording_core import plugin
+from recording_core.plugins.registry import load_object
+from recording_core.reporting.collect.collector import Work, collect
+from recording_core.reporting.collect.store import Store
 from recording_core.testing import Emulator, ManualClock, Reply
 
 PAST = 15
@@ -581,8 +582,10 @@ def test_a_column_of_a_plugin_that_is_not_installed_any_more_can_be_grouped_by(
     shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shelf.shelf = [recording("a", created_at=shelf.clock.now())]
-    team = rec.Column("team", "text", "whose it is", lambda _: "support")
-    monkeypatch.setattr("recording_core.reporting.collect.declared_columns", lambda: (team,))
+    team = plugin.Column("team", "text", "whose it is", lambda _: "support")
+    monkeypatch.setattr(
+        "recording_core.reporting.collect.collector.declared_columns", lambda: (team,)
+    )
     rec.report(accounts=[shelf], to=tmp_path / "kept", now=shelf.clock.now())
     report = rec.report(source=tmp_path / "kept", by="team")
     assert [(row["team"], row["recordings"]) for row in report.rows] == [("support", 1)]
@@ -597,8 +600,10 @@ def test_a_column_that_cannot_be_read_is_one_line_without_what_was_read(
         raise ValueError("s3cr3t-word")
 
     shelf.shelf = [recording("a")]
-    team = rec.Column("team", "text", "whose it is", broken)
-    monkeypatch.setattr("recording_core.reporting.collect.declared_columns", lambda: (team,))
+    team = plugin.Column("team", "text", "whose it is", broken)
+    monkeypatch.setattr(
+        "recording_core.reporting.collect.collector.declared_columns", lambda: (team,)
+    )
     [covered] = rec.report(accounts=[shelf]).coverage
     assert isinstance(covered.error, rec.PluginError)
     assert str(covered.error).startswith("the report's column 'team' (text) cannot be read")
@@ -608,8 +613,8 @@ def test_a_column_that_cannot_be_read_is_one_line_without_what_was_read(
 
 def test_a_number_that_is_none_is_not_known(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     shelf.shelf = [recording("a")]
-    score = rec.Column("score", "number", "how good it is", lambda _: float("nan"))
-    for module in ("collect", "report"):
+    score = plugin.Column("score", "number", "how good it is", lambda _: float("nan"))
+    for module in ("collect.collector", "report"):
         monkeypatch.setattr(f"recording_core.reporting.{module}.declared_columns", lambda: (score,))
     report = rec.report(accounts=[shelf], by="score")
     assert json.loads(report.to_json())["rows"][0]["score"] is None
@@ -632,18 +637,18 @@ class Shelf(rec.Provider):
     shelf: list[rec.Recording]
 
     def _auth(self, settings: object) -> Any:
-        return rec.HeaderAuth("X-Key", "key-of-the-shelf")
+        return plugin.HeaderAuth("X-Key", "key-of-the-shelf")
 
-    def _page(self, query: rec.Query, window: rec.Window, cursor: Any) -> rec.Page:
-        return rec.Page(self.shelf, total=len(self.shelf))
+    def _page(self, query: plugin.Query, window: plugin.Window, cursor: Any) -> plugin.Page:
+        return plugin.Page(self.shelf, total=len(self.shelf))
 
 
 @pytest.fixture
 def shelf() -> Iterator[Shelf]:
     info = rec.ProviderInfo(
-        "shelf", "Shelf", (), rec.capability_table(call="list"), "https://x.test", "x:y"
+        "shelf", "Shelf", (), plugin.build_capabilities(call="list"), "https://x.test", "x:y"
     )
-    with Shelf(rec.Connection(info, settings={}, clock=ManualClock())) as provider:
+    with Shelf(plugin.Connection(info, settings={}, clock=ManualClock())) as provider:
         yield provider
 
 
@@ -694,7 +699,7 @@ def test_an_incomplete_sweep_takes_nothing_away(shelf: Shelf, tmp_path: Path) ->
     at = shelf.clock.now()
     shelf.shelf = [recording(each, created_at=at) for each in "ab"]
     rec.report(accounts=[shelf], to=tmp_path / "kept", now=at)
-    page = rec.Page(shelf.shelf[:1], total=2, errors=("half of it was not there",))
+    page = plugin.Page(shelf.shelf[:1], total=2, errors=("half of it was not there",))
     shelf._page = lambda *_: page  # type: ignore[method-assign]
     report = rec.report(accounts=[shelf], to=tmp_path / "kept", now=at + timedelta(hours=1))
     assert not report.complete
@@ -739,7 +744,7 @@ def test_an_executor_that_takes_no_more_work_costs_no_report(configured: Path) -
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
         with pytest.raises(BrokenExecutor):
             executor.submit(os._exit, 1).result()
-        report = rec.report(accounts=rec.configured_accounts(configured), executor=executor)
+        report = rec.report(accounts=rec.find_accounts(configured), executor=executor)
     assert {type(each.error) for each in report.coverage} == {rec.RecordingError}
     assert "BrokenProcessPool" in str(report.coverage[0].error)
 
@@ -759,8 +764,8 @@ def test_an_engine_that_is_not_installed_says_so_before_anybody_is_asked(
 def test_work_is_pickled_without_a_credential(
     vendors: dict[str, Emulator], configured: Path, tmp_path: Path
 ) -> None:
-    for account in rec.configured_accounts():
-        work = Work(account, (rec.Window(),), str(tmp_path), now(vendors))
+    for account in rec.find_accounts():
+        work = Work(account, (plugin.Window(),), str(tmp_path), now(vendors))
         whole = pickle.dumps(work)
         assert pickle.loads(whole) == work
         done = pickle.dumps(collect(work))
@@ -798,8 +803,8 @@ def test_what_is_held_does_not_grow_with_what_there_is(
     shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows are written as soon as so many are held, and each part is one of them."""
-    monkeypatch.setattr("recording_core.reporting.collect._BATCH", 10)
-    monkeypatch.setattr("recording_core.reporting.collect._HELD", 40)
+    monkeypatch.setattr("recording_core.reporting.collect.collector._BATCH", 10)
+    monkeypatch.setattr("recording_core.reporting.collect.collector._HELD", 40)
     at = shelf.clock.now()
     shelf.shelf = [recording(f"{number}", created_at=at) for number in range(1000)]
     sizes: list[int] = []

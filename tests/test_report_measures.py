@@ -18,12 +18,13 @@ from pyarrow import parquet
 
 import recording_core as rec
 from recording_audian import mapping as audian
-from recording_core.reporting import computing
-from recording_core.reporting.computing import measure
-from recording_core.reporting.engines import DuckDB
-from recording_core.reporting.measures import MEASURES, NAMES
-from recording_core.reporting.prices import Prices, price_table, published
-from recording_core.row_schema import COLUMNS, arrow_schema
+from recording_core import plugin
+from recording_core.reporting.compute import figures as computing
+from recording_core.reporting.compute.engines import DuckDB
+from recording_core.reporting.compute.figures import measure
+from recording_core.reporting.compute.measures import MEASURES, NAMES
+from recording_core.reporting.compute.prices import Prices, price_table, published
+from recording_core.reporting.row_schema import COLUMNS, arrow_schema
 from recording_plivo import mapping as plivo
 from recording_realtimekit import mapping as realtimekit
 from recording_voipbin import mapping as voipbin
@@ -32,8 +33,8 @@ NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 PRICES = Prices(
     {
-        "acme": rec.StoragePrice(per_minute_month=0.0004, free_days=90),
-        "bell": rec.StoragePrice(per_gb_month=0.023),
+        "acme": plugin.StoragePrice(per_minute_month=0.0004, free_days=90),
+        "bell": plugin.StoragePrice(per_gb_month=0.023),
     }
 )
 
@@ -299,7 +300,9 @@ def test_rows_cut_into_parts_for_memory_give_the_same_figures(
     tz, rows, _ = question
     by = ("status", grouping)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("recording_core.reporting.engines._BYTES_A_ROW", 1 << 50)  # a row at once
+        patch.setattr(
+            "recording_core.reporting.compute.engines._BYTES_A_ROW", 1 << 50
+        )  # a row at once
         found = measure(rec.rows(rows), by=by, tz=tz, now=NOW, prices=PRICES)
     same(found, by_hand(rows, by, tz), by)
 
@@ -383,7 +386,7 @@ def test_a_window_holds_its_first_instant_and_not_its_last() -> None:
 
 
 def test_parts_hold_each_row_once_and_the_undated_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recording_core.reporting.engines._BYTES_A_ROW", 1 << 50)
+    monkeypatch.setattr("recording_core.reporting.compute.engines._BYTES_A_ROW", 1 << 50)
     days = [f"2026-01-{day:02d}" for day in range(1, 11)]
     rows = [*at(*(f"{day}T12:00Z" for day in days)), rec.Recording("acme", "a", "x")] * 2
     wanted: dict[str | None, int] = dict.fromkeys([*days, None], 2)
@@ -480,7 +483,7 @@ def test_every_column_can_be_grouped_by() -> None:
 
 
 def test_a_plugins_column_can_be_grouped_by() -> None:
-    centre = rec.Column("cost_centre", "text", "x", lambda each: each.account.upper())
+    centre = plugin.Column("cost_centre", "text", "x", lambda each: each.account.upper())
     table = measure(rec.rows([span(0, 10)], columns=[centre]), by="cost_centre,day")
     assert table.column("cost_centre").to_pylist() == ["A"]
 
@@ -534,8 +537,8 @@ def test_a_price_table_stands_above_what_plugins_publish(tmp_path: Path) -> None
         "[plivo]\nper_minute_month = 0.001\n[voipbin]\nper_gb_month = 0.02\nfree_days = 3\n"
     )
     prices = price_table(table)
-    assert prices.of["plivo"] == rec.StoragePrice(per_minute_month=0.001)
-    assert prices.of["voipbin"] == rec.StoragePrice(per_gb_month=0.02, free_days=3)
+    assert prices.of["plivo"] == plugin.StoragePrice(per_minute_month=0.001)
+    assert prices.of["voipbin"] == plugin.StoragePrice(per_gb_month=0.02, free_days=3)
     assert prices.currency == "USD"
 
 
@@ -619,7 +622,7 @@ def test_files_are_read_by_address_and_together(tmp_path: Path) -> None:
 
 
 def test_a_column_that_a_plugin_added_later_is_null_in_earlier_files(tmp_path: Path) -> None:
-    centre = rec.Column("cost_centre", "text", "x", lambda each: "c")
+    centre = plugin.Column("cost_centre", "text", "x", lambda each: "c")
     paths = [
         written(tmp_path / "a.parquet", [span(0, 10)]),
         written(tmp_path / "b.parquet", [span(0, 10)], columns=[centre]),

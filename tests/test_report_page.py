@@ -21,15 +21,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import recording_core as rec
-from recording_core.capabilities import StoragePrice
-from recording_core.reporting import plots, wording
-from recording_core.reporting.collection import Collection, Covered, ReportWindow
-from recording_core.reporting.overview import Overview
-from recording_core.reporting.page import page
-from recording_core.reporting.prices import Prices
+from recording_core.model.capabilities import StoragePrice
+from recording_core.reporting.collect.selection import Collection, Covered, ReportWindow
+from recording_core.reporting.compute.overview import Overview
+from recording_core.reporting.compute.prices import Prices
+from recording_core.reporting.html import charts as plots
+from recording_core.reporting.html import number_format as wording
+from recording_core.reporting.html.page import page
+from recording_core.reporting.html.status_groups import FAMILIES, MEANINGS, family_of
+from recording_core.reporting.html.timeline import MOST_STEPS, Timeline, timeline
 from recording_core.reporting.report import measured
-from recording_core.reporting.statuses import FAMILIES, MEANINGS, family_of
-from recording_core.reporting.timeline import MOST_STEPS, Timeline, timeline
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 HOSTILE = "<script>alert(\"1\")</script>' onload='x"
@@ -151,7 +152,7 @@ def hostile() -> rec.Report:
     error = rec.Unavailable(f"{HOSTILE} {SIGNED}", provider="acme", operation=rec.Operation.LIST)
     return report_of(
         recordings,
-        covered(HOSTILE, HOSTILE, blind=(f"{HOSTILE} {SIGNED}",)),
+        covered(HOSTILE, HOSTILE, not_listable=(f"{HOSTILE} {SIGNED}",)),
         covered("gone", HOSTILE, error=error, errors=(f"{HOSTILE} {SIGNED}",)),
         by=("provider", "account", "provider_status", "error"),
     )
@@ -225,7 +226,7 @@ def test_it_names_the_vendor_that_is_missing_before_any_figure() -> None:
 
 
 def test_an_account_that_was_seen_in_part_is_named_with_the_reason() -> None:
-    part = covered(complete=False, seen=3, promised=5, unreadable=1)
+    part = covered(complete=False, seen=3, expected=5, unreadable=1)
     text = Parsed(page(report_of(map(recording, range(3)), part))).text
     assert "This report is not complete" in text
     assert "Missing from this report" not in text
@@ -234,7 +235,7 @@ def test_an_account_that_was_seen_in_part_is_named_with_the_reason() -> None:
 
 
 def test_a_complete_report_raises_no_alarm_and_tells_its_blind_spots() -> None:
-    report = report_of([recording()], covered(blind=("recordings of conferences",)))
+    report = report_of([recording()], covered(not_listable=("recordings of conferences",)))
     parsed = Parsed(page(report))
     assert "alarm" not in {attrs.get("class") for _, attrs in parsed.tags}
     assert "acme complete, with a blind spot" in parsed.text

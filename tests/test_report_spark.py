@@ -13,10 +13,11 @@ import pytest
 from pyarrow import parquet
 
 import recording_core as rec
-from recording_core.reporting import computing
-from recording_core.reporting.computing import measure
-from recording_core.reporting.prices import Prices
-from recording_core.row_schema import COLUMNS
+from recording_core import plugin
+from recording_core.reporting.compute import figures as computing
+from recording_core.reporting.compute.figures import measure
+from recording_core.reporting.compute.prices import Prices
+from recording_core.reporting.row_schema import COLUMNS
 
 pytestmark = [
     pytest.mark.spark,
@@ -29,11 +30,11 @@ pytestmark = [
 NOW = datetime(2026, 11, 20, 12, 0, 0, 500_000, tzinfo=UTC)
 PRICES = Prices(
     {
-        "acme": rec.StoragePrice(per_minute_month=0.0004, free_days=90),
-        "bell": rec.StoragePrice(per_gb_month=0.023, free_days=3),
+        "acme": plugin.StoragePrice(per_minute_month=0.0004, free_days=90),
+        "bell": plugin.StoragePrice(per_gb_month=0.023, free_days=3),
     }
 )
-CENTRE = rec.Column("cost_centre", "text", "who pays", lambda each: each.account.upper())
+CENTRE = plugin.Column("cost_centre", "text", "who pays", lambda each: each.account.upper())
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -20,8 +20,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import recording_core as rec
-from recording_core.reporting.folder import Folder, write_file
-from recording_core.reporting.settled import (
+from recording_core import plugin
+from recording_core.reporting.collect.folder import Folder, write_file
+from recording_core.reporting.collect.stable_windows import (
     BEGINNING,
     DAY,
     END,
@@ -33,8 +34,8 @@ from recording_core.reporting.settled import (
     unsettled,
     whole_days,
 )
-from recording_core.reporting.store import Store
-from recording_core.row_schema import SCHEMA_VERSION, rows
+from recording_core.reporting.collect.store import Store
+from recording_core.reporting.row_schema import SCHEMA_VERSION, rows
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 TODAY = midnight(NOW)
@@ -68,7 +69,7 @@ def part(day: int, *, unfinished: int = 0, file: str = "") -> Part:
 
 def asked_for(*commits: Commit, since: int = -90, now: int = 0) -> list[tuple[int, int | None]]:
     """What is asked for, in days from today."""
-    days = rec.Window(TODAY + since * DAY, None)
+    days = plugin.Window(TODAY + since * DAY, None)
     return [
         ((each.since - TODAY) // DAY, (each.until - TODAY) // DAY if each.until else None)
         for each in unsettled(commits, days, NOW + now * DAY)
@@ -119,10 +120,10 @@ def test_a_window_of_settled_days_asks_nobody() -> None:
 
 
 def test_a_day_whose_part_is_lost_is_asked_for_again() -> None:
-    days = rec.Window(TODAY - 90 * DAY, None)
+    days = plugin.Window(TODAY - 90 * DAY, None)
     lost = [TODAY - 50 * DAY]
     found = unsettled([commit(-90, None)], days, NOW, lost)
-    assert found[1:] == (rec.Window(lost[0], lost[0] + DAY),)
+    assert found[1:] == (plugin.Window(lost[0], lost[0] + DAY),)
 
 
 BOUND = st.integers(-12, 12) | st.none()
@@ -172,7 +173,7 @@ def test_every_day_is_read_once_and_from_the_newest_sweep_that_covers_it(
 def test_a_window_is_collected_in_whole_days(
     since: datetime | None, until: datetime | None, days: tuple[datetime | None, datetime | None]
 ) -> None:
-    assert whole_days(since, until) == rec.Window(*days)
+    assert whole_days(since, until) == plugin.Window(*days)
 
 
 def test_rows_without_a_time_are_those_of_the_newest_sweep_that_tells_of_any() -> None:
@@ -196,7 +197,7 @@ def recordings(*ids: str) -> list[rec.Recording]:
 def keep(store: Store, *ids: str, day: datetime = TODAY) -> Part:
     """One sweep of one day that is whole in the folder."""
     kept = store.write("acme", "default", day, pa.table(rows(recordings(*ids))), 0)
-    store.commit("acme", "default", rec.Window(day, day + DAY), NOW, WHOLE, [kept], None)
+    store.commit("acme", "default", plugin.Window(day, day + DAY), NOW, WHOLE, [kept], None)
     return kept
 
 
@@ -238,7 +239,7 @@ def test_a_part_without_its_commit_is_never_read(store: Store) -> None:
 def test_names_of_accounts_that_differ_only_to_people_lie_apart(store: Store) -> None:
     names = ["a/b", "a_b", "A_b", "..", "ä", "x" * 300]
     for name in names:
-        store.commit("acme", name, rec.Window(), NOW, WHOLE, [], None)
+        store.commit("acme", name, plugin.Window(), NOW, WHOLE, [], None)
     assert sorted(each.account for each in store.accounts()) == sorted(names)
     for name in names:
         assert len(store.kept("acme", name).commits) == 1

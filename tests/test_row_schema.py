@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 import recording_core as rec
-from recording_core import hookspecs, row_schema
-from recording_core.plugins import Registry
+from recording_core import plugin
+from recording_core.plugins import hookspecs
+from recording_core.plugins.registry import Registry
+from recording_core.reporting import row_schema
 
 NOON = datetime(2026, 3, 29, 12, 0, 0, 123456, tzinfo=UTC)
 FULL = rec.Recording(
@@ -164,7 +166,7 @@ def cost_centre(recording: rec.Recording) -> str:
     return recording.account.upper()
 
 
-CENTRE = rec.Column("cost_centre", "text", "who pays", cost_centre)
+CENTRE = plugin.Column("cost_centre", "text", "who pays", cost_centre)
 
 
 def test_a_plugins_column_stands_after_ours() -> None:
@@ -177,9 +179,9 @@ def test_a_plugins_column_stands_after_ours() -> None:
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
-        ([rec.Column("status", "text", "x", cost_centre)], "two of the report's columns"),
+        ([plugin.Column("status", "text", "x", cost_centre)], "two of the report's columns"),
         ([CENTRE, CENTRE], "two of the report's columns are named 'cost_centre'"),
-        ([rec.Column("margin", "number", "x")], "'margin' has no `read`"),
+        ([plugin.Column("margin", "number", "x")], "'margin' has no `read`"),
         (["cost_centre"], "must be a Column, not str"),
     ],
 )
@@ -200,7 +202,7 @@ def test_columns_that_cannot_stand_beside_ours_are_refused(columns: Any, words: 
     ],
 )
 def test_a_column_that_reads_nonsense_is_named(type: str, read: Any) -> None:
-    rows = rec.rows([FULL], columns=[rec.Column("margin", type, "x", read)])
+    rows = rec.rows([FULL], columns=[plugin.Column("margin", type, "x", read)])
     with pytest.raises(rec.PluginError, match=r"column 'margin'.*mend its `read`"):
         list(rows)
 
@@ -208,25 +210,25 @@ def test_a_column_that_reads_nonsense_is_named(type: str, read: Any) -> None:
 @pytest.mark.parametrize(("name", "type"), [("Cost", "text"), ("", "text"), ("cost", "money")])
 def test_a_column_has_a_plain_name_and_a_known_type(name: str, type: str) -> None:
     with pytest.raises(ValueError, match=r"lower case|possible are text, time"):
-        rec.Column(name, type, "x")
+        plugin.Column(name, type, "x")
 
 
 class Good:
-    @rec.hookimpl
-    def recording_report_columns(self) -> list[rec.Column]:
+    @plugin.hookimpl
+    def recording_report_columns(self) -> list[plugin.Column]:
         return [CENTRE]
 
 
 class Raises:
-    @rec.hookimpl
-    def recording_report_columns(self) -> list[rec.Column]:
+    @plugin.hookimpl
+    def recording_report_columns(self) -> list[plugin.Column]:
         raise KeyError("gone")
 
 
 class Clashes:
-    @rec.hookimpl
-    def recording_report_columns(self) -> list[rec.Column]:
-        return [rec.Column("status", "text", "x", cost_centre)]
+    @plugin.hookimpl
+    def recording_report_columns(self) -> list[plugin.Column]:
+        return [plugin.Column("status", "text", "x", cost_centre)]
 
 
 def test_a_broken_plugins_columns_are_left_out_with_a_warning(
@@ -234,9 +236,9 @@ def test_a_broken_plugins_columns_are_left_out_with_a_warning(
 ) -> None:
     manager = pluggy.PluginManager("recording_core")
     manager.add_hookspecs(hookspecs)
-    for plugin in (Clashes(), Good(), Raises()):
-        manager.register(plugin, name=type(plugin).__name__.lower())
-    monkeypatch.setattr(row_schema, "registry", lambda: Registry(manager, {}, {}))
+    for each in (Clashes(), Good(), Raises()):
+        manager.register(each, name=type(each).__name__.lower())
+    monkeypatch.setattr(row_schema, "load_registry", lambda: Registry(manager, {}, {}))
     with pytest.warns(UserWarning, match="are left out") as told:
         assert row_schema.declared_columns() == (CENTRE,)
     texts = sorted(str(each.message) for each in told)
@@ -283,7 +285,7 @@ def test_without_pyarrow_the_error_says_what_to_install() -> None:
 
 def test_naming_rows_imports_no_arrow() -> None:
     code = (
-        "import recording_core as rec, sys; rec.rows; rec.Column; print('pyarrow' in sys.modules)"
+        "import recording_core as rec, sys; rec.rows; rec.Listing; print('pyarrow' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -27,11 +27,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 import recording_core as rec
-from recording_core.cli.commands import command_line
-from recording_core.plugins import load_object
+from recording_core.cli.app import command_line
+from recording_core.plugins.registry import load_object
 from recording_core.redaction import MASK
-from recording_core.testing import Emulator, Reply, recorder
-from recording_core.testing.promises.mutations import every
+from recording_core.testing import Emulator, Reply, build_recorder
+from recording_core.testing.conformance.mutations import every
 
 SIGNATURE = "51gn4tur3ofap1anted0bject0123456789abcdef"
 PROXY = "pr0xy-p4ssw0rd-pl4nted"
@@ -208,7 +208,7 @@ def _configured(table: Callable[[Ground], str]) -> Callable[[Ground], Any]:
     def call(ground: Ground) -> Any:
         file = ground.folder / "recordings.toml"
         file.write_text(f'[[account]]\nprovider = "{ground.name}"\n{table(ground)}\n')
-        return [each.connect() for each in rec.configured_accounts(file)]
+        return [each.connect() for each in rec.find_accounts(file)]
 
     return call
 
@@ -291,7 +291,7 @@ def _cassette(ground: Ground) -> Any:
     path = ground.folder / "cassette.yaml"
     ground.answer(_json(400)(ground.said))
     try:
-        with recorder(record_mode="all").use_cassette(str(path)):
+        with build_recorder(record_mode="all").use_cassette(str(path)):
             return _list(ground)
     finally:
         ground.written = path.read_text()

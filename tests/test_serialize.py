@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import recording_core as rec
-from recording_core.serialize import make_converter
+from recording_core.model.serialization import make_converter
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=6)
 ID = st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=1, max_size=6)

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import recording_core as rec
-from recording_core.plugins import load_object
+from recording_core.plugins.registry import load_object
 from recording_core.testing import Emulator, Request
 
 EXAMPLES = settings().max_examples

@@ -25,8 +25,8 @@ from hypothesis.stateful import (
 )
 
 import recording_core as rec
-from recording_core.plugins import load_object
-from recording_core.status import FINAL, LIVE
+from recording_core.model.enums import FINAL, LIVE
+from recording_core.plugins.registry import load_object
 from recording_core.testing import Emulator, ManualClock, Reply, Request
 from recording_core.webhooks.receiver import Receiver
 

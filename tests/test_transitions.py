@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import recording_core as rec
-from recording_core.status import FINAL
-from recording_core.transitions import confirmed, seen_anew
+from recording_core import plugin
+from recording_core.model.enums import FINAL
+from recording_core.model.transitions import confirm_event, update_session
 
 Kind, Status = rec.EventKind, rec.RecordingStatus
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -50,7 +51,7 @@ def event(kind: rec.EventKind, minute: float | None = None, **more: Any) -> rec.
         "status": STATUS_OF[kind],
         "occurred_at": None if minute is None else at(minute),
         "delivery_id": None,
-        "key": rec.event_key("acme", "default", id, kind, str(minute)),
+        "key": plugin.build_event_key("acme", "default", id, kind, str(minute)),
     }
     return rec.RecordingEvent(**facts | more)
 
@@ -173,7 +174,7 @@ def test_pauses_are_intervals_whatever_comes_first() -> None:
 
 
 def rec_interval(start: float, end: float | None = None) -> Any:
-    from recording_core.models import Interval
+    from recording_core.model.entities import Interval
 
     return Interval(at(start), None if end is None else at(end))
 
@@ -257,14 +258,14 @@ def test_an_event_of_another_recording_is_the_callers_mistake(foreign: dict[str,
 
 
 def test_a_poll_says_what_is_now_and_takes_back_nothing_final() -> None:
-    seen = seen_anew(session(), (recording(Status.PAUSED),))
+    seen = update_session(session(), (recording(Status.PAUSED),))
     assert seen.status is Status.PAUSED
-    assert seen_anew(seen, (recording(Status.RECORDING),)).status is Status.RECORDING
-    assert seen_anew(seen, (recording(Status.UNKNOWN),)).status is Status.UNKNOWN
+    assert update_session(seen, (recording(Status.RECORDING),)).status is Status.RECORDING
+    assert update_session(seen, (recording(Status.UNKNOWN),)).status is Status.UNKNOWN
     done = seen.apply(event(Kind.AVAILABLE, 7))
-    stale = seen_anew(done, (recording(Status.PROCESSING, size=5),))
+    stale = update_session(done, (recording(Status.PROCESSING, size=5),))
     assert (stale.status, stale.recordings[0].size) == (Status.AVAILABLE, 5)
-    assert seen_anew(stale, (recording(Status.EXPIRED),)).status is Status.EXPIRED
+    assert update_session(stale, (recording(Status.EXPIRED),)).status is Status.EXPIRED
 
 
 @given(st.sampled_from(sorted(FINAL)), several)
@@ -272,24 +273,24 @@ def test_callback_and_poll_end_alike(final: rec.RecordingStatus, told: Any) -> N
     told = [each for each in told if each.kind not in (Kind.EXPIRED, Kind.DELETED)]
     known = {Status.FAILED, Status.EMPTY}
     told = [each for each in told if not (final in known and each.kind is Kind.AVAILABLE)]
-    polled = seen_anew(session(), (recording(final),))
+    polled = update_session(session(), (recording(final),))
     assert applied(polled, told).status is final
-    assert seen_anew(applied(session(), told), (recording(final),)).status is final
+    assert update_session(applied(session(), told), (recording(final),)).status is final
 
 
 def test_confirming_an_event_gives_the_fact_of_now() -> None:
     claimed = event(Kind.AVAILABLE, 7, trusted=False)
-    same = confirmed(claimed, recording(Status.AVAILABLE, size=5))
+    same = confirm_event(claimed, recording(Status.AVAILABLE, size=5))
     assert (same.kind, same.key, same.trusted) == (Kind.AVAILABLE, claimed.key, True)
     assert same.recording is not None
-    other = confirmed(claimed, recording(Status.PROCESSING))
+    other = confirm_event(claimed, recording(Status.PROCESSING))
     assert (other.kind, other.status) == (Kind.STOPPED, Status.PROCESSING)
-    assert other.key == rec.event_key("acme", "default", "R1", Kind.STOPPED)
-    nothing = confirmed(claimed, recording(Status.PENDING))
+    assert other.key == plugin.build_event_key("acme", "default", "R1", Kind.STOPPED)
+    nothing = confirm_event(claimed, recording(Status.PENDING))
     assert nothing.kind is Kind.UPDATED
     paused = event(Kind.PAUSED, 1)
-    assert confirmed(paused, recording(Status.PAUSED)).key == paused.key
-    assert confirmed(paused, recording(Status.RECORDING)).kind is Kind.STARTED
+    assert confirm_event(paused, recording(Status.PAUSED)).key == paused.key
+    assert confirm_event(paused, recording(Status.RECORDING)).kind is Kind.STARTED
 
 
 @given(

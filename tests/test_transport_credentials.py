@@ -23,12 +23,12 @@ from recording_core import (
     Unavailable,
 )
 from recording_core.testing import LoopbackServer, Reply, Request
-from recording_core.transport.answers import Refusal
-from recording_core.transport.exchange import Transport
-from recording_core.transport.media import MediaTransport
-from recording_core.transport.retry import Repeat
+from recording_core.transport.authentication import HeaderAuth
+from recording_core.transport.client import Transport
+from recording_core.transport.media_client import MediaTransport
+from recording_core.transport.retry import RetryPolicy
 from recording_core.transport.session import new_session
-from recording_core.transport.sign_in import HeaderAuth
+from recording_core.transport.status_codes import ErrorDetails
 
 Serve = Callable[..., tuple[str, list[Request]]]
 MakeTransport = Callable[..., Transport]
@@ -97,13 +97,13 @@ def test_a_redirect_of_the_api_leads_no_credential_astray(
     origin, journal = serve(Reply(code, b"", {"Location": target}))
     api = transport(origin + "/v1", retries=2)
     with pytest.raises(Rejected, match="redirects"):
-        api.exchange(
+        api.request(
             method,
             "thing",
             operation="try",
             json={"secret": TOKEN} if method != "GET" else None,
             params={"key": TOKEN},
-            repeat=Repeat.SAFELY,
+            retry=RetryPolicy.IDEMPOTENT,
         )
     assert visits == []
     assert len(journal) == 1
@@ -111,14 +111,14 @@ def test_a_redirect_of_the_api_leads_no_credential_astray(
 
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-@pytest.mark.parametrize("repeat", list(Repeat))
+@pytest.mark.parametrize("retry", list(RetryPolicy))
 def test_a_verb_that_is_redirected_on_its_own_origin_is_not_replayed(
-    serve: Serve, transport: MakeTransport, code: int, method: str, repeat: Repeat
+    serve: Serve, transport: MakeTransport, code: int, method: str, retry: RetryPolicy
 ) -> None:
     """T2."""
     origin, journal = serve(Reply(code, b"", {"Location": "/v1/other"}), Reply.json({}))
     with pytest.raises(ProviderError):
-        transport(origin).exchange(method, "thing", operation="try", repeat=repeat)
+        transport(origin).request(method, "thing", operation="try", retry=retry)
     assert [request.path for request in journal] == ["/thing"]
 
 
@@ -160,7 +160,7 @@ def test_a_redirect_to_nonsense_is_a_typed_error(
     origin, journal = serve(Reply(302, b"", {"Location": location}), Reply(404))
     api = transport(origin, retries=0)
     with pytest.raises(ProviderError):
-        api.exchange(method, "thing", operation="try", repeat=Repeat.SAFELY)
+        api.request(method, "thing", operation="try", retry=RetryPolicy.IDEMPOTENT)
     assert len(journal) <= 2
     with (
         media_of(api) as media,
@@ -427,7 +427,7 @@ def test_https_is_never_followed_down_to_http(
     port, _ = tls(Reply(307, b"", {"Location": plain.replace("127.0.0.1", "localhost")}))
     api = transport(f"https://localhost:{port}", retries=0)
     with pytest.raises(Rejected):
-        api.exchange(method, "thing", operation="try", repeat=Repeat.SAFELY)
+        api.request(method, "thing", operation="try", retry=RetryPolicy.IDEMPOTENT)
     assert visits == []
 
 
@@ -554,9 +554,9 @@ def test_no_error_repeats_the_credential_that_a_vendor_echoes(
     """X2: neither in its text, nor in its body, nor in its cause."""
     body = body.replace(b"%s", TOKEN.encode())
     origin, _ = serve(Reply(status, body, {"X-Request-Id": f"id-{TOKEN}"}))
-    api = transport(origin, retries=0, refusal=lambda payload: Refusal(refused=True))
+    api = transport(origin, retries=0, error_details=lambda *_: ErrorDetails(is_error=True))
     with pytest.raises(ProviderError) as caught:
-        api.exchange("POST", "thing", operation="try", repeat=Repeat.NEVER)
+        api.request("POST", "thing", operation="try", retry=RetryPolicy.NEVER)
     error = caught.value
     shown = repr((str(error), vars(error), error.__cause__))
     # Not even the beginning of one that an excerpt's end cuts through.
@@ -583,7 +583,7 @@ def test_no_payload_keeps_the_credential_that_a_vendor_echoes(
     api = transport(
         serve(Reply(status, body))[0],
         retries=0,
-        refusal=lambda payload: Refusal(*[payload["note"]] * 3),
+        error_details=lambda status, headers, body: ErrorDetails(*[body["note"]] * 3),
     )
     if status == 200:
         assert api.get("thing", operation="try").payload == {

@@ -22,14 +22,15 @@ from recording_core import (
     Truncated,
     Unavailable,
 )
-from recording_core.download import fetch_file
+from recording_core.download.transfer import fetch_file
 from recording_core.testing import ManualClock, Reply, Request
-from recording_core.testing.lateness import within
+from recording_core.testing.timing import within
 from recording_core.transport import deadline as deadlines
+from recording_core.transport.client import Transport
 from recording_core.transport.deadline import Deadline
-from recording_core.transport.exchange import Transport
-from recording_core.transport.media import MediaTransport
-from recording_core.transport.retry import Repeat, TokenBucket
+from recording_core.transport.media_client import MediaTransport
+from recording_core.transport.rate_limit import TokenBucket
+from recording_core.transport.retry import RetryPolicy
 
 Serve = Callable[..., tuple[str, list[Request]]]
 MakeTransport = Callable[..., Transport]
@@ -80,7 +81,7 @@ def unreachable() -> Iterator[int]:
 
 
 def sent_once(api: Transport) -> None:
-    api.exchange("POST", "thing", operation="start", json={}, repeat=Repeat.NEVER)
+    api.request("POST", "thing", operation="start", json={}, retry=RetryPolicy.NEVER)
 
 
 def read(api: Transport) -> None:
@@ -184,7 +185,7 @@ def test_retries_end_at_the_total_too(
     serve: Serve, transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """T6: the total is of all attempts, not of each."""
-    monkeypatch.setattr("recording_core.transport.exchange.backoff", lambda attempt: 0.0)
+    monkeypatch.setattr("recording_core.transport.client.backoff", lambda attempt: 0.0)
     origin, journal = serve(evolve(Reply(503), stall="headers", stall_seconds=0.1))
     with within(TOTAL), pytest.raises(Unavailable):
         read(transport(origin, total_timeout=TOTAL, retries=100))

@@ -18,15 +18,9 @@ from attrs import evolve
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from recording_core import (
-    MalformedPayload,
-    NotFound,
-    ProviderError,
-    RecordingError,
-    Unavailable,
-    decoding,
-    readers,
-)
+from recording_core import MalformedPayload, NotFound, ProviderError, RecordingError, Unavailable
+from recording_core.model import strict_json as decoding
+from recording_core.plugin import readers
 from recording_core.redaction import (
     CREDENTIAL_FIELDS,
     Secrets,
@@ -35,7 +29,7 @@ from recording_core.redaction import (
     redact_url,
 )
 from recording_core.testing import Reply, Request
-from recording_core.transport.exchange import Transport
+from recording_core.transport.client import Transport
 
 Serve = Callable[..., tuple[str, list[Request]]]
 MakeTransport = Callable[..., Transport]
@@ -165,7 +159,7 @@ NO_JSON = {
 @pytest.mark.parametrize("name", NO_JSON)
 def test_what_is_no_json_is_refused_by_both_decoders(name: str) -> None:
     """P1, P2: with one error, which does not quote what it read."""
-    for decode in (decoding.decode, decoding.decode_plain):
+    for decode in (decoding.decode_json, decoding.decode_json_plain):
         with pytest.raises(MalformedPayload) as caught:
             decode(NO_JSON[name])
         assert len(str(caught.value)) < 120
@@ -201,8 +195,8 @@ def test_nesting_is_a_value_that_everything_can_take_or_a_typed_error(
         json.dumps(payload)
         repr(payload)
     for text in (body, body.replace(b"1", b'"[{ \\" }]}]"'), body.replace(b"a", b"[")):
-        found = verdict(decoding.decode, text)
-        assert found == verdict(decoding.decode_plain, text)
+        found = verdict(decoding.decode_json, text)
+        assert found == verdict(decoding.decode_json_plain, text)
         assert (found is None) is (depth >= 100)
 
 
@@ -222,12 +216,12 @@ def test_nesting_is_a_value_that_everything_can_take_or_a_typed_error(
     ],
 )
 def test_a_lone_surrogate_is_refused_wherever_it_stands(text: bytes, sound: bool) -> None:
-    for decode in (decoding.decode, decoding.decode_plain):
+    for decode in (decoding.decode_json, decoding.decode_json_plain):
         assert (verdict(decode, text) is not None) is sound
 
 
 def test_of_doubled_keys_the_last_wins_in_both_decoders() -> None:
-    for decode in (decoding.decode, decoding.decode_plain):
+    for decode in (decoding.decode_json, decoding.decode_json_plain):
         assert decode(b'{"a": 1, "b": 2, "a": 3}') == {"a": 3, "b": 2}
 
 
@@ -310,7 +304,7 @@ def test_both_decoders_read_every_value_alike(value: Any, ascii: bool, indent: b
     """The accelerated one is an extra, and never another dialect."""
     text = json.dumps(value, ensure_ascii=ascii, indent=1 if indent else None)
     data = text.encode("utf-8", "surrogatepass")
-    assert same(verdict(decoding.decode, data), verdict(decoding.decode_plain, data))
+    assert same(verdict(decoding.decode_json, data), verdict(decoding.decode_json_plain, data))
 
 
 @settings(max_examples=600)
@@ -322,7 +316,7 @@ def test_both_decoders_read_every_value_alike(value: Any, ascii: bool, indent: b
 @example(b"[1.8446744073709552e19]")
 def test_both_decoders_judge_every_text_alike(data: bytes) -> None:
     """P1, P2."""
-    one, other = verdict(decoding.decode, data), verdict(decoding.decode_plain, data)
+    one, other = verdict(decoding.decode_json, data), verdict(decoding.decode_json_plain, data)
     assert same(one, other), (one, other)
 
 
@@ -334,7 +328,7 @@ def test_both_decoders_judge_every_broken_text_alike(value: Any, data: st.DataOb
         at = data.draw(st.integers(0, len(text)))
         text[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=2))
     found = bytes(text)
-    assert same(verdict(decoding.decode, found), verdict(decoding.decode_plain, found))
+    assert same(verdict(decoding.decode_json, found), verdict(decoding.decode_json_plain, found))
 
 
 def numbers_of(value: Any) -> list[float]:
@@ -347,7 +341,7 @@ def numbers_of(value: Any) -> list[float]:
 @given(VALUES)
 def test_no_number_is_other_than_finite(value: Any) -> None:
     """P2."""
-    found = verdict(decoding.decode, json.dumps(value).encode())
+    found = verdict(decoding.decode_json, json.dumps(value).encode())
     assert all(map(math.isfinite, numbers_of(found)))
 
 
@@ -372,7 +366,7 @@ SPELLINGS = [
 @pytest.mark.parametrize("value", [CANARY, [CANARY], {"a": CANARY}])
 def test_a_credential_field_is_masked_however_it_is_spelt(name: str, value: Any) -> None:
     data = json.dumps({"rows": [{"a": {name: value, "id": "r1"}}]}).encode()
-    for decode in (decoding.decode, decoding.decode_plain):
+    for decode in (decoding.decode_json, decoding.decode_json_plain):
         found = decode(data)
         assert CANARY not in repr(found)
         assert found["rows"][0]["a"]["id"] == "r1"
@@ -380,7 +374,7 @@ def test_a_credential_field_is_masked_however_it_is_spelt(name: str, value: Any)
 
 @pytest.mark.parametrize("name", ["token_type", "tokens", "keyword", "secretary", "id", "key_id"])
 def test_a_field_that_only_sounds_like_one_is_kept(name: str) -> None:
-    assert decoding.decode(json.dumps({name: "kept"}).encode()) == {name: "kept"}
+    assert decoding.decode_json(json.dumps({name: "kept"}).encode()) == {name: "kept"}
 
 
 @given(VALUES)

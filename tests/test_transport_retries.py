@@ -19,7 +19,6 @@ from requests.auth import AuthBase
 from recording_core import (
     AuthenticationFailed,
     Conflict,
-    Connection,
     HttpSettings,
     MalformedPayload,
     NotFound,
@@ -31,16 +30,16 @@ from recording_core import (
     RateLimited,
     RecordingSession,
     Rejected,
-    StartRequest,
     Unavailable,
     call,
-    capability_table,
 )
+from recording_core.plugin import Connection, StartRequest, build_capabilities
 from recording_core.testing import ManualClock, Reply, Request
-from recording_core.transport.answers import Refusal
-from recording_core.transport.exchange import Transport
-from recording_core.transport.retry import Repeat, TokenBucket, backoff, retry_after
-from recording_core.transport.sign_in import NoAuth
+from recording_core.transport.authentication import NoAuth
+from recording_core.transport.client import Transport
+from recording_core.transport.rate_limit import TokenBucket
+from recording_core.transport.retry import RetryPolicy, backoff, retry_after
+from recording_core.transport.status_codes import ErrorDetails
 
 Serve = Callable[..., tuple[str, list[Request]]]
 MakeTransport = Callable[..., Transport]
@@ -68,13 +67,13 @@ ANSWERED = ("HTML with 200", "not JSON")
 
 
 def count(
-    serve: Serve, transport: MakeTransport, reply: Reply, repeat: Repeat, method: str = "POST"
+    serve: Serve, transport: MakeTransport, reply: Reply, retry: RetryPolicy, method: str = "POST"
 ) -> tuple[int, ProviderError]:
     """How many requests a vendor sees that always answers so, and what its caller gets."""
     origin, journal = serve(reply)
     with pytest.raises(ProviderError) as caught:
-        transport(origin, retries=RETRIES, total_timeout=30.0).exchange(
-            method, "thing", operation="try", repeat=repeat, json={"a": 1}
+        transport(origin, retries=RETRIES, total_timeout=30.0).request(
+            method, "thing", operation="try", retry=retry, json={"a": 1}
         )
     return len(journal), caught.value
 
@@ -84,7 +83,7 @@ def test_a_start_that_may_have_happened_is_sent_once_and_says_so(
     serve: Serve, transport: MakeTransport, fault: str
 ) -> None:
     """R1."""
-    sent, error = count(serve, transport, AMBIGUOUS[fault], Repeat.NEVER)
+    sent, error = count(serve, transport, AMBIGUOUS[fault], RetryPolicy.NEVER)
     assert sent == 1
     assert type(error) is OutcomeUnknown
     assert "look before you repeat" in str(error)
@@ -108,7 +107,7 @@ def test_a_start_that_may_have_happened_is_sent_once_and_says_so(
 def test_a_refused_start_is_sent_once_and_is_no_doubt(
     serve: Serve, transport: MakeTransport, status: int, error: type[ProviderError]
 ) -> None:
-    sent, got = count(serve, transport, Reply(status, b"{}"), Repeat.NEVER)
+    sent, got = count(serve, transport, Reply(status, b"{}"), RetryPolicy.NEVER)
     assert (sent, type(got), got.status) == (1, error, status)
 
 
@@ -120,7 +119,7 @@ def test_a_verb_with_an_effect_is_repeated_only_where_it_was_refused(
     serve: Serve, transport: MakeTransport, status: int, requests: int
 ) -> None:
     """R3."""
-    sent, _ = count(serve, transport, Reply(status), Repeat.REFUSED)
+    sent, _ = count(serve, transport, Reply(status), RetryPolicy.IF_NOT_PROCESSED)
     assert sent == requests
 
 
@@ -129,7 +128,7 @@ def test_a_verb_with_an_effect_is_not_repeated_after_it_was_sent(
     serve: Serve, transport: MakeTransport, fault: str
 ) -> None:
     """R3."""
-    sent, _ = count(serve, transport, AMBIGUOUS[fault], Repeat.REFUSED)
+    sent, _ = count(serve, transport, AMBIGUOUS[fault], RetryPolicy.IF_NOT_PROCESSED)
     assert sent == 1
 
 
@@ -139,7 +138,9 @@ def test_what_is_safe_is_repeated_as_often_as_is_set(
     serve: Serve, transport: MakeTransport, fault: str, method: str
 ) -> None:
     """R2, R5: at most retries + 1 requests, whatever the vendor does."""
-    sent, error = count(serve, transport, AMBIGUOUS.get(fault, Reply(429)), Repeat.SAFELY, method)
+    sent, error = count(
+        serve, transport, AMBIGUOUS.get(fault, Reply(429)), RetryPolicy.IDEMPOTENT, method
+    )
     # A whole answer that nobody can read will not get better.
     assert sent == (1 if fault in ANSWERED else 1 + RETRIES)
     assert not isinstance(error, OutcomeUnknown)
@@ -147,22 +148,22 @@ def test_what_is_safe_is_repeated_as_often_as_is_set(
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 409, 410, 422, 501, 505])
 def test_a_refusal_is_not_asked_again(serve: Serve, transport: MakeTransport, status: int) -> None:
-    sent, error = count(serve, transport, Reply(status), Repeat.SAFELY, "GET")
+    sent, error = count(serve, transport, Reply(status), RetryPolicy.IDEMPOTENT, "GET")
     assert (sent, error.status) == (1, status)
 
 
-@pytest.mark.parametrize("repeat", list(Repeat))
+@pytest.mark.parametrize("retry", list(RetryPolicy))
 def test_what_was_never_sent_may_be_sent_again_unless_it_starts(
-    transport: MakeTransport, clock: ManualClock, repeat: Repeat
+    transport: MakeTransport, clock: ManualClock, retry: RetryPolicy
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     before = clock.monotonic()
     with pytest.raises(Unavailable, match="no connection"):
-        transport(f"http://127.0.0.1:{port}", retries=RETRIES).exchange(
-            "POST", "thing", operation="try", repeat=repeat
+        transport(f"http://127.0.0.1:{port}", retries=RETRIES).request(
+            "POST", "thing", operation="try", retry=retry
         )
-    assert (clock.monotonic() > before) is (repeat is not Repeat.NEVER)
+    assert (clock.monotonic() > before) is (retry is not RetryPolicy.NEVER)
 
 
 def test_a_later_attempt_may_succeed(serve: Serve, transport: MakeTransport) -> None:
@@ -177,7 +178,7 @@ def test_a_delete_whose_first_answer_was_lost_succeeds_when_nothing_is_left(
 ) -> None:
     """R2."""
     origin, journal = serve(first, Reply(404))
-    transport(origin).exchange("DELETE", "thing", operation="delete", repeat=Repeat.SAFELY)
+    transport(origin).request("DELETE", "thing", operation="delete", retry=RetryPolicy.IDEMPOTENT)
     assert len(journal) == 2
 
 
@@ -187,7 +188,7 @@ def test_what_was_never_there_is_not_found(
 ) -> None:
     origin, _ = serve(Reply(404))
     with pytest.raises(NotFound):
-        transport(origin).exchange(method, "thing", operation="try", repeat=Repeat.SAFELY)
+        transport(origin).request(method, "thing", operation="try", retry=RetryPolicy.IDEMPOTENT)
     origin, _ = serve(Reply(503), Reply(404))
     if method == "GET":
         with pytest.raises(NotFound):
@@ -205,7 +206,7 @@ def test_a_start_is_never_sent_more_often_than_it_was_called(
     unknown = 0
     for number in range(1000):
         try:
-            api.exchange("POST", f"{number}", operation="start", repeat=Repeat.NEVER, json={})
+            api.request("POST", f"{number}", operation="start", retry=RetryPolicy.NEVER, json={})
         except OutcomeUnknown:
             unknown += 1
     assert unknown == len(journal) == 1000
@@ -224,8 +225,8 @@ class Vendor(Provider):
         return NoAuth()
 
     def _start(self, request: StartRequest) -> RecordingSession:
-        payload = self.transport.exchange(
-            "POST", "start", operation="start", repeat=Repeat.NEVER, json=dict(request.extra)
+        payload = self.transport.request(
+            "POST", "start", operation="start", retry=RetryPolicy.NEVER, json=dict(request.extra)
         ).payload
         if not isinstance(payload, dict) or not isinstance(payload.get("id"), str):
             raise MalformedPayload("no id", path="id", provider=self.name, operation="start")
@@ -233,7 +234,7 @@ class Vendor(Provider):
 
 
 INFO = ProviderInfo(
-    "vendor", "Vendor", (), capability_table(call="start"), "https://vendor.test", "x:Vendor"
+    "vendor", "Vendor", (), build_capabilities(call="start"), "https://vendor.test", "x:Vendor"
 )
 
 
@@ -306,11 +307,11 @@ def test_no_wish_raises_anything(value: str) -> None:
 
 @pytest.mark.parametrize("value", [value for value, _ in WISHES if value and value.isascii()])
 @pytest.mark.parametrize(
-    ("status", "repeat", "error"),
+    ("status", "retry", "error"),
     [
-        (429, Repeat.SAFELY, RateLimited),
-        (429, Repeat.REFUSED, RateLimited),
-        (503, Repeat.SAFELY, Unavailable),
+        (429, RetryPolicy.IDEMPOTENT, RateLimited),
+        (429, RetryPolicy.IF_NOT_PROCESSED, RateLimited),
+        (503, RetryPolicy.IDEMPOTENT, Unavailable),
     ],
 )
 def test_a_wish_is_waited_for_or_told_at_once(
@@ -319,7 +320,7 @@ def test_a_wish_is_waited_for_or_told_at_once(
     clock: ManualClock,
     value: str,
     status: int,
-    repeat: Repeat,
+    retry: RetryPolicy,
     error: type[ProviderError],
 ) -> None:
     """R4: never beyond the total, of which the vendor knows nothing."""
@@ -328,12 +329,12 @@ def test_a_wish_is_waited_for_or_told_at_once(
     api = transport(origin, total_timeout=20.0)
     before, started = clock.monotonic(), time.monotonic()
     if wish < timedelta(seconds=20):
-        api.exchange("GET", "thing", operation="get", repeat=repeat)
+        api.request("GET", "thing", operation="get", retry=retry)
         assert len(journal) == 2
         assert wish <= timedelta(seconds=clock.monotonic() - before) <= wish + timedelta(seconds=8)
     else:
         with pytest.raises(error) as caught:
-            api.exchange("GET", "thing", operation="get", repeat=repeat)
+            api.request("GET", "thing", operation="get", retry=retry)
         assert getattr(caught.value, "retry_after", None) == wish
         assert len(journal) == 1
         assert clock.monotonic() == before
@@ -346,7 +347,7 @@ def test_a_start_that_is_told_to_wait_is_told_so_at_once(
     origin, journal = serve(Reply(429, b"", {"Retry-After": "3"}))
     before = clock.monotonic()
     with pytest.raises(RateLimited) as caught:
-        transport(origin).exchange("POST", "thing", operation="start", repeat=Repeat.NEVER)
+        transport(origin).request("POST", "thing", operation="start", retry=RetryPolicy.NEVER)
     assert caught.value.retry_after == timedelta(seconds=3)
     assert (len(journal), clock.monotonic()) == (1, before)
 
@@ -466,11 +467,11 @@ def test_settings_that_mean_nothing_are_refused(wrong: dict[str, Any]) -> None:
 def test_a_refusal_with_200_is_a_refusal(serve: Serve, transport: MakeTransport) -> None:
     """A vendor may say no in words alone."""
 
-    def refusal(payload: Any) -> Refusal:
-        return Refusal(code="7", message="no such call", kind=NotFound, refused=True)
+    def read(status: int, headers: Mapping[str, str], body: Any) -> ErrorDetails:
+        return ErrorDetails(code="7", message="no such call", kind=NotFound, is_error=True)
 
     replies: Sequence[Reply] = [Reply.json({"error": "no such call"})]
     origin, journal = serve(*replies)
     with pytest.raises(NotFound, match="no such call") as caught:
-        transport(origin, refusal=refusal).get("thing", operation="get")
+        transport(origin, error_details=read).get("thing", operation="get")
     assert (caught.value.code, caught.value.status, len(journal)) == ("7", 200, 1)

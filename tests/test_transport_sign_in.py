@@ -24,13 +24,13 @@ from recording_core import (
 from recording_core.redaction import Secrets
 from recording_core.testing import ManualClock, Reply, Request
 from recording_core.transport import HttpSettings
-from recording_core.transport.answers import Refusal
+from recording_core.transport.authentication import NoAuth, TokenAuth
+from recording_core.transport.client import Transport
 from recording_core.transport.deadline import Deadline
-from recording_core.transport.exchange import Transport
-from recording_core.transport.media import MediaTransport
-from recording_core.transport.retry import Repeat
+from recording_core.transport.media_client import MediaTransport
+from recording_core.transport.retry import RetryPolicy
 from recording_core.transport.session import new_session
-from recording_core.transport.sign_in import NoAuth, TokenAuth
+from recording_core.transport.status_codes import ErrorDetails
 
 Serve = Callable[..., tuple[str, list[Request]]]
 KEY = "k3y-that-lasts-for-ever"
@@ -69,12 +69,12 @@ def signing_in(origin: str, **settings: Any) -> Iterator[Transport]:
     api: Transport
 
     def fetch() -> str:
-        answer = api.exchange(
+        answer = api.request(
             "PUT",
             "token",
             operation="sign in",
             json={"key": KEY},
-            repeat=Repeat.SAFELY,
+            retry=RetryPolicy.IDEMPOTENT,
             auth=NoAuth(),
             unmasked=True,
         )
@@ -90,7 +90,7 @@ def signing_in(origin: str, **settings: Any) -> Iterator[Transport]:
         settings=HttpSettings(**settings),
         clock=ManualClock(),
         rate=None,
-        refusal=lambda payload: Refusal(message=str(payload.get("error"))),
+        error_details=lambda status, headers, body: ErrorDetails(message=str(body.get("error"))),
     )
     try:
         yield api
@@ -99,7 +99,7 @@ def signing_in(origin: str, **settings: Any) -> Iterator[Transport]:
 
 
 def start(api: Transport) -> None:
-    api.exchange("POST", "start", operation="start", json={}, repeat=Repeat.NEVER)
+    api.request("POST", "start", operation="start", json={}, retry=RetryPolicy.NEVER)
 
 
 def paths(journal: list[Request]) -> list[str]:

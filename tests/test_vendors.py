@@ -13,7 +13,7 @@ import pytest
 from attrs import frozen
 
 import recording_core as rec
-from recording_core.plugins import load_object
+from recording_core.plugins.registry import load_object
 from recording_core.testing import Emulator, LoopbackServer, Reply, Request
 
 VENDORS = sorted(rec.providers())

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 import recording_core as rec
 from recording_core.testing import LoopbackServer, ManualClock, Reply, Request
-from recording_core.webhooks import published_key
+from recording_core.webhooks import public_key as published_key
 
 Serve = Callable[..., tuple[str, list[Request]]]
 BODY = b'{"event": "available", "id": "R1"}'

@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import recording_core as rec
-from recording_core import event_of
+from recording_core import plugin
+from recording_core.model.events import build_event
 from recording_plivo.emulator import PlivoEmulator
 
 TOLD = {"event": "available", "id": "R1"}
@@ -257,7 +258,7 @@ def test_a_wrong_argument_is_the_callers(receiver: rec.Receiver) -> None:
         with pytest.raises(TypeError, match="method"):
             rec.WebhookRequest(no_text, "https://h")  # type: ignore[arg-type]
     with pytest.raises(TypeError):
-        rec.receiver("sharing", secret="x", seen=object())  # type: ignore[arg-type]
+        rec.receiver("sharing", secret="x", replay_store=object())  # type: ignore[arg-type]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -306,7 +307,7 @@ class OnlyAtomic:
 
 def test_a_store_that_only_adds_will_do(made_up: Any) -> None:
     store = OnlyAtomic()
-    receiver = rec.receiver("sharing", secret=made_up.secret, seen=store)
+    receiver = rec.receiver("sharing", secret=made_up.secret, replay_store=store)
     made_up.failing = RuntimeError()
     with pytest.raises(rec.WebhookRejected):
         receiver.receive(made_up.callback())
@@ -320,13 +321,13 @@ def test_a_store_that_only_adds_will_do(made_up: Any) -> None:
     assert len(store.keys) == 1
 
 
-@pytest.mark.parametrize("store", [OnlyAtomic, rec.MemorySeen])
+@pytest.mark.parametrize("store", [OnlyAtomic, rec.MemoryReplayStore])
 def test_receivers_that_share_a_store_announce_a_fact_once(made_up: Any, store: Any) -> None:
     shared, barrier = store(), threading.Barrier(8)
     events = list[rec.RecordingEvent]()
 
     def deliver() -> None:
-        receiver = rec.receiver("sharing", secret=made_up.secret, seen=shared)
+        receiver = rec.receiver("sharing", secret=made_up.secret, replay_store=shared)
         receiver.listen(lambda event: time.sleep(0.05))
         barrier.wait()
         events.extend(receiver.receive(made_up.callback()))
@@ -351,7 +352,7 @@ class Away:
 
 
 def test_a_store_that_fails_is_503(made_up: Any) -> None:
-    receiver = rec.receiver("sharing", secret=made_up.secret, seen=Away())
+    receiver = rec.receiver("sharing", secret=made_up.secret, replay_store=Away())
     with pytest.raises(rec.WebhookRejected) as caught:
         receiver.receive(made_up.callback())
     assert caught.value.status == 503
@@ -384,9 +385,9 @@ class Listed:
 
     def list(self, *, since: Any = None, target: Any = None) -> rec.Listing:
         return rec.Listing(
-            rec.Query(since),
-            lambda query: (rec.Window(),),
-            lambda query, window, cursor: rec.Page(self.recordings),
+            plugin.Query(since),
+            lambda query: (plugin.Window(),),
+            lambda query, window, cursor: plugin.Page(self.recordings),
             workers=1,
             now=lambda: None,  # type: ignore[arg-type, return-value]
         )
@@ -450,7 +451,7 @@ def test_an_event_is_json_and_back(made_up: Any, receiver: rec.Receiver) -> None
 def test_an_event_that_leaves_room_is_confirmed_by_reading_anew() -> None:
     with PlivoEmulator(recordings=3) as emulator, emulator.connect() as plivo:
         recording = plivo.get(emulator.listed()[0])
-        event = event_of(recording)
+        event = build_event(recording)
         assert event is not None
         claimed = evolve(event, recording=None, target=None, trusted=False, delivery_id="d1")
         sure = plivo.confirm(claimed)

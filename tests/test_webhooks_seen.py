@@ -24,8 +24,8 @@ Make = Callable[..., Any]
 @pytest.fixture(params=["memory", "sqlite"])
 def make(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock) -> Make:
     if request.param == "memory":
-        return lambda: rec.MemorySeen(clock=clock)
-    return lambda: rec.SqliteSeen(tmp_path / "seen.db", clock=clock)
+        return lambda: rec.MemoryReplayStore(clock=clock)
+    return lambda: rec.SqliteReplayStore(tmp_path / "seen.db", clock=clock)
 
 
 def test_a_key_is_added_once(make: Make) -> None:
@@ -71,18 +71,18 @@ def test_a_time_to_live_is_a_timedelta(make: Make) -> None:
 
 
 def test_memory_is_bounded_and_keeps_the_latest() -> None:
-    seen = rec.MemorySeen(limit=100)
+    seen = rec.MemoryReplayStore(limit=100)
     for number in range(1000):
         seen.add_if_absent(str(number), HOUR)
     assert sum(str(number) in seen for number in range(1000)) == 100
     assert "999" in seen
     for wrong, kind in ((0, ValueError), (1.5, TypeError), (True, TypeError)):
         with pytest.raises(kind):
-            rec.MemorySeen(wrong)  # type: ignore[arg-type]
+            rec.MemoryReplayStore(wrong)  # type: ignore[arg-type]
 
 
 def _add_all(path: Path, barrier: Any, added: Any) -> None:
-    seen = rec.SqliteSeen(path)
+    seen = rec.SqliteReplayStore(path)
     barrier.wait(30)
     added.put(sum(seen.add_if_absent(str(number), HOUR) for number in range(100)))
 
@@ -98,12 +98,12 @@ def test_of_several_processes_one_adds(tmp_path: Path) -> None:
     for each in processes:
         each.join()
     assert sum(counts) == 100
-    assert "99" in rec.SqliteSeen(path)
+    assert "99" in rec.SqliteReplayStore(path)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="fork")
 def test_a_forked_process_opens_the_file_for_itself(tmp_path: Path) -> None:
-    seen = rec.SqliteSeen(tmp_path / "seen.db")
+    seen = rec.SqliteReplayStore(tmp_path / "seen.db")
     seen.add_if_absent("parent", HOUR)
     mine = seen._connection
     seen._process -= 1  # as a child would find it
@@ -115,12 +115,12 @@ def test_a_forked_process_opens_the_file_for_itself(tmp_path: Path) -> None:
 def test_a_file_outlives_its_process_and_forgets_what_is_over(
     tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recording_core.webhooks.seen._SWEEP", 3)
+    monkeypatch.setattr("recording_core.webhooks.replay_store._SWEEP", 3)
     path = tmp_path / "seen.db"
-    first = rec.SqliteSeen(path, clock=clock)
+    first = rec.SqliteReplayStore(path, clock=clock)
     first.add_if_absent("old", HOUR)
     first.close()
-    second = pickle.loads(pickle.dumps(rec.SqliteSeen(path)))
+    second = pickle.loads(pickle.dumps(rec.SqliteReplayStore(path)))
     second._clock = clock
     assert "old" in second
     clock.advance(2 * HOUR)
@@ -133,8 +133,8 @@ def test_a_file_outlives_its_process_and_forgets_what_is_over(
 
 def test_a_disk_that_refuses_is_a_typed_error(tmp_path: Path) -> None:
     with pytest.raises(rec.StorageError):
-        rec.SqliteSeen(tmp_path / "nowhere" / "seen.db")
+        rec.SqliteReplayStore(tmp_path / "nowhere" / "seen.db")
     junk = tmp_path / "junk.db"
     junk.write_bytes(b"no database at all" * 100)
     with pytest.raises(rec.StorageError, match=r"junk\.db"):
-        rec.SqliteSeen(junk)
+        rec.SqliteReplayStore(junk)

@@ -14,6 +14,6 @@ def main() -> int:
     except ImportError:
         print("recordings needs click: install recording-core[cli]", file=sys.stderr)
         return 1
-    from recording_core.cli.commands import run
+    from recording_core.cli.app import run
 
     return run()

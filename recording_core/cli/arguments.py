@@ -14,7 +14,7 @@ import click
 from attrs import frozen
 
 import recording_core as rec
-from recording_core import plugins
+from recording_core.plugins import registry as plugins
 
 __all__ = [
     "DURATION",
@@ -123,7 +123,7 @@ class ProviderType(_ParamType):
     name = "provider"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> str:
-        found = plugins.registry()
+        found = plugins.load_registry()
         if value not in found.providers and value not in found.broken:
             installed = ", ".join(found.providers) or "none"
             self.fail(f"no provider is named {value!r}; installed are: {installed}", param, ctx)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import metadata
 
 from recording_core.accounts import configured, missing_settings
-from recording_core.hookspecs import PROJECT
+from recording_core.plugins.hookspecs import PROJECT
 
 __all__ = ["configured", "distribution_of", "missing_settings"]
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
-from recording_core import plugins
-from recording_core.capabilities import Operation
 from recording_core.errors import PluginError
-from recording_core.kinds import SessionKind
-from recording_core.provider import Provider
+from recording_core.model.capabilities import Operation
+from recording_core.model.enums import SessionKind
+from recording_core.plugins import registry as plugins
+from recording_core.provider.provider import Provider
 
 __all__ = ["Difference", "compare"]
 
@@ -84,5 +84,5 @@ def _abilities(name: str) -> Iterator[tuple[SessionKind | None, str, str]]:
     for kind, formats in client.formats.items():
         for each in formats:
             yield kind, "format", each
-    for words in client.blind:
+    for words in client.not_listable:
         yield None, "listing", words

@@ -18,14 +18,13 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from recording_core import plugins
-from recording_core.capabilities import Operation
 from recording_core.errors import ConfigurationError, RecordingError, StorageError
-from recording_core.kinds import SessionKind
-from recording_core.models import CommunicationSession, Recording
-from recording_core.reporting.collection import Collection, Covered, ReportWindow
-from recording_core.reporting.folder import shown_url
-from recording_core.status import RecordingStatus
+from recording_core.model.capabilities import Operation
+from recording_core.model.entities import CommunicationSession, Recording
+from recording_core.model.enums import RecordingStatus, SessionKind
+from recording_core.plugins import registry as plugins
+from recording_core.reporting.collect.folder import shown_url
+from recording_core.reporting.collect.selection import Collection, Covered, ReportWindow
 
 __all__ = ["Answer", "Expected", "Found", "find_missing", "read_expected"]
 
@@ -200,7 +199,7 @@ def _doubt(each: Expected, one: Covered, seen: _Seen, window: ReportWindow) -> s
         return unsure
     if not plugins.provider_info(one.provider).can(Operation.LIST, kind):
         return f"recordings of a {kind} cannot be listed there"
-    blind = [words for words in one.coverage.blind if _is_about(words, kind)]
+    blind = [words for words in one.coverage.not_listable if _is_about(words, kind)]
     if blind:
         return "; ".join(blind)
     nameless = seen.nameless[one.provider, one.account, kind.value]

@@ -15,18 +15,22 @@ from typing import TYPE_CHECKING, Any
 from attrs import asdict, field, frozen
 
 from recording_core.accounts import Account
-from recording_core.arguments import checked_time
 from recording_core.clock import SystemClock
 from recording_core.errors import ConfigurationError
-from recording_core.provider import Provider
-from recording_core.reporting.collection import Collection, Covered, ReportWindow, collected
-from recording_core.reporting.computing import checked_terms, measure
-from recording_core.reporting.engines import Engine, engine_named
-from recording_core.reporting.folder import write_file
-from recording_core.reporting.groupings import checked_groupings, checked_zone, grouping_names
-from recording_core.reporting.overview import Overview, overview
-from recording_core.reporting.prices import Prices, price_table, published
-from recording_core.row_schema import arrow_schema, declared_columns
+from recording_core.provider.provider import Provider
+from recording_core.provider.validation import check_time
+from recording_core.reporting.collect.folder import write_file
+from recording_core.reporting.collect.selection import Collection, Covered, ReportWindow, collected
+from recording_core.reporting.compute.engines import Engine, engine_named
+from recording_core.reporting.compute.figures import checked_terms, measure
+from recording_core.reporting.compute.groupings import (
+    checked_groupings,
+    checked_zone,
+    grouping_names,
+)
+from recording_core.reporting.compute.overview import Overview, overview
+from recording_core.reporting.compute.prices import Prices, price_table, published
+from recording_core.reporting.row_schema import arrow_schema, declared_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -103,7 +107,7 @@ class Report:
 
     def to_html(self, path: str | os.PathLike[str]) -> None:
         """One self-contained page, which opens from disk. Raises `StorageError`."""
-        from recording_core.reporting.page import page
+        from recording_core.reporting.html.page import page
 
         write_file(path, page(self).encode())
 
@@ -137,8 +141,8 @@ def report(
     `ValueError`, too) for a window, zone, grouping, engine or account that is none, and
     `StorageError` for a folder that cannot be read or written.
     """
-    now = checked_time(now, "now") or SystemClock().now()
-    asked = ReportWindow(checked_time(since, "since"), checked_time(until, "until"), tz, now)
+    now = check_time(now, "now") or SystemClock().now()
+    asked = ReportWindow(check_time(since, "since"), check_time(until, "until"), tz, now)
     # A folder may have columns of plugins that are not installed here; it is read in no time.
     groups = checked_question(asked, by, engine, stored=source is not None and to is None)
     checked_terms(now, expiring)

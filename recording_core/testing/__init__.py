@@ -1,18 +1,20 @@
-"""What does a test of recordings need? Emulators, a clock to advance, the conformance suite.
+"""Testing: emulators, a clock that tests advance, cassettes, and the conformance suite.
 
-Nothing here is imported before it is used: `recordings demo` needs the server and no pytest.
+Each name is resolved on first use: `recordings demo` needs the server and not pytest.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from recording_core import build_name_table, resolve_name
+
 if TYPE_CHECKING:
-    from recording_core.testing.cassettes import recorder
-    from recording_core.testing.clock import ManualClock
-    from recording_core.testing.conformance import ProviderConformance, WebhookConformance
-    from recording_core.testing.emulator import Emulator
-    from recording_core.testing.server import LoopbackServer, Reply, Request
+    from recording_core.testing.cassettes import build_recorder
+    from recording_core.testing.conformance.suite import ProviderConformance, WebhookConformance
+    from recording_core.testing.emulator.emulator import Emulator
+    from recording_core.testing.emulator.server import LoopbackServer, Reply, Request
+    from recording_core.testing.manual_clock import ManualClock
 
 __all__ = [
     "Emulator",
@@ -22,24 +24,27 @@ __all__ = [
     "Reply",
     "Request",
     "WebhookConformance",
-    "recorder",
+    "build_recorder",
 ]
 
-_WHERE = {
-    "Emulator": "emulator",
-    "LoopbackServer": "server",
-    "ManualClock": "clock",
-    "ProviderConformance": "conformance",
-    "Reply": "server",
-    "Request": "server",
-    "WebhookConformance": "conformance",
-    "recorder": "cassettes",
-}
+#: name -> the module that defines it
+_MODULES = build_name_table(
+    {
+        "testing.cassettes": "build_recorder",
+        "testing.conformance.suite": "ProviderConformance WebhookConformance",
+        "testing.emulator.emulator": "Emulator",
+        "testing.emulator.server": "LoopbackServer Reply Request",
+        "testing.manual_clock": "ManualClock",
+    }
+)
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
+if not TYPE_CHECKING:  # a type checker then reports a name that does not exist
 
-    return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
+    def __getattr__(name: str) -> Any:
+        value = globals()[name] = resolve_name(__name__, _MODULES, name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -25,7 +25,7 @@ from recording_core.redaction import CREDENTIAL_KEYS, MASK, Secrets, redact_payl
 if TYPE_CHECKING:
     import vcr
 
-__all__ = ["recorder"]
+__all__ = ["build_recorder"]
 
 #: Kept, and no others: a vendor may put a credential under any name.
 _HEADERS = frozenset(
@@ -58,7 +58,7 @@ def _is_warning(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.WARNING
 
 
-def recorder(*, replace: Mapping[str, str] | None = None, **settings: Any) -> vcr.VCR:
+def build_recorder(*, replace: Mapping[str, str] | None = None, **settings: Any) -> vcr.VCR:
     """A `vcr.VCR` that sees our connections and writes no credential.
 
     `replace` are texts that are written as others, such as an account's id, or an emulator's
@@ -68,7 +68,7 @@ def recorder(*, replace: Mapping[str, str] | None = None, **settings: Any) -> vc
     import vcr
     from vcr.stubs.urllib3_stubs import VCRRequestsHTTPConnection, VCRRequestsHTTPSConnection
 
-    from recording_core.transport.peers import WatchedHTTPPool, WatchedHTTPSPool
+    from recording_core.transport.address_policy import WatchedHTTPPool, WatchedHTTPSPool
 
     for name in _TELLING:
         logging.getLogger(name).addFilter(_is_warning)

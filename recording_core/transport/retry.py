@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import random
 import re
-import threading
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import Enum
 
-from recording_core.clock import Clock
-from recording_core.transport.deadline import postpone
-
-__all__ = ["RETRIED_STATUSES", "Repeat", "TokenBucket", "backoff", "retry_after"]
+__all__ = ["RETRIED_STATUSES", "RetryPolicy", "backoff", "retry_after"]
 
 
-class Repeat(Enum):
+class RetryPolicy(Enum):
     """What may be sent again."""
 
     #: a start: whatever happens, once
     NEVER = "never"
     #: a POST with an effect: when the vendor refused it (429), or nothing was sent
-    REFUSED = "refused"
+    IF_NOT_PROCESSED = "if_not_processed"
     #: reading, and what has the same effect twice as once
-    SAFELY = "safely"
+    IDEMPOTENT = "idempotent"
 
 
 #: What a later attempt may cure.
@@ -57,30 +53,3 @@ def retry_after(value: str | None, now: datetime) -> timedelta | None:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return min(max(moment - now, timedelta(0)), _LONGEST)
-
-
-class TokenBucket:
-    """A vendor's published rate: one minute's worth at once, or `burst`, then evenly. Shared by
-    threads.
-    """
-
-    def __init__(self, rate: float | None, clock: Clock, burst: float | None = None) -> None:
-        self._rate = rate
-        self._clock = clock
-        self._tokens = self._capacity = max(1.0, burst or (rate or 0.0) * 60.0)
-        self._last = clock.monotonic()
-        self._lock = threading.Lock()
-
-    def take(self) -> None:
-        """Wait for this request's turn."""
-        if self._rate is None:
-            return
-        with self._lock:
-            now = self._clock.monotonic()
-            self._tokens = min(self._capacity, self._tokens + (now - self._last) * self._rate)
-            self._last = now
-            self._tokens -= 1.0  # below zero: later callers queue up behind this one
-            wait = -self._tokens / self._rate
-        if wait > 0:
-            postpone(wait)
-            self._clock.sleep(wait)

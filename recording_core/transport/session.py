@@ -13,13 +13,13 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from recording_core.redaction import MASK
-from recording_core.transport.deadline import exchanging
-from recording_core.transport.peers import (
-    PeerPolicy,
+from recording_core.transport.address_policy import (
+    AddressPolicy,
     WatchedHTTPPool,
     WatchedHTTPSPool,
 )
-from recording_core.transport.sign_in import NoAuth
+from recording_core.transport.authentication import NoAuth
+from recording_core.transport.deadline import exchanging
 
 __all__ = [
     "NETWORK_ERRORS",
@@ -55,7 +55,7 @@ logging.getLogger("urllib3.connectionpool").addFilter(_WithoutQueries())
 class _Adapter(HTTPAdapter):
     """requests' adapter over pools whose connections are watched and whose peers are checked."""
 
-    def __init__(self, peers: PeerPolicy | None, size: int, silence: float | None) -> None:
+    def __init__(self, peers: AddressPolicy | None, size: int, silence: float | None) -> None:
         self._more: dict[str, Any] = {"peers": peers, "silence": silence}
         super().__init__(pool_connections=size, pool_maxsize=size, max_retries=0)
 
@@ -85,7 +85,7 @@ class _Session(requests.Session):
 
 
 def new_session(
-    peers: PeerPolicy | None, size: int, silence: float | None = None
+    peers: AddressPolicy | None, size: int, silence: float | None = None
 ) -> requests.Session:
     """A session that keeps no cookies, retries nothing and reads no ~/.netrc.
 

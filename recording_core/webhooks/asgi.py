@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from http import HTTPStatus
 from typing import Any
 
-from recording_core.events import WebhookRequest
+from recording_core.model.events import WebhookRequest
 from recording_core.webhooks.endpoint import METHODS, Endpoint, taken, words
 from recording_core.webhooks.receiver import Receiver
 

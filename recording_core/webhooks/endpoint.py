@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 from recording_core.errors import ConfigurationError, RecordingError, WebhookRejected
-from recording_core.events import WebhookRequest
+from recording_core.model.events import WebhookRequest
 from recording_core.webhooks.receiver import Receiver
 
 __all__ = ["METHODS", "Endpoint", "taken", "words"]

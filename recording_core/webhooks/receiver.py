@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from recording_core.clock import Clock, SystemClock
 from recording_core.errors import ConfigurationError
-from recording_core.events import RecordingEvent, WebhookRequest
-from recording_core.webhooks.announcing import Announcer, SameListener
-from recording_core.webhooks.published_key import PublishedKey
-from recording_core.webhooks.seen import MemorySeen, Seen
-from recording_core.webhooks.verifying import MAX_BODY, Verifier, scheme_of, unverified
+from recording_core.model.events import RecordingEvent, WebhookRequest
+from recording_core.webhooks.dispatch import Dispatcher, SameListener
+from recording_core.webhooks.public_key import PublishedKey
+from recording_core.webhooks.replay_store import MemoryReplayStore, ReplayStore
+from recording_core.webhooks.verification import MAX_BODY, Verifier, scheme_of, unverified
 
 if TYPE_CHECKING:
-    from recording_core.models import CommunicationSession
-    from recording_core.provider import Provider
+    from recording_core.model.entities import CommunicationSession
+    from recording_core.provider.provider import Provider
     from recording_core.webhooks.reconcile import Reconciliation
 
 __all__ = ["Receiver", "receive", "receiver", "unsafe_parse"]
@@ -35,7 +35,7 @@ class Receiver:
         secret: str | Iterable[str] | None = None,
         key: str | Iterable[str] | None = None,
         account: str = "default",
-        seen: Seen | None = None,
+        replay_store: ReplayStore | None = None,
         allow_v2: bool = False,
         *,
         clock: Clock | None = None,
@@ -61,7 +61,9 @@ class Receiver:
             max_body=max_body,
             published=PublishedKey(provider, address, scheme, clock=clock) if address else None,
         )
-        self._announcer = Announcer(MemorySeen(clock=clock) if seen is None else seen)
+        self._announcer = Dispatcher(
+            MemoryReplayStore(clock=clock) if replay_store is None else replay_store
+        )
 
     def listen(self, listener: SameListener) -> SameListener:
         """Call this with each new event, too, as plugins' `recording_event` is. A decorator.
@@ -90,9 +92,9 @@ class Receiver:
         since: datetime | None = None,
         target: CommunicationSession | None = None,
     ) -> Reconciliation:
-        """List what the vendor has since then, and announce what `seen` does not hold.
+        """List what the vendor has since then, and announce what `replay_store` does not hold.
 
-        `target` is for what the vendor lists only for those who name it (`coverage.blind`).
+        `target` is for what the vendor lists only for those who name it (`coverage.not_listable`).
 
         The events are those that the callbacks would have been, with the same keys. Returns those
         announced, and the listing's coverage: see `Reconciliation`. Raises `ValueError` for a
@@ -119,18 +121,18 @@ def receiver(
     secret: str | Iterable[str] | None = None,
     key: str | Iterable[str] | None = None,
     account: str = "default",
-    seen: Seen | None = None,
+    replay_store: ReplayStore | None = None,
     allow_v2: bool = False,
 ) -> Receiver:
     """Where a vendor's callbacks arrive: keeps the secrets, what was seen, and a published key.
 
     `secret` (what is shared with the vendor) and `key` (PEM, for a vendor that signs with a key
     of its own) take one or several, for rotation; without `key` the published one is fetched.
-    `seen` is where keys of announced events are remembered, in memory by default. `allow_v2`
+    `replay_store` is where keys of announced events are remembered, in memory by default. `allow_v2`
     accepts a vendor's older signature that does not cover the body. Raises `ConfigurationError`
     for a secret that is missing, blank or cannot be this vendor's.
     """
-    return Receiver(provider, secret, key, account, seen, allow_v2)
+    return Receiver(provider, secret, key, account, replay_store, allow_v2)
 
 
 def receive(
@@ -152,7 +154,7 @@ def receive(
             f'give key= (PEM), or keep a receiver: rec.receiver("{provider}")'
         )
     verifier = Verifier(provider, scheme, secret, key, account, clock=SystemClock())
-    announcer = Announcer(None)
+    announcer = Dispatcher(None)
     return tuple(announcer.tell(event) for event in verifier.events_in(request))
 
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from recording_core.errors import WebhookRejected
-from recording_core.events import RecordingEvent, event_of
-from recording_core.webhooks.announcing import Announcer
+from recording_core.model.events import RecordingEvent, build_event
+from recording_core.webhooks.dispatch import Dispatcher
 
 if TYPE_CHECKING:
-    from recording_core.listing import Coverage
-    from recording_core.models import CommunicationSession
-    from recording_core.provider import Provider
+    from recording_core.listing.coverage import Coverage
+    from recording_core.model.entities import CommunicationSession
+    from recording_core.provider.provider import Provider
 
 __all__ = ["Reconciliation", "reconciled"]
 
@@ -44,7 +44,7 @@ class Reconciliation:
 
 def reconciled(
     provider: Provider,
-    announcer: Announcer,
+    announcer: Dispatcher,
     *,
     since: datetime | None,
     target: CommunicationSession | None = None,
@@ -54,7 +54,7 @@ def reconciled(
     announced: list[RecordingEvent] = []
     failed: list[RecordingEvent] = []
     for recording in listing:
-        event = event_of(recording)
+        event = build_event(recording)
         if event is None:
             continue
         try:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from recording_core.errors import MalformedPayload
-from recording_core.events import RecordingEvent, WebhookRequest
+from recording_core.model.events import RecordingEvent, WebhookRequest
 from recording_core.webhooks.signatures import key_bytes
 
 __all__ = ["WebhookScheme"]

@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from recording_core.errors import ConfigurationError, WebhookRejected
-from recording_core.events import WebhookRequest
+from recording_core.model.events import WebhookRequest
 
-__all__ = ["MOST", "check_base64", "check_hex", "key_bytes", "offered"]
+__all__ = ["MOST", "check_base64", "check_hex", "key_bytes", "read_signatures"]
 
 #: As many signatures are tried: vendors send one, or one for each of an account's few keys.
 MOST = 16
@@ -21,7 +21,7 @@ _HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{43}=", re.ASCII)
 
 
-def offered(request: WebhookRequest, *headers: str) -> list[str]:
+def read_signatures(request: WebhookRequest, *headers: str) -> list[str]:
     """What stands in these headers, repeated or separated by commas.
 
     Raises `WebhookRejected` (400) where there is nothing, or more than any vendor sends.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from recording_core.events import WebhookRequest
+from recording_core.model.events import WebhookRequest
 from recording_core.webhooks.endpoint import METHODS, Endpoint, taken, words
 from recording_core.webhooks.receiver import Receiver
 

@@ -16,27 +16,29 @@ from recording_core import (
     CommunicationSession,
     ConfigurationError,
     Conflict,
-    HeaderAuth,
     MalformedPayload,
     NotFound,
-    Page,
     Provider,
-    Query,
     Recording,
     RecordingSession,
     RecordingStatus,
-    Refusal,
     Rejected,
-    Repeat,
     SessionKind,
+    UnsupportedOperation,
+)
+from recording_core.plugin import (
+    LIVE,
+    ErrorDetails,
+    HeaderAuth,
+    NoAuth,
+    Page,
+    Query,
+    RetryPolicy,
     StartRequest,
     TokenAuth,
-    UnsupportedOperation,
     Window,
     read_rows,
 )
-from recording_core.status import LIVE
-from recording_core.transport.sign_in import NoAuth
 
 #: Neither its default nor its maximum is documented for these lists; the answer tells what holds.
 LIMIT = 100
@@ -71,7 +73,9 @@ class Audian(Provider):
         SessionKind.CALL: ("mp3", "wav", "opus"),
         SessionKind.CONFERENCE: ("wav", "mp3"),
     }
-    blind = ("conference recordings: Audian lists them by their conference only; pass target=",)
+    not_listable = (
+        "conference recordings: Audian lists them by their conference only; pass target=",
+    )
 
     def _auth(self, settings: Mapping[str, str]) -> AuthBase:
         key, style = settings["api_key"], settings["auth_style"]
@@ -88,29 +92,29 @@ class Audian(Provider):
 
     def _exchanged(self, key: str) -> str:
         """A token of short life for the key. Asked for when there is none, and after a 401."""
-        answer = self.transport.exchange(
+        answer = self.transport.request(
             "PUT",
             "api_auth",
             operation="sign in",
             json={"data": {"api_key": key}},
-            repeat=Repeat.SAFELY,
+            retry=RetryPolicy.IDEMPOTENT,
             auth=NoAuth(),
             unmasked=True,
         )
         return mapping.token(answer.payload)
 
-    def _refusal(self, payload: Any) -> Refusal:
-        return mapping.refusal(payload)
+    def _error_details(self, status: int, headers: Mapping[str, str], body: Any) -> ErrorDetails:
+        return mapping.read_error_details(body)
 
     # -- one session -----------------------------------------------------------------------------
 
     def _start(self, request: StartRequest) -> RecordingSession:
-        answer = self.transport.exchange(
+        answer = self.transport.request(
             "POST",
             _verb_path(request.target, "start"),
             operation="start",
             json=_start_body(request),
-            repeat=Repeat.NEVER,
+            retry=RetryPolicy.NEVER,
         )
         return self._session(mapping.data(answer.payload), request.target)
 
@@ -137,11 +141,11 @@ class Audian(Provider):
     ) -> RecordingSession:
         """Tell it. `status` is what a 2xx means by itself; `wanted` makes a refusal success."""
         try:
-            answer = self.transport.exchange(
+            answer = self.transport.request(
                 "POST",
                 _verb_path(session.target, action),
                 operation=action,
-                repeat=Repeat.SAFELY,
+                retry=RetryPolicy.IDEMPOTENT,
             )
             after = self._told(session, answer.payload, status)
         except (Rejected, Conflict, NotFound, MalformedPayload) as error:
@@ -214,9 +218,11 @@ class Audian(Provider):
             read_rows(page.rows[overlap:], self._read),
             total=page.total,
             next=after,
-            more=((each, again) for each in range(step, total - again, step)) if many else None,
-            seam=(ids[0] if ids else "") if overlap else None,
-            ends=ids[-1] if ids else None,
+            remaining_cursors=((each, again) for each in range(step, total - again, step))
+            if many
+            else None,
+            overlap_id=(ids[0] if ids else "") if overlap else None,
+            last_id=ids[-1] if ids else None,
         )
 
     def _get(self, recording_id: str, target: CommunicationSession | None) -> Recording:
@@ -232,11 +238,11 @@ class Audian(Provider):
 
     def _delete(self, recording_id: str, target: CommunicationSession | None) -> None:
         with _telling_of_conferences(target):
-            self.transport.exchange(
+            self.transport.request(
                 "DELETE",
                 f"{_recordings_path(target)}/{quote(recording_id, safe='')}",
                 operation="delete",
-                repeat=Repeat.SAFELY,
+                retry=RetryPolicy.IDEMPOTENT,
             )
 
     def _read(self, row: Mapping[str, Any]) -> Recording:

@@ -16,7 +16,7 @@ from typing import Any
 from attrs import define, field
 
 from recording_audian.emulated_answers import Refused
-from recording_core.testing.server import Request
+from recording_core.plugin import Request
 
 __all__ = ["Keys", "shown_token"]
 

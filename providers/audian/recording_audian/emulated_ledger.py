@@ -8,7 +8,7 @@ from attrs import define, field
 
 from recording_audian.emulated_answers import Refused
 from recording_audian.emulated_takes import Take
-from recording_core.clock import Clock
+from recording_core.plugin import Clock
 
 __all__ = ["Ledger", "not_found"]
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from attrs import frozen
 
-from recording_core.testing.server import Reply, Request
+from recording_core.plugin import Reply, Request
 
 __all__ = ["VALID", "Links", "missing"]
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from recording_audian.emulated_requests import invalid
 from recording_audian.emulated_takes import CallTake, ConferenceTake
-from recording_core.testing.server import Request
+from recording_core.plugin import Request
 
 __all__ = ["SinceReads", "page_of_a_conference", "page_of_calls"]
 

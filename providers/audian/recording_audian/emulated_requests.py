@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from recording_audian.emulated_answers import Refused
-from recording_core.testing.server import Request
+from recording_core.plugin import Request
 
 __all__ = ["body_of", "call_parameters", "conference_parameters", "invalid"]
 

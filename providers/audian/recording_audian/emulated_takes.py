@@ -11,8 +11,8 @@ from typing import Any
 
 from attrs import Factory, define
 
-from recording_core.models import Interval
-from recording_core.testing.media import media
+from recording_core import Interval
+from recording_core.plugin import build_media
 
 __all__ = ["KEPT", "CallTake", "ConferenceTake", "Take", "written"]
 
@@ -83,7 +83,7 @@ class Take:
 
     def content(self) -> bytes:
         """The bytes of its file, once it has ended."""
-        return media(self.format, self.duration)
+        return build_media(self.format, self.duration)
 
     @cached_property
     def size(self) -> int:

@@ -20,15 +20,14 @@ from recording_audian.emulated_answers import Refused
 from recording_audian.emulated_ledger import not_found
 from recording_audian.emulated_requests import body_of
 from recording_audian.emulated_takes import CallTake, written
-from recording_core.events import WebhookRequest
-from recording_core.testing.deliveries import Fact, Hook, Redelivery
-from recording_core.testing.server import Reply, Request
+from recording_core import WebhookRequest
+from recording_core.plugin import EmulatedEvent, RedeliveryPolicy, Reply, Request, Webhook
 
 __all__ = ["REDELIVERY", "Webhooks", "facts_of"]
 
 #: "Reply 2xx within 30 s", says the page on the setup, and that there are retries. Undocumented:
 #: how many, and how far apart. We chose three attempts, ten seconds apart.
-REDELIVERY = Redelivery(
+REDELIVERY = RedeliveryPolicy(
     attempts=3,
     pause=timedelta(seconds=10),
     after=lambda status: status is None or not 200 <= status < 300,
@@ -36,7 +35,7 @@ REDELIVERY = Redelivery(
 )
 
 
-def facts_of(take: CallTake, now: datetime, base_url: str) -> Iterable[Fact]:
+def facts_of(take: CallTake, now: datetime, base_url: str) -> Iterable[EmulatedEvent]:
     """What happened until now, as https://docs.audian.com/call-control/call-recording tells it.
 
     No event tells of a pause.
@@ -75,8 +74,8 @@ def facts_of(take: CallTake, now: datetime, base_url: str) -> Iterable[Fact]:
     )
 
 
-def _fact(at: datetime, word: str, data: dict[str, Any], *, last: bool = False) -> Fact:
-    return Fact(at, word, {"event": f"recording.{word}", "data": data}, last)
+def _fact(at: datetime, word: str, data: dict[str, Any], *, last: bool = False) -> EmulatedEvent:
+    return EmulatedEvent(at, word, {"event": f"recording.{word}", "data": data}, last)
 
 
 @frozen
@@ -102,9 +101,9 @@ class Webhooks:
     def _made_up(self) -> str:
         return "whsec_" + "".join(self.chance.choices(string.ascii_letters + string.digits, k=32))
 
-    def hooks(self, fact: Fact) -> Iterable[Hook]:
+    def hooks(self, fact: EmulatedEvent) -> Iterable[Webhook]:
         event = fact.told["event"]
-        return [Hook(each.url) for each in self.configured.values() if each.wants(event)]
+        return [Webhook(each.url) for each in self.configured.values() if each.wants(event)]
 
     def answer(self, request: Request, path: Sequence[str]) -> Reply:
         """Undocumented: all but the creation, whose answer is shown."""
@@ -123,7 +122,7 @@ class Webhooks:
         body = body_of(request)
         url, events = body.get("url"), body.get("events")
         # "HTTPS only"; on loopback, where nobody else listens, we call without.
-        if not isinstance(url, str) or not (url.startswith("https://") or Hook(url).is_near):
+        if not isinstance(url, str) or not (url.startswith("https://") or Webhook(url).is_near):
             raise Refused(400, "invalid_request_error", "url must be an https URL")
         if not isinstance(events, list) or not all(isinstance(each, str) for each in events):
             raise Refused(400, "invalid_request_error", "events is required")
@@ -134,7 +133,7 @@ class Webhooks:
     def _row(self, id: str, configured: Configured) -> dict[str, Any]:
         return {"id": id, "url": configured.url, "events": list(configured.events)}
 
-    def signed(self, fact: Fact, hook: Hook, now: datetime) -> WebhookRequest:
+    def signed(self, fact: EmulatedEvent, hook: Webhook, now: datetime) -> WebhookRequest:
         """A new time and delivery with every attempt, and the same event in it."""
         event_id = hashlib.sha256(json.dumps(fact.told).encode()).hexdigest()[:12]
         payload = {

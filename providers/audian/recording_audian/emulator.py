@@ -34,14 +34,16 @@ from recording_audian.emulated_requests import (
 )
 from recording_audian.emulated_takes import KEPT, CallTake, ConferenceTake, Take, written
 from recording_audian.emulated_webhooks import REDELIVERY, Webhooks, facts_of
-from recording_core.events import WebhookRequest
-from recording_core.kinds import SessionKind
-from recording_core.models import CommunicationSession, Interval
-from recording_core.testing.deliveries import Fact, Hook
-from recording_core.testing.emulator import Emulator
-from recording_core.testing.media import MEDIA_TYPES
-from recording_core.testing.ranges import file_reply
-from recording_core.testing.server import Reply, Request
+from recording_core import CommunicationSession, Interval, SessionKind, WebhookRequest
+from recording_core.plugin import (
+    MEDIA_TYPES,
+    EmulatedEvent,
+    Emulator,
+    Reply,
+    Request,
+    Webhook,
+    build_file_reply,
+)
 
 __all__ = ["AudianEmulator"]
 
@@ -193,18 +195,18 @@ class AudianEmulator(Emulator):
     def webhooks(self) -> Mapping[str, str]:
         return {"secret": self._webhooks.secret}
 
-    def hooks(self, fact: Fact) -> Iterable[Hook]:
+    def hooks(self, fact: EmulatedEvent) -> Iterable[Webhook]:
         yield from super().hooks(fact)
         yield from self._webhooks.hooks(fact)
 
-    def signed(self, fact: Fact, hook: Hook, now: datetime) -> WebhookRequest:
+    def signed(self, fact: EmulatedEvent, hook: Webhook, now: datetime) -> WebhookRequest:
         return self._webhooks.signed(fact, hook, now)
 
     def _follow(self, take: Take, since: datetime) -> None:
         """Of conferences' recordings no event is documented, and none is sent."""
         if isinstance(take, CallTake):
 
-            def facts(now: datetime) -> Iterable[Fact]:
+            def facts(now: datetime) -> Iterable[EmulatedEvent]:
                 if take.id not in self._calls.takes:
                     return ()
                 known = facts_of(take, now, self.base_url)
@@ -452,4 +454,4 @@ class AudianEmulator(Emulator):
 
 
 def _file(request: Request, take: Take) -> Reply:
-    return file_reply(request, take.content(), MEDIA_TYPES[take.format])
+    return build_file_reply(request, take.content(), MEDIA_TYPES[take.format])

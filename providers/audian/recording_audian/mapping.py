@@ -19,12 +19,10 @@ from recording_core import (
     Recording,
     RecordingSession,
     RecordingStatus,
-    Refusal,
     SessionKind,
 )
-from recording_core import readers as read
-from recording_core.media_types import FORMATS
-from recording_core.status import FINAL
+from recording_core.plugin import FINAL, FORMATS, ErrorDetails
+from recording_core.plugin import readers as read
 
 #: https://docs.audian.com/call-control/call-recording, Recording States. The conferences' page has
 #: two of them, `recording` and `completed`.
@@ -294,7 +292,7 @@ _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 # -- refusals -------------------------------------------------------------------------------------
 
 
-def refusal(payload: Mapping[str, Any]) -> Refusal:
+def read_error_details(payload: Mapping[str, Any]) -> ErrorDetails:
     """Three shapes, one of which has its code in quotes, and another an object.
 
     https://docs.audian.com/call-control/call-recording: `{"error": "not_found", "message", "code"}`
@@ -312,12 +310,12 @@ def refusal(payload: Mapping[str, Any]) -> Refusal:
     request_id = payload.get("request_id")
     # An error in a 2xx: no answer that worked has this field.
     failed = bool(payload.get("error"))
-    return Refusal(
+    return ErrorDetails(
         code=_words(code),
         message=_words(message),
         request_id=_words(request_id),
         kind=QuotaExceeded if code == QUOTA else None,
-        refused=failed or payload.get("success") is False,
+        is_error=failed or payload.get("success") is False,
     )
 
 

@@ -1,6 +1,7 @@
 """What does Audian's plugin declare? Data only: connecting imports the client."""
 
-from recording_core import ProviderInfo, Setting, capability_table, hookimpl
+from recording_core import ProviderInfo, Setting
+from recording_core.plugin import build_capabilities, hookimpl
 
 #: Calls can be paused, conferences cannot: https://docs.audian.com/call-control/call-recording and
 #: https://docs.audian.com/conferences/recording
@@ -11,7 +12,7 @@ INFO = ProviderInfo(
         Setting("api_key", "AUDIAN_API_KEY", secret=True),
         Setting("auth_style", "AUDIAN_AUTH_STYLE", default="x-auth-token"),
     ),
-    capabilities=capability_table(
+    capabilities=build_capabilities(
         call="start pause resume stop list get download delete",
         conference="start stop list get download delete",
     ),

@@ -19,13 +19,16 @@ from recording_core import (
     RecordingStatus,
     WebhookRejected,
     WebhookRequest,
-    WebhookScheme,
-    event_key,
-    fact_of,
 )
-from recording_core import readers as read
-from recording_core.decoding import decode
-from recording_core.webhooks.signatures import check_hex, offered
+from recording_core.plugin import (
+    WebhookScheme,
+    build_event_key,
+    check_hex,
+    decode_json,
+    find_event_kind,
+    read_signatures,
+)
+from recording_core.plugin import readers as read
 
 
 @frozen
@@ -74,7 +77,7 @@ class AudianWebhooks(WebhookScheme):
         now: datetime,
         allow_v2: bool = False,
     ) -> None:
-        signatures = offered(request, SIGNATURE)
+        signatures = read_signatures(request, SIGNATURE)
         timestamp = request.header(TIMESTAMP)
         if timestamp is None or not _SECONDS.fullmatch(timestamp):
             raise WebhookRejected(f"{TIMESTAMP} is not a time in whole seconds", status=400)
@@ -93,7 +96,7 @@ class AudianWebhooks(WebhookScheme):
         self, request: WebhookRequest, *, account: str, now: datetime
     ) -> tuple[RecordingEvent, ...]:
         try:
-            payload = decode(request.body)
+            payload = decode_json(request.body)
             word = _word(payload)
             if not word.startswith(OURS):
                 return ()
@@ -133,7 +136,7 @@ def _known(
     occurred_at = read.instant(payload["data"].get(since), f"data.{since}")
     if occurred_at is None:
         occurred_at = read.instant(payload.get("timestamp"), "timestamp")
-    kind = fact_of(seen.status) or EventKind.UPDATED
+    kind = find_event_kind(seen.status) or EventKind.UPDATED
     return RecordingEvent(
         provider="audian",
         account=account,
@@ -144,7 +147,7 @@ def _known(
         status=seen.status,
         occurred_at=occurred_at,
         delivery_id=request.header(DELIVERY),
-        key=event_key("audian", account, seen.id, kind, ""),
+        key=build_event_key("audian", account, seen.id, kind, ""),
         raw=payload,
     )
 
@@ -172,6 +175,6 @@ def _unknown(
         status=RecordingStatus.UNKNOWN,
         occurred_at=None,
         delivery_id=request.header(DELIVERY),
-        key=event_key("audian", account, recording_id, EventKind.UPDATED, occasion),
+        key=build_event_key("audian", account, recording_id, EventKind.UPDATED, occasion),
         raw=payload,
     )

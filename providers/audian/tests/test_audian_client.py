@@ -19,7 +19,7 @@ import recording_core as rec
 from recording_audian.emulated_answers import Envelope, ErrorShape
 from recording_audian.emulated_listing import SinceReads
 from recording_audian.emulator import AudianEmulator
-from recording_core.status import LIVE
+from recording_core.plugin import LIVE
 from recording_core.testing import ManualClock, Reply, Request
 
 SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
@@ -630,7 +630,7 @@ class TestList:
                 found = [each.id for each in listing]
             assert sorted(found) == sorted(emulator.listed())
             coverage = listing.coverage
-            assert (coverage.complete, coverage.promised) == (True, recordings)
+            assert (coverage.complete, coverage.expected) == (True, recordings)
             # Of each page after the first one row is the last one of the page before.
             pages = 1 + max(0, -(-(recordings - 100) // 99))
             assert len(emulator.requests()) == pages
@@ -654,8 +654,8 @@ class TestList:
         listing = audian.list(target=conference)
         found = [each.id for each in listing]
         assert sorted(found) == sorted(emulator.conference_recordings.get(conference.id, []))
-        assert (listing.coverage.complete, listing.coverage.promised) == (True, recordings)
-        assert listing.coverage.blind == ()
+        assert (listing.coverage.complete, listing.coverage.expected) == (True, recordings)
+        assert listing.coverage.not_listable == ()
 
     @pytest.mark.parametrize("held", [1, 7, 50])
     @pytest.mark.parametrize("said", [True, False])
@@ -681,7 +681,7 @@ class TestList:
                 found = [each.id for each in listing]
             assert sorted(found) == sorted(emulator.listed())
             assert listing.coverage.complete
-            assert listing.coverage.doubled == 0
+            assert listing.coverage.duplicates == 0
 
     @pytest.mark.parametrize("said", [{"total": None}, {"has_more": None}, {"total": 7}])
     def test_either_word_on_how_many_there_are_is_enough(
@@ -702,12 +702,12 @@ class TestList:
     ) -> None:
         listing = audian.list()
         list(listing)
-        (blind,) = listing.coverage.blind
+        (blind,) = listing.coverage.not_listable
         assert "conference" in blind
         assert "target=" in blind
         narrowed = audian.list(target=call)
         list(narrowed)
-        assert narrowed.coverage.blind == ()
+        assert narrowed.coverage.not_listable == ()
 
     def test_a_call_is_asked_for_alone_and_the_time_is_decided_here(
         self, audian: rec.Provider, emulator: AudianEmulator, clock: ManualClock

@@ -18,8 +18,8 @@ import requests
 from attrs import define
 
 from recording_audian.emulator import AudianEmulator
-from recording_core.kinds import SessionKind
-from recording_core.testing.clock import ManualClock
+from recording_core import SessionKind
+from recording_core.testing.manual_clock import ManualClock
 
 DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
 CALL, CONFERENCE = SessionKind.CALL, SessionKind.CONFERENCE

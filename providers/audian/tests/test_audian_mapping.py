@@ -694,11 +694,11 @@ class TestRefusals:
         message: str | None,
         kind: type[rec.ProviderError] | None,
     ) -> None:
-        refusal = mapping.refusal(payload)
+        refusal = mapping.read_error_details(payload)
         assert (refusal.code, refusal.message, refusal.kind) == (code, message, kind)
 
     def test_the_vendors_own_request_id_is_kept(self) -> None:
-        assert mapping.refusal({"request_id": "4c1f"}).request_id == "4c1f"
+        assert mapping.read_error_details({"request_id": "4c1f"}).request_id == "4c1f"
 
     @pytest.mark.parametrize(
         ("payload", "refused"),
@@ -716,14 +716,14 @@ class TestRefusals:
     def test_a_body_may_say_by_itself_that_it_failed(
         self, payload: dict[str, Any], refused: bool
     ) -> None:
-        refusal = mapping.refusal(payload)
-        assert refusal.refused is refused
+        refusal = mapping.read_error_details(payload)
+        assert refusal.is_error is refused
         assert refusal.kind is None
 
     @pytest.mark.parametrize("value", [None, [], {}, 7, True, "", ["x"], {"code": 7}])
     def test_what_is_no_refusal_says_nothing(self, value: Any) -> None:
         for name in ("error", "message", "data", "request_id", "status", "success"):
-            refusal = mapping.refusal({name: value})
+            refusal = mapping.read_error_details({name: value})
             assert (refusal.code, refusal.message, refusal.kind) == (None, None, None)
 
 

@@ -1,4 +1,4 @@
-"""Is it Audian that called, and what did it say? Its pages' samples, a vector, and strangers."""
+"""Is it Audian that called, and what did it say? Its pages' samples, a vector, and webhook_requests."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 import recording_core as rec
 from recording_audian.webhooks import AudianWebhooks
-from recording_core.plugins import load_object, provider_info
-from recording_core.testing import strangers
+from recording_core.plugins.registry import load_object, provider_info
+from recording_core.testing.fuzz import webhook_requests
 
 SCHEME = AudianWebhooks()
 SECRET = "whsec_abcdef1234567890xyz"
@@ -103,7 +103,7 @@ def event_of(payload: Any) -> rec.RecordingEvent:
 
 
 def status_of_refusal(request: rec.WebhookRequest, *secrets: str) -> int:
-    return strangers.refusal(SCHEME, request, secrets or (SECRET,), NOW)[0]
+    return webhook_requests.refusal(SCHEME, request, secrets or (SECRET,), NOW)[0]
 
 
 def test_the_plugin_names_the_scheme() -> None:
@@ -122,7 +122,7 @@ class TestVerifying:
         )
         at = datetime.fromtimestamp(1705314960, UTC)
         SCHEME.verify(request, [SECRET], now=at)
-        prefixed = strangers.replaced(request, "X-Audian-Signature", f"sha256={signature}")
+        prefixed = webhook_requests.replaced(request, "X-Audian-Signature", f"sha256={signature}")
         SCHEME.verify(prefixed, [SECRET], now=at)
 
     @pytest.mark.parametrize("payload", [STARTED, STOPPED, COMPLETED, COMPLETED_IN_SHORT, FAILED])
@@ -159,9 +159,9 @@ class TestVerifying:
         ],
     )
     def test_a_timestamp_is_plain_digits(self, timestamp: str) -> None:
-        request = strangers.replaced(signed(STARTED), "X-Audian-Timestamp", timestamp)
+        request = webhook_requests.replaced(signed(STARTED), "X-Audian-Timestamp", timestamp)
         assert status_of_refusal(request) == 400
-        assert status_of_refusal(strangers.replaced(request, "X-Audian-Timestamp")) == 400
+        assert status_of_refusal(webhook_requests.replaced(request, "X-Audian-Timestamp")) == 400
 
     @pytest.mark.parametrize("secret", ["", " ", "\t\n"])
     def test_a_blank_secret_verifies_nothing(self, secret: str) -> None:
@@ -175,25 +175,32 @@ class TestVerifying:
         with pytest.raises(rec.ConfigurationError):
             SCHEME.verify(signed(STARTED), [], now=NOW)
 
-    @pytest.mark.parametrize("value", strangers.HEADERS.values(), ids=strangers.HEADERS)
+    @pytest.mark.parametrize(
+        "value", webhook_requests.HEADERS.values(), ids=webhook_requests.HEADERS
+    )
     def test_junk_in_the_header_is_refused_at_once(self, value: str) -> None:
-        request = strangers.replaced(signed(STARTED), "X-Audian-Signature", value)
-        status, seconds = strangers.refusal(SCHEME, request, [SECRET], NOW)
+        request = webhook_requests.replaced(signed(STARTED), "X-Audian-Signature", value)
+        status, seconds = webhook_requests.refusal(SCHEME, request, [SECRET], NOW)
         assert status in (400, 401)
         assert seconds < 0.01
 
     def test_ten_thousand_headers_are_refused_at_once(self) -> None:
         right = signed(STARTED).header("X-Audian-Signature") or ""
-        request = strangers.replaced(signed(STARTED), "X-Audian-Signature", *[right] * 10_000)
-        status, seconds = strangers.refusal(SCHEME, request, [SECRET], NOW)
+        request = webhook_requests.replaced(
+            signed(STARTED), "X-Audian-Signature", *[right] * 10_000
+        )
+        status, seconds = webhook_requests.refusal(SCHEME, request, [SECRET], NOW)
         assert status == 400
         assert seconds < 0.01
 
     def test_without_a_signature_it_is_no_callback(self) -> None:
-        assert status_of_refusal(strangers.replaced(signed(STARTED), "X-Audian-Signature")) == 400
+        assert (
+            status_of_refusal(webhook_requests.replaced(signed(STARTED), "X-Audian-Signature"))
+            == 400
+        )
 
     @settings(deadline=None)
-    @given(body=strangers.flipped_bits(signed(COMPLETED).body))
+    @given(body=webhook_requests.flipped_bits(signed(COMPLETED).body))
     def test_every_bit_of_the_body_is_signed(self, body: bytes) -> None:
         assert status_of_refusal(evolve(signed(COMPLETED), body=body)) == 401
 
@@ -203,23 +210,25 @@ class TestVerifying:
             value = bytearray(right.encode())
             value[bit // 8] ^= 1 << bit % 8
             forged = value.decode("latin-1")
-            request = strangers.replaced(signed(STARTED), "X-Audian-Signature", forged)
+            request = webhook_requests.replaced(signed(STARTED), "X-Audian-Signature", forged)
             assert status_of_refusal(request) in (400, 401)
 
     def test_every_bit_of_the_time_is_signed(self) -> None:
         for offset in range(-200, 200):
             if offset:
                 timestamp = str(int(NOW.timestamp()) + offset)
-                request = strangers.replaced(signed(STARTED), "X-Audian-Timestamp", timestamp)
+                request = webhook_requests.replaced(
+                    signed(STARTED), "X-Audian-Timestamp", timestamp
+                )
                 assert status_of_refusal(request) == 401
 
     def test_upper_case_hex_is_no_signature(self) -> None:
         right = signed(STARTED).header("X-Audian-Signature") or ""
-        request = strangers.replaced(signed(STARTED), "X-Audian-Signature", right.upper())
+        request = webhook_requests.replaced(signed(STARTED), "X-Audian-Signature", right.upper())
         assert status_of_refusal(request) == 400
 
     @settings(max_examples=300, deadline=None)
-    @given(signature=strangers.texts(), timestamp=strangers.texts(), body=st.binary())
+    @given(signature=webhook_requests.texts(), timestamp=webhook_requests.texts(), body=st.binary())
     def test_whatever_strangers_send_only_a_refusal_comes_of_it(
         self, signature: str, timestamp: str, body: bytes
     ) -> None:
@@ -318,9 +327,9 @@ class TestReading:
         assert event.account == "second/one"
         assert event.key == "audian/second%2Fone/rec_abc123/started"
 
-    @pytest.mark.parametrize("body", strangers.BODIES.values(), ids=strangers.BODIES)
+    @pytest.mark.parametrize("body", webhook_requests.BODIES.values(), ids=webhook_requests.BODIES)
     def test_a_body_that_no_vendor_sends_is_refused(self, body: bytes) -> None:
-        assert strangers.parsed(SCHEME, signed(body), NOW) is None
+        assert webhook_requests.parsed(SCHEME, signed(body), NOW) is None
 
     def test_what_the_vendor_echoes_of_a_credential_is_masked(self) -> None:
         data = {**STARTED["data"], "auth_token": "s3cr3t-T0KEN"}
@@ -328,18 +337,18 @@ class TestReading:
 
     @settings(max_examples=400, deadline=None)
     @given(
-        payload=strangers.json_bodies(
+        payload=webhook_requests.json_bodies(
             ["recording.started", "recording.completed", "recording.new", "rec_1"],
             ["event", "data", "recording_id", "call_id", "started_at", "duration", "checksum"],
         )
     )
     def test_whatever_the_payload_only_documented_types_come_of_it(self, payload: object) -> None:
-        strangers.parsed(SCHEME, signed(payload), NOW)
+        webhook_requests.parsed(SCHEME, signed(payload), NOW)
 
     @settings(max_examples=400, deadline=None)
     @given(
         word=st.sampled_from(["recording.started", "recording.completed", "recording.new"]),
-        data=strangers.json_bodies(
+        data=webhook_requests.json_bodies(
             ["call_xyz789", "rec_1"],
             [*COMPLETED["data"], "started_at", "stopped_at", "reason"],
         ),
@@ -349,9 +358,9 @@ class TestReading:
         self, word: str, data: object, change: str
     ) -> None:
         payload = {"event": word, "data": {**COMPLETED["data"], change: data}}
-        strangers.parsed(SCHEME, signed(payload), NOW)
+        webhook_requests.parsed(SCHEME, signed(payload), NOW)
 
     @settings(deadline=None)
     @given(body=st.binary(max_size=300))
     def test_whatever_the_bytes_only_a_refusal_comes_of_them(self, body: bytes) -> None:
-        strangers.parsed(SCHEME, signed(body), NOW)
+        webhook_requests.parsed(SCHEME, signed(body), NOW)

@@ -14,26 +14,28 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from recording_core import (
     CommunicationSession,
     Conflict,
-    Connection,
     MalformedPayload,
     NotFound,
-    Page,
     Provider,
     ProviderError,
-    Query,
     Recording,
     RecordingSession,
     RecordingStatus,
-    Refusal,
     Rejected,
-    Repeat,
     SessionKind,
-    StartRequest,
     UnsupportedOperation,
+)
+from recording_core.plugin import (
+    Connection,
+    ErrorDetails,
+    Page,
+    Query,
+    RetryPolicy,
+    StartRequest,
     Window,
     read_rows,
 )
-from recording_core import readers as read
+from recording_core.plugin import readers as read
 from recording_plivo import mapping
 
 #: The longest that Plivo lets a call last; without `time_limit` it stops recording after 60 s.
@@ -97,8 +99,8 @@ class Plivo(Provider):
     def _auth(self, settings: Mapping[str, str]) -> AuthBase:
         return HTTPBasicAuth(settings["auth_id"], settings["auth_token"])
 
-    def _refusal(self, payload: Any) -> Refusal:
-        return mapping.refusal(payload)
+    def _error_details(self, status: int, headers: Mapping[str, str], body: Any) -> ErrorDetails:
+        return mapping.read_error_details(body)
 
     # -- one session -----------------------------------------------------------------------------
 
@@ -109,12 +111,12 @@ class Plivo(Provider):
                 "a participant"
             )
         member = request.participants[0] if request.participants else None
-        answer = self.transport.exchange(
+        answer = self.transport.request(
             "POST",
             f"{self._root}/{mapping.record_path(request.target, member)}",
             operation="start",
             json=_start_body(request),
-            repeat=Repeat.NEVER,
+            retry=RetryPolicy.NEVER,
         )
         payload = self._object(answer.payload, "start")
         recording_id = read.text(payload.get("recording_id"), "recording_id")
@@ -148,11 +150,11 @@ class Plivo(Provider):
     ) -> RecordingSession:
         status = mapping.STATUS_OF_EVIDENCE[evidence]
         try:
-            self.transport.exchange(
+            self.transport.request(
                 "POST",
                 self._session_path(session) + word,
                 operation=operation,
-                repeat=Repeat.REFUSED,
+                retry=RetryPolicy.IF_NOT_PROCESSED,
             )
         except (Rejected, Conflict) as error:
             # What Plivo answers to a second pause is not documented; its refusal of what holds
@@ -173,11 +175,11 @@ class Plivo(Provider):
                 session.target,
             )
         try:
-            self.transport.exchange(
+            self.transport.request(
                 "DELETE",
                 self._session_path(session),
                 operation="stop",
-                repeat=Repeat.SAFELY,
+                retry=RetryPolicy.IDEMPOTENT,
                 params={"URL": url} if url else None,
             )
         except NotFound as error:
@@ -243,9 +245,11 @@ class Plivo(Provider):
             read_rows(rows[overlap:], self._reader(query.target)),
             total=total,
             next=following,
-            more=_offsets(following, total, len(rows)) if cursor is None and following else None,
-            seam=(ids[0] if ids else "") if overlap else None,
-            ends=ids[-1] if ids else None,
+            remaining_cursors=_offsets(following, total, len(rows))
+            if cursor is None and following
+            else None,
+            overlap_id=(ids[0] if ids else "") if overlap else None,
+            last_id=ids[-1] if ids else None,
         )
 
     def _next(self, meta: Mapping[str, Any]) -> _Cursor | None:
@@ -263,8 +267,11 @@ class Plivo(Provider):
         return self._read(self._object(answer.payload, "get"))
 
     def _delete(self, recording_id: str, target: CommunicationSession | None) -> None:
-        self.transport.exchange(
-            "DELETE", self._recording_path(recording_id), operation="delete", repeat=Repeat.SAFELY
+        self.transport.request(
+            "DELETE",
+            self._recording_path(recording_id),
+            operation="delete",
+            retry=RetryPolicy.IDEMPOTENT,
         )
 
     def _recording_path(self, recording_id: str) -> str:

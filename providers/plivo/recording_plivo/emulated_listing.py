@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import urlencode
 
-from recording_core.kinds import SessionKind
+from recording_core import SessionKind
 from recording_plivo.emulated_requests import Refused, whole
 from recording_plivo.emulated_rows import Take
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from recording_core.testing.server import Request
+from recording_core.plugin import Request
 
 __all__ = ["Refused", "answers_later", "arguments", "route", "time_limit", "whole", "words"]
 

@@ -9,9 +9,8 @@ from typing import Any, Literal
 
 from attrs import define, field
 
-from recording_core.kinds import SessionKind
-from recording_core.models import Interval
-from recording_core.testing.deliveries import Hook
+from recording_core import Interval, SessionKind
+from recording_core.plugin import Webhook
 
 __all__ = ["Shape", "Subject", "Take"]
 
@@ -82,8 +81,8 @@ class Take:
     subaccount: str | None = None
     shape: Shape = "now"
     #: whom its start named to be told of it, and of its transcript
-    hook: Hook | None = None
-    transcript_hook: Hook | None = None
+    hook: Webhook | None = None
+    transcript_hook: Webhook | None = None
     #: of the answer to its start
     api_id: str = ""
 

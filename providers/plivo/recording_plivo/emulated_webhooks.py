@@ -20,16 +20,15 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from attrs import frozen
 
-from recording_core.events import WebhookRequest
-from recording_core.kinds import SessionKind
-from recording_core.testing.deliveries import Fact, Hook, Redelivery
+from recording_core import SessionKind, WebhookRequest
+from recording_core.plugin import EmulatedEvent, RedeliveryPolicy, Webhook
 from recording_plivo.emulated_rows import Take
 
 __all__ = ["REDELIVERY", "Told", "facts_of", "hook_in", "signed", "transcript_hook_in"]
 
 #: `rc=1&rp=ct,rt`: once more, and only after timeouts. A 500 is not retried. Undocumented: when,
 #: and whether a refused connection counts as a timeout. At once, and it does, here.
-REDELIVERY = Redelivery(
+REDELIVERY = RedeliveryPolicy(
     attempts=2, pause=timedelta(0), after=lambda status: status is None, timeout=40.0
 )
 #: From the row's coming until its transcript: "under 5 minutes" is all that the page says.
@@ -42,25 +41,25 @@ class Told:
     """A callback's parameters, and the URL that its user named for it."""
 
     parameters: Mapping[str, str]
-    hook: Hook | None
+    hook: Webhook | None
 
 
-def hook_in(args: Mapping[str, Any]) -> Hook | None:
+def hook_in(args: Mapping[str, Any]) -> Webhook | None:
     """`callback_url` of calls and conferences, `recording_callback_url` of multiparty calls."""
     for prefix in ("recording_callback", "callback"):
         url = args.get(f"{prefix}_url")
         if isinstance(url, str) and url:
-            return Hook(url, str(args.get(f"{prefix}_method") or "POST"))
+            return Webhook(url, str(args.get(f"{prefix}_method") or "POST"))
     return None
 
 
-def transcript_hook_in(args: Mapping[str, Any]) -> Hook | None:
+def transcript_hook_in(args: Mapping[str, Any]) -> Webhook | None:
     """A transcript comes by POST alone."""
     url = args.get("transcription_url")
-    return Hook(url) if isinstance(url, str) and url else None
+    return Webhook(url) if isinstance(url, str) and url else None
 
 
-def facts_of(take: Take, now: datetime, url: str, processing: timedelta) -> Iterable[Fact]:
+def facts_of(take: Take, now: datetime, url: str, processing: timedelta) -> Iterable[EmulatedEvent]:
     """What happened until now. Calls and conferences tell their end alone.
 
     Undocumented: whether the end is told before there is a row. It is not, here.
@@ -77,10 +76,10 @@ def facts_of(take: Take, now: datetime, url: str, processing: timedelta) -> Iter
         if "EventName" in parameters:
             parameters["SequenceNumber"] = str(number)
         last = name == "Completed" and take.transcript_hook is None
-        yield Fact(at, f"{name} {number}", Told(parameters, take.hook), last)
+        yield EmulatedEvent(at, f"{name} {number}", Told(parameters, take.hook), last)
     if take.transcript_hook is not None and done + TRANSCRIBED_AFTER <= now:
         transcript = Told(_transcript(take), take.transcript_hook)
-        yield Fact(done + TRANSCRIBED_AFTER, "transcript", transcript, last=True)
+        yield EmulatedEvent(done + TRANSCRIBED_AFTER, "transcript", transcript, last=True)
 
 
 def _of_a_meeting(take: Take, url: str, done: datetime) -> Iterable[tuple[datetime, str, Any]]:
@@ -157,7 +156,7 @@ def _written(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(" ", "seconds")
 
 
-def signed(told: Told, hook: Hook, token: str, chance: random.Random) -> WebhookRequest:
+def signed(told: Told, hook: Webhook, token: str, chance: random.Random) -> WebhookRequest:
     """Form or query, with a nonce of its own; a fragment tells how to retry, and is not sent."""
     url, body = hook.url.partition("#")[0], b""
     headers = {}

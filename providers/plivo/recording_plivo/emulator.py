@@ -12,14 +12,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from recording_core.events import WebhookRequest
-from recording_core.kinds import SessionKind
-from recording_core.models import CommunicationSession, Interval
-from recording_core.testing.deliveries import Fact, Hook
-from recording_core.testing.emulator import Emulator
-from recording_core.testing.media import MEDIA_TYPES, media
-from recording_core.testing.ranges import file_reply
-from recording_core.testing.server import Reply, Request
+from recording_core import CommunicationSession, Interval, SessionKind, WebhookRequest
+from recording_core.plugin import (
+    MEDIA_TYPES,
+    EmulatedEvent,
+    Emulator,
+    Reply,
+    Request,
+    Webhook,
+    build_file_reply,
+    build_media,
+)
 from recording_plivo.emulated_listing import Paging, page_of
 from recording_plivo.emulated_requests import (
     Refused,
@@ -180,16 +183,16 @@ class PlivoEmulator(Emulator):
     def webhooks(self) -> Mapping[str, str]:
         return {"secret": self.credentials["auth_token"]}
 
-    def hooks(self, fact: Fact) -> Iterable[Hook]:
+    def hooks(self, fact: EmulatedEvent) -> Iterable[Webhook]:
         """The URL that the start named; where it named none, that of `deliver_to`."""
         told: Told = fact.told
         return super().hooks(fact) if told.hook is None else (told.hook,)
 
-    def signed(self, fact: Fact, hook: Hook, now: datetime) -> WebhookRequest:
+    def signed(self, fact: EmulatedEvent, hook: Webhook, now: datetime) -> WebhookRequest:
         return signed(fact.told, hook, self.credentials["auth_token"], self.hook_random)
 
     def _follow(self, take: Take) -> None:
-        def facts(now: datetime) -> Iterable[Fact]:
+        def facts(now: datetime) -> Iterable[EmulatedEvent]:
             if take.id not in self._takes:
                 return ()
             return facts_of(take, now, self._url(take), self.processing)
@@ -357,8 +360,8 @@ class PlivoEmulator(Emulator):
         if take is None:
             return self._json(404, error="not found")
         # Content types and ranges are undocumented; a client must check the first and may use both.
-        body = media(take.file_format, take.duration)
-        return file_reply(request, body, MEDIA_TYPES[take.file_format])
+        body = build_media(take.file_format, take.duration)
+        return build_file_reply(request, body, MEDIA_TYPES[take.file_format])
 
     # -- what both are made of ------------------------------------------------------------------
 

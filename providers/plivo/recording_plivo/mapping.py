@@ -13,11 +13,10 @@ from recording_core import (
     MediaFile,
     Recording,
     RecordingStatus,
-    Refusal,
     SessionKind,
 )
-from recording_core import readers as read
-from recording_core.media_types import FORMATS, base_name, suffix_of
+from recording_core.plugin import FORMATS, ErrorDetails, read_base_name, read_suffix
+from recording_core.plugin import readers as read
 
 #: Plivo has no status: it is inferred from where a recording was met.
 #: https://www.plivo.com/docs/voice/api/recordings
@@ -144,7 +143,7 @@ def recording(row: Mapping[str, Any], account: str) -> Recording:
                 url,
                 None,
                 None,
-                base_name(url) or None,
+                read_base_name(url) or None,
             ),
         )
     return Recording(
@@ -203,10 +202,10 @@ def _format(word: str | None, url: str | None) -> str | None:
     # A masking page's callback writes ".mp3".
     if word is not None:
         return word.lower().lstrip(".")
-    return (suffix_of(url) or None) if url else None
+    return (read_suffix(url) or None) if url else None
 
 
-def refusal(payload: Mapping[str, Any]) -> Refusal:
+def read_error_details(payload: Mapping[str, Any]) -> ErrorDetails:
     """`{"api_id": ..., "error": "not found"}`; the error is a string on the pages, and may nest."""
     error = payload.get("error")
     if isinstance(error, dict):
@@ -214,7 +213,7 @@ def refusal(payload: Mapping[str, Any]) -> Refusal:
     if isinstance(error, list):
         error = "; ".join(str(each) for each in error)
     api_id = payload.get("api_id")
-    return Refusal(
+    return ErrorDetails(
         message=error if isinstance(error, str) else None,
         request_id=api_id if isinstance(api_id, str) else None,
     )

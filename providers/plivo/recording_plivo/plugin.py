@@ -1,6 +1,7 @@
 """What does Plivo's plugin declare? Data only: connecting imports the client."""
 
-from recording_core import ProviderInfo, Setting, StoragePrice, capability_table, hookimpl
+from recording_core import ProviderInfo, Setting
+from recording_core.plugin import StoragePrice, build_capabilities, hookimpl
 
 #: The first 90 days are free: https://www.plivo.com/docs/voice/api/recordings
 STORAGE = StoragePrice(currency="USD", per_minute_month=0.0004, free_days=90)
@@ -14,7 +15,7 @@ INFO = ProviderInfo(
         Setting("auth_id", "PLIVO_AUTH_ID"),
         Setting("auth_token", "PLIVO_AUTH_TOKEN", secret=True),
     ),
-    capabilities=capability_table(
+    capabilities=build_capabilities(
         call="start stop list get download delete",
         conference="start stop list get download delete",
         meeting="start pause resume stop list get download delete",

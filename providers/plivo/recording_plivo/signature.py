@@ -14,9 +14,8 @@ from typing import Any
 from urllib.parse import ParseResult, parse_qsl, urlparse, urlunparse
 
 from recording_core import MalformedPayload, WebhookRejected, WebhookRequest
-from recording_core import readers as read
-from recording_core.decoding import decode_plain
-from recording_core.webhooks.signatures import check_base64, offered
+from recording_core.plugin import check_base64, decode_json_plain, read_signatures
+from recording_core.plugin import readers as read
 
 __all__ = ["NONCE", "check", "digest", "parameters"]
 
@@ -46,10 +45,10 @@ def check(request: WebhookRequest, secrets: Sequence[str], *, allow_v2: bool) ->
         raise WebhookRejected("a callback comes by GET or POST")
     try:
         if _has(request, SIGNATURES):
-            signatures = offered(request, *SIGNATURES)
+            signatures = read_signatures(request, *SIGNATURES)
             message = _bytes(f"{_content(request)}.{_nonce(request, NONCE)}")
         elif allow_v2:
-            signatures = offered(request, *SIGNATURES_V2)
+            signatures = read_signatures(request, *SIGNATURES_V2)
             message = _bytes(_url(request)[0] + _nonce(request, NONCE_V2))
         elif _has(request, SIGNATURES_V2):
             raise WebhookRejected("signed by version 2, without its body: allow_v2 is off")
@@ -76,7 +75,7 @@ def parameters(request: WebhookRequest) -> dict[str, Any]:
         return _single(_form(request.body))
     if len(request.body) > _MOST_JSON or request.body.count(b",") > _MOST_COMMAS:
         raise MalformedPayload("more JSON than a callback has")
-    return dict(read.obj(decode_plain(request.body, masked=False), "the body") or {})
+    return dict(read.obj(decode_json_plain(request.body, masked=False), "the body") or {})
 
 
 def digest(request: WebhookRequest) -> str:

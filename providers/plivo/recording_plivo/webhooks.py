@@ -25,12 +25,9 @@ from recording_core import (
     SessionKind,
     WebhookRejected,
     WebhookRequest,
-    WebhookScheme,
-    event_key,
 )
-from recording_core import readers as read
-from recording_core.decoding import decode
-from recording_core.redaction import redact_payload
+from recording_core.plugin import WebhookScheme, build_event_key, decode_json, redact_payload
+from recording_core.plugin import readers as read
 from recording_plivo import mapping, signature
 
 
@@ -178,7 +175,7 @@ class PlivoWebhooks(WebhookScheme):
 def _unwrapped(told: Mapping[str, Any]) -> Mapping[str, Any]:
     wrapped = told.get(WRAPPER)
     if type(wrapped) is str and wrapped.startswith("{"):
-        wrapped = decode(wrapped.encode("utf-8"))
+        wrapped = decode_json(wrapped.encode("utf-8"))
     return wrapped if type(wrapped) is dict else told
 
 
@@ -237,7 +234,7 @@ def _event(
         status=said.status,
         occurred_at=at,
         delivery_id=request.header(signature.NONCE),
-        key=event_key("plivo", account, recording_id, kind, _occasion(request, known)),
+        key=build_event_key("plivo", account, recording_id, kind, _occasion(request, known)),
         trusted=False,
         raw=raw,
     )

@@ -366,7 +366,7 @@ class TestList:
                 assert sorted(found) == sorted(emulator.listed())
                 assert len(found) == 45
                 assert listing.coverage.complete
-                assert listing.coverage.promised == 45
+                assert listing.coverage.expected == 45
 
     def test_without_since_the_windows_reach_back_to_2011(
         self, plivo: rec.Provider, emulator: PlivoEmulator, clock: ManualClock
@@ -407,7 +407,7 @@ class TestList:
             listing = plivo.list(since=clock.now() - 75 * DAY)
             assert [recording.id for recording in listing] == planted, "newest first"
             assert listing.coverage.complete
-            assert (listing.coverage.promised, listing.coverage.doubled) == (70, 0)
+            assert (listing.coverage.expected, listing.coverage.duplicates) == (70, 0)
             assert {request.arg("limit") for request in emulator.requests()} == {"20"}
             assert not [r for r in emulator.requests() if r.arg("cursor") and r.arg("offset")], (
                 "an offset beside a cursor leads back to the first page"

@@ -16,8 +16,8 @@ import pytest
 import requests
 from attrs import define
 
-from recording_core.kinds import SessionKind
-from recording_core.testing.clock import ManualClock
+from recording_core import SessionKind
+from recording_core.testing.manual_clock import ManualClock
 from recording_plivo.emulated_listing import Paging
 from recording_plivo.emulator import PlivoEmulator
 

@@ -234,7 +234,7 @@ def test_a_filter_wants_utc_without_an_offset() -> None:
 def test_errors_are_read_in_every_shape(
     payload: dict[str, Any], message: str | None, request_id: str | None
 ) -> None:
-    refusal = mapping.refusal(payload)
+    refusal = mapping.read_error_details(payload)
     assert (refusal.message, refusal.request_id) == (message, request_id)
 
 

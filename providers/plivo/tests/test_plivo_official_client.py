@@ -17,8 +17,8 @@ from plivo.exceptions import AuthenticationError, ResourceNotFoundError, Validat
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 
-from recording_core.kinds import SessionKind
-from recording_core.testing.clock import ManualClock
+from recording_core import SessionKind
+from recording_core.testing.manual_clock import ManualClock
 from recording_plivo.emulated_listing import Paging
 from recording_plivo.emulator import PlivoEmulator
 

@@ -1,4 +1,4 @@
-"""Is it Plivo that called, and what did it say? Vectors, its client's verdict, and strangers."""
+"""Is it Plivo that called, and what did it say? Vectors, its client's verdict, and webhook_requests."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from plivo.utils.signature_v3 import (
 )
 
 import recording_core as rec
-from recording_core.plugins import load_object, provider_info
-from recording_core.testing import strangers
+from recording_core.plugins.registry import load_object, provider_info
+from recording_core.testing.fuzz import webhook_requests
 from recording_plivo.webhooks import PlivoWebhooks
 
 SCHEME = PlivoWebhooks()
@@ -143,7 +143,7 @@ def passes(given: rec.WebhookRequest, *tokens: str, allow_v2: bool = False) -> b
 
 
 def status_of_refusal(given: rec.WebhookRequest) -> int:
-    return strangers.refusal(SCHEME, given, [TOKEN], NOW)[0]
+    return webhook_requests.refusal(SCHEME, given, [TOKEN], NOW)[0]
 
 
 def event_of(told: Mapping[str, Any], **how: Any) -> rec.RecordingEvent:
@@ -238,7 +238,7 @@ class TestVerifying:
     def test_without_nonce_or_signature_it_is_no_callback(self) -> None:
         given = request(OF_A_CALL, signature(OF_A_CALL))
         for name in ("X-Plivo-Signature-V3", "X-Plivo-Signature-V3-Nonce"):
-            assert status_of_refusal(strangers.replaced(given, name)) == 400
+            assert status_of_refusal(webhook_requests.replaced(given, name)) == 400
 
     @pytest.mark.parametrize("method", ["PUT", "DELETE", "HEAD", ""])
     def test_other_methods_than_get_and_post_are_refused(self, method: str) -> None:
@@ -252,9 +252,11 @@ class TestVerifying:
         with pytest.raises(rec.ConfigurationError):
             SCHEME.verify(request(OF_A_CALL, signature(OF_A_CALL)), [], now=NOW)
 
-    @pytest.mark.parametrize("value", strangers.HEADERS.values(), ids=strangers.HEADERS)
+    @pytest.mark.parametrize(
+        "value", webhook_requests.HEADERS.values(), ids=webhook_requests.HEADERS
+    )
     def test_junk_in_the_header_is_refused_at_once(self, value: str) -> None:
-        status, seconds = strangers.refusal(SCHEME, request(OF_A_CALL, value), [TOKEN], NOW)
+        status, seconds = webhook_requests.refusal(SCHEME, request(OF_A_CALL, value), [TOKEN], NOW)
         assert status in (400, 401)
         assert seconds < 0.01
 
@@ -274,7 +276,7 @@ class TestVerifying:
     )
     def test_what_has_to_be_decoded_for_a_stranger_is_little(self, body: bytes) -> None:
         given = request(body, signature(OF_A_CALL))
-        status, seconds = strangers.refusal(SCHEME, given, [TOKEN], NOW)
+        status, seconds = webhook_requests.refusal(SCHEME, given, [TOKEN], NOW)
         assert status in (400, 401)
         assert seconds < 0.01
 
@@ -295,7 +297,7 @@ class TestVerifying:
     def test_every_bit_that_changes_a_signed_value_is_refused(self, data: st.DataObject) -> None:
         told = data.draw(st.sampled_from(SAMPLES))
         given = request(told, signature(told))
-        forged = evolve(given, body=data.draw(strangers.flipped_bits(given.body)))
+        forged = evolve(given, body=data.draw(webhook_requests.flipped_bits(given.body)))
         try:
             same = _told(forged) == _told(given)  # such as %2F and %2f
         except ValueError:
@@ -309,11 +311,16 @@ class TestVerifying:
                 value[bit // 8] ^= 1 << bit % 8
                 given = request(OF_A_CALL, signature(OF_A_CALL))
                 name = f"X-Plivo-Signature-{header}"
-                forged = strangers.replaced(given, name, value.decode("latin-1"))
+                forged = webhook_requests.replaced(given, name, value.decode("latin-1"))
                 assert status_of_refusal(forged) in (400, 401)
 
     @settings(max_examples=300, deadline=None)
-    @given(signed=strangers.texts(), nonce=strangers.texts(), body=st.binary(), url=st.text())
+    @given(
+        signed=webhook_requests.texts(),
+        nonce=webhook_requests.texts(),
+        body=st.binary(),
+        url=st.text(),
+    )
     def test_whatever_strangers_send_only_a_refusal_comes_of_it(
         self, signed: str, nonce: str, body: bytes, url: str
     ) -> None:
@@ -348,7 +355,7 @@ class TestVersion2:
 
     def test_another_url_or_nonce_is_refused_there_too(self) -> None:
         assert not passes(evolve(self.given(), url=f"{URL}/other"), allow_v2=True)
-        nonced = strangers.replaced(self.given(), "X-Plivo-Signature-V2-Nonce", "1")
+        nonced = webhook_requests.replaced(self.given(), "X-Plivo-Signature-V2-Nonce", "1")
         assert not passes(nonced, allow_v2=True)
 
 
@@ -680,7 +687,9 @@ class TestReading:
     def test_a_value_that_does_not_look_like_its_kind_is_refused(
         self, name: str, value: Any
     ) -> None:
-        assert strangers.parsed(SCHEME, request({**OF_A_CONFERENCE, name: value}), NOW) is None
+        assert (
+            webhook_requests.parsed(SCHEME, request({**OF_A_CONFERENCE, name: value}), NOW) is None
+        )
 
     def test_moving_a_boundary_keeps_the_signature_and_gains_nothing(self) -> None:
         # The conference's name swallows the URL that follows it: signed the same, refused.
@@ -688,7 +697,7 @@ class TestReading:
         moved["conference_name"] += "record_url" + moved.pop("record_url")
         given = request(moved, signature(OF_A_CONFERENCE))
         assert passes(given)
-        assert strangers.parsed(SCHEME, given, NOW) is None
+        assert webhook_requests.parsed(SCHEME, given, NOW) is None
 
     @pytest.mark.parametrize(
         ("told", "name", "cut"),
@@ -713,7 +722,7 @@ class TestReading:
         hidden = dict(told)
         value = hidden.pop(name)
         hidden[cut[0]] = cut[1] + value.removeprefix("-")
-        assert strangers.parsed(SCHEME, request(hidden), NOW) is None
+        assert webhook_requests.parsed(SCHEME, request(hidden), NOW) is None
 
     def test_names_that_nobody_knows_may_resemble_ours(self) -> None:
         more = {"ParentCallUUID": "1", "SIP-H-X-CallUUID": "2", "RecordingEndReason": "maxLength"}
@@ -732,16 +741,16 @@ class TestReading:
         ],
     )
     def test_a_body_that_no_vendor_sends_is_refused(self, body: bytes) -> None:
-        assert strangers.parsed(SCHEME, request(body), NOW) is None
+        assert webhook_requests.parsed(SCHEME, request(body), NOW) is None
 
-    @pytest.mark.parametrize("body", strangers.BODIES.values(), ids=strangers.BODIES)
+    @pytest.mark.parametrize("body", webhook_requests.BODIES.values(), ids=webhook_requests.BODIES)
     def test_what_is_no_form_says_nothing(self, body: bytes) -> None:
-        assert not strangers.parsed(SCHEME, request(body), NOW)
+        assert not webhook_requests.parsed(SCHEME, request(body), NOW)
 
     @pytest.mark.parametrize("url", ["https://[", "?a=%ff", "?" + "%41" * 6000])
     def test_a_query_that_cannot_be_read_is_refused(self, url: str) -> None:
         given = evolve(by_get({}), url=url)
-        assert strangers.parsed(SCHEME, given, NOW) is None
+        assert webhook_requests.parsed(SCHEME, given, NOW) is None
 
     @settings(max_examples=400, deadline=None)
     @given(
@@ -753,20 +762,20 @@ class TestReading:
     def test_whatever_one_field_is_only_documented_types_come_of_it(
         self, told: Mapping[str, str], name: str, value: str
     ) -> None:
-        strangers.parsed(SCHEME, request({**told, name: value}), NOW)
+        webhook_requests.parsed(SCHEME, request({**told, name: value}), NOW)
 
     @settings(max_examples=300, deadline=None)
     @given(
-        payload=strangers.json_bodies(
+        payload=webhook_requests.json_bodies(
             [ID, "MPCRecordingPaused", RECORD_URL], sorted({*OF_A_MEETING, *OF_A_CALL, "response"})
         )
     )
     def test_whatever_the_payload_only_documented_types_come_of_it(self, payload: object) -> None:
-        strangers.parsed(SCHEME, request(json.dumps(payload).encode()), NOW)
+        webhook_requests.parsed(SCHEME, request(json.dumps(payload).encode()), NOW)
 
     @settings(deadline=None)
     @given(body=st.binary(max_size=300), url=st.text(max_size=60))
     def test_whatever_the_bytes_only_a_refusal_comes_of_them(self, body: bytes, url: str) -> None:
         given = request(body, url=url)
-        strangers.parsed(SCHEME, given, NOW)
-        strangers.parsed(SCHEME, evolve(given, method="GET"), NOW)
+        webhook_requests.parsed(SCHEME, given, NOW)
+        webhook_requests.parsed(SCHEME, evolve(given, method="GET"), NOW)

@@ -14,27 +14,29 @@ from requests.auth import AuthBase
 from recording_core import (
     CommunicationSession,
     Conflict,
-    Connection,
-    HeaderAuth,
     MalformedPayload,
     NotFound,
-    Page,
     Provider,
-    Query,
     Recording,
     RecordingSession,
     RecordingStatus,
-    Refusal,
     Rejected,
-    Repeat,
     SessionKind,
-    StartRequest,
     UnsupportedOperation,
+)
+from recording_core.plugin import (
+    LIVE,
+    Connection,
+    ErrorDetails,
+    HeaderAuth,
+    Page,
+    Query,
+    RetryPolicy,
+    StartRequest,
     Window,
     read_rows,
 )
-from recording_core import readers as read
-from recording_core.status import LIVE
+from recording_core.plugin import readers as read
 from recording_realtimekit import mapping
 
 #: https://developers.cloudflare.com/api/resources/realtime_kit/subresources/recordings
@@ -79,20 +81,20 @@ class RealtimeKit(Provider):
     def _auth(self, settings: Mapping[str, str]) -> AuthBase:
         return HeaderAuth("Authorization", f"Bearer {settings['api_token']}")
 
-    def _refusal(self, payload: Any) -> Refusal:
-        return mapping.refusal(payload)
+    def _error_details(self, status: int, headers: Mapping[str, str], body: Any) -> ErrorDetails:
+        return mapping.read_error_details(body)
 
     # -- one session -----------------------------------------------------------------------------
 
     def _start(self, request: StartRequest) -> RecordingSession:
         tracks = request.tracks or bool(request.participants)
         body = _tracks_body(request) if tracks else _start_body(request)
-        answer = self.transport.exchange(
+        answer = self.transport.request(
             "POST",
             f"{self._root}/track" if tracks else self._root,
             operation="start",
             json=body,
-            repeat=Repeat.NEVER,
+            retry=RetryPolicy.NEVER,
         )
         data = mapping.data(answer.payload)
         if tracks and isinstance(data, dict) and isinstance(data.get("recording"), dict):
@@ -124,8 +126,8 @@ class RealtimeKit(Provider):
             session = evolve(session, id=running.id)
         path = f"{self._root}/{quote(str(session.id), safe='')}"
         try:
-            answer = self.transport.exchange(
-                "PUT", path, operation=action, json={"action": action}, repeat=Repeat.SAFELY
+            answer = self.transport.request(
+                "PUT", path, operation=action, json={"action": action}, retry=RetryPolicy.IDEMPOTENT
             )
         except (Rejected, Conflict, NotFound):
             # What it answers to a second pause or stop is not documented: a refusal of what holds
@@ -178,7 +180,7 @@ class RealtimeKit(Provider):
         if (start is not None and start > 1) or (not size and page.total):
             page, start, size = self._numbered(query, 0)
             base = 0
-        if page.last or not size:
+        if page.is_last or not size:
             return page
         if page.total is None or page.total < size:
             # The number of pages is reckoned from it.
@@ -192,7 +194,9 @@ class RealtimeKit(Provider):
         pages = page.total // size + 1 if page.total > size else 1
         if pages == 1:
             return evolve(page, next=_beyond(page, base, base, PER_PAGE))
-        return evolve(page, more=((base + each, base, size) for each in range(1, pages)))
+        return evolve(
+            page, remaining_cursors=((base + each, base, size) for each in range(1, pages))
+        )
 
     def _numbered(self, query: Query, number: int) -> tuple[Page, int | None, int]:
         """Page `number`, the offset of its first row, and how many rows it has."""
@@ -216,7 +220,7 @@ class RealtimeKit(Provider):
         page = Page(
             unread,
             total=read.count(paging.get("total_count"), "paging.total_count"),
-            last=query.since is not None and _reaches_before(query.since, unread.recordings),
+            is_last=query.since is not None and _reaches_before(query.since, unread.recordings),
         )
         return page, read.count(paging.get("start_offset"), "paging.start_offset"), len(rows)
 
@@ -265,7 +269,7 @@ def _start_body(request: StartRequest) -> dict[str, Any]:
 
 
 def _tracks_body(request: StartRequest) -> dict[str, Any]:
-    told = [name for name in NOT_OF_TRACKS if name in request.said()]
+    told = [name for name in NOT_OF_TRACKS if name in request.given_parameters()]
     if told:
         raise UnsupportedOperation(
             f"RealtimeKit cannot be told {', '.join(told)} when tracks are recorded"

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 from attrs import frozen
 
-from recording_core.testing.server import Reply, Request
+from recording_core.plugin import Reply, Request
 
 __all__ = ["KEPT", "Bucket", "missing"]
 

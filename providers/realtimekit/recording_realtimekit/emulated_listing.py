@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from attrs import frozen
 
-from recording_core.testing.server import Request
+from recording_core.plugin import Request
 from recording_realtimekit.emulated_recording import STATUSES, EmulatedRecording
 from recording_realtimekit.emulated_refusals import Refused, is_uuid
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import Factory, define, frozen
 
-from recording_core.testing.media import media
+from recording_core.plugin import build_media
 from recording_realtimekit.emulated_bucket import KEPT
 
 __all__ = [
@@ -213,7 +213,7 @@ class EmulatedRecording:
 
     def content(self, file: EmulatedFile) -> bytes:
         """The file's bytes, once it is uploaded."""
-        return media(file.format, self.recorded(FOREVER) - file.late)
+        return build_media(file.format, self.recorded(FOREVER) - file.late)
 
     @cached_property
     def size(self) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from recording_core.testing.server import Reply, Request
+from recording_core.plugin import Reply, Request
 
 __all__ = ["Refused", "gateway_error", "is_uuid", "start_body", "track_body", "verb"]
 

@@ -16,9 +16,8 @@ from uuid import UUID
 
 from attrs import define, evolve, field, frozen
 
-from recording_core.events import WebhookRequest
-from recording_core.testing.deliveries import Fact, Hook, Redelivery
-from recording_core.testing.server import Reply, Request
+from recording_core import WebhookRequest
+from recording_core.plugin import EmulatedEvent, RedeliveryPolicy, Reply, Request, Webhook
 from recording_realtimekit.emulated_recording import EmulatedRecording, Sign, rfc3339
 from recording_realtimekit.emulated_refusals import Refused
 
@@ -29,7 +28,7 @@ __all__ = ["REDELIVERY", "Webhooks", "facts_of"]
 
 #: After 5xx and network errors, and never after 3xx and 4xx. Undocumented: how often, and how far
 #: apart. We chose three attempts, ten seconds apart.
-REDELIVERY = Redelivery(
+REDELIVERY = RedeliveryPolicy(
     attempts=3,
     pause=timedelta(seconds=10),
     after=lambda status: status is None or status >= 500,
@@ -52,7 +51,7 @@ FIELDS: Mapping[str, str] = {
 
 def facts_of(
     recording: EmulatedRecording, since: datetime, now: datetime, sign: Sign
-) -> Iterable[Fact]:
+) -> Iterable[EmulatedEvent]:
     """What happened until now: the page lists four states, and neither INVOKED nor PAUSED."""
     ended, uploaded = recording.ended_at(now), recording.uploaded_at(now)
     began: datetime | None = recording.started_at
@@ -64,7 +63,7 @@ def facts_of(
             told = _told(recording, at, sign)
             status = "RECORDING" if at == began else told["recording"]["status"]
             told["recording"]["status"] = status
-            yield Fact(at, status, told, last=at == uploaded)
+            yield EmulatedEvent(at, status, told, last=at == uploaded)
 
 
 def _told(recording: EmulatedRecording, at: datetime, sign: Sign) -> dict[str, Any]:
@@ -142,9 +141,9 @@ class Webhooks:
         data = {"publicKey": self.public_key}
         return Reply.json({"success": True, "data": data, "message": ""})
 
-    def hooks(self) -> Iterable[Hook]:
+    def hooks(self) -> Iterable[Webhook]:
         wanted = (each for each in self.configured.values() if each.enabled)
-        return [Hook(each.url) for each in wanted if EVENT in each.events]
+        return [Webhook(each.url) for each in wanted if EVENT in each.events]
 
     def answer(self, request: Request, path: Sequence[str]) -> Reply | None:
         """None where there is no such route. PUT writes all anew, PATCH what is named."""
@@ -175,7 +174,7 @@ class Webhooks:
     def _shown(self, id: str, status: int = 200) -> Reply:
         return Reply.json({"success": True, "data": self.configured[id].row(id)}, status)
 
-    def signed(self, fact: Fact, hook: Hook) -> WebhookRequest:
+    def signed(self, fact: EmulatedEvent, hook: Webhook) -> WebhookRequest:
         """A new delivery id with every attempt, which is what adopters have seen."""
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15

@@ -18,14 +18,17 @@ from uuid import UUID
 
 from attrs import field, frozen
 
-from recording_core.clock import Clock
-from recording_core.events import WebhookRequest
-from recording_core.models import meeting
-from recording_core.testing.deliveries import Fact, Hook
-from recording_core.testing.emulator import Emulator
-from recording_core.testing.media import MEDIA_TYPES
-from recording_core.testing.ranges import file_reply
-from recording_core.testing.server import Reply, Request
+from recording_core import WebhookRequest, meeting
+from recording_core.plugin import (
+    MEDIA_TYPES,
+    Clock,
+    EmulatedEvent,
+    Emulator,
+    Reply,
+    Request,
+    Webhook,
+    build_file_reply,
+)
 from recording_realtimekit.emulated_bucket import Bucket, missing
 from recording_realtimekit.emulated_listing import page_of
 from recording_realtimekit.emulated_recording import (
@@ -222,15 +225,15 @@ class RealtimeKitEmulator(Emulator):
         with self.lock:
             return {"key": self._webhooks.public_key}
 
-    def hooks(self, fact: Fact) -> Iterable[Hook]:
+    def hooks(self, fact: EmulatedEvent) -> Iterable[Webhook]:
         yield from super().hooks(fact)
         yield from self._webhooks.hooks()
 
-    def signed(self, fact: Fact, hook: Hook, now: datetime) -> WebhookRequest:
+    def signed(self, fact: EmulatedEvent, hook: Webhook, now: datetime) -> WebhookRequest:
         return self._webhooks.signed(fact, hook)
 
     def _follow(self, recording: EmulatedRecording, since: datetime) -> None:
-        def facts(now: datetime) -> Iterable[Fact]:
+        def facts(now: datetime) -> Iterable[EmulatedEvent]:
             if recording.id not in self._by_id:
                 return ()
             return facts_of(recording, since, now, self._bucket.url)
@@ -390,7 +393,7 @@ class RealtimeKitEmulator(Emulator):
         if recording is None:
             return missing()
         file = next(file for file in recording.files if file.name == name)
-        return file_reply(request, recording.content(file), MEDIA_TYPES[file.format])
+        return build_file_reply(request, recording.content(file), MEDIA_TYPES[file.format])
 
     # -- making things --------------------------------------------------------------------------
 

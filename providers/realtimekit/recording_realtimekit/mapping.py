@@ -18,12 +18,16 @@ from recording_core import (
     Recording,
     RecordingSession,
     RecordingStatus,
-    Refusal,
     SessionKind,
 )
-from recording_core import readers as read
-from recording_core.media_types import FORMATS, base_name, suffix_of
-from recording_core.transport.answers import error_class
+from recording_core.plugin import (
+    FORMATS,
+    ErrorDetails,
+    find_error_class,
+    read_base_name,
+    read_suffix,
+)
+from recording_core.plugin import readers as read
 
 #: https://developers.cloudflare.com/realtime/realtimekit/recording-guide/monitor-status
 #: PAUSED is in every enum of the API and in no table of states.
@@ -46,7 +50,7 @@ GATEWAY_CODES: Mapping[int, type[ProviderError]] = {
     10000: AuthenticationFailed,
 }
 
-#: Those of them by which a path, and not a recording, is not found; as `Refusal.code` has them.
+#: Those of them by which a path, and not a recording, is not found; as `ErrorDetails.code` has them.
 NO_ROUTE = frozenset({"7000", "7003"})
 
 #: A track's file name carries its participant: `<prefix>_user-123_peer-456_peer_audio_<ms>.webm`.
@@ -167,7 +171,7 @@ def _files(
             audio,
             expires_at,
             None,
-            base_name(audio) or None,
+            read_base_name(audio) or None,
         )
         return (*files, beside)
     return files
@@ -210,7 +214,7 @@ def _format(name: str | None, url: str | None = None) -> tuple[str | None, str |
         if known is not None:
             return known
     # The literal template `{{file_name_prefix}}_…webm` of a track's start is a name, too.
-    for suffix in (suffix_of(name or ""), suffix_of(url or "")):
+    for suffix in (read_suffix(name or ""), read_suffix(url or "")):
         if suffix.isalnum() and len(suffix) <= 5:
             return _KNOWN.get(suffix, (suffix, None))
     return None, None
@@ -251,21 +255,21 @@ def data(payload: Any) -> Any:
     return payload["data"]
 
 
-def refusal(payload: Mapping[str, Any]) -> Refusal:
+def read_error_details(payload: Mapping[str, Any]) -> ErrorDetails:
     """The gateway's `errors[]`, RealtimeKit's `error{code,message}`, and Dyte's bare message."""
     refused = payload.get("success") is False
     errors = payload.get("errors")
     if isinstance(errors, list) and errors and isinstance(errors[0], dict):
         code, message = errors[0].get("code"), errors[0].get("message")
         kind = GATEWAY_CODES.get(code) if type(code) is int else None
-        return Refusal(_code(code), _words(message), kind=kind, refused=refused)
+        return ErrorDetails(_code(code), _words(message), kind=kind, is_error=refused)
     error = payload.get("error")
     if isinstance(error, dict):
         code, message = error.get("code"), error.get("message")
         # RealtimeKit's code is the HTTP status; it counts where the real one says 200.
-        kind = error_class(code) if refused and type(code) is int else None
-        return Refusal(_code(code), _words(message), kind=kind, refused=refused)
-    return Refusal(message=_words(payload.get("message")), refused=refused)
+        kind = find_error_class(code) if refused and type(code) is int else None
+        return ErrorDetails(_code(code), _words(message), kind=kind, is_error=refused)
+    return ErrorDetails(message=_words(payload.get("message")), is_error=refused)
 
 
 def _code(code: Any) -> str | None:

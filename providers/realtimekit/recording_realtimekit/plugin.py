@@ -1,6 +1,7 @@
 """What does RealtimeKit's plugin declare? Data only: connecting imports the client."""
 
-from recording_core import ProviderInfo, Setting, capability_table, hookimpl
+from recording_core import ProviderInfo, Setting
+from recording_core.plugin import build_capabilities, hookimpl
 
 #: There is no endpoint that deletes a recording:
 #: https://developers.cloudflare.com/api/resources/realtime_kit/subresources/recordings
@@ -12,12 +13,12 @@ INFO = ProviderInfo(
         Setting("app_id", "REALTIMEKIT_APP_ID"),
         Setting("api_token", "REALTIMEKIT_API_TOKEN", secret=True),
     ),
-    capabilities=capability_table(
+    capabilities=build_capabilities(
         meeting="start pause resume stop active list get download",
     ),
     documentation="https://developers.cloudflare.com/realtime/realtimekit/recording-guide",
     client="recording_realtimekit.client:RealtimeKit",
-    webhooks="recording_realtimekit.webhooks:RealtimekitWebhooks",
+    webhooks="recording_realtimekit.webhooks:RealtimeKitWebhooks",
     emulator="recording_realtimekit.emulator:RealtimeKitEmulator",
     # Cloudflare's R2 now, Amazon's S3 in the times of Dyte. Its pages name neither.
     media_hosts=("*.r2.cloudflarestorage.com", "*.amazonaws.com"),

@@ -19,14 +19,16 @@ from recording_core import (
     RecordingStatus,
     WebhookRejected,
     WebhookRequest,
-    WebhookScheme,
-    event_key,
-    fact_of,
 )
-from recording_core import readers as read
-from recording_core.decoding import decode
-from recording_core.media_types import base_name
-from recording_core.webhooks.signatures import offered
+from recording_core.plugin import (
+    WebhookScheme,
+    build_event_key,
+    decode_json,
+    find_event_kind,
+    read_base_name,
+    read_signatures,
+)
+from recording_core.plugin import readers as read
 from recording_realtimekit import mapping
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ _REASON = re.compile(r"""\{\s*(['"])reason\1\s*:\s*(['"])(?P<reason>[A-Za-z_]{1,
 KINDS: Mapping[RecordingStatus, EventKind] = {RecordingStatus.PAUSED: EventKind.PAUSED}
 
 
-class RealtimekitWebhooks(WebhookScheme):
+class RealtimeKitWebhooks(WebhookScheme):
     """RSASSA-PKCS1-v1_5 with SHA-256 over the body; neither the time nor the URL is signed."""
 
     key_url: ClassVar[str | None] = "https://api.realtime.cloudflare.com/.well-known/webhooks.json"
@@ -95,7 +97,7 @@ class RealtimekitWebhooks(WebhookScheme):
         if not keys:
             raise ConfigurationError("without a public key no callback can be verified")
         names = [name for name in SIGNATURES if request.header(name) is not None]
-        given = offered(request, *(names or SIGNATURES)[:1])
+        given = read_signatures(request, *(names or SIGNATURES)[:1])
         signatures = [each for each in map(_canonical, given) if each is not None]
         if not signatures:
             raise WebhookRejected("the signature header holds no signature", status=400)
@@ -113,7 +115,7 @@ class RealtimekitWebhooks(WebhookScheme):
         self, request: WebhookRequest, *, account: str, now: datetime
     ) -> tuple[RecordingEvent, ...]:
         try:
-            payload = read.obj(decode(request.body), "the event")
+            payload = read.obj(decode_json(request.body), "the event")
             if payload is None:
                 raise MalformedPayload("an event that is no object")
             word = read.required_text(payload.get("event"), "event")
@@ -203,7 +205,7 @@ def _recording(payload: Mapping[str, Any], account: str, now: datetime) -> Recor
 
 def _layer(value: Any) -> Any:
     """A track recording's URL is an array of layers; perhaps, as no page shows, of mere URLs."""
-    return {"download_urls": {base_name(value): value}} if type(value) is str else value
+    return {"download_urls": {read_base_name(value): value}} if type(value) is str else value
 
 
 def _perhaps(payload: Mapping[str, Any], account: str, now: datetime) -> Recording | None:
@@ -222,7 +224,7 @@ def _event(
     unknown: str | None = None,
 ) -> RecordingEvent:
     status = seen.status if seen is not None and unknown is None else RecordingStatus.UNKNOWN
-    kind = KINDS.get(status) or fact_of(status) or EventKind.UPDATED
+    kind = KINDS.get(status) or find_event_kind(status) or EventKind.UPDATED
     recording_id = seen.id if seen is not None else None
     occurred_at = None
     if seen is not None:
@@ -245,6 +247,6 @@ def _event(
         delivery_id=next(
             (value for value in map(request.header, DELIVERIES) if value is not None), None
         ),
-        key=event_key("realtimekit", account, recording_id, kind, occasion),
+        key=build_event_key("realtimekit", account, recording_id, kind, occasion),
         raw=payload,
     )

@@ -444,8 +444,8 @@ class TestList:
             assert sorted(found) == sorted(emulator.listed())
             assert len(found) == recordings
             assert listing.coverage.complete
-            assert listing.coverage.promised == recordings
-            assert listing.coverage.doubled == 0
+            assert listing.coverage.expected == recordings
+            assert listing.coverage.duplicates == 0
 
     def test_rows_come_newest_first_and_are_asked_for_so(self, clock: ManualClock) -> None:
         with RealtimeKitEmulator(clock=clock, recordings=60) as emulator:

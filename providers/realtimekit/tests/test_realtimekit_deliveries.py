@@ -12,7 +12,7 @@ import requests
 
 from recording_core.testing import LoopbackServer, ManualClock, Reply, Request
 from recording_realtimekit.emulator import RealtimeKitEmulator
-from recording_realtimekit.webhooks import RealtimekitWebhooks
+from recording_realtimekit.webhooks import RealtimeKitWebhooks
 
 EVENTS = ["recording.statusUpdate", "meeting.started"]
 
@@ -93,7 +93,7 @@ def test_tracks_are_told_as_layers(realtimekit: RealtimeKitEmulator) -> None:
     record(realtimekit, tracks=True)
     layers = told(realtimekit)[-1]["recording"]["downloadUrl"]
     assert list(layers[0]) == ["layer_name", "download_urls"]
-    (event,) = RealtimekitWebhooks().parse(
+    (event,) = RealtimeKitWebhooks().parse(
         realtimekit.callbacks()[-1], account="default", now=realtimekit.clock.now()
     )
     assert event.recording is not None
@@ -102,11 +102,11 @@ def test_tracks_are_told_as_layers(realtimekit: RealtimeKitEmulator) -> None:
 
 def test_the_key_is_published_without_a_credential(realtimekit: RealtimeKitEmulator) -> None:
     answer = requests.get(f"{realtimekit.origin}/.well-known/webhooks.json", timeout=5)
-    key = RealtimekitWebhooks().read_key(answer.json())
+    key = RealtimeKitWebhooks().read_key(answer.json())
     assert key == realtimekit.webhooks["key"]
     record(realtimekit)
     for request in realtimekit.callbacks():
-        RealtimekitWebhooks().verify(request, [key], now=realtimekit.clock.now())
+        RealtimeKitWebhooks().verify(request, [key], now=realtimekit.clock.now())
 
 
 def test_webhooks_are_made_changed_and_deleted(realtimekit: RealtimeKitEmulator) -> None:

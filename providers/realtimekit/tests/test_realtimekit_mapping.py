@@ -257,5 +257,5 @@ def test_both_error_shapes_are_read(
     kind: type[rec.ProviderError] | None,
     refused: bool,
 ) -> None:
-    refusal = mapping.refusal(payload)
-    assert (refusal.code, refusal.kind, refusal.refused) == (code, kind, refused)
+    refusal = mapping.read_error_details(payload)
+    assert (refusal.code, refusal.kind, refusal.is_error) == (code, kind, refused)

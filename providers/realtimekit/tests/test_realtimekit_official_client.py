@@ -16,7 +16,7 @@ from cloudflare import (
     PermissionDeniedError,
 )
 
-from recording_core.testing.clock import ManualClock
+from recording_core.testing.manual_clock import ManualClock
 from recording_realtimekit.emulator import RealtimeKitEmulator
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"

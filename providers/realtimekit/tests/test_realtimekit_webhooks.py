@@ -1,4 +1,4 @@
-"""Is it RealtimeKit that called, and what did it say? Its pages' samples, keys, and strangers."""
+"""Is it RealtimeKit that called, and what did it say? Its pages' samples, keys, and webhook_requests."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import recording_core as rec
-from recording_core.plugins import load_object, provider_info
-from recording_core.testing import strangers
-from recording_realtimekit.webhooks import RealtimekitWebhooks
+from recording_core.plugins.registry import load_object, provider_info
+from recording_core.testing.fuzz import webhook_requests
+from recording_realtimekit.webhooks import RealtimeKitWebhooks
 
-SCHEME = RealtimekitWebhooks()
+SCHEME = RealtimeKitWebhooks()
 NOW = datetime(2026, 6, 4, 12, tzinfo=UTC)
 ID = "97cb480d-5840-4528-ace3-919b5e386c68"
 MEETING = "50c8940e-1b97-402a-97d6-2708b7feca41"
@@ -120,11 +120,11 @@ def event_of(payload: Any, now: datetime = NOW) -> rec.RecordingEvent:
 
 
 def status_of_refusal(request: rec.WebhookRequest, *keys: str) -> int:
-    return strangers.refusal(SCHEME, request, keys or (pem(private_key()),), NOW)[0]
+    return webhook_requests.refusal(SCHEME, request, keys or (pem(private_key()),), NOW)[0]
 
 
 def test_the_plugin_names_the_scheme() -> None:
-    assert load_object(provider_info("realtimekit"), "webhooks") is RealtimekitWebhooks
+    assert load_object(provider_info("realtimekit"), "webhooks") is RealtimeKitWebhooks
 
 
 class TestVerifying:
@@ -147,7 +147,7 @@ class TestVerifying:
             b"\1" * 256,
         ):
             value = base64.b64encode(forged).decode()
-            request = strangers.replaced(signed(UPLOADED), "rtk-signature", value)
+            request = webhook_requests.replaced(signed(UPLOADED), "rtk-signature", value)
             assert status_of_refusal(request) == 401
 
     def test_a_legacy_header_does_not_stand_in_for_a_wrong_new_one(self) -> None:
@@ -161,10 +161,12 @@ class TestVerifying:
         request = signed(UPLOADED)
         assert status_of_refusal(evolve(request, body=request.body.replace(b": ", b":"))) == 401
 
-    @pytest.mark.parametrize("value", strangers.HEADERS.values(), ids=strangers.HEADERS)
+    @pytest.mark.parametrize(
+        "value", webhook_requests.HEADERS.values(), ids=webhook_requests.HEADERS
+    )
     def test_junk_in_the_header_is_refused_at_once(self, value: str) -> None:
-        request = strangers.replaced(signed(UPLOADED), "rtk-signature", value)
-        status, seconds = strangers.refusal(SCHEME, request, [pem(private_key())], NOW)
+        request = webhook_requests.replaced(signed(UPLOADED), "rtk-signature", value)
+        status, seconds = webhook_requests.refusal(SCHEME, request, [pem(private_key())], NOW)
         assert status in (400, 401)
         assert seconds < 0.01
 
@@ -175,14 +177,14 @@ class TestVerifying:
         urlsafe = right.replace("+", "-").replace("/", "_")
         for value in (loose, right.rstrip("="), right + "=", f"{right[:9]}\n{right[9:]}", urlsafe):
             if value != right:
-                request = strangers.replaced(signed(UPLOADED), "rtk-signature", value)
+                request = webhook_requests.replaced(signed(UPLOADED), "rtk-signature", value)
                 assert status_of_refusal(request) == 400, value
 
     def test_without_a_signature_it_is_no_callback(self) -> None:
         assert status_of_refusal(signed(UPLOADED, sign=False)) == 400
 
     @settings(deadline=None)
-    @given(body=strangers.flipped_bits(json.dumps(UPLOADED).encode()))
+    @given(body=webhook_requests.flipped_bits(json.dumps(UPLOADED).encode()))
     def test_every_bit_of_the_body_is_signed(self, body: bytes) -> None:
         assert status_of_refusal(evolve(signed(UPLOADED), body=body)) == 401
 
@@ -192,15 +194,18 @@ class TestVerifying:
             value = bytearray(right)
             value[bit // 8] ^= 1 << bit % 8
             forged = value.decode("latin-1")
-            request = strangers.replaced(signed(UPLOADED), "rtk-signature", forged)
+            request = webhook_requests.replaced(signed(UPLOADED), "rtk-signature", forged)
             assert status_of_refusal(request) in (400, 401)
 
     @settings(max_examples=300, deadline=None)
-    @given(signature=strangers.texts() | st.binary(max_size=300).map(_signature), body=st.binary())
+    @given(
+        signature=webhook_requests.texts() | st.binary(max_size=300).map(_signature),
+        body=st.binary(),
+    )
     def test_whatever_strangers_send_only_a_refusal_comes_of_it(
         self, signature: str, body: bytes
     ) -> None:
-        request = strangers.replaced(signed(body, sign=False), "rtk-signature", signature)
+        request = webhook_requests.replaced(signed(body, sign=False), "rtk-signature", signature)
         if signature != _signature(body):
             assert status_of_refusal(request) in (400, 401)
 
@@ -392,33 +397,35 @@ class TestReading:
         told = changed(storage_config={"type": "aws", "secret": "s3cr3t-of-the-bucket"})
         assert "s3cr3t" not in repr(event_of(told).raw)
 
-    @pytest.mark.parametrize("body", strangers.BODIES.values(), ids=strangers.BODIES)
+    @pytest.mark.parametrize("body", webhook_requests.BODIES.values(), ids=webhook_requests.BODIES)
     def test_a_body_that_no_vendor_sends_is_refused(self, body: bytes) -> None:
-        assert strangers.parsed(SCHEME, signed(body, sign=False), NOW) is None
+        assert webhook_requests.parsed(SCHEME, signed(body, sign=False), NOW) is None
 
     @settings(max_examples=400, deadline=None)
     @given(
         name=st.sampled_from([*UPLOADED["recording"], "stopReason", "download_url", "status"]),
-        value=strangers.json_bodies(["UPLOADED", ID, URL], ["download_urls", "download_url"]),
+        value=webhook_requests.json_bodies(
+            ["UPLOADED", ID, URL], ["download_urls", "download_url"]
+        ),
         word=st.sampled_from(["recording.statusUpdate", "recording.new"]),
     )
     def test_whatever_one_field_is_only_documented_types_come_of_it(
         self, name: str, value: object, word: str
     ) -> None:
         payload = {**changed(**{name: value}), "event": word}
-        strangers.parsed(SCHEME, signed(payload, sign=False), NOW)
+        webhook_requests.parsed(SCHEME, signed(payload, sign=False), NOW)
 
     @settings(max_examples=300, deadline=None)
     @given(
-        payload=strangers.json_bodies(
+        payload=webhook_requests.json_bodies(
             ["recording.statusUpdate", "UPLOADED", ID],
             ["event", "recording", "meeting", "data", "id", "status", "downloadUrl"],
         )
     )
     def test_whatever_the_payload_only_documented_types_come_of_it(self, payload: object) -> None:
-        strangers.parsed(SCHEME, signed(payload, sign=False), NOW)
+        webhook_requests.parsed(SCHEME, signed(payload, sign=False), NOW)
 
     @settings(deadline=None)
     @given(body=st.binary(max_size=300))
     def test_whatever_the_bytes_only_a_refusal_comes_of_them(self, body: bytes) -> None:
-        strangers.parsed(SCHEME, signed(body, sign=False), NOW)
+        webhook_requests.parsed(SCHEME, signed(body, sign=False), NOW)

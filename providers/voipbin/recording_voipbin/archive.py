@@ -14,8 +14,14 @@ from typing import NoReturn
 
 from attrs import frozen
 
-from recording_core import ChecksumMismatch, DownloadError, MediaFile, NotMedia, Truncated
-from recording_core.errors import StorageError
+from recording_core import (
+    ChecksumMismatch,
+    DownloadError,
+    MediaFile,
+    NotMedia,
+    StorageError,
+    Truncated,
+)
 
 __all__ = ["Archive", "open_archive"]
 

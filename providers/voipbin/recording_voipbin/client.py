@@ -19,32 +19,35 @@ from recording_core import (
     Conflict,
     Copy,
     FileRole,
-    HeaderAuth,
     MalformedPayload,
     MediaFile,
     NotFound,
     NotReady,
     OutcomeUnknown,
-    Page,
     Provider,
     ProviderError,
-    Query,
     Recording,
     RecordingSession,
     RecordingStatus,
-    Refusal,
-    Repeat,
     SessionKind,
-    StartRequest,
     Unavailable,
     UnsupportedOperation,
-    Window,
-    read_rows,
 )
-from recording_core.download import fetched_for_now, store_files
-from recording_core.naming import file_name
-from recording_core.status import LIVE
-from recording_core.transport.deadline import Deadline
+from recording_core.plugin import (
+    LIVE,
+    Deadline,
+    ErrorDetails,
+    HeaderAuth,
+    Page,
+    Query,
+    RetryPolicy,
+    StartRequest,
+    Window,
+    build_file_name,
+    fetch_temporarily,
+    read_rows,
+    store_files,
+)
 from recording_voipbin import mapping
 from recording_voipbin.archive import Archive, open_archive
 from recording_voipbin.storage import PAGE_SIZE, Place, Storage, following
@@ -116,19 +119,19 @@ class VoIPBin(Provider):
             return HeaderAuth("Authorization", f"Bearer {token}")
         return QueryAuth("accesskey", accesskey)
 
-    def _refusal(self, payload: Any) -> Refusal:
-        return mapping.refusal(payload)
+    def _error_details(self, status: int, headers: Mapping[str, str], body: Any) -> ErrorDetails:
+        return mapping.read_error_details(body)
 
     # -- one session -----------------------------------------------------------------------------
 
     def _start(self, request: StartRequest) -> RecordingSession:
         try:
-            answer = self.transport.exchange(
+            answer = self.transport.request(
                 "POST",
                 f"{_path(request.target)}/recording_start",
                 operation="start",
                 json=_start_body(request),
-                repeat=Repeat.NEVER,
+                retry=RetryPolicy.NEVER,
             )
         except OutcomeUnknown as error:
             if error.status != 500:
@@ -170,11 +173,11 @@ class VoIPBin(Provider):
         if session.id is not None and self._is_of_another(session):
             return _after_stop(session, RecordingStatus.PROCESSING)
         try:
-            answer = self.transport.exchange(
+            answer = self.transport.request(
                 "POST",
                 f"{_path(session.target)}/recording_stop",
                 operation="stop",
-                repeat=Repeat.REFUSED,
+                retry=RetryPolicy.IF_NOT_PROCESSED,
             )
         except ProviderError:
             # 500 of a call and 400 of a conference may mean that nothing is recorded any more.
@@ -188,8 +191,8 @@ class VoIPBin(Provider):
     def _is_of_another(self, session: RecordingSession) -> bool:
         """Whether what is recorded there now is another recording than the session's."""
         try:
-            answer = self.transport.exchange(
-                "GET", _path(session.target), operation="stop", repeat=Repeat.REFUSED
+            answer = self.transport.request(
+                "GET", _path(session.target), operation="stop", retry=RetryPolicy.IF_NOT_PROCESSED
             )
             running = mapping.running_id(self._object(answer.payload, "stop"))
         except ProviderError:
@@ -252,9 +255,9 @@ class VoIPBin(Provider):
             joined,
             tuple(read.unreadable),
             next=evolve(cursor, place=after) if after is not None else None,
-            last=last,
+            is_last=last,
             errors=errors,
-            steady=True,  # a moment in time stays where it is
+            stable_cursor=True,  # a moment in time stays where it is
         )
 
     def _joined(
@@ -303,9 +306,9 @@ class VoIPBin(Provider):
             found,
             tuple(unreadable),
             next=tuple(left) or None,
-            last=not left,
+            is_last=not left,
             errors=tuple(errors),
-            steady=True,
+            stable_cursor=True,
         )
 
     # -- one recording ---------------------------------------------------------------------------
@@ -314,8 +317,11 @@ class VoIPBin(Provider):
         return self._with_files(self._seen(recording_id, "get"), "get")[0]
 
     def _delete(self, recording_id: str, target: CommunicationSession | None) -> None:
-        self.transport.exchange(
-            "DELETE", _recording_path(recording_id), operation="delete", repeat=Repeat.SAFELY
+        self.transport.request(
+            "DELETE",
+            _recording_path(recording_id),
+            operation="delete",
+            retry=RetryPolicy.IDEMPOTENT,
         )
 
     def _with_files(self, seen: Recording, operation: str) -> tuple[Recording, tuple[str, ...]]:
@@ -363,10 +369,10 @@ class VoIPBin(Provider):
         with ExitStack() as stack:
             try:
                 path = stack.enter_context(
-                    fetched_for_now(
+                    fetch_temporarily(
                         self.media,
                         packed,
-                        directory / file_name(recording, packed, alone=True),
+                        directory / build_file_name(recording, packed, alone=True),
                         clock=self.clock,
                         retries=self.http.retries,
                         deadline=deadline,
@@ -432,7 +438,7 @@ class VoIPBin(Provider):
 
         entry_of = {file.id: entry for file, entry in zip(all_files, entries, strict=True)}
         alone = len(all_files) == 1
-        paths = [directory / file_name(recording, file, alone=alone) for file in files]
+        paths = [directory / build_file_name(recording, file, alone=alone) for file in files]
         stored = store_files(
             (
                 (file, path, archive.chunks(entry_of[file.id], in_time))

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 
 from attrs import field, frozen
 
-from recording_core.testing.server import Reply, Request
+from recording_core.plugin import Reply, Request
 
 __all__ = ["SIGNED_FOR", "Bucket", "missing"]
 

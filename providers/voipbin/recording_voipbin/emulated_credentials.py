@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from attrs import field, frozen
 
-from recording_core.testing.server import Request
+from recording_core.plugin import Request
 from recording_voipbin.emulated_refusals import Refused
 
 __all__ = ["Account"]

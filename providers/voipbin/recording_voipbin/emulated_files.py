@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import frozen
 
-from recording_core.testing.media import wav
+from recording_core.plugin import build_wav
 from recording_voipbin.emulated_bucket import SIGNED_FOR
 from recording_voipbin.emulated_refusals import NIL
 from recording_voipbin.emulated_times import Age, stamps
@@ -45,7 +45,7 @@ class StoredFile:
         return HEADER + BYTES_A_FRAME * round(self.seconds * FRAMES_A_SECOND)
 
     def content(self) -> bytes:
-        return wav(self.seconds, pitch=self.pitch)
+        return build_wav(self.seconds, pitch=self.pitch)
 
     def row(self, customer_id: str, url: str, age: Age) -> dict[str, Any]:
         """What `/storage_files` says: the only answer that has a size."""

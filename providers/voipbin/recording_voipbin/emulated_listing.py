@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from recording_core.testing.server import Request
+from recording_core.plugin import Request
 from recording_voipbin.emulated_refusals import Refused
 from recording_voipbin.emulated_times import Age, read, token
 

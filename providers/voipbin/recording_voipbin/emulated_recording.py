@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from attrs import define
 
-from recording_core.kinds import SessionKind
+from recording_core import SessionKind
 from recording_voipbin.emulated_files import StoredFile
 from recording_voipbin.emulated_refusals import NIL
 from recording_voipbin.emulated_session import EmulatedSession

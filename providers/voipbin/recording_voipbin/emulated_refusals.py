@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from recording_core.testing.server import Reply, Request
+from recording_core.plugin import Reply, Request
 
 __all__ = ["NIL", "Refused", "start_body", "uuid_in"]
 

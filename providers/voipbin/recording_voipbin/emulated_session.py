@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import define, field
 
-from recording_core.kinds import SessionKind
+from recording_core import SessionKind
 from recording_voipbin.emulated_refusals import NIL
 from recording_voipbin.emulated_times import Age, stamps
 

@@ -17,16 +17,15 @@ from typing import Any
 
 from attrs import define, field
 
-from recording_core.events import WebhookRequest
-from recording_core.testing.deliveries import Fact, Hook, Redelivery
-from recording_core.testing.server import Request
+from recording_core import WebhookRequest
+from recording_core.plugin import EmulatedEvent, RedeliveryPolicy, Request, Webhook
 from recording_voipbin.emulated_recording import EmulatedRecording
 from recording_voipbin.emulated_refusals import Refused
 
 __all__ = ["REDELIVERY", "Webhooks", "facts_of"]
 
 #: Three attempts in all; whatever else is answered counts as delivered.
-REDELIVERY = Redelivery(
+REDELIVERY = RedeliveryPolicy(
     attempts=3,
     pause=timedelta(seconds=1),
     after=lambda status: status is None or status >= 500,
@@ -39,15 +38,15 @@ def facts_of(
     recording: EmulatedRecording,
     now: datetime,
     row: Callable[[EmulatedRecording, datetime], dict[str, Any]],
-) -> Iterable[Fact]:
+) -> Iterable[EmulatedEvent]:
     """What happened until now: a start and an end, and nothing of a stop, a file or a deletion."""
     if recording.began <= now and recording.stuck != "initiating":
         data = {**row(recording, recording.began), "status": "recording"}
-        yield Fact(recording.began, "started", {"type": "recording_started", "data": data})
+        yield EmulatedEvent(recording.began, "started", {"type": "recording_started", "data": data})
     if recording.ends is not None and recording.ends <= now:
         data = {**row(recording, recording.ends), "status": "ended"}
         told = {"type": "recording_finished", "data": data}
-        yield Fact(recording.ends, "finished", told, last=True)
+        yield EmulatedEvent(recording.ends, "finished", told, last=True)
 
 
 @define
@@ -55,7 +54,7 @@ class Webhooks:
     """The customer's one webhook; an empty URL disables it."""
 
     chance: random.Random
-    hook: Hook | None = None
+    hook: Webhook | None = None
     #: made with the customer, and shown in its own view alone
     secret: str = field()
 
@@ -63,11 +62,11 @@ class Webhooks:
     def _made_up(self) -> str:
         return base64.urlsafe_b64encode(self.chance.randbytes(24)).decode()
 
-    def hooks(self) -> Iterable[Hook]:
+    def hooks(self) -> Iterable[Webhook]:
         return () if self.hook is None else (self.hook,)
 
     def row(self) -> dict[str, Any]:
-        hook = self.hook or Hook("", "")
+        hook = self.hook or Webhook("", "")
         return {
             "webhook_method": hook.method,
             "webhook_uri": hook.url,
@@ -85,9 +84,9 @@ class Webhooks:
         url, method = body.get("webhook_uri", ""), body.get("webhook_method") or "POST"
         if not isinstance(url, str) or method not in METHODS:
             raise Refused("INVALID_ARGUMENT", "INVALID_ARGUMENT", "The webhook is not valid.")
-        self.hook = Hook(url, method) if url else None
+        self.hook = Webhook(url, method) if url else None
 
-    def signed(self, fact: Fact, hook: Hook) -> WebhookRequest:
+    def signed(self, fact: EmulatedEvent, hook: Webhook) -> WebhookRequest:
         """By any method the event is in the body; neither a time nor an id is beside it."""
         text = json.dumps(fact.told, separators=(",", ":"), ensure_ascii=False)
         # As Go writes what HTML would read.

@@ -19,13 +19,8 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
-from recording_core.events import WebhookRequest
-from recording_core.kinds import SessionKind
-from recording_core.models import CommunicationSession
-from recording_core.testing.deliveries import Fact, Hook
-from recording_core.testing.emulator import Emulator
-from recording_core.testing.ranges import file_reply
-from recording_core.testing.server import Reply, Request
+from recording_core import CommunicationSession, SessionKind, WebhookRequest
+from recording_core.plugin import EmulatedEvent, Emulator, Reply, Request, Webhook, build_file_reply
 from recording_voipbin.emulated_bucket import Bucket, missing
 from recording_voipbin.emulated_credentials import Account
 from recording_voipbin.emulated_files import StoredFile, archive_key, zipped
@@ -211,15 +206,15 @@ class VoIPBinEmulator(Emulator):
     def webhooks(self) -> Mapping[str, str]:
         return {"secret": self._webhooks.secret}
 
-    def hooks(self, fact: Fact) -> Iterable[Hook]:
+    def hooks(self, fact: EmulatedEvent) -> Iterable[Webhook]:
         yield from super().hooks(fact)
         yield from self._webhooks.hooks()
 
-    def signed(self, fact: Fact, hook: Hook, now: datetime) -> WebhookRequest:
+    def signed(self, fact: EmulatedEvent, hook: Webhook, now: datetime) -> WebhookRequest:
         return self._webhooks.signed(fact, hook)
 
     def _follow(self, recording: EmulatedRecording) -> None:
-        def facts(now: datetime) -> Iterable[Fact]:
+        def facts(now: datetime) -> Iterable[EmulatedEvent]:
             if recording.id not in self._recordings:
                 return ()
             return facts_of(recording, now, self._row)
@@ -353,9 +348,9 @@ class VoIPBinEmulator(Emulator):
             body = self.zip_override
             if body is None:
                 body = zipped(self._archives[f"{folder}/{name}"])
-            return file_reply(request, body, "application/zip")
+            return build_file_reply(request, body, "application/zip")
         file = self._files().get(name)
-        return missing() if file is None else file_reply(request, file.content(), "audio/wav")
+        return missing() if file is None else build_file_reply(request, file.content(), "audio/wav")
 
     # -- what both are made of ------------------------------------------------------------------
 

@@ -16,11 +16,10 @@ from recording_core import (
     Recording,
     RecordingSession,
     RecordingStatus,
-    Refusal,
     SessionKind,
 )
-from recording_core import readers as read
-from recording_core.media_types import FORMATS, format_of
+from recording_core.plugin import FORMATS, ErrorDetails, find_format
+from recording_core.plugin import readers as read
 
 #: https://docs.voipbin.net, Recording (status). `ended` is said before the files are stored,
 #: `stopping` may be said after the end: see `recording` and `with_files`.
@@ -222,7 +221,7 @@ def stored_file(row: Mapping[str, Any]) -> StoredFile | None:
 
 def leg(id: str, name: str | None, size: int | None, format: str | None = None) -> MediaFile:
     """One WAV. It has no URL of its own: the vendor's lives for a day from when it was stored."""
-    format = format_of(name) or format
+    format = find_format(name) or format
     known = FORMATS.get(format or "")
     return MediaFile(
         id=id,
@@ -293,16 +292,16 @@ def known_moment(row: Any, name: str) -> datetime | None:
         return None
 
 
-def refusal(payload: Mapping[str, Any]) -> Refusal:
+def read_error_details(payload: Mapping[str, Any]) -> ErrorDetails:
     """`{"error": {"status", "reason", "message", "request_id"}}`, whatever the HTTP status."""
     error = payload.get("error")
     if not isinstance(error, dict):
-        return Refusal()
+        return ErrorDetails()
     words = {name: error.get(name) for name in ("status", "reason", "message", "request_id")}
     said = {name: word for name, word in words.items() if isinstance(word, str) and word}
-    return Refusal(
+    return ErrorDetails(
         code=said.get("reason") or said.get("status"),
         message=said.get("message"),
         request_id=said.get("request_id"),
-        refused=True,  # no answer that worked has this field
+        is_error=True,  # no answer that worked has this field
     )

@@ -1,6 +1,7 @@
 """What does VoIPBin's plugin declare? Data only: connecting imports the client."""
 
-from recording_core import ProviderInfo, Setting, capability_table, hookimpl
+from recording_core import ProviderInfo, Setting
+from recording_core.plugin import build_capabilities, hookimpl
 
 #: There is no pause: https://docs.voipbin.net, Recording
 INFO = ProviderInfo(
@@ -11,13 +12,13 @@ INFO = ProviderInfo(
         Setting("token", "VOIPBIN_TOKEN", secret=True, default=""),
         Setting("accesskey", "VOIPBIN_ACCESSKEY", secret=True, default=""),
     ),
-    capabilities=capability_table(
+    capabilities=build_capabilities(
         call="start stop active list get download delete",
         conference="start stop active list get download delete",
     ),
     documentation="https://api.voipbin.net/docs",
     client="recording_voipbin.client:VoIPBin",
-    webhooks="recording_voipbin.webhooks:VoipbinWebhooks",
+    webhooks="recording_voipbin.webhooks:VoIPBinWebhooks",
     emulator="recording_voipbin.emulator:VoIPBinEmulator",
     media_hosts=("storage.googleapis.com",),
 )

@@ -8,13 +8,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from recording_core import (
-    MalformedPayload,
-    MediaFile,
-    PaginationError,
-    ProviderError,
-    Recording,
-)
+from recording_core import MalformedPayload, MediaFile, PaginationError, ProviderError, Recording
 from recording_voipbin import mapping
 from recording_voipbin.mapping import StoredFile
 

@@ -17,13 +17,16 @@ from recording_core import (
     RecordingStatus,
     WebhookRejected,
     WebhookRequest,
-    WebhookScheme,
-    event_key,
-    fact_of,
 )
-from recording_core import readers as read
-from recording_core.decoding import decode
-from recording_core.webhooks.signatures import check_hex, offered
+from recording_core.plugin import (
+    WebhookScheme,
+    build_event_key,
+    check_hex,
+    decode_json,
+    find_event_kind,
+    read_signatures,
+)
+from recording_core.plugin import readers as read
 from recording_voipbin import mapping
 
 
@@ -52,7 +55,7 @@ SIGNATURE = "X-VoIPBIN-Signature"
 PREFIX = "sha256="
 
 
-class VoipbinWebhooks(WebhookScheme):
+class VoIPBinWebhooks(WebhookScheme):
     """`sha256=` and `hex(HMAC-SHA256(secret, body))`: neither the time nor the URL is signed."""
 
     def verify(
@@ -63,7 +66,7 @@ class VoipbinWebhooks(WebhookScheme):
         now: datetime,
         allow_v2: bool = False,
     ) -> None:
-        given = offered(request, SIGNATURE)
+        given = read_signatures(request, SIGNATURE)
         signatures = [each.removeprefix(PREFIX) for each in given if each.startswith(PREFIX)]
         check_hex(request.body, secrets, signatures)
 
@@ -72,7 +75,7 @@ class VoipbinWebhooks(WebhookScheme):
     ) -> tuple[RecordingEvent, ...]:
         # By any of four methods (`webhook_method`) the event is in the body.
         try:
-            payload = read.obj(decode(request.body), "the event")
+            payload = read.obj(decode_json(request.body), "the event")
             if payload is None:
                 raise MalformedPayload("an event that is no object")
             word = read.required_text(payload.get("type"), "type")
@@ -98,7 +101,7 @@ def _known(
     seen = _recording(payload, account)
     if told.kind is EventKind.DELETED:
         seen = evolve(seen, status=RecordingStatus.DELETED)
-    kind = told.kind or fact_of(seen.status) or EventKind.UPDATED
+    kind = told.kind or find_event_kind(seen.status) or EventKind.UPDATED
     occurred_at = _moment(payload, told.since) or _moment(payload, "tm_update")
     occasion = occurred_at.isoformat() if occurred_at is not None else _digest(request)
     return RecordingEvent(
@@ -111,7 +114,7 @@ def _known(
         status=seen.status,
         occurred_at=occurred_at,
         delivery_id=None,  # it names none
-        key=event_key("voipbin", account, seen.id, kind, occasion),
+        key=build_event_key("voipbin", account, seen.id, kind, occasion),
         raw=payload,
     )
 
@@ -134,7 +137,7 @@ def _unknown(payload: Mapping[str, Any], request: WebhookRequest, account: str) 
         status=RecordingStatus.UNKNOWN,
         occurred_at=None,
         delivery_id=None,
-        key=event_key("voipbin", account, recording_id, EventKind.UPDATED, _digest(request)),
+        key=build_event_key("voipbin", account, recording_id, EventKind.UPDATED, _digest(request)),
         raw=payload,
     )
 

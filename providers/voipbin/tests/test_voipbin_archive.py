@@ -18,13 +18,13 @@ import pytest
 
 import recording_core as rec
 from recording_core.testing import ManualClock
-from recording_core.testing.media import mp3, wav
+from recording_core.testing.emulator.media import build_mp3, build_wav
 from recording_voipbin import mapping
 from recording_voipbin.archive import open_archive
 from recording_voipbin.emulator import VoIPBinEmulator
 
 FACTS = {"provider": "voipbin", "recording_id": "r1"}
-WAV = wav(3.0)
+WAV = build_wav(3.0)
 NAME = "call_531bc6f4-c695-4c6d-a478-f28b88dfc2ca_2026-08-22T05:31:45Z_{}.wav"
 IN, OUT = NAME.format("in"), NAME.format("out")
 MANY = 1 << 40
@@ -106,7 +106,7 @@ HOSTILE: Mapping[str, tuple[bytes, type[rec.DownloadError]]] = {
     "3000 entries": (zipped(*[(f"{n}.wav", b"") for n in range(3000)]), rec.NotMedia),
     "60000 entries": (zipped(*[(f"{n}.wav", b"") for n in range(60_000)]), rec.NotMedia),
     "a zip in it": (zipped((IN, GOOD), (OUT, WAV)), rec.NotMedia),
-    "an mp3 in it": (zipped((IN, mp3(60.0)), (OUT, WAV)), rec.NotMedia),
+    "an mp3 in it": (zipped((IN, build_mp3(60.0)), (OUT, WAV)), rec.NotMedia),
     "a page in it": (zipped((IN, b"<html>" + bytes(600)), (OUT, WAV)), rec.NotMedia),
     "no bytes in it": (zipped((IN, b""), (OUT, WAV)), rec.Truncated),
     "half of it": (GOOD[: len(GOOD) // 2], rec.Truncated),
@@ -183,7 +183,7 @@ class TestOpening:
     def test_any_byte_of_it_may_be_wrong(self, opened: Any) -> None:
         """P1: a `DownloadError`, and no fault of the disk's."""
         chance = random.Random(1)
-        base = zipped((IN, wav(0.2)), (OUT, wav(0.1)))
+        base = zipped((IN, build_wav(0.2)), (OUT, build_wav(0.1)))
         for _ in range(2000):
             data = bytearray(base)
             for _ in range(chance.choice((1, 2, 9))):
@@ -327,7 +327,7 @@ def test_more_bytes_than_storage_names_are_refused(
     emulator: VoIPBinEmulator, tmp_path: Path
 ) -> None:
     id = emulator.add()
-    emulator.zip_override = zipped((IN, wav(61.0)), (OUT, wav(61.0)))
+    emulator.zip_override = zipped((IN, build_wav(61.0)), (OUT, build_wav(61.0)))
     with emulator.connect() as voipbin, pytest.raises(rec.ChecksumMismatch):
         voipbin.download(id, tmp_path)
     assert list(tmp_path.iterdir()) == []

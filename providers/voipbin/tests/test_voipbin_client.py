@@ -640,7 +640,7 @@ class TestList:
         listing = voipbin.list()
         assert {each.id for each in listing} == {oldest, before, *borders}
         assert listing.coverage.windows == 8
-        assert (listing.coverage.doubled, listing.coverage.complete) == (0, True)
+        assert (listing.coverage.duplicates, listing.coverage.complete) == (0, True)
         assert len(list(voipbin.list(until=datetime(2019, 1, 1, tzinfo=UTC)))) == 1
 
     @pytest.mark.parametrize("size", [1, 2, 3, 5])
@@ -660,7 +660,9 @@ class TestList:
             listing = voipbin.list()
             found = [each.id for each in listing]
         assert sorted(found) == sorted(emulator.listed())
-        assert (listing.coverage.doubled, listing.coverage.late) == (0, 0), "read once, too"
+        assert (listing.coverage.duplicates, listing.coverage.found_on_reread) == (0, 0), (
+            "read once, too"
+        )
         assert listing.coverage.complete
         assert {str(each.status) for each in listing} == {"available"}, "files as well"
 

@@ -8,7 +8,7 @@ import pytest
 
 from recording_core import RecordingSession
 from recording_core.testing import Emulator, ProviderConformance
-from recording_core.testing.promises.secrecy import SecrecyPromises
+from recording_core.testing.conformance.secrecy import SecrecyRequirements
 from recording_voipbin.emulator import VoIPBinEmulator
 
 
@@ -25,7 +25,7 @@ class TestVoIPBinConformance(ProviderConformance):
         emulator.hang_up(session.target)
 
 
-class TestVoIPBinSecrecyOfAnAccessKey(SecrecyPromises):
+class TestVoIPBinSecrecyOfAnAccessKey(SecrecyRequirements):
     """The same where the credential is in each URL."""
 
     @pytest.fixture

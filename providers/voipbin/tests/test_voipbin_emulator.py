@@ -19,10 +19,9 @@ import pytest
 import requests
 from attrs import define
 
-from recording_core.kinds import SessionKind
-from recording_core.models import CommunicationSession
-from recording_core.testing.clock import ManualClock
-from recording_core.testing.server import Reply
+from recording_core import CommunicationSession, SessionKind
+from recording_core.testing.emulator.server import Reply
+from recording_core.testing.manual_clock import ManualClock
 from recording_voipbin.emulated_times import Age
 from recording_voipbin.emulator import VoIPBinEmulator
 

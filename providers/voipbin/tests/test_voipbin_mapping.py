@@ -352,13 +352,13 @@ class TestRefusals:
             "message": "The recording was not found.",
             "request_id": "req_ABCDEFGHIJKLMNOPQRSTUVWXYZ",
         }
-        seen = mapping.refusal({"error": error})
+        seen = mapping.read_error_details({"error": error})
         assert (seen.code, seen.message) == (error["reason"], error["message"])
-        assert (seen.request_id, seen.kind, seen.refused) == (error["request_id"], None, True)
+        assert (seen.request_id, seen.kind, seen.is_error) == (error["request_id"], None, True)
 
     @pytest.mark.parametrize(
         "payload", [{}, {"error": "no"}, {"error": None}, {"error": {"reason": 7, "message": []}}]
     )
     def test_no_envelope_says_nothing(self, payload: dict[str, Any]) -> None:
-        seen = mapping.refusal(payload)
+        seen = mapping.read_error_details(payload)
         assert (seen.code, seen.message, seen.request_id) == (None, None, None)

@@ -1,4 +1,4 @@
-"""Is it VoIPBin that called, and what did it say? A vector, its events, and strangers."""
+"""Is it VoIPBin that called, and what did it say? A vector, its events, and webhook_requests."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import recording_core as rec
-from recording_core.plugins import load_object, provider_info
-from recording_core.testing import strangers
-from recording_voipbin.webhooks import VoipbinWebhooks
+from recording_core.plugins.registry import load_object, provider_info
+from recording_core.testing.fuzz import webhook_requests
+from recording_voipbin.webhooks import VoIPBinWebhooks
 
-SCHEME = VoipbinWebhooks()
+SCHEME = VoIPBinWebhooks()
 SECRET = "Zm9yLXRlc3RzLW9ubHktbm8tc2VjcmV0"
 NOW = datetime(2026, 8, 22, 5, 32, tzinfo=UTC)
 ID = "348d988b-2ac9-4702-84f0-ae81301ad349"
@@ -73,11 +73,11 @@ def event_of(payload: Any) -> rec.RecordingEvent:
 
 
 def status_of_refusal(request: rec.WebhookRequest, *secrets: str) -> int:
-    return strangers.refusal(SCHEME, request, secrets or (SECRET,), NOW)[0]
+    return webhook_requests.refusal(SCHEME, request, secrets or (SECRET,), NOW)[0]
 
 
 def test_the_plugin_names_the_scheme() -> None:
-    assert load_object(provider_info("voipbin"), "webhooks") is VoipbinWebhooks
+    assert load_object(provider_info("voipbin"), "webhooks") is VoIPBinWebhooks
 
 
 class TestVerifying:
@@ -109,11 +109,14 @@ class TestVerifying:
     def test_without_its_prefix_it_is_no_signature(self) -> None:
         right = signed(STARTED).header("X-VoIPBIN-Signature") or ""
         for value in (right.removeprefix("sha256="), right.upper(), right.replace("=", ":")):
-            request = strangers.replaced(signed(STARTED), "X-VoIPBIN-Signature", value)
+            request = webhook_requests.replaced(signed(STARTED), "X-VoIPBIN-Signature", value)
             assert status_of_refusal(request) == 400
 
     def test_where_the_account_has_no_secret_the_header_is_missing_and_refused(self) -> None:
-        assert status_of_refusal(strangers.replaced(signed(STARTED), "X-VoIPBIN-Signature")) == 400
+        assert (
+            status_of_refusal(webhook_requests.replaced(signed(STARTED), "X-VoIPBIN-Signature"))
+            == 400
+        )
 
     @pytest.mark.parametrize("secret", ["", " ", "\t\n"])
     def test_a_blank_secret_verifies_nothing(self, secret: str) -> None:
@@ -127,15 +130,17 @@ class TestVerifying:
         odd = {name.upper().encode(): [value.encode()] for name, value in plain.headers}
         SCHEME.verify(rec.WebhookRequest("POST", plain.url, odd, plain.body), [SECRET], now=NOW)
 
-    @pytest.mark.parametrize("value", strangers.HEADERS.values(), ids=strangers.HEADERS)
+    @pytest.mark.parametrize(
+        "value", webhook_requests.HEADERS.values(), ids=webhook_requests.HEADERS
+    )
     def test_junk_in_the_header_is_refused_at_once(self, value: str) -> None:
-        request = strangers.replaced(signed(STARTED), "X-VoIPBIN-Signature", value)
-        status, seconds = strangers.refusal(SCHEME, request, [SECRET], NOW)
+        request = webhook_requests.replaced(signed(STARTED), "X-VoIPBIN-Signature", value)
+        status, seconds = webhook_requests.refusal(SCHEME, request, [SECRET], NOW)
         assert status in (400, 401)
         assert seconds < 0.01
 
     @settings(deadline=None)
-    @given(body=strangers.flipped_bits(signed(FINISHED).body))
+    @given(body=webhook_requests.flipped_bits(signed(FINISHED).body))
     def test_every_bit_of_the_body_is_signed(self, body: bytes) -> None:
         assert status_of_refusal(evolve(signed(FINISHED), body=body)) == 401
 
@@ -145,11 +150,11 @@ class TestVerifying:
             value = bytearray(right)
             value[bit // 8] ^= 1 << bit % 8
             forged = value.decode("latin-1")
-            request = strangers.replaced(signed(STARTED), "X-VoIPBIN-Signature", forged)
+            request = webhook_requests.replaced(signed(STARTED), "X-VoIPBIN-Signature", forged)
             assert status_of_refusal(request) in (400, 401)
 
     @settings(max_examples=300, deadline=None)
-    @given(signature=strangers.texts(), body=st.binary())
+    @given(signature=webhook_requests.texts(), body=st.binary())
     def test_whatever_strangers_send_only_a_refusal_comes_of_it(
         self, signature: str, body: bytes
     ) -> None:
@@ -278,32 +283,32 @@ class TestReading:
         event = event_of({"type": "recording_stored", "data": None})
         assert (event.recording_id, event.recording) == (None, None)
 
-    @pytest.mark.parametrize("body", strangers.BODIES.values(), ids=strangers.BODIES)
+    @pytest.mark.parametrize("body", webhook_requests.BODIES.values(), ids=webhook_requests.BODIES)
     def test_a_body_that_no_vendor_sends_is_refused(self, body: bytes) -> None:
-        assert strangers.parsed(SCHEME, signed(body), NOW) is None
+        assert webhook_requests.parsed(SCHEME, signed(body), NOW) is None
 
     @settings(max_examples=400, deadline=None)
     @given(
-        payload=strangers.json_bodies(
+        payload=webhook_requests.json_bodies(
             ["recording_started", "recording_deleted", "recording_new", "call", ID],
             ["type", "data", *ROW],
         )
     )
     def test_whatever_the_payload_only_documented_types_come_of_it(self, payload: object) -> None:
-        strangers.parsed(SCHEME, signed(payload), NOW)
+        webhook_requests.parsed(SCHEME, signed(payload), NOW)
 
     @settings(max_examples=400, deadline=None)
     @given(
         word=st.sampled_from(["recording_started", "recording_deleted", "recording_new"]),
-        value=strangers.json_bodies(["call", "ended", ID], ["id"]),
+        value=webhook_requests.json_bodies(["call", "ended", ID], ["id"]),
         name=st.sampled_from([*ROW, "tm_delete", "type"]),
     )
     def test_whatever_one_field_is_only_documented_types_come_of_it(
         self, word: str, value: object, name: str
     ) -> None:
-        strangers.parsed(SCHEME, signed({"type": word, "data": {**ROW, name: value}}), NOW)
+        webhook_requests.parsed(SCHEME, signed({"type": word, "data": {**ROW, name: value}}), NOW)
 
     @settings(deadline=None)
     @given(body=st.binary(max_size=300))
     def test_whatever_the_bytes_only_a_refusal_comes_of_them(self, body: bytes) -> None:
-        strangers.parsed(SCHEME, signed(body), NOW)
+        webhook_requests.parsed(SCHEME, signed(body), NOW)

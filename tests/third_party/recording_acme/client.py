@@ -11,25 +11,27 @@ from requests.auth import AuthBase
 from recording_core import (
     CommunicationSession,
     FileRole,
-    HeaderAuth,
     MalformedPayload,
     MediaFile,
     NotFound,
-    Page,
     Provider,
-    Query,
     Recording,
     RecordingSession,
     RecordingStatus,
-    Refusal,
-    Repeat,
     SessionKind,
+    call,
+)
+from recording_core.plugin import (
+    ErrorDetails,
+    HeaderAuth,
+    Page,
+    Query,
+    RetryPolicy,
     StartRequest,
     Window,
-    call,
     read_rows,
 )
-from recording_core import readers as read
+from recording_core.plugin import readers as read
 
 #: https://acme.example/docs/states
 STATUSES: Mapping[str, RecordingStatus] = {
@@ -52,9 +54,9 @@ class AcmeVoice(Provider):
     def _auth(self, settings: Mapping[str, str]) -> AuthBase:
         return HeaderAuth("X-Acme-Key", settings["key"])
 
-    def _refusal(self, payload: Any) -> Refusal:
-        problem = payload.get("problem")
-        return Refusal(message=problem if isinstance(problem, str) else None)
+    def _error_details(self, status: int, headers: Mapping[str, str], body: Any) -> ErrorDetails:
+        problem = body.get("problem")
+        return ErrorDetails(message=problem if isinstance(problem, str) else None)
 
     def _start(self, request: StartRequest) -> RecordingSession:
         body: dict[str, Any] = {"call": request.target.id, **request.extra}
@@ -62,15 +64,15 @@ class AcmeVoice(Provider):
             body["format"] = request.format
         if request.max_duration is not None:
             body["max_seconds"] = int(request.max_duration.total_seconds())
-        answer = self.transport.exchange(
-            "POST", "recordings", operation="start", json=body, repeat=Repeat.NEVER
+        answer = self.transport.request(
+            "POST", "recordings", operation="start", json=body, retry=RetryPolicy.NEVER
         )
         return self._session(answer.payload, request.target)
 
     def _stop(self, session: RecordingSession) -> RecordingSession:
         # Acme answers a second stop like the first.
-        answer = self.transport.exchange(
-            "PUT", f"recordings/{session.id}/stop", operation="stop", repeat=Repeat.SAFELY
+        answer = self.transport.request(
+            "PUT", f"recordings/{session.id}/stop", operation="stop", retry=RetryPolicy.IDEMPOTENT
         )
         return self._session(answer.payload, session.target)
 
@@ -101,7 +103,7 @@ class AcmeVoice(Provider):
 
     def _delete(self, recording_id: str, target: CommunicationSession | None) -> None:
         path = f"recordings/{quote(recording_id, safe='')}"
-        self.transport.exchange("DELETE", path, operation="delete", repeat=Repeat.SAFELY)
+        self.transport.request("DELETE", path, operation="delete", retry=RetryPolicy.IDEMPOTENT)
 
     def _session(self, payload: Any, target: CommunicationSession) -> RecordingSession:
         seen = self._read(payload)

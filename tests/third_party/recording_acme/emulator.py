@@ -11,10 +11,8 @@ from typing import Any
 from attrs import define, evolve
 
 from recording_core import WebhookRequest, call
+from recording_core.plugin import MEDIA_TYPES, EmulatedEvent, Webhook, build_file_reply, build_media
 from recording_core.testing import Emulator, Reply, Request
-from recording_core.testing.deliveries import Fact, Hook
-from recording_core.testing.media import MEDIA_TYPES, media
-from recording_core.testing.ranges import file_reply
 
 PER_PAGE = 20
 
@@ -119,16 +117,16 @@ class AcmeEmulator(Emulator):
     def webhooks(self) -> dict[str, str]:
         return {"secret": f"hook-{self.credentials['key']}"}
 
-    def _facts(self, take: Take, now: datetime) -> Iterator[Fact]:
+    def _facts(self, take: Take, now: datetime) -> Iterator[EmulatedEvent]:
         live = evolve(take, ended=None)
-        yield Fact(take.started, "live", self._row(live))
+        yield EmulatedEvent(take.started, "live", self._row(live))
         if take.ended is not None:
-            yield Fact(take.ended, "encoding", self._row(take, at=take.ended))
+            yield EmulatedEvent(take.ended, "encoding", self._row(take, at=take.ended))
             done = take.ended + self.processing
             if done <= now:
-                yield Fact(done, "done", self._row(take, at=done), last=True)
+                yield EmulatedEvent(done, "done", self._row(take, at=done), last=True)
 
-    def signed(self, fact: Fact, hook: Hook, now: datetime) -> WebhookRequest:
+    def signed(self, fact: EmulatedEvent, hook: Webhook, now: datetime) -> WebhookRequest:
         body = json.dumps(fact.told).encode()
         secret = self.webhooks["secret"].encode()
         signature = hmac.digest(secret, body, "sha256").hex()
@@ -140,11 +138,11 @@ class AcmeEmulator(Emulator):
         take = self._takes.get(request.path.strip("/"))
         if take is None or request.arg("signature") != self._signature(take.id):
             return _problem(403, "the signature is wrong")
-        return file_reply(request, self._content(take), MEDIA_TYPES[take.format])
+        return build_file_reply(request, self._content(take), MEDIA_TYPES[take.format])
 
     def _content(self, take: Take) -> bytes:
         assert take.ended is not None
-        return media(take.format, take.ended - take.started)
+        return build_media(take.format, take.ended - take.started)
 
     def _signature(self, id: str) -> str:
         return hmac.digest(self.credentials["key"].encode(), id.encode(), "sha256").hex()

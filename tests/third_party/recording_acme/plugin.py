@@ -1,6 +1,7 @@
 """What does Acme's plugin declare? Data only: connecting imports the client."""
 
-from recording_core import ProviderInfo, Setting, capability_table, hookimpl
+from recording_core import ProviderInfo, Setting
+from recording_core.plugin import build_capabilities, hookimpl
 
 
 @hookimpl
@@ -9,7 +10,7 @@ def recording_provider() -> ProviderInfo:
         name="acme",
         label="Acme Voice",
         settings=(Setting("key", "ACME_KEY", secret=True),),
-        capabilities=capability_table(call="start stop active list get download delete"),
+        capabilities=build_capabilities(call="start stop active list get download delete"),
         documentation="https://acme.example/docs",
         client="recording_acme.client:AcmeVoice",
         webhooks="recording_acme.webhooks:AcmeWebhooks",

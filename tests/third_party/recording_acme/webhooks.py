@@ -13,12 +13,15 @@ from recording_core import (
     RecordingEvent,
     WebhookRejected,
     WebhookRequest,
-    WebhookScheme,
-    event_key,
-    fact_of,
 )
-from recording_core.decoding import decode
-from recording_core.webhooks.signatures import check_hex, offered
+from recording_core.plugin import (
+    WebhookScheme,
+    build_event_key,
+    check_hex,
+    decode_json,
+    find_event_kind,
+    read_signatures,
+)
 
 
 class AcmeWebhooks(WebhookScheme):
@@ -35,16 +38,16 @@ class AcmeWebhooks(WebhookScheme):
         now: datetime,
         allow_v2: bool = False,
     ) -> None:
-        check_hex(request.body, secrets, offered(request, "X-Acme-Signature"))
+        check_hex(request.body, secrets, read_signatures(request, "X-Acme-Signature"))
 
     def parse(
         self, request: WebhookRequest, *, account: str, now: datetime
     ) -> tuple[RecordingEvent, ...]:
         try:
-            seen = client.recording(decode(request.body), account)
+            seen = client.recording(decode_json(request.body), account)
         except MalformedPayload as error:
             raise WebhookRejected(f"not a callback of Acme's: {error.message}") from None
-        kind = fact_of(seen.status) or EventKind.UPDATED
+        kind = find_event_kind(seen.status) or EventKind.UPDATED
         return (
             RecordingEvent(
                 provider="acme",
@@ -56,7 +59,7 @@ class AcmeWebhooks(WebhookScheme):
                 status=seen.status,
                 occurred_at=seen.started_at if kind is EventKind.STARTED else seen.ended_at,
                 delivery_id=None,
-                key=event_key(
+                key=build_event_key(
                     "acme", account, seen.id, kind, hashlib.sha256(request.body).hexdigest()
                 ),
                 raw=seen.raw,

@@ -1,0 +1,1 @@
+"""Demo: what `recordings demo` runs and shows."""

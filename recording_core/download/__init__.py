@@ -1,0 +1,1 @@
+"""Download: transfer, atomic files, formats and file names."""

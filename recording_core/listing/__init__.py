@@ -1,0 +1,1 @@
+"""Listing: pages, coverage, and the sweep that reads a vendor's list completely."""

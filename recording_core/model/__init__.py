@@ -1,0 +1,1 @@
+"""Model: frozen values, enums, events, state transitions and serialisation. No I/O."""

@@ -1,0 +1,1 @@
+"""Plugins: hook specifications, the registry, and readers for vendor payloads."""

@@ -1,0 +1,1 @@
+"""Collect: rows of all accounts, stored as Parquet."""

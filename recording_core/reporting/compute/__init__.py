@@ -1,0 +1,1 @@
+"""Compute: measures and groupings on DuckDB or Spark."""

@@ -1,0 +1,1 @@
+"""HTML: a report as one self-contained page."""

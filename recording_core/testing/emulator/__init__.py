@@ -1,0 +1,1 @@
+"""Emulator: the base class of emulated vendors, its server, media and webhook deliveries."""

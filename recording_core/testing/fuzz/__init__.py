@@ -1,0 +1,1 @@
+"""Fuzz: mutated payloads, forged webhook requests, and answers without a socket."""

@@ -1,1 +1,0 @@
-"""Which promises does the conformance suite prove? One file for each group; see `conformance`."""
