@@ -7,186 +7,109 @@ imports neither an HTTP library nor a vendor's client. Names for providers' auth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from recording_core.accounts import Account, find_accounts
-    from recording_core.errors import (
-        AuthenticationFailed,
-        ChecksumMismatch,
-        ConfigurationError,
-        Conflict,
-        DownloadError,
-        ForbiddenHost,
-        MalformedPayload,
-        NotFound,
-        NotMedia,
-        NotReady,
-        OutcomeUnknown,
-        PaginationError,
-        PluginError,
-        ProviderError,
-        QuotaExceeded,
-        RateLimited,
-        RecordingError,
-        Rejected,
-        StorageError,
-        Truncated,
-        Unavailable,
-        UnsupportedOperation,
-        WebhookRejected,
-    )
-    from recording_core.listing.coverage import Coverage
-    from recording_core.listing.listing import Listing
-    from recording_core.model.capabilities import Capabilities, Operation, ProviderInfo, Setting
-    from recording_core.model.entities import (
-        CommunicationSession,
-        Copy,
-        Interval,
-        MediaFile,
-        Recording,
-        RecordingSession,
-        call,
-        conference,
-        meeting,
-    )
-    from recording_core.model.enums import FileRole, RecordingStatus, SessionKind
-    from recording_core.model.events import EventKind, RecordingEvent, WebhookRequest
-    from recording_core.model.serialization import dumps, loads
-    from recording_core.plugins.registry import providers
-    from recording_core.provider.connect import connect
-    from recording_core.provider.provider import Provider
-    from recording_core.provider.recorder import Recorder
-    from recording_core.reporting.report import Report, report
-    from recording_core.reporting.row_schema import rows
-    from recording_core.transport.settings import HttpSettings, MediaHosts
-    from recording_core.webhooks.receiver import Receiver, receive, receiver, unsafe_parse
-    from recording_core.webhooks.reconcile import Reconciliation
-    from recording_core.webhooks.replay_store import (
-        MemoryReplayStore,
-        ReplayStore,
-        SqliteReplayStore,
-    )
+    from recording_core.accounts import Account as Account
+    from recording_core.accounts import find_accounts as find_accounts
+    from recording_core.errors import *  # noqa: F403
+    from recording_core.listing.coverage import Coverage as Coverage
+    from recording_core.listing.listing import Listing as Listing
+    from recording_core.model.capabilities import Capabilities as Capabilities
+    from recording_core.model.capabilities import Operation as Operation
+    from recording_core.model.capabilities import ProviderInfo as ProviderInfo
+    from recording_core.model.capabilities import Setting as Setting
+    from recording_core.model.entities import CommunicationSession as CommunicationSession
+    from recording_core.model.entities import Copy as Copy
+    from recording_core.model.entities import Interval as Interval
+    from recording_core.model.entities import MediaFile as MediaFile
+    from recording_core.model.entities import Recording as Recording
+    from recording_core.model.entities import RecordingSession as RecordingSession
+    from recording_core.model.entities import call as call
+    from recording_core.model.entities import conference as conference
+    from recording_core.model.entities import meeting as meeting
+    from recording_core.model.enums import FileRole as FileRole
+    from recording_core.model.enums import RecordingStatus as RecordingStatus
+    from recording_core.model.enums import SessionKind as SessionKind
+    from recording_core.model.events import EventKind as EventKind
+    from recording_core.model.events import RecordingEvent as RecordingEvent
+    from recording_core.model.serialization import dumps as dumps
+    from recording_core.model.serialization import loads as loads
+    from recording_core.plugins.registry import providers as providers
+    from recording_core.provider.connect import connect as connect
+    from recording_core.provider.provider import Provider as Provider
+    from recording_core.provider.recorder import Recorder as Recorder
+    from recording_core.reporting.report import Report as Report
+    from recording_core.reporting.report import report as report
+    from recording_core.reporting.row_schema import rows as rows
+    from recording_core.transport.settings import HttpSettings as HttpSettings
+    from recording_core.transport.settings import MediaHosts as MediaHosts
+    from recording_core.webhooks.receiver import Receiver as Receiver
+    from recording_core.webhooks.receiver import receive as receive
+    from recording_core.webhooks.receiver import receiver as receiver
+    from recording_core.webhooks.receiver import unsafe_parse as unsafe_parse
+    from recording_core.webhooks.reconcile import Reconciliation as Reconciliation
+    from recording_core.webhooks.replay_store import MemoryReplayStore as MemoryReplayStore
+    from recording_core.webhooks.replay_store import ReplayStore as ReplayStore
+    from recording_core.webhooks.replay_store import SqliteReplayStore as SqliteReplayStore
+    from recording_core.webhooks.request import WebhookRequest as WebhookRequest
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "Account",
-    "AuthenticationFailed",
-    "Capabilities",
-    "ChecksumMismatch",
-    "CommunicationSession",
-    "ConfigurationError",
-    "Conflict",
-    "Copy",
-    "Coverage",
-    "DownloadError",
-    "EventKind",
-    "FileRole",
-    "ForbiddenHost",
-    "HttpSettings",
-    "Interval",
-    "Listing",
-    "MalformedPayload",
-    "MediaFile",
-    "MediaHosts",
-    "MemoryReplayStore",
-    "NotFound",
-    "NotMedia",
-    "NotReady",
-    "Operation",
-    "OutcomeUnknown",
-    "PaginationError",
-    "PluginError",
-    "Provider",
-    "ProviderError",
-    "ProviderInfo",
-    "QuotaExceeded",
-    "RateLimited",
-    "Receiver",
-    "Reconciliation",
-    "Recorder",
-    "Recording",
-    "RecordingError",
-    "RecordingEvent",
-    "RecordingSession",
-    "RecordingStatus",
-    "Rejected",
-    "Report",
-    "ReplayStore",
-    "SessionKind",
-    "Setting",
-    "SqliteReplayStore",
-    "StorageError",
-    "Truncated",
-    "Unavailable",
-    "UnsupportedOperation",
-    "WebhookRejected",
-    "WebhookRequest",
-    "__version__",
-    "call",
-    "conference",
-    "find_accounts",
-    "connect",
-    "dumps",
-    "loads",
-    "meeting",
-    "providers",
-    "receive",
-    "receiver",
-    "report",
-    "rows",
-    "unsafe_parse",
-]
+#: module -> the names that it defines
+_MODULES = {
+    "accounts": "Account find_accounts",
+    "errors": (
+        "AuthenticationFailed ChecksumMismatch ConfigurationError Conflict DownloadError "
+        "ForbiddenHost MalformedPayload NotFound NotMedia NotReady OutcomeUnknown "
+        "PaginationError PluginError ProviderError QuotaExceeded RateLimited RecordingError "
+        "Rejected StorageError Truncated Unavailable UnsupportedOperation WebhookRejected"
+    ),
+    "listing.coverage": "Coverage",
+    "listing.listing": "Listing",
+    "model.capabilities": "Capabilities Operation ProviderInfo Setting",
+    "model.entities": (
+        "CommunicationSession Copy Interval MediaFile Recording RecordingSession call "
+        "conference meeting"
+    ),
+    "model.enums": "FileRole RecordingStatus SessionKind",
+    "model.events": "EventKind RecordingEvent",
+    "model.serialization": "dumps loads",
+    "plugins.registry": "providers",
+    "provider.connect": "connect",
+    "provider.provider": "Provider",
+    "provider.recorder": "Recorder",
+    "reporting.report": "Report report",
+    "reporting.row_schema": "rows",
+    "transport.settings": "HttpSettings MediaHosts",
+    "webhooks.receiver": "Receiver receive receiver unsafe_parse",
+    "webhooks.reconcile": "Reconciliation",
+    "webhooks.replay_store": "MemoryReplayStore ReplayStore SqliteReplayStore",
+    "webhooks.request": "WebhookRequest",
+}
 
 
-def build_name_table(modules: Mapping[str, str]) -> dict[str, str]:
-    """Build a table from each name to its module, from modules and the names that they define."""
-    return {name: module for module, names in modules.items() for name in names.split()}
+def attach_names(
+    package: str, modules: Mapping[str, str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """Build the `__getattr__`, `__dir__` and `__all__` of a package that imports on first use."""
+    module_of = {name: module for module, names in modules.items() for name in names.split()}
+    names = sorted(module_of)
 
+    def resolve_name(name: str) -> Any:
+        import importlib
 
-def resolve_name(package: str, table: Mapping[str, str], name: str) -> Any:
-    """Import the module that defines a name. Raises `AttributeError` for a name of none."""
-    import importlib
+        if name not in module_of:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"recording_core.{module_of[name]}"), name)
+        setattr(sys.modules[package], name, value)
+        return value
 
-    if name not in table:
-        raise AttributeError(f"module {package!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"recording_core.{table[name]}"), name)
-
-
-#: name -> the module that defines it
-_MODULES = build_name_table(
-    {
-        "accounts": "Account find_accounts",
-        "errors": "AuthenticationFailed ChecksumMismatch ConfigurationError Conflict DownloadError ForbiddenHost MalformedPayload NotFound NotMedia NotReady OutcomeUnknown PaginationError PluginError ProviderError QuotaExceeded RateLimited RecordingError Rejected StorageError Truncated Unavailable UnsupportedOperation WebhookRejected",
-        "listing.coverage": "Coverage",
-        "listing.listing": "Listing",
-        "model.capabilities": "Capabilities Operation ProviderInfo Setting",
-        "model.entities": "CommunicationSession Copy Interval MediaFile Recording RecordingSession call conference meeting",
-        "model.enums": "FileRole RecordingStatus SessionKind",
-        "model.events": "EventKind RecordingEvent WebhookRequest",
-        "model.serialization": "dumps loads",
-        "plugins.registry": "providers",
-        "provider.connect": "connect",
-        "provider.provider": "Provider",
-        "provider.recorder": "Recorder",
-        "reporting.report": "Report report",
-        "reporting.row_schema": "rows",
-        "transport.settings": "HttpSettings MediaHosts",
-        "webhooks.receiver": "Receiver receive receiver unsafe_parse",
-        "webhooks.reconcile": "Reconciliation",
-        "webhooks.replay_store": "MemoryReplayStore ReplayStore SqliteReplayStore",
-    }
-)
+    return resolve_name, lambda: names, names
 
 
 if not TYPE_CHECKING:  # a type checker then reports a name that does not exist
-
-    def __getattr__(name: str) -> Any:
-        value = globals()[name] = resolve_name(__name__, _MODULES, name)
-        return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+    __getattr__, __dir__, __all__ = attach_names(__name__, _MODULES)
+    __all__.append("__version__")

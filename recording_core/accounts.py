@@ -1,62 +1,57 @@
-"""Which accounts are there, and where are their credentials? `recordings.toml`, or the environment.
+"""Accounts: the configured accounts, from `recordings.toml` or from the environment.
 
     [[account]]
     provider = "acme"
-    name = "support"                                      # "default" where it is left out
-    base_url = "https://api.acme.example"                 # the vendor's own where it is left out
+    name = "support"                                      # optional; "default" without it
+    base_url = "https://api.acme.example"                 # optional; the vendor's own without it
     http = { total_timeout = 30, workers = 4 }            # fields of `HttpSettings`
     key = { command = ["keyring", "get", "acme", "key"] } # or { env = "SUPPORT_ACME_KEY" }
 
-The file is named by `--config`, else by RECORDINGS_CONFIG, else it is ./recordings.toml, else
-recordings/recordings.toml in the user's configuration folder. Without any, each installed provider
-whose variables are set is one account.
+The file is the one that `--config` or RECORDINGS_CONFIG names, else ./recordings.toml, else
+recordings/recordings.toml in the user's configuration folder. Without a file, each installed
+provider whose environment variables are set is one account.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, fields, frozen
 
-from recording_core.errors import ConfigurationError, RecordingError
+from recording_core.errors import ConfigurationError, PluginError
 from recording_core.model.capabilities import ProviderInfo, Setting
 from recording_core.plugins import registry as plugins
-from recording_core.provider.validation import check_setting
 from recording_core.transport.settings import HttpSettings, MediaHosts
 
 if TYPE_CHECKING:
     from recording_core.provider.provider import Provider
 
-__all__ = [
-    "CONFIG_VARIABLE",
-    "FILE_NAME",
-    "Account",
-    "check_distinct",
-    "configured",
-    "find_accounts",
-    "missing_settings",
-]
-
 FILE_NAME = "recordings.toml"
 CONFIG_VARIABLE = "RECORDINGS_CONFIG"
-#: Seconds that a command may take to print a credential; it may have to ask somebody.
+#: Seconds that a command may take to print a credential; it may prompt the user.
 COMMAND_TIMEOUT = 60.0
 
-#: The keys of an account's table that are no setting of its provider.
-_OWN_KEYS = frozenset({"provider", "name", "base_url", "http", "allow_clear"})
-_WAYS = '{ env = "VARIABLE" } or { command = ["keyring", "get", "..."] }'
+#: The keys of an account's table that are not settings of its provider, sorted.
+_OWN_KEYS = ("allow_clear", "base_url", "http", "name", "provider")
+_CREDENTIAL_FORMS = '{ env = "VARIABLE" } or { command = ["keyring", "get", "..."] }'
 
 
 @frozen
 class Account:
-    """A vendor's account by its name, and where its credentials are found; it holds none itself.
+    """A configured account: its name, and the source of its credentials, but no credentials.
 
-    Picklable: whoever connects, in whichever process, reads the same file or environment.
-    `source` is the file's absolute path; None is the environment.
+    An account can be pickled. The process that connects reads the same file or environment.
+
+    Attributes:
+        provider: the provider's name
+        name: the account's name
+        source: the absolute path of the configuration file; `None` for the environment
     """
 
     provider: str
@@ -64,51 +59,56 @@ class Account:
     source: str | None = None
 
     def connect(self) -> Provider:
-        """Find the credentials and connect. Sends nothing to the vendor.
+        """Read the credentials and connect. Sends nothing to the vendor.
 
-        Raises `ConfigurationError` for what is missing or malformed, and `PluginError`.
+        Raises `ConfigurationError` if a setting is missing or malformed, and `PluginError` if the
+        provider cannot be used.
         """
         from recording_core.provider.connect import connect
 
         if self.source is None:
             return connect(self.provider, account=self.name)
-        for table in _tables(Path(self.source)):
+        for table in _read_tables(Path(self.source)):
             if (table.provider, table.name) == (self.provider, self.name):
                 return table.connect()
-        raise ConfigurationError(f"{self.source} no longer has {self}: it was changed meanwhile")
+        raise ConfigurationError(
+            f"{self.source} no longer contains {self}: the file has changed since it was read"
+        )
 
     def __str__(self) -> str:
         return f"account {self.name!r} of {self.provider}"
 
 
 def find_accounts(config: str | os.PathLike[str] | None = None) -> tuple[Account, ...]:
-    """Every account of the configuration file, or else of the environment, in its order.
+    """List the accounts of the configuration file, in its order, or else of the environment.
 
-    Finds no credential and runs no command yet. Raises `ConfigurationError` for a file that cannot
-    be read or understood, and where there is no account at all.
+    Reads no credential and runs no command. Raises `ConfigurationError` if the file cannot be read,
+    or if no account is configured.
     """
-    path = _config_file(config)
+    path = _find_config_file(config)
     if path is not None:
         if path == Path(FILE_NAME):
-            _check_owner(path)  # nobody named it: it lies where one happens to be
+            _check_owner(path)  # found in the current folder, which may belong to another user
         source = str(path.absolute())
-        return tuple(Account(each.provider, each.name, source) for each in _tables(path))
-    found = tuple(Account(info.name) for info in plugins.providers().values() if configured(info))
+        return tuple(Account(each.provider, each.name, source) for each in _read_tables(path))
+    found = tuple(
+        Account(info.name) for info in plugins.providers().values() if is_configured(info)
+    )
     if not found:
         raise ConfigurationError(
-            f"no account is configured: write a {FILE_NAME} and name it with --config or "
-            f"{CONFIG_VARIABLE}, or set a vendor's variables; `recordings doctor` names them"
+            f"No account is configured: write a {FILE_NAME} and name it with --config or "
+            f"{CONFIG_VARIABLE}, or set a vendor's variables; `recordings doctor` lists them"
         )
     return found
 
 
-def configured(info: ProviderInfo) -> bool:
-    """Whether the environment holds any credential of this vendor's, if not each."""
+def is_configured(info: ProviderInfo) -> bool:
+    """Whether the environment contains at least one credential of this provider."""
     return any(os.environ.get(each.env) for each in info.settings if not each.default)
 
 
-def missing_settings(info: ProviderInfo) -> tuple[str, ...]:
-    """The variables that must be set and are not."""
+def list_missing_settings(info: ProviderInfo) -> tuple[str, ...]:
+    """List the environment variables that are required and not set."""
     return tuple(
         each.env for each in info.settings if each.default is None and not os.environ.get(each.env)
     )
@@ -117,41 +117,38 @@ def missing_settings(info: ProviderInfo) -> tuple[str, ...]:
 # -- the file -------------------------------------------------------------------------------------
 
 
-def _config_file(named: str | os.PathLike[str] | None) -> Path | None:
-    """The file to read; one that was named has to be there, the others may be."""
-    named = named or os.environ.get(CONFIG_VARIABLE) or None
-    if named is not None:
+def _find_config_file(named: str | os.PathLike[str] | None) -> Path | None:
+    """Find the file to read. A file that was named must exist; the default ones are optional."""
+    named = named or os.environ.get(CONFIG_VARIABLE)
+    if named:
         return Path(named)
-    return next((path for path in _usual_places() if path.is_file()), None)
-
-
-def _usual_places() -> Iterable[Path]:
-    yield Path(FILE_NAME)
+    paths = [Path(FILE_NAME)]
     folder = os.environ.get("APPDATA") or os.environ.get("XDG_CONFIG_HOME")
     try:
-        yield (Path(folder) if folder else Path.home() / ".config") / "recordings" / FILE_NAME
+        home = Path(folder) if folder else Path.home() / ".config"
+        paths.append(home / "recordings" / FILE_NAME)
     except RuntimeError:
-        return  # nobody's home is known here
+        pass  # the user has no home folder
+    return next((path for path in paths if path.is_file()), None)
 
 
 @frozen
 class _Table:
-    """One `[[account]]`, checked as far as that needs no credential."""
+    """One `[[account]]` table, checked as far as possible without its credentials."""
 
     path: Path
     provider: str
     name: str
     base_url: str | None
     http: HttpSettings
-    #: setting -> how its value is found
+    #: setting -> a function that reads its value
     given: Mapping[str, Callable[[], str]] = field(repr=False)
 
     def connect(self) -> Provider:
         from recording_core.provider.connect import connect
 
-        where = f"{self.path}: account {self.name!r} of {self.provider}"
-        values = self._values(plugins.provider_info(self.provider), where)
-        try:
+        with _add_place(f"{self.path}: account {self.name!r} of {self.provider}"):
+            values = self._read_values(plugins.get_provider_info(self.provider))
             return connect(
                 self.provider,
                 account=self.name,
@@ -159,59 +156,64 @@ class _Table:
                 http=self.http,
                 **values,
             )
-        except ConfigurationError as error:
-            raise ConfigurationError(f"{where}: {error.message}") from None
 
-    def _values(self, info: ProviderInfo, where: str) -> dict[str, str]:
-        """Every setting. An account that names one credential gets none from the environment:
-        it would be another account's."""
-        own = any(each.name in self.given for each in info.settings if not each.default)
+    def _read_values(self, info: ProviderInfo) -> dict[str, str]:
+        """Read the values of the settings.
+
+        If the table contains at least one credential, the others are not read from the environment,
+        since those may belong to another account.
+        """
+        has_credential = any(each.name in self.given for each in info.settings if not each.default)
         values: dict[str, str] = {}
         for setting in info.settings:
             if setting.name in self.given:
-                values[setting.name] = _found(self.given[setting.name], info.name, setting, where)
-            elif own and setting.default is None:
-                raise ConfigurationError(f"{where} lacks {setting.name}; write it as {_WAYS}")
-            elif own and setting.default is not None:
+                with _add_place(f"{setting.name} cannot be read"):
+                    values[setting.name] = self.given[setting.name]()
+            elif has_credential:
+                if setting.default is None:
+                    raise ConfigurationError(
+                        f"{setting.name} is missing: write it as {_CREDENTIAL_FORMS}"
+                    )
                 values[setting.name] = setting.default
         return values
 
 
-def _found(find: Callable[[], str], provider: str, setting: Setting, where: str) -> str:
+@contextmanager
+def _add_place(place: str) -> Iterator[None]:
+    """Put the place in the file before the text of a `ConfigurationError`."""
     try:
-        return check_setting(provider, setting.name, find())
+        yield
     except ConfigurationError as error:
-        raise ConfigurationError(f"{where}, {setting.name} {error.message}") from None
+        raise ConfigurationError(f"{place}: {error.message}") from None
 
 
-def _tables(path: Path) -> tuple[_Table, ...]:
-    """The accounts that a file names."""
-    document = _document(path)
+def _read_tables(path: Path) -> tuple[_Table, ...]:
+    document = _read_document(path)
     unknown = sorted(set(document) - {"account"})
     if unknown:
         raise ConfigurationError(
-            f"{path} has unknown keys ({', '.join(unknown)}); it may have [[account]] tables alone"
+            f"{path} has unknown keys ({', '.join(unknown)}); only [[account]] tables are allowed"
         )
     tables = document.get("account")
     if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
-        raise ConfigurationError(f"{path} has no [[account]] table (with two brackets each side)")
-    found = tuple(_table(path, number, each) for number, each in enumerate(tables, 1))
+        raise ConfigurationError(
+            f"{path} has no [[account]] table (with two brackets on each side)"
+        )
+    found = tuple(_check_table(path, number, each) for number, each in enumerate(tables, 1))
     check_distinct(((each.provider, each.name) for each in found), str(path))
     return found
 
 
 def check_distinct(accounts: Iterable[tuple[str, str]], where: str) -> None:
-    """Raises `ConfigurationError` for two accounts of one name at one vendor."""
-    seen: set[tuple[str, str]] = set()
-    for provider, name in accounts:
-        if (provider, name) in seen:
+    """Raise `ConfigurationError` if two accounts of one provider have the same name."""
+    for (provider, name), count in Counter(accounts).items():
+        if count > 1:
             raise ConfigurationError(
-                f"{where} has two accounts {name!r} of {provider}: give each a name of its own"
+                f"{where} has two accounts {name!r} of {provider}: give each its own name"
             )
-        seen.add((provider, name))
 
 
-def _document(path: Path) -> dict[str, Any]:
+def _read_document(path: Path) -> dict[str, Any]:
     import tomllib
 
     try:
@@ -219,80 +221,85 @@ def _document(path: Path) -> dict[str, Any]:
             return tomllib.load(file)
     except OSError as error:
         raise ConfigurationError(
-            f"{path} cannot be read: {error.strerror}. It is where --config, {CONFIG_VARIABLE} or "
-            "this folder says that the accounts are"
+            f"{path} cannot be read: {error.strerror}. Check --config, {CONFIG_VARIABLE} or the "
+            f"{FILE_NAME} of this folder"
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         why = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "it is not UTF-8"
-        raise ConfigurationError(f"{path} is no TOML: {why}") from None
+        raise ConfigurationError(f"{path} is not valid TOML: {why}") from None
     except RecursionError:
-        raise ConfigurationError(f"{path} is no configuration: it is nested too deeply") from None
+        raise ConfigurationError(f"{path} is not valid: it is nested too deeply") from None
 
 
 def _check_owner(path: Path) -> None:
-    """It names commands that are run: where it is only found, nobody else may have written it."""
+    """Check that no other user can have written a file that was found and not named.
+
+    The file contains commands that are run.
+    """
     if not hasattr(os, "getuid"):
         return
     status = path.stat()
     if status.st_uid not in (os.getuid(), 0) or status.st_mode & stat.S_IWOTH:
         raise ConfigurationError(
-            f"{path} may have been written by somebody else, and it names commands to run: name it "
-            "with --config, if you trust it, or own it and let others only read it (chmod o-w)"
+            f"{path} may have been written by another user, and it contains commands to run. If "
+            "you trust it, name it with --config; or become its owner and remove the write "
+            "permission of others (chmod o-w)"
         )
 
 
-def _table(path: Path, number: int, table: Mapping[str, Any]) -> _Table:
-    where = f"{path}: account number {number}"
-    provider, name = _word(table, "provider", where), _word(table, "name", where, "default")
-    where = f"{path}: account {name!r} of {provider}"
-    info = _info(provider, where)
-    settings = {each.name: each for each in info.settings} if info else {}
-    unknown = sorted(set(table) - _OWN_KEYS - set(settings)) if info else []
-    if unknown:
-        raise ConfigurationError(
-            f"{where} has unknown keys ({', '.join(unknown)}); it may have "
-            f"{', '.join([*settings, *sorted(_OWN_KEYS)])}"
+def _check_table(path: Path, number: int, table: Mapping[str, Any]) -> _Table:
+    with _add_place(f"{path}: account number {number}"):
+        provider = _read_text(table, "provider")
+        name = _read_text(table, "name", "default")
+    with _add_place(f"{path}: account {name!r} of {provider}"):
+        info = _find_info(provider)
+        settings = {each.name: each for each in info.settings} if info else {}
+        unknown = sorted({*table} - {*_OWN_KEYS} - {*settings}) if info else []
+        if unknown:
+            raise ConfigurationError(
+                f"it has unknown keys ({', '.join(unknown)}); allowed are "
+                f"{', '.join([*settings, *_OWN_KEYS])}"
+            )
+        clear = table.get("allow_clear", False)
+        if not isinstance(clear, bool):
+            raise ConfigurationError("allow_clear must be true or false")
+        return _Table(
+            path,
+            provider,
+            name,
+            _read_text(table, "base_url", "") or None,
+            _read_http(table.get("http", {})),
+            {
+                key: _make_reader(settings[key], table[key], clear)
+                for key in settings
+                if key in table
+            },
         )
-    clear = table.get("allow_clear", False)
-    if not isinstance(clear, bool):
-        raise ConfigurationError(f"{where}: allow_clear must be true or false")
-    return _Table(
-        path,
-        provider,
-        name,
-        _word(table, "base_url", where, "") or None,
-        _http(table.get("http", {}), where),
-        {
-            each.name: _way(each, table[each.name], clear, where)
-            for each in settings.values()
-            if each.name in table
-        },
-    )
 
 
-def _info(provider: str, where: str) -> ProviderInfo | None:
-    """None for a provider that is there and broken: that one account then says so."""
+def _find_info(provider: str) -> ProviderInfo | None:
+    """Find the provider. Returns `None` for a broken one, which raises when it connects."""
     if provider in plugins.load_registry().broken:
         return None
     try:
-        return plugins.provider_info(provider)
-    except RecordingError as error:
-        raise ConfigurationError(f"{where}: {error.message}") from None
+        return plugins.get_provider_info(provider)
+    except PluginError as error:
+        raise ConfigurationError(error.message) from None
 
 
-def _word(table: Mapping[str, Any], key: str, where: str, default: str | None = None) -> str:
+def _read_text(table: Mapping[str, Any], key: str, default: str | None = None) -> str:
     value = table.get(key, default)
     if not isinstance(value, str) or not (value.strip() or value == default):
-        raise ConfigurationError(f'{where} needs {key} = "..."')
+        raise ConfigurationError(f'it needs {key} = "..."')
     if not value.isprintable():
-        raise ConfigurationError(f"{where} has a {key} with control characters")
+        raise ConfigurationError(f"it has control characters in {key}")
     return value
 
 
-def _http(table: Any, where: str) -> HttpSettings:
+def _read_http(table: Any) -> HttpSettings:
     names = [each.name for each in fields(HttpSettings)]
     if not isinstance(table, dict) or not set(table) <= set(names):
-        raise ConfigurationError(f"{where}: http is a table that may have {', '.join(names)}")
+        raise ConfigurationError(f"http must be a table with keys of {', '.join(names)}")
     given = dict(table)
     try:
         if "media_hosts" in given:
@@ -301,40 +308,40 @@ def _http(table: Any, where: str) -> HttpSettings:
             given["rate"] = None
         return HttpSettings(**given)
     except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"{where}: in http, {error}") from None
+        raise ConfigurationError(f"in http, {error}") from None
 
 
-# -- one credential -------------------------------------------------------------------------------
+# -- credentials ----------------------------------------------------------------------------------
 
 
-def _way(setting: Setting, value: Any, clear: bool, where: str) -> Callable[[], str]:
-    """How a setting's value is found, once it is needed. The value itself is never quoted."""
+def _make_reader(setting: Setting, value: Any, clear: bool) -> Callable[[], str]:
+    """Make a function that reads a setting when it is needed. Errors never quote the value."""
     if isinstance(value, str):
         if setting.secret and not clear:
             raise ConfigurationError(
-                f"{where} has {setting.name} in clear: write it as {_WAYS}, or say "
-                "allow_clear = true in that account's table"
+                f"{setting.name} is in clear text: write it as {_CREDENTIAL_FORMS}, or set "
+                "allow_clear = true in the table of that account"
             )
         return lambda: value
     if isinstance(value, dict) and set(value) == {"env"} and isinstance(value["env"], str):
-        return lambda: _from_variable(value["env"])
+        return lambda: _read_variable(value["env"])
     if isinstance(value, dict) and set(value) in ({"command"}, {"command", "timeout"}):
         seconds = value.get("timeout", COMMAND_TIMEOUT)
-        words = _words(value["command"])
+        words = _split_command(value["command"])
         if words and type(seconds) in (int, float) and seconds > 0:
-            return lambda: _from_command(words, seconds)
-    raise ConfigurationError(f"{where}: write {setting.name} as {_WAYS}")
+            return lambda: _run_command(words, seconds)
+    raise ConfigurationError(f"write {setting.name} as {_CREDENTIAL_FORMS}")
 
 
-def _from_variable(name: str) -> str:
+def _read_variable(name: str) -> str:
     value = os.environ.get(name)
     if not value:
-        raise ConfigurationError(f"is to come from the variable {name}, which is not set: set it")
+        raise ConfigurationError(f"the environment variable {name} is not set")
     return value
 
 
-def _words(command: Any) -> list[str]:
-    """A command's words, also of one that was written as one text; empty where it is none."""
+def _split_command(command: Any) -> list[str]:
+    """Split a command, given as a list or as one text, into words. Empty if it is malformed."""
     import shlex
 
     if isinstance(command, str):
@@ -347,39 +354,32 @@ def _words(command: Any) -> list[str]:
     return []
 
 
-def _from_command(words: list[str], seconds: float) -> str:
-    """What a command prints. No shell; its own complaints go to standard error as they are."""
+def _run_command(words: list[str], seconds: float) -> str:
+    """Return what a command prints, without a shell. Its standard error is passed through."""
     import subprocess
 
-    # Only the program is named: its arguments may hold what nobody should read.
-    told = f"is to come from the command {words[0]!r}, which"
+    # Messages contain the program only, since its arguments may be confidential.
+    command = f"the command {words[0]!r}"
     try:
-        process = subprocess.Popen(  # noqa: S603  # that is what the file is for
-            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        process = subprocess.run(  # noqa: S603  # the file exists to name commands
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=seconds, check=False
         )
+    except subprocess.TimeoutExpired:
+        raise ConfigurationError(
+            f"{command} did not end within {seconds:g} seconds: run it by hand to see whether it "
+            "prompts for something, or set a longer `timeout` next to `command`"
+        ) from None
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "has a null character"
-        raise ConfigurationError(f"{told} cannot be run: {why}") from None
-    with process:
-        try:
-            output, _ = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise ConfigurationError(
-                f"{told} did not end within {seconds:g} seconds: run it by hand, does it ask for "
-                "something? `timeout` beside `command` gives it longer"
-            ) from None
-        except BaseException:
-            process.kill()
-            raise
+        why = error.strerror if isinstance(error, OSError) else "it contains a null character"
+        raise ConfigurationError(f"{command} cannot be run: {why}") from None
     if process.returncode:
         raise ConfigurationError(
-            f"{told} ended with exit code {process.returncode}: run it by hand to see why"
+            f"{command} ended with exit code {process.returncode}: run it by hand to see why"
         )
     try:
-        value = output.decode().rstrip("\r\n")
+        value = process.stdout.decode().rstrip("\r\n")
     except UnicodeDecodeError:
-        raise ConfigurationError(f"{told} printed what is no text") from None
+        raise ConfigurationError(f"{command} printed bytes that are not UTF-8 text") from None
     if not value:
-        raise ConfigurationError(f"{told} printed nothing: run it by hand to see why")
+        raise ConfigurationError(f"{command} printed nothing: run it by hand to see why")
     return value

@@ -1,4 +1,4 @@
-"""What time is it, and how does one wait? Injected, so that no test sleeps."""
+"""Clock: the current time and sleeping, injected so that no test sleeps."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
-__all__ = ["Clock", "SystemClock"]
-
 
 class Clock(Protocol):
-    """What the library asks of time. `sleep` takes seconds; `monotonic` counts them."""
+    """The operations on time that the library needs.
+
+    `now` returns an aware UTC datetime, `monotonic` returns seconds, and `sleep` takes seconds.
+    """
 
     def now(self) -> datetime: ...
     def monotonic(self) -> float: ...
@@ -18,7 +19,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The machine's clock."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)

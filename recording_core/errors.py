@@ -1,38 +1,38 @@
-"""What can go wrong, and what does a caller do next?
+"""Errors: one exception class for each way in which a caller can react.
 
     RecordingError
-    ├── ConfigurationError       a setting is missing, malformed or unknown: mend it
-    ├── PluginError              a provider's plugin is broken or its name is claimed twice
-    ├── UnsupportedOperation     this cannot be said to this vendor; nothing was sent
-    ├── ProviderError            the vendor refused, failed, or answered what nobody can read
-    │   ├── AuthenticationFailed     the credentials or their permissions
+    ├── ConfigurationError       a setting is missing, malformed or unknown: correct it
+    ├── PluginError              a provider's plugin is broken, or two plugins claim its name
+    ├── UnsupportedOperation     this vendor has no such request; nothing was sent
+    ├── ProviderError            the vendor returned an error, no response, or an unreadable one
+    │   ├── AuthenticationFailed     the credentials are wrong or lack a permission
     │   ├── NotFound                 no such call, conference, meeting or recording
-    │   ├── NotReady                 it exists, and is not there yet: ask again later
-    │   ├── Conflict                 the state forbids it, such as a recording that already runs
-    │   ├── QuotaExceeded            the account is at a limit that waiting does not lift
-    │   ├── RateLimited              too many requests; `retry_after` says when
-    │   ├── Rejected                 the request is wrong in the vendor's eyes
-    │   ├── Unavailable              no answer, or the vendor's fault: repeat it later
-    │   ├── OutcomeUnknown           it may or may not have happened: look before you repeat
-    │   ├── MalformedPayload         an answer that does not say what the vendor documents
-    │   └── PaginationError          a listing that would never end or leave the vendor
-    ├── DownloadError            no file was left behind
-    │   ├── ChecksumMismatch         the bytes are not those that the vendor announced
-    │   ├── Truncated                fewer bytes than announced, after all attempts
+    │   ├── NotReady                 it exists but is not available yet: try again later
+    │   ├── Conflict                 the current state forbids it, e.g. it is already recording
+    │   ├── QuotaExceeded            the account has reached a limit that waiting does not lift
+    │   ├── RateLimited              too many requests: wait for `retry_after`
+    │   ├── Rejected                 the vendor does not accept the request: change it
+    │   ├── Unavailable              no response, or a fault at the vendor: try again later
+    │   ├── OutcomeUnknown           it may or may not have happened: check before you repeat it
+    │   ├── MalformedPayload         the response is not what the vendor documents
+    │   └── PaginationError          the listing would never end, or leads away from the vendor
+    ├── DownloadError            the download failed and left no file
+    │   ├── ChecksumMismatch         the bytes are not those that the vendor reports
+    │   ├── Truncated                fewer bytes than reported, after all attempts
     │   ├── NotMedia                 an error page or another format in place of the media
-    │   ├── ForbiddenHost            the media's address may not be fetched
-    │   └── StorageError             the disk, not the vendor
-    └── WebhookRejected          a callback not the vendor's, not readable, or not taken
+    │   ├── ForbiddenHost            the address policy forbids the media's host
+    │   └── StorageError             the disk failed, not the vendor
+    └── WebhookRejected          a delivery is not from the vendor, unreadable, or not accepted
 
-Each error's text says what happened, to which recording at which vendor, and what to do. None
-contains a credential or a signed URL.
+The text of an error states what happened, to which recording at which vendor, and what to do. It
+contains neither credentials nor signed URLs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from recording_core.redaction import redact_payload, redact_text
 
@@ -67,9 +67,14 @@ __all__ = [
 
 
 class RecordingError(Exception):
-    """The root: whatever a vendor, a network, a disk or a stranger can do ends here.
+    """The base class of every error that this library raises because of the world around it.
 
-    `copies` are those that a download of several files had made before it failed.
+    A vendor, a network, a disk or an attacker causes a `RecordingError` and no other exception.
+    Wrong arguments raise `ValueError` or `TypeError`.
+
+    Attributes:
+        message: the text without the provider and the HTTP facts that `str()` adds
+        copies: the copies that a download of several files completed before it failed
     """
 
     copies: tuple[Copy, ...] = ()
@@ -78,29 +83,51 @@ class RecordingError(Exception):
         self.message = redact_text(message)
         super().__init__(self.message)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Pools pickle exceptions, and pickle does not pass keyword-only arguments.
+        return (_rebuild, (type(self), self.message, dict(self.__dict__)))
+
+
+def _rebuild(kind: type[RecordingError], message: str, state: Mapping[str, Any]) -> RecordingError:
+    error = kind.__new__(kind, message)
+    error.__dict__.update(state)
+    return error
+
+
+def _join(prefix: Iterable[str], message: str) -> str:
+    """Put the words that are not empty before a message."""
+    words = " ".join(filter(None, prefix))
+    return f"{words}: {message}" if words else message
+
 
 class ConfigurationError(RecordingError, ValueError):
-    """A setting is missing, malformed or unknown. The text names it and where it is looked for."""
+    """A setting is missing, malformed or unknown.
+
+    The text names the setting and the place that the library reads it from.
+    """
 
 
 class PluginError(RecordingError):
-    """The provider that was asked for has a plugin that cannot be used; the text says why."""
+    """The plugin of the requested provider cannot be used. The text gives the reason."""
 
 
 class UnsupportedOperation(RecordingError):
-    """This cannot be said to this vendor. Raised before any request."""
+    """The vendor's API has no such request. Raised before anything is sent."""
+
+
+_ErrorT = TypeVar("_ErrorT", bound="ProviderError")
 
 
 class ProviderError(RecordingError):
-    """A vendor's refusal, failure or unreadable answer.
+    """A vendor returned an error, did not respond, or sent a response that cannot be read.
 
     Attributes:
         provider: the provider's name
-        operation: the verb, or `sign in`
-        status: HTTP's, None where no answer came
-        code: the vendor's own
-        request_id: what its support asks for
-        body: its answer, decoded or as text, with credentials masked
+        operation: the verb, or `authenticate` for the exchange of credentials
+        status: the HTTP status; `None` if no response arrived
+        code: the vendor's error code
+        request_id: the id of the request, for the vendor's support
+        body: the response body, decoded or as text, with credentials masked
     """
 
     def __init__(
@@ -122,30 +149,18 @@ class ProviderError(RecordingError):
         self.body = redact_text(body) if isinstance(body, str) else redact_payload(body)
         super().__init__(message)
 
+    def convert(self, kind: type[_ErrorT], message: str, **more: Any) -> _ErrorT:
+        """Build an error of another class about the same response; `more` are its own arguments."""
+        names = ("provider", "operation", "status", "code", "request_id", "body")
+        return kind(message, **{name: getattr(self, name) for name in names}, **more)
+
     def __str__(self) -> str:
-        where = " ".join(part for part in (self.provider, self.operation) if part)
-        facts = [
-            f"{name} {value}"
-            for name, value in (
-                ("HTTP", self.status),
-                ("code", self.code),
-                ("request", self.request_id),
-            )
-            if value not in (None, "")
-        ]
-        text = f"{where}: {self.message}" if where else self.message
-        return f"{text} ({', '.join(facts)})" if facts else text
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Exceptions cross process boundaries in pools; keyword-only arguments need this.
-        return (_rebuild, (type(self), self.message, dict(self.__dict__)))
-
-
-def _rebuild(kind: type[RecordingError], message: str, state: Mapping[str, Any]) -> RecordingError:
-    error = kind.__new__(kind, message)
-    error.args = (message,)
-    error.__dict__.update(state)
-    return error
+        facts = {"HTTP": self.status, "code": self.code, "request": self.request_id}
+        given = ", ".join(
+            f"{name} {fact}" for name, fact in facts.items() if fact not in (None, "")
+        )
+        text = _join((self.provider, self.operation), self.message)
+        return f"{text} ({given})" if given else text
 
 
 class AuthenticationFailed(ProviderError):
@@ -153,14 +168,14 @@ class AuthenticationFailed(ProviderError):
 
 
 class NotFound(ProviderError):
-    """The vendor knows no such call, conference, meeting or recording."""
+    """The vendor has no such call, conference, meeting or recording."""
 
 
 class NotReady(ProviderError):
-    """It exists and its media is not there yet.
+    """The recording exists but is not available yet. Try again later.
 
     Attributes:
-        session: the last one seen, from `wait`
+        session: from `wait`, the session as it was last seen; otherwise `None`
     """
 
     def __init__(
@@ -171,18 +186,18 @@ class NotReady(ProviderError):
 
 
 class Conflict(ProviderError):
-    """The state at the vendor forbids it, such as a recording that already runs."""
+    """The current state at the vendor forbids it, e.g. the target is already being recorded."""
 
 
 class QuotaExceeded(ProviderError):
-    """The account is at a limit which waiting does not lift. Never retried."""
+    """The account has reached a limit that waiting does not lift. Never retried."""
 
 
 class RateLimited(ProviderError):
-    """Too many requests.
+    """The vendor received too many requests.
 
     Attributes:
-        retry_after: the vendor's wish, a `timedelta`, if it said one
+        retry_after: how long the vendor wants you to wait; `None` if it does not state that
     """
 
     def __init__(self, message: str, *, retry_after: timedelta | None = None, **facts: Any) -> None:
@@ -191,16 +206,16 @@ class RateLimited(ProviderError):
 
 
 class Rejected(ProviderError):
-    """The request is wrong in the vendor's eyes; sending it again will not help."""
+    """The vendor does not accept the request. Sending it again does not help."""
 
 
 class Unavailable(ProviderError):
-    """No answer in time, or the vendor's own fault; later may work.
+    """No response arrived in time, or the fault is at the vendor. Try again later.
 
-    A pause, resume, stop or delete may have happened all the same, and may be repeated.
+    A pause, resume, stop or delete may still have taken effect; you may repeat it.
 
     Attributes:
-        retry_after: the vendor's wish, a `timedelta`, if it said one
+        retry_after: how long the vendor wants you to wait; `None` if it does not state that
     """
 
     def __init__(self, message: str, *, retry_after: timedelta | None = None, **facts: Any) -> None:
@@ -209,12 +224,12 @@ class Unavailable(ProviderError):
 
 
 class OutcomeUnknown(ProviderError):
-    """It was sent, and whether it happened is not known: look before you repeat it.
+    """The request was sent, and it is unknown whether it took effect. Check before you repeat it.
 
     Attributes:
         target: what was to be recorded
-        parameters: what was asked for beside it, with credentials masked
-        sent_at: when, aware, in UTC
+        parameters: the other parameters of the request, with credentials masked
+        sent_at: when the request was sent: an aware UTC datetime
     """
 
     def __init__(
@@ -233,10 +248,10 @@ class OutcomeUnknown(ProviderError):
 
 
 class MalformedPayload(ProviderError):
-    """An answer that does not say what the vendor documents.
+    """A response, a webhook or a document is not what its source documents.
 
     Attributes:
-        path: where in it; the value is never shown
+        path: the position in the payload; the text never quotes the value
     """
 
     def __init__(self, message: str, *, path: str = "", **facts: Any) -> None:
@@ -245,15 +260,15 @@ class MalformedPayload(ProviderError):
 
 
 class PaginationError(ProviderError):
-    """A listing whose pages repeat, never end, or point away from the vendor."""
+    """The pages of a listing repeat, never end, or point away from the vendor."""
 
 
 class DownloadError(RecordingError):
-    """No file was left behind.
+    """The download of a file failed. No partial file remains.
 
     Attributes:
         provider: the provider's name
-        recording_id: whose file it was to be
+        recording_id: the recording that the file belongs to
     """
 
     def __init__(self, message: str, *, provider: str = "", recording_id: str = "") -> None:
@@ -262,39 +277,36 @@ class DownloadError(RecordingError):
         super().__init__(message)
 
     def __str__(self) -> str:
-        where = " ".join(part for part in (self.provider, self.recording_id) if part)
-        return f"{where}: {self.message}" if where else self.message
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (_rebuild, (type(self), self.message, dict(self.__dict__)))
+        return _join((self.provider, self.recording_id), self.message)
 
 
 class ChecksumMismatch(DownloadError):
-    """All bytes came, and they are not those that the vendor announced."""
+    """The bytes that arrived are not those that the vendor reports."""
 
 
 class Truncated(DownloadError):
-    """Fewer bytes than announced, after all attempts."""
+    """Fewer bytes arrived than the vendor reports, after all attempts."""
 
 
 class NotMedia(DownloadError):
-    """An error page, or another format than announced, in place of the media."""
+    """The response is an error page, or another format than the vendor reports."""
 
 
 class ForbiddenHost(DownloadError):
-    """The media's address may not be fetched under the connection's `media_hosts`."""
+    """The connection's `media_hosts` does not allow the address of the media."""
 
 
 class StorageError(DownloadError):
-    """The disk refused: full, read-only, gone. An older file of that name is untouched."""
+    """The disk failed: full, read-only or missing. An older file of that name is unchanged."""
 
 
 class WebhookRejected(RecordingError):
-    """A callback that is not the vendor's, unreadable, or not taken.
+    """A webhook delivery is not from the vendor, unreadable, or not accepted.
 
     Attributes:
-        status: the HTTP answer to give; 503 where it shall be sent again, since a listener (then
-            the `__cause__`), the store of seen events, or the vendor's own key failed
+        status: the HTTP status to respond with. 503 asks the vendor to send the delivery again: a
+            listener (then it is the `__cause__`), the replay store, or the request for the vendor's
+            public key failed
     """
 
     def __init__(self, message: str, *, status: int = 400) -> None:

@@ -1,121 +1,71 @@
-"""How is anything made safe to show? Credentials are masked, signed queries are cut off."""
+"""Redaction: mask credentials and cut signed queries before anything is shown."""
 
 from __future__ import annotations
 
-import functools
 import operator
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-__all__ = [
-    "CREDENTIAL_FIELDS",
-    "CREDENTIAL_KEYS",
-    "MASK",
-    "Secrets",
-    "redact_object",
-    "redact_payload",
-    "redact_text",
-    "redact_url",
-]
-
 MASK = "***"
 
-#: Field names, in any of their spellings, whose values no payload keeps: what vendors echo of the
-#: credentials that they were given (a storage's, a token's), and what others would call them.
-CREDENTIAL_FIELDS = frozenset(
-    {
-        "access key",
-        "access token",
-        "api key",
-        "api secret",
-        "api token",
-        "authorization",
-        "auth token",
-        "client secret",
-        "credential",
-        "credentials",
-        "passphrase",
-        "password",
-        "private key",
-        "refresh token",
-        "rtmp url",  # a live-streaming target: its path is the stream's key
-        "secret",
-        "secret access key",
-        "secret key",
-        "signing secret",
-        "stream key",
-        "token",
-        "webhook secret",
-    }
+_CREDENTIALS = (
+    "access key, access token, api key, api secret, api token, authorization, auth token, "
+    "client secret, credential, credentials, passphrase, password, private key, refresh token, "
+    "rtmp url, secret, secret access key, secret key, signing secret, stream key, token, "
+    "webhook secret"
+)
+#: Field names, in any spelling, whose values are masked in every payload. Vendors echo credentials
+#: that they received (of a storage, a token) under some of them; the others are common synonyms.
+#: The path of an RTMP URL, the target of a live stream, is the stream's key.
+CREDENTIAL_FIELDS = frozenset(_CREDENTIALS.split(", "))
+
+# Regular expressions as text, which `re` compiles and caches on first use: importing stays fast.
+
+#: A URL, and its query or fragment if it has one: the query may contain a signature. It is optional
+#: here, since otherwise a text of many URLs would be scanned to its end from each of them.
+_URL_QUERY = r"(?i)\b((?:https?|rtmps?|wss?):(?:\\?/){2}[^\s\"'<>?#]*)([?#][^\s\"'<>]*)?"
+#: The user:password@ before a URL's host.
+_URL_USER = r"(?i)\b((?:https?|rtmps?|wss?):(?:\\?/){2})[^\s/\"'<>?#]*@"
+#: A signed query parameter outside a full URL, e.g. in a path that an exception quotes.
+_SIGNED_QUERY = (
+    r"(?i)([?&](?:x-(?:amz|goog)-[a-z-]+|accesskey|token|signature|sig|key|api_key)=)[^&\s\"'<>]*"
+)
+#: The value of an Authorization header.
+_AUTHORIZATION = r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{4,}"
+#: An ASCII character that a JSON encoder escaped without need, such as `&`, `+` or `/`.
+_JSON_ESCAPE = rb"\\u00([2-7][0-9A-Fa-f])"
+#: A credential field in text that could not be parsed ("auth_token": "...").
+_CREDENTIAL_FIELD = (
+    r"(?i)([\"']?\b(?:x[-_])?(?:"
+    r"(?:(?:access|api|auth|client|refresh|signing|webhook)[-_]?)?(?:token|secret|password)"
+    r"|(?:access|api|private|secret|signing)[-_]?key)[\"']?\s*[:=]\s*)"
+    r"(\"(?:[^\"\\]|\\.)*\"?|'[^']*'?|[^\s,;&}\"']+)"
 )
 
 
-class _Patterns:
-    """Compiled when the first text is redacted: an import should not pay for errors to come."""
-
-    @functools.cached_property
-    def url_query(self) -> re.Pattern[str]:
-        """A URL, and its query if it has one: what follows the "?" may sign it."""
-        # Matches also without a query: else each URL within a long one would be read to its end.
-        return re.compile(
-            r"(?i)\b((?:https?|rtmps?|wss?):(?:\\?/){2}[^\s\"'<>?#]*)([?#][^\s\"'<>]*)?"
-        )
-
-    @functools.cached_property
-    def url_user(self) -> re.Pattern[str]:
-        """The user:password@ before a URL's host."""
-        return re.compile(r"(?i)\b((?:https?|rtmps?|wss?):(?:\\?/){2})[^\s/\"'<>?#]*@")
-
-    @functools.cached_property
-    def signed_query(self) -> re.Pattern[str]:
-        """A query that lost its origin, as in a path that an exception's text quotes."""
-        names = "x-(?:amz|goog)-[a-z-]+|accesskey|token|signature|sig|key|api_key"
-        return re.compile(rf"(?i)([?&](?:{names})=)[^&\s\"'<>]*")
-
-    @functools.cached_property
-    def authorization(self) -> re.Pattern[str]:
-        """A header's value."""
-        return re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{4,}")
-
-    @functools.cached_property
-    def escaped(self) -> re.Pattern[bytes]:
-        """A plain character that JSON escapes without need, as some do of `&`, `+` or `/`."""
-        return re.compile(rb"\\u00([2-7][0-9A-Fa-f])")
-
-    @functools.cached_property
-    def field(self) -> re.Pattern[str]:
-        """A credential field in text that could not be parsed ("auth_token": "...")."""
-        return re.compile(
-            r"(?i)([\"']?\b(?:x[-_])?(?:"
-            r"(?:(?:access|api|auth|client|refresh|signing|webhook)[-_]?)?(?:token|secret|password)"
-            r"|(?:access|api|private|secret|signing)[-_]?key)[\"']?\s*[:=]\s*)"
-            r"(\"(?:[^\"\\]|\\.)*\"?|'[^']*'?|[^\s,;&}\"']+)"
-        )
-
-
-_patterns = _Patterns()
-
-
 def redact_url(url: str) -> str:
-    """The URL without its query, fragment and user info; `https://h/a?X-Sig=1` -> `https://h/a?***`."""
-    shown = _patterns.url_query.sub(lambda m: m[1] + (f"?{MASK}" if m[2] else ""), url)
-    return _patterns.url_user.sub(r"\1", shown)
+    """Remove query, fragment and user info from a URL.
+
+    `https://user:key@h/a?X-Sig=1` becomes `https://h/a?***`.
+    """
+    redacted = re.sub(_URL_QUERY, lambda found: found[1] + (f"?{MASK}" if found[2] else ""), url)
+    return re.sub(_URL_USER, r"\1", redacted)
 
 
 def redact_text(text: str, secrets: Iterable[str] = ()) -> str:
-    """Free text (an error's body, a message) without credentials and signed queries."""
+    """Remove credentials and signed queries from free text, such as an error body or a message."""
     for secret in secrets:
         if secret:
             text = text.replace(secret, MASK)
-    text = _patterns.authorization.sub(rf"\1 {MASK}", text)
-    text = _patterns.field.sub(rf"\1{MASK}", text)
-    return _patterns.signed_query.sub(rf"\1{MASK}", redact_url(text))
+    text = re.sub(_AUTHORIZATION, rf"\1 {MASK}", text)
+    text = re.sub(_CREDENTIAL_FIELD, rf"\1{MASK}", text)
+    return re.sub(_SIGNED_QUERY, rf"\1{MASK}", redact_url(text))
 
 
-def _spellings(name: str) -> Iterator[str]:
-    """`access key` as access_key, accessKey, Access-Key, ACCESS_KEY, x-access-key and so on."""
+def _generate_spellings(name: str) -> Iterator[str]:
+    """Yield `access key` as access_key, accessKey, Access-Key, ACCESS_KEY, x-access-key etc."""
     words = name.split()
     for prefix in ([], ["x"]):
         parts = prefix + words
@@ -126,94 +76,96 @@ def _spellings(name: str) -> Iterator[str]:
             yield separator.join([parts[0], *(part.capitalize() for part in parts[1:])])
 
 
-#: Those names in every spelling.
-CREDENTIAL_KEYS = frozenset(key for name in CREDENTIAL_FIELDS for key in _spellings(name))
+#: `CREDENTIAL_FIELDS` in every spelling.
+CREDENTIAL_KEYS = frozenset(key for name in CREDENTIAL_FIELDS for key in _generate_spellings(name))
 
 
 def redact_object(value: dict[str, Any]) -> dict[str, Any]:
-    """One JSON object with its own credential fields masked, and what is nested in it as it is."""
+    """Mask the credential fields of one JSON object, but not those of objects nested in it."""
     if CREDENTIAL_KEYS.isdisjoint(value):
         return value
-    held = [key for key in value if key in CREDENTIAL_KEYS and value[key] not in (None, "")]
-    return {**value, **dict.fromkeys(held, MASK)}
+    secret_keys = [key for key in value if key in CREDENTIAL_KEYS and value[key] not in (None, "")]
+    return {**value, **dict.fromkeys(secret_keys, MASK)}
 
 
 def redact_payload(value: Any) -> Any:
-    """A decoded JSON value with the values of credential fields masked.
+    """Mask the values of all credential fields in a decoded JSON value.
 
-    The same object comes back where nothing had to be masked.
+    Returns the same object if nothing had to be masked.
     """
     if type(value) is list:
         items = [redact_payload(item) for item in value]
         return items if any(map(operator.is_not, items, value)) else value
-    if type(value) is not dict:
+    if not isinstance(value, dict):
         return value
     masked = redact_object(value)
-    changed: dict[str, Any] = {}
-    for key, item in masked.items():
-        cleaned = redact_payload(item)
-        if cleaned is not item:
-            changed[key] = cleaned
+    cleaned = ((key, item, redact_payload(item)) for key, item in masked.items())
+    changed = {key: new for key, item, new in cleaned if new is not item}
     return {**masked, **changed} if changed else masked
 
 
-def _spelled(value: str) -> set[str]:
-    """A credential as it is, and as URLs and JSON may write it."""
+def _change_strings(value: Any, change: Callable[[str], str]) -> Any:
+    """Apply a function to every string of a decoded JSON value, also to the keys of objects."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {
+            change(key) if isinstance(key, str) else key: _change_strings(item, change)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_change_strings(item, change) for item in value]
+    return value
+
+
+def _encode_credential(value: str) -> set[str]:
+    """Return a credential as it is, and as URLs and JSON may write it."""
     return {value, quote(value, safe=""), quote_plus(value), value.replace("/", "\\/")}
 
 
 class Secrets:
-    """The credentials of one connection, which no text that leaves it may contain."""
+    """The credentials of one connection, to be removed from every text and payload."""
 
     __slots__ = ("_fetched", "_values")
 
     def __init__(self, values: Iterable[str]) -> None:
-        # Short values would mask ordinary words; a credential of under six characters is none.
-        spelled = {each for value in values if len(value) >= 6 for each in _spelled(value)}
-        self._values = tuple(sorted(spelled, key=len, reverse=True))
+        # Values under six characters would mask ordinary words, and no real credential is as short.
+        encoded = {
+            each for value in values if len(value) >= 6 for each in _encode_credential(value)
+        }
+        self._values = tuple(sorted(encoded, key=len, reverse=True))
         self._fetched: tuple[str, ...] = ()
 
     def add(self, value: str) -> None:
-        """One more that came later, such as a token; the last few of these are remembered."""
+        """Add a credential that was fetched later, such as a token. The last few are kept."""
         if len(value) >= 6:
-            self._fetched = (*_spelled(value), *self._fetched[:7])
+            self._fetched = (*_encode_credential(value), *self._fetched[:7])
 
     def redact(self, text: str) -> str:
+        """Remove these credentials, and anything that looks like one, from free text."""
         return redact_text(text, (*self._fetched, *self._values))
 
-    def echoed_in(self, data: bytes) -> bool:
-        """Whether an answer's bytes hold one of them, so that its values have to be looked at."""
+    def is_echoed_in(self, data: bytes) -> bool:
+        """Whether the bytes of a response contain one of these credentials."""
         if b"\\u00" in data:
-            data = _patterns.escaped.sub(lambda found: bytes.fromhex(found[1].decode()), data)
+            data = re.sub(_JSON_ESCAPE, lambda found: bytes.fromhex(found[1].decode()), data)
         return any(value.encode() in data for value in (*self._fetched, *self._values))
 
-    def masked(self, value: Any) -> Any:
-        """A decoded value without them; all else as it is, signed URLs too."""
-        if isinstance(value, str):
-            for secret in (*self._fetched, *self._values):
-                value = value.replace(secret, MASK)
-            return value
-        if isinstance(value, dict):
-            return {self.masked(key): self.masked(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [self.masked(item) for item in value]
-        return value
+    def mask_echoes(self, value: Any) -> Any:
+        """Mask these credentials in a decoded value and keep everything else, also signed URLs."""
+        return _change_strings(value, self._mask)
 
     def redact_payload(self, value: Any) -> Any:
-        """As the function of that name, and our own credentials masked wherever they are echoed."""
-        return self._mask(redact_payload(value))
+        """Mask credential fields, as the function does, and these credentials in every value."""
+        return _change_strings(redact_payload(value), self.redact)
 
-    def _mask(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return self.redact(value)
-        if isinstance(value, dict):
-            return {self._mask(key): self._mask(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [self._mask(item) for item in value]
-        return value
+    def _mask(self, text: str) -> str:
+        for secret in (*self._fetched, *self._values):
+            text = text.replace(secret, MASK)
+        return text
 
     def __repr__(self) -> str:
         return f"<Secrets of {len(self._values) + len(self._fetched)} values>"
 
     def __reduce__(self) -> str:
-        raise TypeError("credentials are not pickled; connect anew in the other process")
+        raise TypeError("credentials are not pickled: connect again in the other process")

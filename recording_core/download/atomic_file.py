@@ -1,4 +1,4 @@
-"""Atomic file: a temporary file, synced and renamed, so that a final name holds whole bytes."""
+"""Atomic file: write to a temporary file, sync it and rename it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import secrets
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,13 +19,13 @@ from recording_core.errors import StorageError
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["TemporaryFile", "open_temporary_file"]
-
-#: A temporary file younger than this may have a writer that is about to lock it.
+#: The age in seconds at which a temporary file without a lock is abandoned. The writer of a younger
+#: one may be about to lock it.
 _ABANDONED_AFTER = 60.0
-#: A folder's temporary files and when it was listed; so many folders are remembered.
+#: folder -> when it was listed, and the temporary files in it
 _LISTED: dict[Path, tuple[float, list[str]]] = {}
-_MOST_FOLDERS = 1000
+#: The number of folders in `_LISTED`.
+_MAX_FOLDERS = 1000
 _CREATE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_CLOEXEC", 0)
 _CREATE |= getattr(os, "O_BINARY", 0)
 _PART = re.compile(r"[0-9a-f]{16}\.part", re.ASCII)
@@ -33,74 +33,64 @@ _PART = re.compile(r"[0-9a-f]{16}\.part", re.ASCII)
 
 @define
 class TemporaryFile:
-    """A file beside its destination, held by a lock while its writer lives."""
+    """A file in the folder of its destination, locked while its writer lives."""
 
     path: Path
     destination: Path
     descriptor: int
-    facts: Mapping[str, str]
     committed: bool = False
 
     def write(self, data: bytes) -> None:
         view = memoryview(data)
-        try:
+        with _convert_errors("write to", self.path.parent):
             while view:
                 view = view[os.write(self.descriptor, view) :]
-        except OSError as error:
-            raise storage_error(error, "write to", self.path.parent, self.facts) from None
 
     def rewind(self) -> None:
-        try:
+        """Discard what was written."""
+        with _convert_errors("rewrite a file in", self.path.parent):
             os.ftruncate(self.descriptor, 0)
             os.lseek(self.descriptor, 0, os.SEEK_SET)
-        except OSError as error:
-            raise storage_error(error, "rewrite a file in", self.path.parent, self.facts) from None
 
     def commit(self) -> None:
-        """Make the bytes durable, then visible under the final name, then the name durable."""
+        """Sync the bytes, rename the file to its destination, and sync the folder."""
         folder = self.path.parent
-        try:
+        with _convert_errors("finish a file in", folder):
             os.fsync(self.descriptor)
             os.replace(self.path, self.destination)
             self.committed = True
-        except OSError as error:
-            raise storage_error(error, "finish a file in", folder, self.facts) from None
-        try:
-            if os.name == "posix":
-                handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-                try:
-                    os.fsync(handle)
-                finally:
-                    os.close(handle)
-        except OSError as error:
-            raise storage_error(
-                error,
-                "make a name durable in",
-                folder,
-                self.facts,
-                "The file is whole and there, and a power cut may lose it",
-            ) from None
+        if os.name != "posix":
+            return
+        consequence = "The file is complete, but a power failure may lose it"
+        with _convert_errors("sync", folder, consequence):
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
 
 
 @contextmanager
-def open_temporary_file(destination: Path, facts: Mapping[str, str]) -> Iterator[TemporaryFile]:
+def open_temporary_file(destination: Path) -> Iterator[TemporaryFile]:
+    """Create a temporary file for a destination, and remove it unless it was committed.
+
+    Also removes temporary files of the same destination whose writers died.
+    """
     folder = destination.parent
-    try:
+    with _convert_errors("create a file in", folder):
         folder.mkdir(parents=True, exist_ok=True)
         _remove_abandoned_files(destination)
         path = folder / f".{destination.name}.{secrets.token_hex(8)}.part"
         descriptor = os.open(path, _CREATE, 0o600)
-    except OSError as error:
-        raise storage_error(error, "create a file in", folder, facts) from None
-    out = TemporaryFile(path, destination, descriptor, facts)
+    out = TemporaryFile(path, destination, descriptor)
     try:
         try:
             lock_file(descriptor)
         except OSError:
-            pass  # a file system without locks: nobody will be able to remove it, either
+            pass  # a file system without locks: other processes cannot lock and remove it either
         yield out
     finally:
-        # What can fail here has nothing left to lose: the bytes were synced, or are given up.
+        # Errors are ignored, since the bytes were either synced before or are not needed.
         try:
             os.close(descriptor)
         except OSError:
@@ -113,57 +103,59 @@ def open_temporary_file(destination: Path, facts: Mapping[str, str]) -> Iterator
 
 
 def lock_file(descriptor: int) -> None:
-    """Hold a file until its holder dies. `OSError` where somebody holds it, or nobody can."""
+    """Lock a file until its process ends. Raises `OSError` if it is locked or cannot be."""
     if sys.platform == "win32":
-        raise OSError(errno.ENOLCK, "no lock here dies with its holder")
+        raise OSError(errno.ENOLCK, "Windows has no lock that ends with its process")
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _remove_abandoned_files(destination: Path) -> None:
-    """Temporary files of this destination whose writers died."""
+    """Remove temporary files of a destination whose writers died."""
     if os.name != "posix":
         return
-    beginning = f".{destination.name}."
+    prefix = f".{destination.name}."
     for name in _list_temporary_files(destination.parent):
-        if not name.startswith(beginning) or not _PART.fullmatch(name, len(beginning)):
+        if not name.startswith(prefix) or not _PART.fullmatch(name, len(prefix)):
             continue
         path = destination.parent / name
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
-            continue  # its writer finished just now
+            continue  # its writer has just finished
         try:
             if os.fstat(descriptor).st_mtime <= time.time() - _ABANDONED_AFTER:
                 lock_file(descriptor)
                 os.unlink(path)
         except OSError:
-            pass  # its writer lives
+            pass  # its writer still holds the lock
         finally:
             os.close(descriptor)
 
 
 def _list_temporary_files(folder: Path) -> Iterable[str]:
-    """The names of temporary files there, as of a minute ago at the most.
+    """List the names of temporary files in a folder. The list may be one minute old.
 
-    A folder of many thousand files takes longer to list than a file to fetch. What is not in an
-    older list is too young to be abandoned.
+    Listing a folder of many thousand files takes longer than fetching a file. Files that are not in
+    an older list are too young to be abandoned.
     """
-    folder, now = folder.absolute(), time.monotonic()  # a relative one means another elsewhere
+    # Absolute, since a relative path changes its meaning with the current directory.
+    folder, now = folder.absolute(), time.monotonic()
     listed = _LISTED.get(folder)
     if listed is None or now - listed[0] >= _ABANDONED_AFTER:
-        if len(_LISTED) >= _MOST_FOLDERS:
+        if len(_LISTED) >= _MAX_FOLDERS:
             _LISTED.clear()
         listed = now, [name for name in os.listdir(folder) if name.endswith(".part")]
         _LISTED[folder] = listed
     return listed[1]
 
 
-def storage_error(
-    error: OSError,
-    what: str,
-    folder: Path,
-    facts: Mapping[str, str],
-    then: str = "What stood there before is untouched",
-) -> StorageError:
-    reason = os.strerror(error.errno) if error.errno else type(error).__name__
-    return StorageError(f"cannot {what} {folder}: {reason}. {then}", **facts)
+@contextmanager
+def _convert_errors(
+    action: str, folder: Path, consequence: str = "Existing files are unchanged"
+) -> Iterator[None]:
+    """Raise `StorageError` if an action on a folder, such as "write to", raises `OSError`."""
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else type(error).__name__
+        raise StorageError(f"Cannot {action} {folder}: {reason}. {consequence}") from None

@@ -1,19 +1,18 @@
-"""How does a recording become copies? File by file, each link renewed once, each error telling.
+"""Downloader: copy the files of a recording, and renew a URL that has expired once.
 
-`download` fetches one file and proves it; what a recording's files need beyond that is here.
+`transfer.py` fetches and checks one file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recording_core.download.file_names import build_file_name
-from recording_core.download.transfer import Fetched, fetch_file
+from recording_core.download.transfer import FileFetcher
 from recording_core.errors import (
     AuthenticationFailed,
-    DownloadError,
     NotFound,
     NotReady,
     RecordingError,
@@ -25,8 +24,6 @@ from recording_core.transport.deadline import Deadline
 if TYPE_CHECKING:
     from recording_core.provider.provider import Provider
 
-__all__ = ["download_files"]
-
 
 def download_files(
     provider: Provider,
@@ -35,76 +32,54 @@ def download_files(
     directory: Path,
     deadline: Deadline,
 ) -> tuple[Copy, ...]:
-    """One verified copy a file, under portable names. What fails carries the copies before it.
+    """Copy each file into a directory, under a portable name, and return one `Copy` per file.
 
-    Raises `UnsupportedOperation` for a recording whose media the vendor does not give out,
-    `NotReady` for a file that is listed and not there yet, and `DownloadError`.
+    Raises `UnsupportedOperation` if the vendor's API does not serve the media of the recording,
+    `NotReady` if a file is listed but not stored yet, and `DownloadError`. The error's `copies` are
+    those that were completed before.
     """
     if not recording.files:
         raise UnsupportedOperation(
-            f"recording {recording.id} at {provider.info.label} has no file that its API gives "
-            "out: the media went to a storage of your own"
+            f"Recording {recording.id} at {provider.info.label} has no file that the API serves: "
+            "the media was sent to your own storage"
         )
+    fetcher = FileFetcher(
+        provider.media,
+        clock=provider.clock,
+        retries=provider.http.retries,
+        deadline=deadline,
+        facts={"provider": provider.name, "recording_id": recording.id},
+    )
     alone = len(recording.files) == 1
     copies: list[Copy] = []
     for file in files:
         path = directory / build_file_name(recording, file, alone=alone)
         try:
-            copies.append(_copy(provider, recording, file, path, deadline))
+            copies.append(_copy_file(provider, fetcher, recording, file, path))
         except RecordingError as error:
             error.copies = tuple(copies)
             raise
     return tuple(copies)
 
 
-def _copy(
-    provider: Provider, recording: Recording, file: MediaFile, path: Path, deadline: Deadline
+def _copy_file(
+    provider: Provider, fetcher: FileFetcher, recording: Recording, file: MediaFile, path: Path
 ) -> Copy:
-    facts = {"provider": provider.name, "recording_id": recording.id}
     try:
         try:
-            fetched = _fetch(provider, file, path, deadline, facts)
+            fetched = fetcher.fetch(file, path)
         except AuthenticationFailed:
-            # A link that expired since it was listed; the vendor may sign a new one.
-            again = provider._get(recording.id, recording.target)
-            renewed = next((each for each in again.files if each.id == file.id), file)
+            # The URL may have expired since it was listed; reading the recording may renew it.
+            current = provider._get(recording.id, recording.target)
+            renewed = next((each for each in current.files if each.id == file.id), file)
             if renewed.url == file.url:
                 raise
-            fetched = _fetch(provider, file := renewed, path, deadline, facts)
-    except DownloadError as error:
-        error.provider, error.recording_id = provider.name, recording.id
-        raise
+            fetched = fetcher.fetch(file := renewed, path)
     except NotFound as error:
-        provider._get(recording.id, recording.target)  # NotFound, if the recording itself is gone
-        raise NotReady(
-            f"recording {recording.id} is listed, and its media host answers 404: not stored "
-            "yet, or removed. Try again in a minute",
-            provider=provider.name,
-            operation="download",
-            status=error.status,
+        provider._get(recording.id, recording.target)  # NotFound if the recording is deleted
+        raise error.convert(
+            NotReady,
+            f"Recording {recording.id} is listed, but its media host returned 404: the file is not "
+            "stored yet, or was removed. Try again in a minute",
         ) from None
-    return Copy(
-        provider=provider.name,
-        account=provider.account,
-        recording_id=recording.id,
-        file=file,
-        path=path,
-        size=fetched.size,
-        sha256=fetched.sha256,
-        checks=fetched.checks,
-        made_at=provider.clock.now(),
-    )
-
-
-def _fetch(
-    provider: Provider, file: MediaFile, path: Path, deadline: Deadline, facts: Mapping[str, str]
-) -> Fetched:
-    return fetch_file(
-        provider.media,
-        file,
-        path,
-        clock=provider.clock,
-        retries=provider.http.retries,
-        deadline=deadline,
-        facts=facts,
-    )
+    return fetched.build_copy(provider, recording, file, path)

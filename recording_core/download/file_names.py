@@ -1,4 +1,4 @@
-"""What is a copy's file called? The same portable name on every system, one for one recording."""
+"""File names: portable and unique names of copies, the same on every system."""
 
 from __future__ import annotations
 
@@ -6,37 +6,35 @@ import hashlib
 import json
 import re
 
-from recording_core.download.formats import extension_of
+from recording_core.download.formats import get_extension
 from recording_core.model.entities import MediaFile, Recording
 from recording_core.model.enums import FileRole
 
-__all__ = ["build_file_name"]
-
-#: With the longest extension and a temporary file's prefix and suffix, beneath every file
-#: system's 255 bytes.
-_LONGEST = 128
-_FOREIGN = re.compile(r"[^a-z0-9_-]")
-#: What another recording's name could also go on with, a role, or end in, the hash below.
+#: The longest name without its extension. With the longest extension and the prefix and suffix of a
+#: temporary file it stays below the 255 bytes of file systems.
+_MAX_LENGTH = 128
+_NOT_PORTABLE = re.compile(r"[^a-z0-9_-]")
+#: Parts of an id that look like the role or the hash in the name of another recording.
 _ROLE = re.compile(rf"-(?:{'|'.join(FileRole)})(?:-|\Z)")
 _HASH = re.compile(r"-[0-9a-f]{16}\Z")
 
 
 def build_file_name(recording: Recording, file: MediaFile, *, alone: bool) -> str:
-    """`provider-account-id[-role[-file]].ext`, in lower case [a-z0-9_-], at most 128 bytes.
+    """Build `provider-account-id[-role[-file]].ext`: at most 128 of `[a-z0-9_-]` before `.ext`.
 
-    Ends in 16 hex digits of a hash wherever something had to be replaced or cut, so that different
-    ids stay different. `alone`: it is the recording's only file.
+    If a character was replaced, the name cut, or its parts are ambiguous, it ends in 16 hex digits
+    of a hash, so that different ids have different names. `alone` states that the recording has no
+    other file.
     """
     parts = [recording.provider, recording.account, recording.id]
     plain = "-".join(parts)
-    unsure = "-" in recording.account or _ROLE.search(f"-{recording.id}") is not None
+    ambiguous = "-" in recording.account or _ROLE.search(f"-{recording.id}") is not None
     if not alone:
         parts += [file.role, file.id]
-        # Where the file's id is its role, once is enough.
         plain += f"-{file.role}" if file.id == file.role else f"-{file.role}-{file.id}"
-    name = _FOREIGN.sub("_", plain)
-    if name != plain or unsure or len(name) > _LONGEST or _HASH.search(name):
-        # As JSON, which no id can imitate: none ends where another begins.
+    name = _NOT_PORTABLE.sub("_", plain)
+    if name != plain or ambiguous or len(name) > _MAX_LENGTH or _HASH.search(name):
+        # The hash is of JSON, in which the boundaries between the parts are unambiguous.
         digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-        name = f"{name[: _LONGEST - 17]}-{digest}"
-    return name + extension_of(file.format)
+        name = f"{name[: _MAX_LENGTH - 17]}-{digest}"
+    return name + get_extension(file.format)

@@ -1,4 +1,4 @@
-"""What does a media format look like? Extension, media type, and the first bytes that prove it."""
+"""Formats: the extension, media type and first bytes of each media format."""
 
 from __future__ import annotations
 
@@ -7,37 +7,34 @@ from collections.abc import Callable, Mapping
 
 from attrs import frozen
 
-__all__ = [
-    "FORMATS",
-    "MediaFormat",
-    "read_base_name",
-    "extension_of",
-    "find_format",
-    "looks_like_text",
-    "read_suffix",
-]
-
-#: How many first bytes `MediaFormat.proves` wants: a tar's mark stands at 257.
-HEAD = 512
+#: The number of first bytes that `MediaFormat.matches` needs; tar has its signature at offset 257.
+HEAD_SIZE = 512
 
 
 @frozen
 class MediaFormat:
-    """One format. `proves(head)` judges the first `HEAD` bytes of a file."""
+    """A media format.
+
+    Attributes:
+        name: the name, which is also the extension
+        media_type: the media type
+        matches: a function of the first `HEAD_SIZE` bytes of a file, which returns whether they are
+            of this format
+    """
 
     name: str
     media_type: str
-    proves: Callable[[bytes], bool]
+    matches: Callable[[bytes], bool]
 
 
-def _mp3(head: bytes) -> bool:
-    # An ID3v2 tag, or a frame's sync with a layer that is not reserved and a bit rate that is.
+def _matches_mp3(head: bytes) -> bool:
+    # An ID3v2 tag, or the sync word of a frame with a layer that is not reserved.
     if head[:3] == b"ID3":
         return True
     return len(head) > 2 and head[0] == 0xFF and head[1] & 0xE6 in (0xE2, 0xE4, 0xE6)
 
 
-def _iso(head: bytes) -> bool:
+def _matches_iso(head: bytes) -> bool:
     return head[4:8] in (b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"free", b"skip")
 
 
@@ -49,9 +46,9 @@ FORMATS: Mapping[str, MediaFormat] = {
         MediaFormat(
             "aac", "audio/aac", lambda h: len(h) > 1 and h[0] == 0xFF and h[1] & 0xF6 == 0xF0
         ),
-        MediaFormat("m4a", "audio/mp4", _iso),
-        MediaFormat("mp3", "audio/mpeg", _mp3),
-        MediaFormat("mp4", "video/mp4", _iso),
+        MediaFormat("m4a", "audio/mp4", _matches_iso),
+        MediaFormat("mp3", "audio/mpeg", _matches_mp3),
+        MediaFormat("mp4", "video/mp4", _matches_iso),
         MediaFormat("ogg", "audio/ogg", lambda h: h[:4] == b"OggS"),
         MediaFormat("opus", "audio/ogg", lambda h: h[:4] == b"OggS"),
         MediaFormat(
@@ -67,7 +64,7 @@ FORMATS: Mapping[str, MediaFormat] = {
 
 
 def read_base_name(path_or_url: str) -> str:
-    """The last part of a path, or of a URL's path; empty for none. Takes any text."""
+    """Return the last part of a path or of the path of a URL. Empty if there is none."""
     _, is_url, rest = path_or_url.partition("://")
     if not is_url:
         return posixpath.basename(path_or_url)
@@ -78,24 +75,24 @@ def read_base_name(path_or_url: str) -> str:
 
 
 def read_suffix(path_or_url: str) -> str:
-    """What follows the last dot of its last part, in lower case; empty for none."""
+    """Return the extension of a path or URL in lower case, without the dot. Empty if none."""
     _, dot, suffix = read_base_name(path_or_url).rpartition(".")
     return suffix.lower() if dot else ""
 
 
 def find_format(path_or_url: str | None) -> str | None:
-    """The format that a file name, path or URL ends in, if we know it."""
+    """Find the format by the extension of a file name, path or URL. `None` if unsupported."""
     suffix = read_suffix(path_or_url) if path_or_url else ""
     return suffix if suffix in FORMATS else None
 
 
-def extension_of(format: str | None) -> str:
-    """The extension for a file of this format, with its dot; `.bin` for an unknown one."""
+def get_extension(format: str | None) -> str:
+    """Return the extension of a format, with its dot; `.bin` for an unknown format."""
     return f".{format}" if format in FORMATS else ".bin"
 
 
 def looks_like_text(head: bytes, content_type: str) -> bool:
-    """Whether an answer is an error page: HTML, XML or JSON by its type or by its first bytes."""
+    """Whether a response is HTML, XML or JSON by its media type or its first bytes."""
     kind = content_type.partition(";")[0].strip().lower()
     if kind in ("text/html", "application/json", "application/xml", "text/xml") or kind.endswith(
         ("+json", "+xml")

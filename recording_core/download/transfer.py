@@ -1,22 +1,20 @@
-"""How does a file get to disk whole? Temporary file, checks, fsync, rename: all or nothing."""
+"""Transfer: fetch media files, check them, and store them whole or not at all."""
 
 from __future__ import annotations
 
-import hashlib
 import re
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
 from recording_core.clock import Clock
 from recording_core.download.atomic_file import TemporaryFile, open_temporary_file
-from recording_core.download.formats import FORMATS, HEAD, looks_like_text
+from recording_core.download.digest import Digest
+from recording_core.download.formats import FORMATS, HEAD_SIZE, looks_like_text
 from recording_core.errors import (
     ChecksumMismatch,
     DownloadError,
@@ -26,55 +24,118 @@ from recording_core.errors import (
     Truncated,
     Unavailable,
 )
-from recording_core.model.entities import MediaFile
+from recording_core.model.entities import COMPLETENESS_CHECKS, Copy, MediaFile, Recording
 from recording_core.transport.deadline import Deadline
 from recording_core.transport.media_client import MediaResponse, MediaTransport
-from recording_core.transport.retry import backoff
+from recording_core.transport.retry import compute_backoff
 from recording_core.transport.session import NETWORK_ERRORS
 
-if sys.platform != "win32":
-    pass
+if TYPE_CHECKING:
+    from recording_core.provider.provider import Provider
 
-__all__ = ["Fetched", "fetch_file", "fetch_temporarily", "store_files"]
-
-_CHUNK = 1024 * 1024
+_CHUNK_SIZE = 1024 * 1024
 #: The longest wait between two attempts at one file, in seconds.
-_PATIENCE = 60.0
+_LONGEST_WAIT = 60.0
 _SHA256 = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII)
-#: A weak validator speaks of meaning, not of bytes (RFC 9110, 8.8.3).
-_STRONG = re.compile(r'"[\x21\x23-\x7e]*"')
+#: A strong ETag. A weak one identifies the meaning, not the bytes (RFC 9110, 8.8.3).
+_STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e]*"')
+_UNVERIFIED = (
+    "Nothing proves that the copy is complete: the vendor reports neither size nor checksum, and "
+    "the media host did not mark the end of the file"
+)
 
 
 @frozen
-class Fetched:
-    """What was proved of a file that now stands under its final name."""
+class FetchedFile:
+    """A complete file and what was checked; `checks` and `doubts` are those of `Copy`."""
 
     size: int
     sha256: str
     checks: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
+
+    def build_copy(
+        self, provider: Provider, recording: Recording, file: MediaFile, path: Path
+    ) -> Copy:
+        """Build the `Copy` of a recording's file that was completed now."""
+        return Copy(
+            provider=provider.name,
+            account=provider.account,
+            recording_id=recording.id,
+            file=file,
+            path=path,
+            size=self.size,
+            sha256=self.sha256,
+            checks=self.checks,
+            doubts=self.doubts,
+            made_at=provider.clock.now(),
+        )
 
 
-def fetch_file(
-    media: MediaTransport,
-    file: MediaFile,
-    path: Path,
-    *,
-    clock: Clock,
-    retries: int,
-    deadline: Deadline,
-    facts: Mapping[str, str],
-) -> Fetched:
-    """Fetch one media file to `path`, which never holds other than whole bytes.
+@frozen
+class FileFetcher:
+    """Fetches the files of one recording.
 
-    An older file of that name stands until the new one is verified. `facts` are the keywords of a
-    `DownloadError`: provider and recording_id. Raises `DownloadError` and `ProviderError`.
+    `facts` are the keywords of a `DownloadError`: provider and recording_id.
     """
-    transfer = _fetching(
-        media, file, path, clock=clock, retries=retries, deadline=deadline, facts=facts
-    )
-    with transfer as (out, fetched):
-        out.commit()
-        return fetched
+
+    media: MediaTransport
+    clock: Clock = field(kw_only=True)
+    retries: int = field(kw_only=True)
+    deadline: Deadline = field(kw_only=True)
+    facts: Mapping[str, str] = field(kw_only=True)
+
+    def fetch(self, file: MediaFile, path: Path) -> FetchedFile:
+        """Fetch one media file to `path`, which never holds a partial file.
+
+        An older file of that name is replaced when the new one has been checked. Raises
+        `DownloadError` and `ProviderError`.
+        """
+        with self.fetch_and_check(file, path) as (out, fetched):
+            out.commit()
+            return fetched
+
+    @contextmanager
+    def fetch_and_check(
+        self, file: MediaFile, path: Path
+    ) -> Iterator[tuple[TemporaryFile, FetchedFile]]:
+        """Fetch a file into a temporary one, and check it."""
+        with _complete_errors(self.facts):
+            if file.url is None:
+                raise NotMedia(f"The file {file.id} has no URL to download it from")
+            with open_temporary_file(path) as out, closing(_Transfer(file, out)) as transfer:
+                self._run_attempts(transfer)
+                yield out, transfer.check_file()
+
+    def _run_attempts(self, transfer: _Transfer) -> None:
+        """Fetch a file in as many attempts as are allowed."""
+        began = time.monotonic()
+        for attempt in range(self.retries + 1):
+            try:
+                transfer.run_attempt(self.media)
+                if not self.deadline.expired:
+                    return
+                # A socket that was shut down can look like one that ended.
+                raise _Interrupted("the timeout passed")
+            except (_Interrupted, Unavailable, RateLimited) as error:
+                if self.deadline.expired:
+                    raise Unavailable(
+                        f"The file did not arrive completely within {self.deadline.seconds:g} s. "
+                        "Nothing was stored",
+                        operation="download",
+                        provider=self.facts["provider"],
+                    ) from None
+                wait = compute_backoff(attempt)
+                if isinstance(error, RateLimited) and error.retry_after is not None:
+                    wait = max(wait, error.retry_after.total_seconds())
+                waited = time.monotonic() - began
+                if (
+                    attempt == self.retries
+                    or wait > self.deadline.limit(_LONGEST_WAIT)
+                    or (not transfer.received and waited >= self.media.first_byte_timeout)
+                ):
+                    raise transfer.build_final_error(error) from None
+                self.clock.sleep(wait)
 
 
 @contextmanager
@@ -88,249 +149,193 @@ def fetch_temporarily(
     deadline: Deadline,
     facts: Mapping[str, str],
 ) -> Iterator[Path]:
-    """As `fetch_file`, for what files come packed in: whole, beside `path`, and gone afterwards."""
-    transfer = _fetching(
-        media, file, path, clock=clock, retries=retries, deadline=deadline, facts=facts
-    )
-    with transfer as (out, _):
+    """Fetch an archive that contains the actual files, for as long as the block runs.
+
+    Yields the path of a temporary file in the folder of `path`. `facts` are the keywords of a
+    `DownloadError`: provider and recording_id. Raises `DownloadError` and `ProviderError`.
+    """
+    fetcher = FileFetcher(media, clock=clock, retries=retries, deadline=deadline, facts=facts)
+    with fetcher.fetch_and_check(file, path) as (out, _):
         yield out.path
 
 
 def store_files(
     parts: Iterable[tuple[MediaFile, Path, Iterable[bytes]]], *, facts: Mapping[str, str]
-) -> list[Fetched]:
-    """Store what came within another file, each under its path: all checked, or none is stored.
+) -> list[FetchedFile]:
+    """Store files that were packed in another one: check all of them, then store all or none.
 
-    What the bytes come out of must tell where each ends, and raise if it does not end there.
+    Each part is a file, its path, and its bytes. The iterator of the bytes must end exactly at the
+    end of the file, and raise if the archive ends before that.
     """
-    with ExitStack() as stack:
-        done: list[tuple[TemporaryFile, Fetched]] = []
+    with _complete_errors(facts), ExitStack() as stack:
+        checked: list[tuple[TemporaryFile, FetchedFile]] = []
         for file, path, chunks in parts:
-            out = stack.enter_context(open_temporary_file(path, facts))
-            with closing(_Transfer(file, out, facts, framed=True)) as transfer:
+            out = stack.enter_context(open_temporary_file(path))
+            with closing(_Transfer(file, out, has_framing=True)) as transfer:
                 for chunk in chunks:
-                    transfer.take(chunk)
-                done.append((out, transfer.verified()))
-        for out, _ in done:
+                    transfer.add_chunk(chunk)
+                checked.append((out, transfer.check_file()))
+        for out, _ in checked:
             out.commit()
-        return [fetched for _, fetched in done]
+        return [fetched for _, fetched in checked]
 
 
 @contextmanager
-def _fetching(
-    media: MediaTransport,
-    file: MediaFile,
-    path: Path,
-    *,
-    clock: Clock,
-    retries: int,
-    deadline: Deadline,
-    facts: Mapping[str, str],
-) -> Iterator[tuple[TemporaryFile, Fetched]]:
-    if file.url is None:
-        raise NotMedia(f"the file {file.id} has no address to be fetched from", **facts)
-    with (
-        open_temporary_file(path, facts) as out,
-        closing(_Transfer(file, out, facts)) as transfer,
-    ):
-        began = time.monotonic()
-        for attempt in range(retries + 1):
-            try:
-                transfer.attempt(media)
-                if deadline.expired:  # a socket that was shut can look like one that ended
-                    raise _Cut("the time was up")
-                break
-            except (_Cut, Unavailable, RateLimited) as error:
-                if deadline.expired:
-                    raise Unavailable(
-                        f"the file did not come whole within {deadline.seconds:g} s; nothing was "
-                        "left behind",
-                        operation="download",
-                        provider=facts["provider"],
-                    ) from None
-                if not transfer.have and time.monotonic() - began >= media.first_byte:
-                    raise transfer.given_up(error) from None  # no first byte in its time
-                wait = backoff(attempt)
-                if isinstance(error, RateLimited) and error.retry_after is not None:
-                    wait = max(wait, error.retry_after.total_seconds())
-                if attempt == retries or wait > min(_PATIENCE, deadline.within(_PATIENCE)):
-                    raise transfer.given_up(error) from None
-                clock.sleep(wait)
-        yield out, transfer.verified()
+def _complete_errors(facts: Mapping[str, str]) -> Iterator[None]:
+    """Set provider and recording of a `DownloadError`."""
+    try:
+        yield
+    except DownloadError as error:
+        error.provider, error.recording_id = facts["provider"], facts["recording_id"]
+        raise
 
 
-@define
-class _Digest:
-    """SHA-256 of what was taken; of a large file computed while its next chunk is on the way."""
-
-    _sha256: Any = field(factory=hashlib.sha256)
-    _beside: ThreadPoolExecutor | None = None
-    _last: Future[None] | None = None
-
-    def update(self, chunk: bytes) -> None:
-        self._wait()
-        if len(chunk) < _CHUNK:  # a small file's all: another thread would cost more
-            self._sha256.update(chunk)
-            return
-        if self._beside is None:
-            self._beside = ThreadPoolExecutor(1, thread_name_prefix="recording-digest")
-        try:
-            self._last = self._beside.submit(self._sha256.update, chunk)
-        except RuntimeError:  # the process is ending, or may have no more threads
-            self._beside.shutdown(cancel_futures=True)  # it may have been queued all the same
-            self._last = None
-            self._sha256.update(chunk)
-
-    def hexdigest(self) -> str:
-        self._wait()
-        return str(self._sha256.hexdigest())
-
-    def close(self) -> None:
-        """Let go of the other thread."""
-        if self._beside is not None:
-            self._beside.shutdown()
-
-    def _wait(self) -> None:
-        if self._last is not None:
-            self._last.result()
-
-
-class _Cut(Exception):
-    """The transfer ended before its announced end; another attempt may finish it."""
+class _Interrupted(Exception):
+    """A transfer ended before the end of the file; another attempt may complete it."""
 
 
 @define
 class _Transfer:
-    """One file's bytes over as many attempts as it takes, resumed where that is provably safe."""
+    """The transfer of one file in several attempts, each resumed if that is provably safe."""
 
     file: MediaFile
     out: TemporaryFile
-    facts: Mapping[str, str]
-    have: int = 0
-    digest: _Digest = field(factory=_Digest)
+    #: the number of bytes so far
+    received: int = 0
+    digest: Digest = field(factory=Digest)
+    #: the first `HEAD_SIZE` bytes
     head: bytes = b""
     etag: str | None = None
-    framed: bool = False
+    #: whether the end of the body is marked, by its length or by chunked encoding
+    has_framing: bool = False
+    #: the length of the whole file, as the media host reports it
     total: int | None = None
     content_type: str = ""
 
-    def attempt(self, media: MediaTransport) -> None:
-        """Ask once, from the start or from where the last attempt was cut."""
-        # If-Range makes the server judge whether it is still the same file (RFC 9110, 13.1.5), and
-        # only a strong validator speaks of bytes.
-        resuming = self.have > 0 and self.etag is not None and self.total is not None
-        headers = {"Range": f"bytes={self.have}-", "If-Range": str(self.etag)} if resuming else {}
+    def run_attempt(self, media: MediaTransport) -> None:
+        """Fetch the file once, from the start or from the point of the last interruption."""
+        # With If-Range the server decides whether the file is still the same (RFC 9110, 13.1.5).
+        # Only a strong validator identifies the bytes.
+        resuming = self.received > 0 and self.etag is not None and self.total is not None
+        headers = (
+            {"Range": f"bytes={self.received}-", "If-Range": str(self.etag)} if resuming else {}
+        )
         with media.fetch(self.file.url or "", headers) as response:
             self._prepare(response, resuming)
             try:
-                for chunk in response.chunks(_CHUNK):
-                    self.take(chunk)
+                for chunk in response.iter_chunks(_CHUNK_SIZE):
+                    self.add_chunk(chunk)
             except NETWORK_ERRORS as error:
-                raise _Cut(type(error).__name__) from None
-        if self.total is not None and self.have != self.total:
-            if self.have > self.total:
+                raise _Interrupted(type(error).__name__) from None
+        if self.total is not None and self.received != self.total:
+            if self.received > self.total:
                 self._restart()
-            raise _Cut("the body is not as long as announced")
+            raise _Interrupted("the body does not have the reported length")
 
     def _prepare(self, response: MediaResponse, resuming: bool) -> None:
+        """Decide whether a response continues the file or starts it again."""
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
         if encoding not in ("", "identity"):
             raise NotMedia(
-                f"the media host compresses ({encoding}) although asked not to", **self.facts
+                f"The media host compressed the file ({encoding}) although the request excluded it"
             )
         if response.status == 206 and resuming:
-            rest = f"bytes {self.have}-{(self.total or 0) - 1}/{self.total}"
+            rest = f"bytes {self.received}-{(self.total or 0) - 1}/{self.total}"
             same = response.headers.get("ETag", self.etag) == self.etag
             if same and response.headers.get("Content-Range", "").strip() == rest:
                 return
         if response.status != 200:
-            # Another range than asked for, or none that fits: whole, from zero, next time.
+            # Another range than requested, or none that can be satisfied: the next attempt fetches
+            # the whole file.
             self._restart()
-            raise _Cut(f"an unfitting answer to a range, HTTP {response.status}")
+            raise _Interrupted(f"unexpected HTTP {response.status} for a range")
         self._restart()
-        self.framed, self.total = response.read_framing
+        self.has_framing, self.total = response.framing
         self.content_type = response.headers.get("Content-Type", "")
         etag = response.headers.get("ETag", "").strip()
-        self.etag = etag if _STRONG.fullmatch(etag) else None
+        self.etag = etag if _STRONG_ETAG.fullmatch(etag) else None
 
     def _restart(self) -> None:
-        if self.have == 0:  # as at the first attempt
+        if self.received == 0:  # as at the first attempt
             self.head, self.etag, self.total = b"", None, None
             return
-        self.have, self.head, self.etag, self.total = 0, b"", None, None
+        self.received, self.head, self.etag, self.total = 0, b"", None, None
         self.digest.close()
-        self.digest = _Digest()
+        self.digest = Digest()
         self.out.rewind()
 
-    def take(self, chunk: bytes) -> None:
+    def add_chunk(self, chunk: bytes) -> None:
+        """Write a chunk. Raises at once if the file is too long or is not media."""
         self.digest.update(chunk)
         self.out.write(chunk)
-        self.have += len(chunk)
-        if self.file.size is not None and self.have > self.file.size:  # it may never end
+        self.received += len(chunk)
+        if self.file.size is not None and self.received > self.file.size:  # it may never end
             raise ChecksumMismatch(
-                f"more bytes came than the {self.file.size} that were announced", **self.facts
+                f"The file is longer than the {self.file.size} bytes that the vendor reports"
             )
-        if len(self.head) < HEAD:
-            self.head += chunk[: HEAD - len(self.head)]
-            # An error page is told from its first bytes; no need to fetch a gigabyte of it.
-            if len(self.head) >= min(HEAD, self.total or HEAD):
-                self._judge_head()
+        if len(self.head) < HEAD_SIZE:
+            self.head += chunk[: HEAD_SIZE - len(self.head)]
+            # An error page is recognised by its first bytes, before a gigabyte of it is fetched.
+            if len(self.head) >= min(HEAD_SIZE, self.total or HEAD_SIZE):
+                self._check_head()
 
-    def _judge_head(self) -> None:
+    def _check_head(self) -> None:
+        """Check that the first bytes are of the reported format, and not an error page."""
         known = FORMATS.get(self.file.format or "")
-        if known is not None and known.proves(self.head):
+        if known is not None and known.matches(self.head):
             return
-        kind = self.content_type.partition(";")[0] or "no content type"
+        content_type = self.content_type.partition(";")[0] or "none"
         if looks_like_text(self.head, self.content_type):
             raise NotMedia(
-                f"the media host answered a page ({kind}) in place of the media; the link may "
-                "have expired: get the recording anew",
-                **self.facts,
+                f"The media host returned a page in place of the media (Content-Type: "
+                f"{content_type}). The URL may have expired: get the recording again"
             )
         if known is not None:
+            name = known.name.upper()
             raise NotMedia(
-                f"the bytes are no {known.name}, as the vendor announces (the host says {kind})",
-                **self.facts,
+                f"The file is not {name} although the vendor lists it as {name} "
+                f"(Content-Type: {content_type})"
             )
 
-    def verified(self) -> Fetched:
-        """Check what can be checked of the whole, or raise."""
+    def check_file(self) -> FetchedFile:
+        """Check the complete file. Raises `DownloadError` if a check fails."""
         checks: list[str] = []
-        if self.have and len(self.head) < HEAD:
-            self._judge_head()
-        if self.have == 0 and self.file.size != 0:
-            raise Truncated("0 bytes came for a recording that should have some", **self.facts)
-        if self.framed:
+        if self.received and len(self.head) < HEAD_SIZE:
+            self._check_head()
+        if self.received == 0 and self.file.size != 0:
+            raise Truncated("The media host returned an empty file")
+        if self.has_framing:
             checks.append("framing")
         if self.file.size is not None:
-            if self.have < self.file.size:
+            if self.received < self.file.size:
                 raise Truncated(
-                    f"{self.have} bytes came, {self.file.size} were announced", **self.facts
+                    f"Only {self.received} of the {self.file.size} bytes that the vendor reports "
+                    "arrived"
                 )
             checks.append("size")
         digest = self.digest.hexdigest()
-        # A malformed checksum proves nothing either way; a vendor's own sample has one.
-        announced = _SHA256.fullmatch(self.file.checksum or "")
-        if announced:
-            if announced[1] != digest:
-                raise ChecksumMismatch("the bytes' SHA-256 is not the announced one", **self.facts)
+        # A malformed checksum proves nothing and is ignored; the sample of one vendor has one.
+        reported = _SHA256.fullmatch(self.file.checksum or "")
+        if reported:
+            if reported[1] != digest:
+                raise ChecksumMismatch(
+                    "The SHA-256 of the file is not the one that the vendor reports"
+                )
             checks.append("checksum")
         if self.file.format in FORMATS:
             checks.append("format")
-        if not {"framing", "size", "checksum"} & set(checks):
-            checks.append("unverified")
-        return Fetched(self.have, digest, tuple(checks))
+        doubts = (_UNVERIFIED,) if COMPLETENESS_CHECKS.isdisjoint(checks) else ()
+        return FetchedFile(self.received, digest, tuple(checks), doubts)
 
     def close(self) -> None:
-        """Nothing more comes."""
         self.digest.close()
 
-    def given_up(self, error: Exception) -> DownloadError | ProviderError:
+    def build_final_error(self, error: Exception) -> DownloadError | ProviderError:
+        """Build the error that is raised when no further attempt is made."""
         if isinstance(error, DownloadError | ProviderError):
             return error
-        announced = f" of {self.total}" if self.total is not None else ""
+        total = f" of {self.total}" if self.total is not None else ""
         return Truncated(
-            f"the connection was cut after {self.have}{announced} bytes, at every attempt; "
-            "nothing was left behind",
-            **self.facts,
+            f"The connection broke after {self.received}{total} bytes, at every attempt. "
+            "Nothing was stored",
         )

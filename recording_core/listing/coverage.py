@@ -1,28 +1,26 @@
-"""Coverage: how much of a listing was seen."""
+"""Coverage: what a listing requested, and how much of it was seen."""
 
 from __future__ import annotations
 
-from attrs import define, field, frozen
-
-__all__ = ["CoverageCounter", "Coverage"]
+from attrs import asdict, define, field, frozen
 
 
 @frozen
 class Coverage:
-    """How much of what was asked was seen.
+    """What a listing requested, and how much of it was seen.
 
     Attributes:
-        windows: into how many pieces the sweep was cut
-        pages: how many pages were read
-        promised: what the vendor counts; None where it does not
-        seen: distinct recordings that it showed, before `status=` and the like chose among them
-        doubled: rows that it showed again
-        unreadable: rows that could not be read; each costs itself alone
-        late: rows that only a second pass found
-        undated: rows yielded although they name no time
-        errors: what went wrong, in words
-        complete: all that could be asked for was seen, to the end
-        blind: what this vendor cannot enumerate at all; shown, never an error
+        windows: the number of windows that the listing was divided into
+        pages: the number of pages that were read
+        expected: the total that the vendor reports; `None` if it reports none
+        seen: the number of distinct recordings returned, before filters such as `status=`
+        duplicates: rows that were returned more than once
+        unreadable: rows without a readable id, which are left out
+        found_on_reread: rows found only when a window was read again
+        undated: rows without a time, which are included in every window
+        errors: what went wrong, as sentences
+        complete: whether everything that the vendor's API can list was read to the end
+        not_listable: what this vendor's API cannot enumerate; never an error
     """
 
     windows: int = 0
@@ -40,7 +38,7 @@ class Coverage:
 
 @define(eq=False, repr=False)
 class CoverageCounter:
-    """The numbers of one sweep as it goes."""
+    """The counters of a sweep in progress; the fields are those of `Coverage`."""
 
     windows: int = 0
     pages: int = 0
@@ -53,17 +51,11 @@ class CoverageCounter:
     errors: list[str] = field(factory=list)
     ended: bool = False
 
-    def coverage(self, not_listable: tuple[str, ...]) -> Coverage:
-        """What they say so far."""
+    def build_coverage(self, not_listable: tuple[str, ...]) -> Coverage:
+        """Build the coverage of the sweep so far."""
+        counts = asdict(self, filter=lambda field, _: field.name not in ("errors", "ended"))
         return Coverage(
-            windows=self.windows,
-            pages=self.pages,
-            expected=self.expected,
-            seen=self.seen,
-            duplicates=self.duplicates,
-            unreadable=self.unreadable,
-            found_on_reread=self.found_on_reread,
-            undated=self.undated,
+            **counts,
             errors=tuple(self.errors),
             complete=self.ended and not self.errors and not self.unreadable,
             not_listable=not_listable,

@@ -1,84 +1,70 @@
-"""What is a list of recordings? Lazy, each recording once, and with what could not be seen.
+"""Listing: the lazy result of `Provider.list`.
 
-A provider cuts what is asked into windows (of time, where its vendor has them) and reads one page
-at a time; `sweep.py` fetches ahead, decides, deduplicates, and reads again what moved meanwhile.
+A provider divides a query into windows (of time, if its vendor supports that) and reads one page at
+a time. `sweep.py` fetches pages ahead, filters, removes duplicates, and re-reads unstable windows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from attrs import define, field
 
 from recording_core.errors import ProviderError, RecordingError
-from recording_core.listing.coverage import Coverage
+from recording_core.listing.coverage import Coverage, CoverageCounter
 from recording_core.listing.page import Page, Query, Window
 from recording_core.model.entities import Recording
 
-if TYPE_CHECKING:
-    from recording_core.listing.coverage import CoverageCounter
 
-__all__ = ["Listing"]
-
-
+@define(eq=False, repr=False, slots=False)
 class Listing:
-    """The answer to `Provider.list`: lazy, complete, each recording once.
+    """The result of `Provider.list`: lazy, complete, each recording once.
 
-    Iterate over it for `Recording`s. Rows come newest first where the vendor has an order; those
-    that only an overlap or a second pass found come last. `coverage` is final when the iterator
-    ends or raises; iterating again sweeps again.
+    Iterating yields `Recording` objects, newest first if the vendor has an order, followed
+    by those that were found when a window was read again. Each iteration reads the vendor's list
+    again. `coverage` is final when the iterator ends or raises.
 
-    Iterating raises `ProviderError` for a page that cannot be had (what was yielded is right all
-    the same) and `PaginationError` for a list that would never end or leads away from the vendor.
+    Iterating raises `ProviderError` if a page cannot be read, and `PaginationError` if the list
+    would never end or leads away from the vendor. Recordings yielded before that are correct.
     """
 
-    def __init__(
-        self,
-        query: Query,
-        windows: Callable[[Query], Sequence[Window]],
-        fetch: Callable[[Query, Window, Any], Page],
-        *,
-        workers: int,
-        now: Callable[[], datetime],
-        not_listable: tuple[str, ...] = (),
-        provider: str = "",
-    ) -> None:
-        self.query = query
-        self._windows = windows
-        self._fetch = fetch
-        self._workers = workers
-        self._now = now
-        self._not_listable = not_listable
-        self._provider = provider
-        self._count: CoverageCounter | None = None
+    query: Query
+    _windows: Callable[[Query], Sequence[Window]]
+    _fetch: Callable[[Query, Window, Any], Page]
+    _workers: int = field(kw_only=True)
+    _now: Callable[[], datetime] = field(kw_only=True)
+    _not_listable: tuple[str, ...] = field(default=(), kw_only=True)
+    _provider: str = field(default="", kw_only=True)
+    _counter: CoverageCounter | None = field(default=None, init=False)
 
     @property
     def coverage(self) -> Coverage:
-        """What was asked, what was seen, what could not be seen."""
-        if self._count is None:
+        """What was requested, what was seen, and what cannot be listed. See `Coverage`."""
+        if self._counter is None:
             return Coverage(not_listable=self._not_listable)
-        return self._count.coverage(self._not_listable)
+        return self._counter.build_coverage(self._not_listable)
 
-    def windows(self) -> Sequence[Window]:
-        """The pieces that this vendor's listing is swept in, newest first. Asks nobody."""
+    def plan_windows(self) -> Sequence[Window]:
+        """Return the windows that a sweep reads, newest first. Sends nothing."""
         return self._windows(self.query)
 
     def __iter__(self) -> Iterator[Recording]:
-        # Threads are nothing that a connection alone needs.
-        from recording_core.listing.coverage import CoverageCounter
+        # Imported here, since `sweep` imports threads, which connecting does not need.
         from recording_core.listing.sweep import Sweep
 
-        self._count = count = CoverageCounter()
+        self._counter = counter = CoverageCounter()
         try:
             windows = self._windows(self.query)
-            count.windows = len(windows)
-            sweep = Sweep(self.query, self._fetch, self._workers, self._now(), count)
+            counter.windows = len(windows)
+            sweep = Sweep(self.query, self._fetch, self._workers, self._now(), counter)
             yield from sweep.run(windows)
         except RecordingError as error:
-            if isinstance(error, ProviderError):  # one of our own knows neither
+            if isinstance(error, ProviderError):  # the sweep raises it without these two
                 error.provider = error.provider or self._provider
                 error.operation = error.operation or "list"
-            count.errors.append(str(error))
+            counter.errors.append(str(error))
             raise
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Pages: what is asked of a listing, and one page as a provider read it."""
+"""Pages: the query of a listing, its windows, and one page as a provider read it."""
 
 from __future__ import annotations
 
@@ -7,24 +7,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from recording_core.errors import MalformedPayload
 from recording_core.model.entities import CommunicationSession, Recording
 from recording_core.model.enums import RecordingStatus
 
-__all__ = ["Page", "PageRows", "Query", "Window", "read_rows"]
-
 
 @frozen
 class Query:
-    """What is asked: `[since, until)` by `created_at`, else `started_at`; None is unbounded.
+    """The query of a listing; `None` does not restrict it.
 
     Attributes:
-        since: aware; what lies before is not asked for
-        until: aware; from here on, neither
-        target: only of this call, conference or meeting
-        statuses: only these
+        since: the first time, an aware datetime, compared with `created_at`, else `started_at`
+        until: the end time, exclusive
+        target: only recordings of this call, conference or meeting
+        statuses: only recordings with one of these statuses
     """
 
     since: datetime | None = None
@@ -32,8 +30,11 @@ class Query:
     target: CommunicationSession | None = None
     statuses: frozenset[RecordingStatus] | None = None
 
-    def wants(self, recording: Recording) -> bool:
-        """Decided here, never by a vendor's filter: their readings of a time differ."""
+    def matches(self, recording: Recording) -> bool:
+        """Whether a recording matches the query.
+
+        Vendors interpret the times of their filters differently, so that this alone decides.
+        """
         when = recording.created_at or recording.started_at
         if when is not None:
             if self.since is not None and when < self.since:
@@ -41,78 +42,78 @@ class Query:
             if self.until is not None and when >= self.until:
                 return False
         if self.target is not None and recording.target is not None:
-            # Ids are compared as vendors do, who take a UUID in either case.
-            asked, seen = self.target, recording.target
-            if (asked.kind, asked.id.casefold()) != (seen.kind, seen.id.casefold()):
+            # Vendors accept a UUID in either case.
+            ours, theirs = self.target, recording.target
+            if (ours.kind, ours.id.casefold()) != (theirs.kind, theirs.id.casefold()):
                 return False
         return self.statuses is None or recording.status in self.statuses
 
 
 @frozen
 class Window:
-    """One independent piece of a sweep; its bounds as the vendor is asked, if it can be.
+    """A part of a sweep that is read independently.
 
     Attributes:
-        since: aware, or None
-        until: aware, or None
+        since: the first time, an aware datetime; `None` if the vendor has no such filter
+        until: the end time, an aware datetime, or `None`
     """
 
     since: datetime | None = None
     until: datetime | None = None
 
 
+@define(eq=False, repr=False, slots=False)
 class PageRows:
-    """A page's rows, read when somebody first looks at them: the next page is asked for before.
+    """The rows of a page, parsed on first access, so that the next page is requested before that.
 
-    `recordings` are those that could be read, `unreadable` says why each of the others could not.
+    Attributes:
+        recordings: the rows that could be read
+        unreadable: one sentence for each row that could not be read
     """
 
-    def __init__(
-        self, raw: Sequence[Any], read: Callable[[Mapping[str, Any]], Recording] | None = None
-    ) -> None:
-        self._raw = raw
-        self._read = read
+    _raw: Sequence[Any]
+    _read: Callable[[Mapping[str, Any]], Recording] | None = None
 
     def __len__(self) -> int:
         return len(self._raw)
 
     @property
     def recordings(self) -> Sequence[Recording]:
-        return self._found[0]
+        return self._parsed[0]
 
     @property
     def unreadable(self) -> Sequence[str]:
-        return self._found[1]
+        return self._parsed[1]
 
-    def each(self, change: Callable[[Recording], Recording]) -> PageRows:
-        """The same rows, each recording changed when it is read."""
+    def convert(self, change: Callable[[Recording], Recording]) -> PageRows:
+        """Return the same rows with a function applied to each recording when it is read."""
         read = self._read
         if read is None:
             return PageRows([change(recording) for recording in self._raw])
         return PageRows(self._raw, lambda row: change(read(row)))
 
     @functools.cached_property
-    def _found(self) -> tuple[Sequence[Recording], Sequence[str]]:
+    def _parsed(self) -> tuple[Sequence[Recording], Sequence[str]]:
         if self._read is None:
             return self._raw, ()
         recordings: list[Recording] = []
         reasons: list[str] = []
         for index, row in enumerate(self._raw):
             try:
-                if type(row) is not dict:
-                    raise MalformedPayload("not an object")
+                if not isinstance(row, dict):
+                    raise MalformedPayload("It is not an object")
                 recordings.append(self._read(row))
             except MalformedPayload as error:
-                reasons.append(f"row {index}: {error.message}")
+                reasons.append(f"Row {index}: {error.message}")
         return recordings, reasons
 
 
 def read_rows(raw: Sequence[Any], read: Callable[[Mapping[str, Any]], Recording]) -> PageRows:
-    """A page's JSON rows, each to be read by itself: one that cannot be costs itself alone."""
+    """Read the JSON rows of a page one by one. A row that cannot be read does not affect others."""
     return PageRows(raw, read)
 
 
-def _rows(given: PageRows | Sequence[Recording]) -> PageRows:
+def _convert_rows(given: PageRows | Sequence[Recording]) -> PageRows:
     return given if isinstance(given, PageRows) else PageRows(given)
 
 
@@ -121,22 +122,25 @@ class Page:
     """One page as a provider read it.
 
     Attributes:
-        rows: as `read_rows` answers, or recordings
-        unreadable: rows that the provider itself could not read, beside those of `rows`
-        total: how many rows the whole window holds, as the vendor says
-        next: the cursor of the page after this one; None for none
-        more: where a first page tells them, the cursors of all pages after it, so that they can be
-            fetched at once; the last of them is asked for its `next` again
-        last: ends the window although the vendor has more, such as at the first row before `since`
-        errors: what went wrong beside the rows, and made what is said of them less sure
-        steady: the cursor names a row, not a position: what comes or goes meanwhile moves nothing
-        seam: where the page before was asked to overlap this one: the id of the row that stands
-            before `rows` now, and "" for none. Rows that come and go elsewhere show at this seam
-        ends: the id of the last row, which the next page's `seam` is compared with; None where it
-            cannot be read
+        rows: the result of `read_rows`, or recordings
+        unreadable: one sentence for each row that the provider itself could not read, in addition
+            to those of `rows`
+        total: the number of rows in the whole window, as the vendor reports it
+        next: the cursor of the next page, or `None`; any hashable value
+        remaining_cursors: on a first page, the cursors of all pages after it if they can be
+            computed, so that those are fetched in parallel. The `next` of the last of them is used
+        is_last: whether the window ends here although the vendor has more, e.g. at the first row
+            before `since`
+        errors: sentences for `Coverage.errors`: problems that make the rows less certain
+        stable_cursor: whether the cursor names a row and not a position, so that rows that come or
+            go meanwhile do not shift the pages
+        overlap_id: for pages that were requested to overlap: the id of the row before `rows`, the
+            overlap row, or "" if there is none. It equals the `last_id` of the page before unless
+            rows moved meanwhile
+        last_id: the id of the last row, or `None` if it cannot be read
     """
 
-    rows: PageRows = field(converter=_rows)
+    rows: PageRows = field(converter=_convert_rows)
     unreadable: tuple[str, ...] = ()
     total: int | None = None
     next: Any = None
@@ -149,5 +153,5 @@ class Page:
 
     @property
     def size(self) -> int:
-        """How many rows the vendor sent, readable or not."""
+        """The number of rows that the vendor returned, readable or not."""
         return len(self.rows) + len(self.unreadable)

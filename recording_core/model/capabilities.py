@@ -1,4 +1,4 @@
-"""What can be said to a vendor, and what is a provider's plugin? Declarations without I/O."""
+"""Capabilities: operations per session kind, and what a provider's plugin declares. No I/O."""
 
 from __future__ import annotations
 
@@ -10,18 +10,9 @@ from attrs import field, frozen
 
 from recording_core.model.enums import SessionKind
 
-__all__ = [
-    "Capabilities",
-    "Operation",
-    "ProviderInfo",
-    "Setting",
-    "StoragePrice",
-    "build_capabilities",
-]
-
 
 class Operation(StrEnum):
-    """A verb of the library. A capability is a verb for a kind of session."""
+    """A verb of the library. A capability is an operation on a kind of session."""
 
     START = "start"
     PAUSE = "pause"
@@ -34,31 +25,33 @@ class Operation(StrEnum):
     DELETE = "delete"
 
 
-#: Never a flat set: a vendor may pause calls and not conferences.
+#: Operations by kind, since a vendor may support pausing calls but not conferences.
 Capabilities = Mapping[SessionKind, frozenset[Operation]]
 
 
 def build_capabilities(**by_kind: str) -> Capabilities:
-    """A capability table in words: `capability_table(call="start stop list get download delete")`.
+    """Build a table from words: `build_capabilities(call="start stop list get download delete")`.
 
-    Raises `ValueError` for a kind or an operation that does not exist.
+    Raises `ValueError` if a kind or an operation does not exist.
     """
-    table = {
-        SessionKind(kind): frozenset(Operation(word) for word in words.split())
-        for kind, words in by_kind.items()
-    }
-    return MappingProxyType(dict(sorted(table.items())))
+    return _freeze_capabilities(
+        {
+            SessionKind(kind): frozenset(map(Operation, words.split()))
+            for kind, words in sorted(by_kind.items())
+        }
+    )
 
 
 @frozen
 class Setting:
-    """One thing that `connect` needs to know: a keyword, else an environment variable.
+    """A setting that `connect` needs, from a keyword or else from an environment variable.
 
     Attributes:
         name: the keyword
         env: the environment variable
-        secret: cut out of every text
-        default: `None`: it must be given. The empty string: it may stay unset
+        secret: whether the value is removed from every text
+        default: the value if neither is given; `None` if the setting is required, and the empty
+            string if it may stay unset
     """
 
     name: str
@@ -69,10 +62,15 @@ class Setting:
 
 @frozen(kw_only=True)
 class StoragePrice:
-    """What a vendor asks for keeping recordings: by the minute or by the gigabyte, a month.
+    """The vendor's monthly price for storing recordings, per minute or per gigabyte.
 
-    A gigabyte is 10^9 bytes; `free_days` are those after `created_at` that cost nothing. Raises
-    `ValueError` unless there is exactly one price.
+    Raises `ValueError` unless exactly one of the two prices is given.
+
+    Attributes:
+        currency: ISO 4217 code
+        per_minute_month: price of one minute of recording for one month
+        per_gb_month: price of 10^9 bytes for one month
+        free_days: days after `created_at` that cost nothing
     """
 
     currency: str = "USD"
@@ -82,67 +80,64 @@ class StoragePrice:
 
     def __attrs_post_init__(self) -> None:
         if (self.per_minute_month is None) is (self.per_gb_month is None):
-            raise ValueError("needs one of per_minute_month and per_gb_month")
-        if isinstance(self.free_days, bool) or not isinstance(self.free_days, int):
-            raise ValueError(f"free_days must be a whole number, not {self.free_days!r}")
-        if self.free_days < 0:
-            raise ValueError("free_days must be 0 or more")
+            raise ValueError("give exactly one of per_minute_month and per_gb_month")
+        if type(self.free_days) is not int or self.free_days < 0:
+            raise ValueError(f"free_days must be a whole number >= 0, not {self.free_days!r}")
 
 
-# Named, since type checkers cannot tell what a bare `tuple` takes here.
-def _settings(given: Iterable[Setting]) -> tuple[Setting, ...]:
+# Functions of their own, since type checkers cannot infer the argument of a bare `tuple` converter.
+def _convert_settings(given: Iterable[Setting]) -> tuple[Setting, ...]:
     return tuple(given)
 
 
-def _hosts(given: Iterable[str]) -> tuple[str, ...]:
+def _convert_hosts(given: Iterable[str]) -> tuple[str, ...]:
     return tuple(given)
 
 
-def _read_only(table: Capabilities) -> Capabilities:
+def _freeze_capabilities(table: Capabilities) -> Capabilities:
     return MappingProxyType({kind: frozenset(operations) for kind, operations in table.items()})
 
 
 @frozen
 class ProviderInfo:
-    """What a plugin declares of its provider: data only, so that discovery imports no client.
+    """A plugin's declaration of its provider: data only, so that discovery imports no client.
 
     Attributes:
-        name: the provider's, and the entry point's: lower-case letters, digits, underscores
-        label: for people
-        settings: what `connect` needs to know
-        capabilities: what can be said to the vendor, by kind of session
-        documentation: the address of the vendor's page
+        name: the name of the provider and of its entry point: lower-case letters, digits and
+            underscores
+        label: the vendor's name as people write it
+        settings: the settings of `connect`
+        capabilities: the operations that the vendor's API supports, by kind of session
+        documentation: the URL of the vendor's documentation
         client: `"module:name"` of its `Provider`
-        webhooks: the same of its `WebhookScheme`, or None
-        emulator: the same of its `Emulator`, or None
-        media_hosts: from where the vendor serves media, `*.example.com` for all below one; used
-            under `MediaHosts.VENDOR`
-        storage_price: what the vendor publishes; None where it does not
+        webhooks: `"module:name"` of its `WebhookScheme`, or `None`
+        emulator: `"module:name"` of its `Emulator`, or `None`
+        media_hosts: the hosts that serve the vendor's media, used with `MediaHosts.VENDOR`;
+            `*.example.com` includes every subdomain
+        storage_price: the price that the vendor publishes, or `None`
     """
 
     name: str
     label: str
-    settings: tuple[Setting, ...] = field(converter=_settings)
-    capabilities: Capabilities = field(converter=_read_only)
+    settings: tuple[Setting, ...] = field(converter=_convert_settings)
+    capabilities: Capabilities = field(converter=_freeze_capabilities)
     documentation: str
     client: str
     webhooks: str | None = None
     emulator: str | None = None
-    media_hosts: tuple[str, ...] = field(default=(), converter=_hosts)
+    media_hosts: tuple[str, ...] = field(default=(), converter=_convert_hosts)
     storage_price: StoragePrice | None = None
 
     def can(self, operation: Operation, kind: SessionKind | None = None) -> bool:
-        """Whether the vendor can be told this for this kind; without a kind, for any."""
+        """Whether the vendor supports the operation for this kind; without a kind, for any."""
         if kind is None:
             return any(operation in table for table in self.capabilities.values())
         return operation in self.capabilities.get(kind, frozenset())
 
     def __iter__(self) -> Iterator[tuple[SessionKind, Operation]]:
-        """Every (kind, operation) that is possible, in a steady order."""
+        """Yield every supported (kind, operation), in the order of the two enums."""
         for kind in SessionKind:
-            for operation in Operation:
-                if self.can(operation, kind):
-                    yield kind, operation
+            yield from ((kind, operation) for operation in Operation if self.can(operation, kind))
 
     def __hash__(self) -> int:
         return hash((self.name, self.client))

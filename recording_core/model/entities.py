@@ -1,4 +1,7 @@
-"""What is a recording? Frozen values in the field's own words (SIPREC, RFC 7865 and 7866)."""
+"""Entities: sessions, recordings, media files and copies, as frozen values.
+
+The terms are those of SIPREC (RFC 7865 and RFC 7866).
+"""
 
 from __future__ import annotations
 
@@ -15,28 +18,17 @@ from recording_core.redaction import redact_url
 if TYPE_CHECKING:
     from recording_core.model.events import RecordingEvent
 
-__all__ = [
-    "CommunicationSession",
-    "Copy",
-    "Interval",
-    "MediaFile",
-    "Recording",
-    "RecordingSession",
-    "call",
-    "conference",
-    "meeting",
-]
-
 
 @frozen
 class CommunicationSession:
-    """The call, conference or meeting that takes place; passed as `target`.
+    """The call, conference or meeting that is recorded; passed as `target`.
 
-    Raises `ValueError` for an empty id and `TypeError` for one that is no text.
+    Build one with `call`, `conference` or `meeting`. Raises `ValueError` if the id is empty and
+    `TypeError` if it is not a `str`.
 
     Attributes:
-        kind: call, conference or meeting; its word is taken, too
-        id: what the vendor calls it: an id, or a name where conferences have names
+        kind: call, conference or meeting, as a `SessionKind` or its word
+        id: the vendor's id, or the name if the vendor identifies conferences by name
     """
 
     kind: SessionKind = field(converter=SessionKind)
@@ -50,68 +42,75 @@ class CommunicationSession:
 
 
 def check_id(value: object, what: str) -> str:
-    """The id as it is, or `TypeError`, or `ValueError` for one that no vendor could have given."""
+    """Return the id if a vendor could have assigned it.
+
+    Raises `TypeError` if it is not a `str`, and `ValueError` if it is empty or contains control
+    characters. `what` names the value in the message.
+    """
     if not isinstance(value, str):
         raise TypeError(f"{what} must be a str, not {type(value).__name__}")
     if not value.strip() or not value.isprintable():
-        raise ValueError(f"{what} must not be empty or hold control characters")
+        raise ValueError(f"{what} must not be empty or contain control characters")
     if value in (".", ".."):
-        # In a URL's path they lead upwards, quoted or not: `delete("..")` would name the account.
+        # In the path of a URL these lead upwards, even percent-encoded: `delete("..")` would
+        # address the account.
         raise ValueError(f"{what} must not be {value!r}")
     return value
 
 
 def call(id: str) -> CommunicationSession:
-    """A call, by the id that its vendor gave it."""
+    """Return a call as a target, by the id that the vendor assigned."""
     return CommunicationSession(SessionKind.CALL, id)
 
 
 def conference(id: str) -> CommunicationSession:
-    """A conference, by the id or name that its vendor knows it by."""
+    """Return a conference as a target, by the id or name that the vendor uses."""
     return CommunicationSession(SessionKind.CONFERENCE, id)
 
 
 def meeting(id: str) -> CommunicationSession:
-    """A meeting or multiparty call, by the id that its vendor knows it by."""
+    """Return a meeting or multiparty call as a target, by the id that the vendor uses."""
     return CommunicationSession(SessionKind.MEETING, id)
 
 
 @frozen
 class Interval:
-    """`[start, end)`, such as a pause.
+    """The half-open interval `[start, end)`, such as a pause.
 
     Attributes:
-        start: aware, in UTC
-        end: the same; `None` while it goes on
+        start: an aware UTC datetime
+        end: an aware UTC datetime, or `None` if the interval has not ended
     """
 
     start: datetime
     end: datetime | None = None
 
 
-def _shown_url(url: str | None) -> str:
+def _format_url(url: str | None) -> str:
     return repr(redact_url(url)) if url else repr(url)
 
 
-# Without slots a frozen class fills its __dict__, which takes half as long as object.__setattr__ a
-# field; these two are built for every row of every listing.
+# A frozen class without slots is initialised through its __dict__, in half the time that
+# object.__setattr__ per field takes. These two classes are built for every row of a listing.
 @frozen(slots=False)
 class MediaFile:
-    """One object of a recording that can be had as a file. `None`: the vendor does not say.
+    """One downloadable object of a recording.
+
+    `None` means that the vendor does not report the value.
 
     Attributes:
-        id: the same in every answer, and another than that of the recording's other files
-        role: everybody mixed, one leg, one participant's track, the video, the audio beside it
-        format: in lower case, such as `mp3`
-        media_type: such as `audio/mpeg`
-        size: bytes
-        duration: of this file
-        channels: 1, or 2
-        participant: whose track it is, as the vendor names participants
-        url: where it is fetched from. It may be signed: no repr, log or error shows its query
-        url_expires_at: when that URL stops working; the file itself may live longer
-        checksum: what the vendor announces, `"sha256:<64 hex digits>"`
-        name: what the vendor calls the file; never used as a path
+        id: the id of this file within its recording, the same in every response
+        role: the content: the mix, one leg, one participant's track, the video, or its audio
+        format: the format in lower case, such as `mp3`
+        media_type: the media type, such as `audio/mpeg`
+        size: the size in bytes
+        duration: the duration of this file
+        channels: 1 or 2
+        participant: the participant of a track, as the vendor identifies participants
+        url: the address of the file. It may be signed: no repr, log or error shows its query
+        url_expires_at: when the URL stops working; the file itself may exist for longer
+        checksum: the checksum that the vendor reports, `"sha256:<64 hex digits>"`
+        name: the vendor's name of the file; never used as a path
     """
 
     id: str
@@ -122,7 +121,7 @@ class MediaFile:
     duration: timedelta | None = None
     channels: int | None = None
     participant: str | None = None
-    url: str | None = field(default=None, repr=_shown_url)
+    url: str | None = field(default=None, repr=_format_url)
     url_expires_at: datetime | None = None
     checksum: str | None = None
     name: str | None = None
@@ -130,35 +129,36 @@ class MediaFile:
 
 @frozen(slots=False)
 class Recording:
-    """The result of recording: facts about it, and its files.
+    """A recording: its facts and its files.
 
-    Times are aware UTC datetimes. `None` means that the vendor does not say: never a guess.
+    Times are aware UTC datetimes and durations are `timedelta`. `None` means that the vendor does
+    not report the value; it is never a guess.
 
     Attributes:
-        provider: the provider's name, such as `rec.connect` takes
-        account: the account's name, as given to `rec.connect`
-        id: the vendor's
-        kind: what was recorded; `None` where the answer does not tell
-        target: what was recorded, as `start` and `list(target=)` take it; `None` where the answer
-            does not name it, and the caller did not either
-        reference: the vendor's own id of that occurrence, where it has another than `target.id`
+        provider: the provider's name, as passed to `rec.connect`
+        account: the account's name, as passed to `rec.connect`
+        id: the vendor's id of the recording
+        kind: the kind of session that was recorded
+        target: the session that was recorded, as `start` and `list(target=)` accept it; `None` if
+            neither the response nor the caller named it
+        reference: the vendor's id of that occurrence of the session, if it differs from `target.id`
         title: a name for people
-        status: one word for every vendor's
-        provider_status: the vendor's own word
-        started_at: when capturing began
-        ended_at: when capturing ended
-        created_at: when the vendor made the row; `since` and `until` judge by it
-        duration: the vendor's, else `ended_at - started_at` where both are told
-        size: bytes, of all that the vendor counts
-        format: in lower case, such as `mp3`
-        channels: 1, or 2
-        sample_rate: hertz
-        bit_rate: bits a second
-        files: what can be downloaded; empty where there is nothing, or not yet
-        media_expires_at: when the vendor removes the media by itself
-        deleted_at: when somebody deleted it
-        error: why it failed, in the vendor's words
-        raw: the vendor's payload, credential fields masked; it takes no part in comparisons
+        status: the status, in the same words for every vendor
+        provider_status: the vendor's own word for the status
+        started_at: when recording began
+        ended_at: when recording ended
+        created_at: when the vendor created the recording; `since` and `until` compare with it
+        duration: the vendor's value, else `ended_at - started_at` if the vendor reports both
+        size: the size in bytes, as the vendor counts it
+        format: the format in lower case, such as `mp3`
+        channels: 1 or 2
+        sample_rate: the sample rate in hertz
+        bit_rate: the bit rate in bits per second
+        files: the files that can be downloaded; empty if there are none or none yet
+        media_expires_at: when the vendor's retention removes the media
+        deleted_at: when a user deleted the recording
+        error: the vendor's reason for a failure
+        raw: the vendor's payload, with credential fields masked; not compared by `==`
     """
 
     provider: str
@@ -186,10 +186,10 @@ class Recording:
     raw: Mapping[str, Any] = field(factory=dict, repr=False, eq=False)
 
     def apply(self, event: RecordingEvent) -> Recording:
-        """The recording after an event of its own; a late or doubled one changes nothing.
+        """Return the recording with an event applied. A late or repeated event changes nothing.
 
-        Final states never regress; of pause and resume the last delivered wins, since only a
-        session keeps their times. Raises `ValueError` for an event of another recording.
+        Final statuses never regress. Of pauses and resumes, the last one delivered wins, since only
+        a session stores their times. Raises `ValueError` if the event belongs to another recording.
         """
         from recording_core.model.transitions import apply_to_recording
 
@@ -198,23 +198,25 @@ class Recording:
 
 @frozen
 class RecordingSession:
-    """One act of recording: what `start` returned, and what `pause`, `resume`, `stop` take.
+    """One act of recording: `start` returns it, and `pause`, `resume` and `stop` accept it.
 
-    Frozen: every verb returns a new one. Keep it, compare it, serialise it, use it in another
-    process.
+    A session is frozen: every verb returns a new one. You can keep it, compare it, serialise it and
+    use it in another process.
 
     Attributes:
         provider: the provider's name
-        account: the account's name, as given to `rec.connect`
-        id: the vendor's id of this act of recording; `None` where it named none
-        target: what is recorded
-        status: as the last verb left it
-        provider_status: the vendor's own word
-        started_at: the vendor's time, else this machine's at the start
-        stopped_at: the vendor's time, else this machine's at the stop; `None` before
-        pauses: by this machine's clock; the last one's `end` is `None` while it is paused
-        recordings: what came of it: filled by `wait`, and by a `stop` whose answer tells
-        raw: the vendor's last payload, credential fields masked, and what a later verb needs
+        account: the account's name, as passed to `rec.connect`
+        id: the vendor's id of this act of recording; `None` if the vendor did not return one
+        target: the call, conference or meeting that is recorded
+        status: the status after the last verb
+        provider_status: the vendor's own word for the status
+        started_at: the vendor's time, else the local time of the start
+        stopped_at: the vendor's time, else the local time of the stop; `None` before the stop
+        pauses: the pauses by the local clock; the `end` of the last is `None` while paused
+        recordings: the resulting recordings, filled by `wait` and, if the vendor's response
+            contains them, by `stop`
+        raw: the vendor's last payload, with credential fields masked, and the values that later
+            verbs need
     """
 
     provider: str
@@ -230,12 +232,12 @@ class RecordingSession:
     raw: Mapping[str, Any] = field(factory=dict, repr=False, eq=False)
 
     def apply(self, event: RecordingEvent) -> RecordingSession:
-        """The session after an event of one of its recordings; it and they move together.
+        """Return the session with an event of one of its recordings applied.
 
-        Final states never regress, and late or doubled events change nothing. Pauses and resumes
-        are ordered by the vendor's time, else the last delivered wins. Raises `ValueError` for an
-        event of another session's recording; to a session without an id belongs what is recorded
-        of its target.
+        The session and its recordings change together. Final statuses never regress, and late or
+        repeated events change nothing. Pauses and resumes are ordered by the vendor's time; without
+        one, the last delivered wins. An event belongs to a session without an id if it is about the
+        same target. Raises `ValueError` if the event belongs to another session.
         """
         from recording_core.model.transitions import apply_to_session
 
@@ -244,22 +246,21 @@ class RecordingSession:
 
 @frozen
 class Copy:
-    """A verified copy of a media file outside the vendor.
+    """A copy of a media file outside the vendor, and what was checked.
 
-    `checks` names what was proved of it: `framing`, `size`, `checksum`, `format`. `unverified` is
-    among them where nothing could prove that the bytes are whole; such a copy never justifies a
-    deletion at the vendor.
+    Delete a recording at the vendor only if its copies are `verified`.
 
     Attributes:
-        provider: from where
-        account: of which account
-        recording_id: of which recording
-        file: which file of it, as the vendor described it
-        path: where it is now
-        size: bytes, counted
-        sha256: 64 hex digits, computed of what was written
-        checks: what was proved
-        made_at: when, aware, in UTC
+        provider: the provider's name
+        account: the account's name
+        recording_id: the vendor's id of the recording
+        file: the media file, as the vendor described it
+        path: the path of the copy
+        size: the number of bytes written
+        sha256: the SHA-256 of the bytes written, 64 hex digits
+        checks: the checks that passed, out of `framing`, `size`, `checksum` and `format`
+        doubts: the reasons why the copy may be incomplete, as sentences
+        made_at: when the copy was completed: an aware UTC datetime
     """
 
     provider: str
@@ -270,18 +271,28 @@ class Copy:
     size: int
     sha256: str
     checks: tuple[str, ...]
+    doubts: tuple[str, ...] = field(default=(), kw_only=True)
     made_at: datetime
+
+    @property
+    def verified(self) -> bool:
+        """Whether a check proved that the copy is complete, and nothing raises a doubt."""
+        return not COMPLETENESS_CHECKS.isdisjoint(self.checks) and not self.doubts
+
+
+#: The checks that prove that all bytes of a file arrived.
+COMPLETENESS_CHECKS = frozenset({"framing", "size", "checksum"})
 
 
 def set_target(recording: Recording, target: CommunicationSession | None) -> Recording:
-    """The recording with the target that it was asked for by, where its answer names none."""
+    """Set the target that the caller gave, if the vendor's response names none."""
     if target is None or recording.target is not None:
         return recording
     return evolve(recording, target=target, kind=recording.kind or target.kind)
 
 
 def close_pause(session: RecordingSession, at: datetime) -> RecordingSession:
-    """The session with its last pause over, if one goes on."""
+    """Set the end of the session's last pause, if it has not ended."""
     if not session.pauses or session.pauses[-1].end is not None:
         return session
     return evolve(session, pauses=(*session.pauses[:-1], evolve(session.pauses[-1], end=at)))

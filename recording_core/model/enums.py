@@ -4,41 +4,39 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["FINAL", "LIVE", "FileRole", "RecordingStatus", "SessionKind"]
-
 
 class RecordingStatus(StrEnum):
-    """The state of a recording, or of the act of recording.
+    """The state of a recording or of a recording session.
 
-    A vendor's own word is kept beside it as `provider_status`; a word that we don't know is
-    `UNKNOWN`, never an exception, so that counting it shows when a vendor's vocabulary moves.
+    `provider_status` keeps the vendor's own word. A word that this library does not support becomes
+    `UNKNOWN` and never raises, so that reports can count it when a vendor adds words.
     """
 
-    #: the vendor accepted the request; nothing is being captured yet
+    #: the vendor accepted the request and does not record yet
     PENDING = "pending"
-    #: media is being captured now
+    #: the vendor is recording now
     RECORDING = "recording"
-    #: capturing is suspended and can be resumed
+    #: recording is paused and can be resumed
     PAUSED = "paused"
-    #: the stop was asked for; the vendor still captures or closes its files
+    #: the stop was requested; the vendor still records or closes its files
     STOPPING = "stopping"
-    #: capturing is over; the media cannot be fetched yet
+    #: recording has ended; the media cannot be fetched yet
     PROCESSING = "processing"
     #: the media can be fetched now
     AVAILABLE = "available"
-    #: it went wrong and there will be no media
+    #: recording failed and there will be no media
     FAILED = "failed"
-    #: there was nothing to record, which is no error
+    #: there was nothing to record; this is not an error
     EMPTY = "empty"
-    #: the vendor's own clock removed the media
+    #: the vendor removed the media when its retention period ended
     EXPIRED = "expired"
-    #: somebody deleted it
+    #: a user deleted it
     DELETED = "deleted"
-    #: the vendor said a word that we don't know; never the target of a mapping on purpose
+    #: the vendor sent a status that we do not support; no mapping uses it on purpose
     UNKNOWN = "unknown"
 
 
-#: Nothing more will happen by itself: `Provider.wait` returns.
+#: Statuses that end `Provider.wait`: the recording does not change any more unless it is deleted.
 FINAL = frozenset(
     {
         RecordingStatus.AVAILABLE,
@@ -49,25 +47,25 @@ FINAL = frozenset(
     }
 )
 
-#: The act of recording still goes on: it can be stopped.
+#: Statuses of a recording session that can be stopped.
 LIVE = frozenset({RecordingStatus.PENDING, RecordingStatus.RECORDING, RecordingStatus.PAUSED})
 
 
 class SessionKind(StrEnum):
-    """What takes place and is recorded."""
+    """The kind of communication session that is recorded."""
 
     #: two parties
     CALL = "call"
     #: several parties in an audio bridge
     CONFERENCE = "conference"
-    #: a room with video, or a multiparty call that has a life of its own
+    #: a video meeting, or a multiparty call that exists independently of its calls
     MEETING = "meeting"
 
 
 class FileRole(StrEnum):
-    """What one media file of a recording holds."""
+    """The content of one media file of a recording."""
 
-    #: everybody, mixed
+    #: all participants, mixed
     MIX = "mix"
     #: one direction of a call
     LEG = "leg"
@@ -75,5 +73,5 @@ class FileRole(StrEnum):
     TRACK = "track"
     #: picture and sound
     VIDEO = "video"
-    #: the sound beside a video file
+    #: the sound of a video file, as a separate file
     AUDIO = "audio"

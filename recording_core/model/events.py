@@ -1,33 +1,21 @@
-"""What did a vendor tell us by itself? One event type for every vendor's callbacks."""
+"""Events: one event type for the webhooks of every vendor."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from attrs import Attribute, field, frozen
+from attrs import field, frozen
 
 from recording_core.model.entities import CommunicationSession, Recording
-from recording_core.model.enums import RecordingStatus
-from recording_core.redaction import redact_url
-
-__all__ = [
-    "LASTING",
-    "EventKind",
-    "RecordingEvent",
-    "WebhookRequest",
-    "build_event_key",
-    "build_event",
-    "find_event_kind",
-]
+from recording_core.model.enums import FINAL, RecordingStatus
 
 
 class EventKind(StrEnum):
-    """The fact that an event tells of."""
+    """What happened to a recording."""
 
     STARTED = "started"
     PAUSED = "paused"
@@ -38,41 +26,35 @@ class EventKind(StrEnum):
     EMPTY = "empty"
     EXPIRED = "expired"
     DELETED = "deleted"
-    #: something else about a recording, such as its transcript, or a word that we don't know
+    #: something else about a recording, such as its transcript, or a word that we do not support
     UPDATED = "updated"
 
 
-#: What a recording's status proves to have happened, whoever tells of it: callback, poll, listing.
-_FACT_OF: Mapping[RecordingStatus, EventKind] = MappingProxyType(
-    {
-        RecordingStatus.RECORDING: EventKind.STARTED,
-        RecordingStatus.PAUSED: EventKind.STARTED,
-        RecordingStatus.STOPPING: EventKind.STOPPED,
-        RecordingStatus.PROCESSING: EventKind.STOPPED,
-        RecordingStatus.AVAILABLE: EventKind.AVAILABLE,
-        RecordingStatus.FAILED: EventKind.FAILED,
-        RecordingStatus.EMPTY: EventKind.EMPTY,
-        RecordingStatus.EXPIRED: EventKind.EXPIRED,
-        RecordingStatus.DELETED: EventKind.DELETED,
-    }
-)
+#: The event that a status proves to have happened; the same for a webhook, a poll and a listing.
+_KIND_OF_STATUS: Mapping[RecordingStatus, EventKind] = {
+    RecordingStatus.RECORDING: EventKind.STARTED,
+    RecordingStatus.PAUSED: EventKind.STARTED,
+    RecordingStatus.STOPPING: EventKind.STOPPED,
+    RecordingStatus.PROCESSING: EventKind.STOPPED,
+    **{status: EventKind(status) for status in FINAL},
+}
 
-#: Facts that hold from then on and happen once; a pause may come again.
-LASTING = frozenset(_FACT_OF.values())
+#: Lasting facts: events that happen once per recording and hold from then on, unlike a pause.
+LASTING = frozenset(_KIND_OF_STATUS.values())
 
 
 def find_event_kind(status: RecordingStatus) -> EventKind | None:
-    """The lasting fact that a status proves; None for `pending` and `unknown`, which prove none."""
-    return _FACT_OF.get(status)
+    """Find the lasting fact that a status proves; `None` for `pending` and `unknown`."""
+    return _KIND_OF_STATUS.get(status)
 
 
 def build_event_key(
     provider: str, account: str, recording_id: str | None, kind: EventKind, occasion: str = ""
 ) -> str:
-    """What names a fact: the same however often and in whatever wrapping it comes.
+    """Build the key of an event: the same for every delivery of the same event.
 
-    `occasion` tells one pause, resume or update from the next, out of what the vendor signed (its
-    time, its sequence number, a digest); for a lasting fact it is left out.
+    `occasion` distinguishes one pause, resume or update from the next. Take it from what the vendor
+    signed: a time, a sequence number or a digest. The key of a lasting fact does not contain it.
     """
     parts = [provider, account, recording_id or "", kind.value]
     if kind not in LASTING:
@@ -82,23 +64,24 @@ def build_event_key(
 
 @frozen
 class RecordingEvent:
-    """A verified callback, normalised. `key` is the same for the same lasting fact.
+    """A verified webhook delivery in the same form for every vendor.
 
     Attributes:
         provider: the provider's name
-        account: the account's name, as given to the receiver
-        kind: the fact
-        recording_id: the vendor's; None where it names none
-        target: what is recorded, where the callback tells
-        recording: as far as the callback describes it
-        status: of the recording, by the callback
-        occurred_at: the vendor's time, aware, in UTC
-        delivery_id: the vendor's name of this delivery, which is not signed
-        key: names the fact: the same however often, and in whatever way, it is told
-        trusted: False where the vendor's signature leaves room for another meaning:
-            `provider.confirm(event)` reads the recording anew
-        replayed: the same key was announced before
-        raw: the payload, credential fields masked; it takes no part in comparisons
+        account: the account's name, as passed to the receiver
+        kind: what happened
+        recording_id: the vendor's id of the recording; `None` if the payload names none
+        target: the session that is recorded; `None` if the payload does not name it
+        recording: the recording, as far as the payload describes it
+        status: the status of the recording, according to the payload
+        occurred_at: the vendor's time of the event: an aware UTC datetime
+        delivery_id: the vendor's id of this delivery, which is not signed
+        key: identifies the event: the same for the same lasting fact, no matter whether it arrives
+            by webhook, poll or listing
+        trusted: false if the vendor's signature does not cover everything that the event states;
+            `provider.confirm(event)` then reads the recording from the vendor
+        replayed: true if an event with the same key was dispatched before
+        raw: the payload, with credential fields masked; not compared by `==`
     """
 
     provider: str
@@ -116,21 +99,19 @@ class RecordingEvent:
     raw: Mapping[str, Any] = field(factory=dict, repr=False, eq=False)
 
 
-#: Which of a recording's own times is that of the fact.
-_TIME_OF: Mapping[EventKind, str] = MappingProxyType(
-    {
-        EventKind.STARTED: "started_at",
-        EventKind.STOPPED: "ended_at",
-        EventKind.EXPIRED: "media_expires_at",
-        EventKind.DELETED: "deleted_at",
-    }
-)
+#: The field of `Recording` that holds the time of an event.
+_TIME_FIELD: Mapping[EventKind, str] = {
+    EventKind.STARTED: "started_at",
+    EventKind.STOPPED: "ended_at",
+    EventKind.EXPIRED: "media_expires_at",
+    EventKind.DELETED: "deleted_at",
+}
 
 
 def build_event(recording: Recording) -> RecordingEvent | None:
-    """The event that a recording's present status would have been, with the same `key`.
+    """Build the event that a recording's current status corresponds to, with the same `key`.
 
-    None where the status proves no lasting fact: `pending` and `unknown`.
+    Returns `None` if the status proves no lasting fact: `pending` and `unknown`.
     """
     kind = find_event_kind(recording.status)
     if kind is None:
@@ -143,61 +124,8 @@ def build_event(recording: Recording) -> RecordingEvent | None:
         target=recording.target,
         recording=recording,
         status=recording.status,
-        occurred_at=getattr(recording, _TIME_OF[kind]) if kind in _TIME_OF else None,
+        occurred_at=getattr(recording, _TIME_FIELD[kind]) if kind in _TIME_FIELD else None,
         delivery_id=None,
         key=build_event_key(recording.provider, recording.account, recording.id, kind),
         raw=recording.raw,
     )
-
-
-def _headers(given: Mapping[Any, Any] | Iterable[tuple[Any, Any]]) -> tuple[tuple[str, str], ...]:
-    """Pairs of text, whatever a framework hands over: lists, bytes, repeated names, odd case."""
-    pairs = given.items() if isinstance(given, Mapping) else given
-    flat: list[tuple[str, str]] = []
-    for name, value in pairs:
-        for each in value if isinstance(value, list | tuple) else (value,):
-            flat.append((_text(name).lower(), _text(each)))
-    return tuple(flat)
-
-
-def _text(value: object) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes | bytearray) else str(value)
-
-
-def _body(given: bytes | bytearray | memoryview) -> bytes:
-    body: object = given
-    if not isinstance(body, bytes | bytearray | memoryview):
-        raise TypeError(
-            f"the body must be the raw bytes, which are signed, not {type(body).__name__}"
-        )
-    return bytes(body)
-
-
-def _is_text(_: WebhookRequest, attribute: Attribute[str], value: object) -> None:
-    # A framework's own URL, or a method in bytes, would only fail when it is verified.
-    if not isinstance(value, str):
-        raise TypeError(f"{attribute.name} must be a str, not {type(value).__name__}")
-
-
-@frozen
-class WebhookRequest:
-    """One callback as it came: what a framework received, before anybody parsed it.
-
-    Attributes:
-        method: such as `POST`
-        url: the public URL that is configured at the vendor, which vendors sign: never what a
-            `Host` header says
-        headers: a mapping or pairs, in any case
-        body: the raw bytes, since those are signed; `TypeError` for text
-    """
-
-    method: str = field(validator=_is_text)
-    url: str = field(validator=_is_text, repr=redact_url)
-    headers: tuple[tuple[str, str], ...] = field(converter=_headers, repr=False, default=())
-    body: bytes = field(converter=_body, repr=False, default=b"")
-
-    def header(self, name: str) -> str | None:
-        """The header of that name in any case; repeated ones joined by commas (RFC 9110, 5.3)."""
-        wanted = name.lower()
-        found = [value for each, value in self.headers if each == wanted]
-        return ", ".join(found) if found else None

@@ -1,16 +1,16 @@
-"""How do our values become JSON and come back? A cattrs converter of our own, strict both ways.
+"""Serialisation: convert entities to JSON and back, with a strict cattrs converter.
 
 | Python | JSON |
 |---|---|
 | datetime (aware) | ISO 8601 in UTC |
 | timedelta | seconds, a number |
-| enum | its word; a status we don't know reads as `unknown` |
+| enum | its word; an unsupported status reads as `unknown` |
 | Path | a string |
 | tuple | an array |
-| mapping (`raw`) | an object, as it is |
+| mapping (`raw`) | an object, unchanged |
 
-Nothing else is coerced: `"7"` is no number, `1` is no string, `null` is no id. Sizes and durations
-are at least 0.
+Types are never coerced: `"7"` is not read as a number, `1` not as a string, `null` not as an id.
+Sizes and durations are at least 0.
 """
 
 from __future__ import annotations
@@ -28,27 +28,29 @@ from recording_core.errors import MalformedPayload
 from recording_core.model.enums import FileRole, RecordingStatus, SessionKind
 from recording_core.model.strict_json import decode_json_plain
 
-__all__ = ["configure_converter", "dumps", "loads", "make_converter"]
-
 T = TypeVar("T")
 
 
 def dumps(value: Any, *, indent: int | None = None) -> str:
-    """One of our values, or a list of them, as JSON text. Signed URLs are kept: they are its data.
+    """Serialise one of this library's values, or a list of them, to JSON text.
 
-    Raises `TypeError` for what is not ours and `ValueError` for what JSON cannot say (NaN).
+    The text contains signed URLs. Raises `TypeError` for other types, and `ValueError` for values
+    that JSON cannot represent (NaN, a naive datetime).
     """
     plain = _converter().unstructure(value)
     return json.dumps(plain, indent=indent, allow_nan=False, ensure_ascii=False)
 
 
 def loads(text: str | bytes, kind: type[T]) -> T:
-    """JSON text as one of our types. Raises `MalformedPayload`, with paths and without values."""
+    """Read one of this library's types from JSON text.
+
+    Raises `MalformedPayload`, which names the paths of the wrong values and never quotes them.
+    """
     try:
         data = text.encode("utf-8") if isinstance(text, str) else text
     except UnicodeEncodeError:
-        raise MalformedPayload("not JSON: not UTF-8") from None
-    value = decode_json_plain(data, masked=False)
+        raise MalformedPayload("The data is not JSON: it is not UTF-8") from None
+    value = decode_json_plain(data, masked=False, repaired=False)
     try:
         return _converter().structure(value, kind)
     except (
@@ -60,95 +62,96 @@ def loads(text: str | bytes, kind: type[T]) -> T:
         OverflowError,
         RecursionError,
     ) as error:
-        paths = ", ".join(_paths(error)) or "the whole"
+        paths = ", ".join(_list_paths(error)) or "the whole document"
         raise MalformedPayload(
-            f"not a {getattr(kind, '__name__', kind)}: {paths}", path=paths
+            f"The document is not a {getattr(kind, '__name__', kind)}: {paths}", path=paths
         ) from None
 
 
 def make_converter() -> cattrs.Converter:
-    """A new converter, configured as this module's first page says."""
-    return configure_converter(cattrs.Converter(forbid_extra_keys=True))
-
-
-def configure_converter(converter: cattrs.Converter) -> cattrs.Converter:
-    """Teach a converter our types and strictness. Never done to cattrs' global one."""
-    for kind in (str, bool):
-        converter.register_structure_hook(kind, _exactly(kind))
-    converter.register_structure_hook(int, _count)
-    converter.register_structure_hook(float, _number)
-    converter.register_structure_hook(datetime, _moment)
-    converter.register_structure_hook(timedelta, _length)
-    converter.register_structure_hook(Path, lambda v, _: Path(_exactly(str)(v, str)))
-    converter.register_structure_hook(RecordingStatus, _status)
-    for word in (SessionKind, FileRole):  # each is a str, too, whose hook would take any text
-        converter.register_structure_hook(word, lambda v, kind: kind(_exactly(str)(v, str)))
-    converter.register_structure_hook_func(_is_raw, _object)
-    converter.register_structure_hook_func(_is_tuple, _tuple_hook(converter))
-    converter.register_unstructure_hook(datetime, _utc_text)
+    """Make a new converter with the rules at the top of this module."""
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    for kind, hook in _STRUCTURE_HOOKS.items():
+        converter.register_structure_hook(kind, hook)
+    converter.register_structure_hook_func(_is_raw, _structure_object)
+    converter.register_structure_hook_func(_is_tuple, _make_tuple_hook(converter))
+    converter.register_unstructure_hook(datetime, _unstructure_datetime)
     converter.register_unstructure_hook(timedelta, lambda v: v.total_seconds())
     converter.register_unstructure_hook(Path, str)
     converter.register_unstructure_hook_func(_is_raw, lambda v: v)
     return converter
 
 
-@functools.cache
-def _converter() -> cattrs.Converter:
-    return make_converter()
+_converter = functools.cache(make_converter)
 
 
-def _exactly(kind: type[T]) -> Callable[[Any, Any], T]:
-    def structure(value: Any, _: Any) -> T:
-        if type(value) is not kind:
-            raise TypeError(f"expected {kind.__name__}")
-        return value
-
-    return structure
+def _require_type(value: Any, kind: type[T]) -> T:
+    if type(value) is not kind:
+        raise TypeError(f"expected {kind.__name__}")
+    return value
 
 
-def _count(value: Any, _: Any) -> int:
-    # Ours are sizes and the like.
-    if _exactly(int)(value, int) < 0:
+def _structure_count(value: Any, _: Any) -> int:
+    # Integers are sizes and counts in all of our types.
+    if _require_type(value, int) < 0:
         raise ValueError("expected at least 0")
     return int(value)
 
 
-def _length(value: Any, _: Any) -> timedelta:
-    seconds = _number(value, float)
+def _structure_duration(value: Any, _: Any) -> timedelta:
+    seconds = _structure_number(value, float)
     if seconds < 0:
         raise ValueError("expected a duration of at least 0")
     return timedelta(seconds=seconds)
 
 
-def _number(value: Any, _: Any) -> float:
+def _structure_number(value: Any, _: Any) -> float:
     if type(value) not in (int, float) or value - value != 0:
         raise TypeError("expected a number")
     return float(value)
 
 
-def _utc_text(moment: datetime) -> str:
+def _structure_datetime(value: Any, _: Any) -> datetime:
+    moment = datetime.fromisoformat(_require_type(value, str))
     if moment.tzinfo is None:
-        raise ValueError("a datetime without an offset says no moment; make it aware")
-    return moment.astimezone(UTC).isoformat()
-
-
-def _moment(value: Any, _: Any) -> datetime:
-    moment = datetime.fromisoformat(_exactly(str)(value, str))
-    if moment.tzinfo is None:
-        raise ValueError("expected a time with its offset")
+        raise ValueError("expected a time with an offset")
     return moment.astimezone(UTC)
 
 
-def _status(value: Any, _: Any) -> RecordingStatus:
-    # A later version's word, or a stranger's, is unknown, as everywhere.
-    return _STATUSES.get(_exactly(str)(value, str), RecordingStatus.UNKNOWN)
+def _structure_status(value: Any, _: Any) -> RecordingStatus:
+    # A word of a later version, or of another program, reads as unknown.
+    return _STATUSES.get(_require_type(value, str), RecordingStatus.UNKNOWN)
 
 
 _STATUSES = {status.value: status for status in RecordingStatus}
 
 
-def _object(value: Any, _: Any) -> Mapping[str, Any]:
-    if type(value) is not dict:
+def _structure_text(value: Any, kind: Callable[[str], T]) -> T:
+    return kind(_require_type(value, str))
+
+
+_STRUCTURE_HOOKS: Mapping[type, Callable[[Any, Any], Any]] = {
+    str: _require_type,
+    bool: _require_type,
+    int: _structure_count,
+    float: _structure_number,
+    datetime: _structure_datetime,
+    timedelta: _structure_duration,
+    Path: _structure_text,
+    RecordingStatus: _structure_status,
+    SessionKind: _structure_text,
+    FileRole: _structure_text,
+}
+
+
+def _unstructure_datetime(moment: datetime) -> str:
+    if moment.tzinfo is None:
+        raise ValueError("a datetime without an offset is ambiguous; make it aware")
+    return moment.astimezone(UTC).isoformat()
+
+
+def _structure_object(value: Any, _: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
         raise TypeError("expected an object")
     return value
 
@@ -161,17 +164,16 @@ def _is_tuple(kind: Any) -> bool:
     return getattr(kind, "__origin__", None) is tuple and kind.__args__[1:] == (...,)
 
 
-def _tuple_hook(converter: cattrs.Converter) -> Callable[[Any, Any], tuple[Any, ...]]:
+def _make_tuple_hook(converter: cattrs.Converter) -> Callable[[Any, Any], tuple[Any, ...]]:
     def structure(value: Any, kind: Any) -> tuple[Any, ...]:
-        if type(value) is not list:
-            raise TypeError("expected an array")
-        return tuple(converter.structure(item, kind.__args__[0]) for item in value)
+        items = _require_type(value, list)
+        return tuple(converter.structure(item, kind.__args__[0]) for item in items)
 
     return structure
 
 
-def _paths(error: BaseException, path: str = "") -> list[str]:
-    """Where in the document, from the notes that cattrs leaves; values are never quoted."""
+def _list_paths(error: BaseException, path: str = "") -> list[str]:
+    """List the paths of the wrong values, from the notes of cattrs. Never quotes a value."""
     if isinstance(error, cattrs.ForbiddenExtraKeysError):
         return [f"{path or 'the document'} has unknown fields"]
     if not isinstance(error, cattrs.BaseValidationError):
@@ -180,5 +182,5 @@ def _paths(error: BaseException, path: str = "") -> list[str]:
     for inner in error.exceptions:
         notes = [note for note in getattr(inner, "__notes__", ()) if hasattr(note, "name")]
         step = f".{notes[-1].name}" if notes else ""
-        found += _paths(inner, f"{path}{step}".lstrip("."))
+        found += _list_paths(inner, f"{path}{step}".lstrip("."))
     return found

@@ -1,37 +1,58 @@
-"""How do bytes become JSON values? Strictly, and with credential fields masked on the way."""
+"""Strict JSON: decode bytes within strict limits, and mask credential fields.
+
+What is not JSON, or too deep, raises. What JSON allows and this library does not, costs that value
+alone: a number over 64 bits becomes `None`, a lone surrogate U+FFFD.
+"""
 
 from __future__ import annotations
 
 import functools
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
 from recording_core.errors import MalformedPayload
 from recording_core.redaction import CREDENTIAL_KEYS, redact_object
 
-__all__ = ["find_accelerated_decoder", "decode_json", "decode_json_plain"]
-
-#: What both decoders refuse from, for integers and floats alike: the accelerated one reads
-#: integers over 64 bits as floats, without a word.
+#: Bounds that both decoders apply to integers and floats, since the accelerated decoder silently
+#: reads integers over 64 bits as floats.
 _TOO_LARGE = 1 << 64
 _TOO_SMALL = -(1 << 63)
-#: The same as floats, with which a float is compared in a third of the time.
+#: The same bounds as floats: comparing a float with a float takes a third of the time.
 _LOWEST, _HIGHEST = float(_TOO_SMALL), float(_TOO_LARGE)
 
-#: As many levels are refused: who handles the value next may need a frame or two for each, and
-#: vendors nest under ten.
+#: The deepest nesting that is accepted. Recursive code that handles the value may need several
+#: frames per level, and vendors nest fewer than ten levels.
 _DEEPEST = 100
-#: No value of these types is wrong; the accelerated decoder's integers are within 64 bits, too.
-_SOUND: frozenset[type] = frozenset({bool, type(None)})
-_SOUND_ACCELERATED = _SOUND | {int}
+#: Types whose values are always valid; the accelerated decoder's integers are within 64 bits.
+_VALID_TYPES: frozenset[type] = frozenset({bool, type(None)})
+_VALID_TYPES_ACCELERATED = _VALID_TYPES | {int}
+#: Stands for a part of a text that cannot be represented.
+REPLACED = "\ufffd"
+#: Half of a character beyond the basic plane, such as the rest of a title that was cut in an emoji.
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class RepairedObject(dict[str, Any]):
+    """A JSON object with values that were replaced, since they cannot be represented.
+
+    Attributes:
+        unread: the keys of those values
+    """
+
+    def __init__(self, values: dict[str, Any], unread: frozenset[str]) -> None:
+        super().__init__(values)
+        self.unread = unread
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (RepairedObject, (dict(self), self.unread))
 
 
 @functools.cache
 def find_accelerated_decoder() -> Callable[[bytes], Any] | None:
-    """The extra `speed` at work, imported at the first answer; None where it is not installed."""
+    """Import the decoder of the extra `speed` on first use; `None` if it is not installed."""
     try:
         from orjson import loads
     except ImportError:
@@ -40,48 +61,73 @@ def find_accelerated_decoder() -> Callable[[bytes], Any] | None:
 
 
 def decode_json(data: bytes) -> Any:
-    """Bytes of UTF-8 JSON as Python values, credential fields masked.
+    """Decode UTF-8 JSON, repair values that cannot be represented, and mask credential fields.
 
-    Refused: NaN, infinities, numbers over 64 bits, lone surrogates, nesting of a hundred levels and
-    more. Of duplicate keys the last wins. Raises `MalformedPayload`, which never quotes the data.
+    A number over 64 bits becomes `None` and a lone surrogate U+FFFD; the object around it is a
+    `RepairedObject`, which names the key. Of duplicate keys the last wins. Raises
+    `MalformedPayload`, which never quotes the data, for NaN, infinities, a hundred levels of
+    nesting or more, and for what is not JSON.
     """
     loads = find_accelerated_decoder()
-    if loads is None:
-        return decode_json_plain(data)
-    try:
-        return _judged(loads(data), masked=True, sound=_SOUND_ACCELERATED)
-    except (ValueError, RecursionError) as error:
-        raise MalformedPayload(f"not JSON: {_reason(error)}") from None
+    if loads is not None:
+        try:
+            return _check_value(loads(data), masked=True, valid_types=_VALID_TYPES_ACCELERATED)
+        except (ValueError, RecursionError):
+            pass  # the standard library's decoder decides, and repairs
+    return decode_json_plain(data)
 
 
-def decode_json_plain(data: bytes, *, masked: bool = True) -> Any:
-    """As `decode`, by the standard library alone.
+def decode_json_plain(data: bytes, *, masked: bool = True, repaired: bool = True) -> Any:
+    """Decode as `decode_json` does, with the standard library only.
 
-    Not `masked`, for the answer to a sign-in and for our own JSON, credentials are kept.
+    `masked=False` keeps credentials: for authentication responses and for this library's own JSON.
+    `repaired=False` raises instead of replacing a value.
     """
     try:
-        value = _judged(_DECODER.decode(data.decode("utf-8")), masked=masked)
-        # Only an escape can make a lone surrogate, which would fail much later, on its way to disk.
-        if (b"\\ud" in data or b"\\uD" in data) and any(_lone_surrogates(data)):
-            raise UnicodeError("a lone surrogate")
-        return value
+        text = data.decode("utf-8")
+        # Lone surrogates come from escapes only, and would fail much later, when written to disk.
+        if "\\ud" not in text and "\\uD" not in text:
+            try:
+                return _check_value(_DECODER.decode(text), masked=masked)
+            except json.JSONDecodeError:
+                raise
+            except ValueError:
+                pass  # a number is out of range
+        if not repaired:
+            raise ValueError("a value cannot be represented")
+        value, _ = _repair(_REPAIRING_DECODER.decode(text), 0, masked)
+        return _check_value(value, masked=masked)
     except (ValueError, RecursionError) as error:
-        raise MalformedPayload(f"not JSON: {_reason(error)}") from None
+        raise _build_error(error) from None
 
 
-def _lone_surrogates(data: bytes) -> Iterator[bytes]:
-    """Those that JSON escapes, also where they stand under a credential's key or a doubled one."""
-    # The pattern takes escapes one after the other, and so a backslash's own never for another's.
-    pattern = re.compile(
-        rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)", re.DOTALL
-    )
-    return (found[1] for found in pattern.finditer(data) if found[1])
+def _repair(value: Any, depth: int, masked: bool) -> tuple[Any, bool]:
+    """Replace what cannot be represented, and return whether the value itself was replaced."""
+    if depth > _DEEPEST:
+        raise RecursionError
+    if isinstance(value, str):
+        repaired = _SURROGATE.sub(REPLACED, value)
+        return repaired, repaired != value
+    if isinstance(value, list):
+        items = [_repair(item, depth + 1, masked) for item in value]
+        return [item for item, _ in items], any(replaced for _, replaced in items)
+    if isinstance(value, dict):
+        if masked:  # first, so that a credential of any type is masked
+            value = redact_object(value)
+        entries = {
+            _SURROGATE.sub(REPLACED, key): _repair(item, depth + 1, masked)
+            for key, item in value.items()
+        }
+        values = {key: item for key, (item, _) in entries.items()}
+        unread = frozenset(key for key, (_, replaced) in entries.items() if replaced)
+        return (RepairedObject(values, unread) if unread else values), False
+    return (None, True) if value is _UNREADABLE else (value, False)
 
 
-def _judged(value: Any, *, masked: bool, sound: frozenset[type] = _SOUND) -> Any:
-    """A value just decoded, each container once, level by level: depth, numbers, credentials.
+def _check_value(value: Any, *, masked: bool, valid_types: frozenset[type] = _VALID_TYPES) -> Any:
+    """Check depth and numbers of a decoded value, level by level, and mask credential fields.
 
-    `sound` are the types whose values need no look. This runs for every row of every page: its
+    `valid_types` are the types that need no check. This runs for every row of every page, and its
     speed is measured (docs/performance.md).
     """
     objects: list[Any] = []
@@ -89,7 +135,7 @@ def _judged(value: Any, *, masked: bool, sound: frozenset[type] = _SOUND) -> Any
     for _ in range(_DEEPEST + 1):
         if not objects and not arrays:
             return value
-        # A credential's key is rare: one look at all keys of a level, then at each object.
+        # Credential keys are rare: check all keys of a level at once, then each object.
         if masked and not CREDENTIAL_KEYS.isdisjoint(chain.from_iterable(objects)):
             for each in objects:
                 each.update(redact_object(each))
@@ -97,35 +143,56 @@ def _judged(value: Any, *, masked: bool, sound: frozenset[type] = _SOUND) -> Any
         objects, arrays = [], []
         for item in items:
             kind = type(item)
-            if kind is str or kind in sound:
+            if kind is str or kind in valid_types:
                 continue
             if kind is int:
                 if not _TOO_SMALL <= item < _TOO_LARGE:
                     raise ValueError("number out of range")
             elif kind is float:
-                # One of exactly the bound may have been an integer beyond it.
+                # A float equal to a bound may have been an integer beyond it.
                 if not _LOWEST < item < _HIGHEST:
                     raise ValueError("number out of range")
-            elif kind is dict:
-                objects.append(item)
-            else:
+            elif kind is list:
                 arrays.append(item)
+            else:
+                objects.append(item)
     raise RecursionError
 
 
-def _reason(error: Exception) -> str:
-    """Why, without the data that json's and Unicode's own messages may quote."""
+def _build_error(error: Exception) -> MalformedPayload:
+    """Build the error, without the data that the messages of json and Unicode errors may quote."""
+    reason = "a number or text cannot be represented"
     if isinstance(error, RecursionError):
-        return "nested too deeply"
-    if isinstance(error, UnicodeError):
-        return "not UTF-8"
-    if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg.split(':')[0]} at character {error.pos}"
-    return "a number out of range"
+        reason = "it is nested too deeply"
+    elif isinstance(error, UnicodeError):
+        reason = "it is not UTF-8"
+    elif isinstance(error, json.JSONDecodeError):
+        reason = f"{error.msg.split(':')[0]} at character {error.pos}"
+    return MalformedPayload(f"The data is not JSON: {reason}")
 
 
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
+def _reject_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+_DECODER = json.JSONDecoder(parse_constant=_reject_constant)
+
+
+#: Stands for a number that is out of range until it is replaced.
+_UNREADABLE = object()
+
+
+def _parse_int(digits: str) -> Any:
+    # More than twenty digits are over 64 bits; Python refuses to convert thousands of them.
+    value = int(digits) if len(digits) <= 20 else _TOO_LARGE
+    return value if _TOO_SMALL <= value < _TOO_LARGE else _UNREADABLE
+
+
+def _parse_float(text: str) -> Any:
+    value = float(text)
+    return value if _LOWEST < value < _HIGHEST else _UNREADABLE
+
+
+_REPAIRING_DECODER = json.JSONDecoder(
+    parse_constant=_reject_constant, parse_int=_parse_int, parse_float=_parse_float
+)

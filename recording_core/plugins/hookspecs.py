@@ -1,7 +1,7 @@
-"""What can a plugin do? Every hook stands here, and nothing else does.
+"""Hook specifications: every hook that a plugin can implement.
 
-Hooks declare and announce; verbs are methods on `Provider`. An exception from an announcing hook
-is logged with the plugin's name and never changes what a verb returns.
+Some hooks declare something, the others notify. An exception from a notifying hook is logged with
+the plugin's name and never changes the result of a verb. Verbs are methods of `Provider`.
 """
 
 from __future__ import annotations
@@ -15,21 +15,19 @@ if TYPE_CHECKING:
     from recording_core.model.capabilities import ProviderInfo
     from recording_core.model.entities import RecordingSession
     from recording_core.model.events import RecordingEvent
-    from recording_core.reporting.row_schema import Column
-
-__all__ = ["PROJECT", "hookimpl", "hookspec"]
+    from recording_core.plugins.columns import Column
 
 #: The entry-point group, and pluggy's project name.
 PROJECT = "recording_core"
 
 hookspec = pluggy.HookspecMarker(PROJECT)
-#: Marks a function of a plugin's module as an implementation of the hook of its name.
+#: Marks a function of a plugin's module as the implementation of the hook with the same name.
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec
 def recording_provider() -> ProviderInfo:
-    """Declare one provider. Called once, at discovery; must import no client."""
+    """Declare one provider. Called once, at discovery; must not import the client."""
     raise NotImplementedError
 
 
@@ -45,7 +43,7 @@ def recording_session_changed(session: RecordingSession, previous: RecordingSess
 
 @hookspec
 def recording_report_columns() -> Iterable[Column]:
-    """Declare columns that a report gains, before it is built."""
+    """Declare additional columns of a report, before it is built."""
     raise NotImplementedError
 
 

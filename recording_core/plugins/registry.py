@@ -1,4 +1,7 @@
-"""Which providers are installed? Discovery through entry points; a broken one harms no other."""
+"""Registry: discover the installed providers through entry points.
+
+A broken plugin does not affect the others.
+"""
 
 from __future__ import annotations
 
@@ -21,15 +24,6 @@ from recording_core.model.enums import SessionKind
 from recording_core.plugins import hookspecs
 from recording_core.plugins.hookspecs import PROJECT
 
-__all__ = [
-    "Registry",
-    "notify_plugins",
-    "load_object",
-    "provider_info",
-    "providers",
-    "load_registry",
-]
-
 _log = logging.getLogger("recording_core.plugins")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _OBJECT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -37,7 +31,13 @@ _OBJECT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 @frozen
 class Registry:
-    """What discovery found: good providers, and why each of the others cannot be used."""
+    """The result of discovery.
+
+    Attributes:
+        manager: the pluggy manager with every usable plugin
+        providers: the usable providers by name
+        broken: the error of every plugin that cannot be used, by name
+    """
 
     manager: pluggy.PluginManager = field(repr=False)
     providers: Mapping[str, ProviderInfo]
@@ -45,58 +45,61 @@ class Registry:
 
 
 def providers() -> Mapping[str, ProviderInfo]:
-    """The installed providers by name, sorted. Imports no client and no HTTP library.
+    """Return the installed providers by name, sorted. Imports no client and no HTTP library.
 
-    A plugin that cannot be used is named once in a `UserWarning` and left out; asking for it by
-    name raises its `PluginError`.
+    A plugin that cannot be used is reported once as a `UserWarning` and left out. To connect to it
+    by name raises its `PluginError`.
     """
     return load_registry().providers
 
 
-def provider_info(name: str) -> ProviderInfo:
-    """The provider of that name. Raises `PluginError` where there is none, or it is broken."""
+def get_provider_info(name: str) -> ProviderInfo:
+    """Return an installed provider. Raises `PluginError` if it is not installed or is broken."""
     found = load_registry()
     if name in found.providers:
         return found.providers[name]
     if name in found.broken:
         raise found.broken[name]
-    known = ", ".join(found.providers) or "none"
+    installed = ", ".join(found.providers) or "none"
     raise PluginError(
-        f"no provider is named {name!r}; installed are: {known}. "
+        f"No provider named {name!r} is installed (installed: {installed}). "
         f"Install its distribution, such as recording-{name}, into this environment"
     )
 
 
 @functools.cache
 def load_registry() -> Registry:
-    """Discover once, on first use. `registry.cache_clear()` discovers anew."""
+    """Discover the plugins once, on first use. `load_registry.cache_clear()` resets it."""
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(hookspecs)
     good: dict[str, ProviderInfo] = {}
     broken: dict[str, PluginError] = {}
-    for name, claims in sorted(_entry_points().items()):
+    for name, claims in sorted(_find_entry_points().items()):
         try:
             info = _load(manager, name, claims)
             if info is not None:
                 good[name] = info
         except PluginError as error:
             broken[name] = error
-            _warn(str(error))
+            _warn_once(str(error))
     return Registry(manager, MappingProxyType(good), MappingProxyType(broken))
 
 
-def _warn(text: str) -> None:
+def _warn_once(text: str) -> None:
     try:
         warnings.warn(text, UserWarning, stacklevel=4)
     except UserWarning:
-        _log.warning("%s", text)  # where warnings are errors, the others must load all the same
+        _log.warning("%s", text)  # warnings are errors here, and the other plugins must still load
 
 
-def _entry_points() -> dict[str, dict[str, metadata.EntryPoint]]:
-    """Provider name -> distribution -> entry point. One distribution seen twice counts once."""
+def _find_entry_points() -> dict[str, dict[str, metadata.EntryPoint]]:
+    """Map provider name -> distribution -> entry point.
+
+    A distribution that is on the path twice counts once.
+    """
     found: dict[str, dict[str, metadata.EntryPoint]] = {}
     for entry in metadata.entry_points(group=PROJECT):
-        # An interrupted uninstall leaves a distribution without a name.
+        # After an interrupted uninstall, a distribution has no name.
         distribution = entry.dist.metadata["Name"] if entry.dist is not None else None
         owner = (distribution or entry.value).lower().replace("_", "-")
         found.setdefault(entry.name, {}).setdefault(owner, entry)
@@ -106,93 +109,96 @@ def _entry_points() -> dict[str, dict[str, metadata.EntryPoint]]:
 def _load(
     manager: pluggy.PluginManager, name: str, claims: Mapping[str, metadata.EntryPoint]
 ) -> ProviderInfo | None:
-    """Register one plugin; None for one that has hooks and declares no provider."""
+    """Register one plugin. Returns `None` if it has hooks but declares no provider."""
     if len(claims) > 1:
-        # A name decides who is handed the credentials: nobody guesses between two claims.
+        # The name decides which code receives the credentials, so choosing one would be unsafe.
         raise PluginError(
-            f"provider {name!r} is claimed by {' and '.join(sorted(claims))}: "
+            f"The provider {name!r} is claimed by {' and '.join(sorted(claims))}: "
             "uninstall all but one of these distributions"
         )
     owner, entry = next(iter(claims.items()))
     try:
         plugin = entry.load()
-        # Asked before it is registered, so that a broken plugin's other hooks never run either.
+        # A trial manager first, so that no other hook of a broken plugin ever runs.
         trial = pluggy.PluginManager(PROJECT)
         trial.add_hookspecs(hookspecs)
         trial.register(plugin, name=name)
         trial.check_pending()
-        answers = trial.hook.recording_provider()
+        declared = trial.hook.recording_provider()
         declares = bool(trial.hook.recording_provider.get_hookimpls())
         has_hooks = bool(trial.get_hookcallers(plugin))
     except BaseException as error:
         if not isinstance(error, Exception | SystemExit):
             raise
         raise PluginError(
-            f"the plugin of provider {name!r} (distribution {owner}, {entry.value}) "
+            f"The plugin of provider {name!r} (distribution {owner}, {entry.value}) "
             f"cannot be loaded: {type(error).__name__}: {error}"
         ) from error
-    info = _checked(name, owner, answers) if declares or not has_hooks else None
+    is_provider = declares or not has_hooks
+    if is_provider and (fault := _find_fault(name, declared)):
+        raise PluginError(f"The plugin of provider {name!r} (distribution {owner}) {fault}")
     manager.register(plugin, name=name)
-    return info
+    return declared[0] if is_provider else None
 
 
-def _checked(name: str, owner: str, answers: list[Any]) -> ProviderInfo:
-    def refuse(why: str) -> PluginError:
-        return PluginError(f"the plugin of provider {name!r} (distribution {owner}) {why}")
-
-    if len(answers) != 1:
-        raise refuse(f"declares {len(answers)} providers with recording_provider(), not one")
-    info = answers[0]
+def _find_fault(name: str, declared: list[Any]) -> str | None:
+    """Find what is wrong with the results of a plugin's `recording_provider` hook."""
+    if len(declared) != 1:
+        return f"declares {len(declared)} providers in recording_provider(); it must declare one"
+    info = declared[0]
     if not isinstance(info, ProviderInfo):
-        raise refuse(f"answers a {type(info).__name__} to recording_provider(), no ProviderInfo")
+        return f"returns a {type(info).__name__} from recording_provider(), not a ProviderInfo"
     if info.name != name or not _NAME.fullmatch(name):
-        raise refuse(
-            f"calls itself {info.name!r}; the entry point and the ProviderInfo must agree on one "
-            "lower-case name"
+        return (
+            f"declares the name {info.name!r}; the entry point and the ProviderInfo must have the "
+            "same lower-case name"
         )
     if not all(isinstance(setting, Setting) for setting in info.settings):
-        raise refuse("declares settings that are no Setting")
-    if not isinstance(info.storage_price, StoragePrice | None):
-        raise refuse("declares a storage_price that is no StoragePrice")
+        return "declares a setting that is not a Setting"
+    price: object = info.storage_price
+    if not isinstance(price, StoragePrice | None):
+        return "declares a storage_price that is not a StoragePrice"
     for kind, operations in info.capabilities.items():
         if not isinstance(kind, SessionKind) or not all(
             isinstance(each, Operation) for each in operations
         ):
-            raise refuse("declares capabilities that are not operations by kind")
+            return "declares capabilities that are not operations by session kind"
     for role in ("client", "webhooks", "emulator"):
-        value = getattr(info, role)
-        if not (value is None and role != "client") and not (
-            isinstance(value, str) and _OBJECT.fullmatch(value)
-        ):
-            raise refuse(f"names its {role} {value!r}; it must read 'module:name'")
-    return info
+        path = getattr(info, role)
+        is_absent = path is None and role != "client"
+        if not is_absent and not (isinstance(path, str) and _OBJECT.fullmatch(path)):
+            return f"declares {path!r} as its {role}; write it as 'module:name'"
+    return None
 
 
 def load_object(info: ProviderInfo, role: str) -> Any:
-    """Import what a `ProviderInfo` names as its `client`, `webhooks` or `emulator`.
+    """Import the `client`, `webhooks` or `emulator` that a `ProviderInfo` names.
 
-    Raises `PluginError` where it names none or cannot be imported.
+    Raises `PluginError` if it names none, or if that cannot be imported.
     """
     path = getattr(info, role)
     if path is None:
-        raise PluginError(f"provider {info.name!r} ships no {role}")
+        raise PluginError(f"The provider {info.name!r} has no {role}")
     module, _, attribute = path.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
     except Exception as error:
         raise PluginError(
-            f"provider {info.name!r} names {path} as its {role}, which cannot be imported: "
+            f"The provider {info.name!r} names {path} as its {role}, which cannot be imported: "
             f"{type(error).__name__}: {error}"
         ) from error
 
 
 def notify_plugins(hook: str, **facts: Any) -> list[BaseException]:
-    """Call an announcing hook of every plugin; what one raises is logged with its name."""
+    """Call a notifying hook of every plugin.
+
+    Exceptions are logged with the plugin's name, and returned.
+    """
     raised: list[BaseException] = []
     for implementation in getattr(load_registry().manager.hook, hook).get_hookimpls():
         try:
             implementation.function(*(facts[name] for name in implementation.argnames))
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin may even try to leave
-            _log.exception("plugin %s failed in %s", implementation.plugin_name, hook)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin may call sys.exit()
+            _log.exception("The plugin %s failed in %s", implementation.plugin_name, hook)
             raised.append(error)
     return raised

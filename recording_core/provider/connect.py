@@ -11,8 +11,6 @@ from recording_core.provider.provider import Provider
 from recording_core.provider.validation import check_setting
 from recording_core.transport.settings import HttpSettings
 
-__all__ = ["connect"]
-
 
 def connect(
     provider: str,
@@ -22,27 +20,27 @@ def connect(
     http: HttpSettings | None = None,
     **credentials: str | None,
 ) -> Provider:
-    """Connect to an installed provider, with credentials by keyword or from the environment.
+    """Connect to a vendor account, with credentials by keyword or from the environment.
 
-    Sends nothing.
+    Sends no request.
 
     Args:
-        provider: its name, as `providers()` has it
-        account: the word that its recordings, sessions and copies carry
-        base_url: another address of the API; else `<PROVIDER>_BASE_URL`, else the vendor's
-        http: time limits, retries, rate
-        **credentials: by the names of the provider's settings; else their environment variables
+        provider: the name of an installed provider, as in `providers()`
+        account: the name that recordings, sessions and copies of this account carry
+        base_url: the URL of the API, else `<PROVIDER>_BASE_URL`, else the vendor's
+        http: timeouts, retries, rate and media hosts
+        **credentials: the provider's settings by name, else from their environment variables
 
     Raises:
         ConfigurationError: a setting is missing, unknown or malformed
-        PluginError: the provider is not installed, or broken
+        PluginError: the provider is not installed, or its plugin is broken
     """
-    info = plugins.provider_info(provider)
+    info = plugins.get_provider_info(provider)
     unknown = sorted(set(credentials) - {setting.name for setting in info.settings})
     if unknown:
-        takes = ", ".join(setting.name for setting in info.settings)
         raise ConfigurationError(
-            f"{provider} takes no setting {', '.join(unknown)}; it takes {takes}"
+            f"{provider} has no setting {', '.join(unknown)}; its settings are "
+            f"{', '.join(setting.name for setting in info.settings)}"
         )
     settings: dict[str, str] = {}
     for setting in info.settings:
@@ -51,16 +49,18 @@ def connect(
             value = os.environ.get(setting.env) or setting.default
         if value is None or (value == "" and setting.default is None):
             raise ConfigurationError(
-                f"{provider} needs {setting.name}; give it to connect(), or set {setting.env}"
+                f"{provider} needs {setting.name}: pass it to connect(), or set {setting.env}"
             )
         settings[setting.name] = check_setting(provider, setting.name, value)
     if not isinstance(account, str) or not account.strip():
         raise ConfigurationError("account must be a name, such as 'default'")
     client = plugins.load_object(info, "client")
     if not (isinstance(client, type) and issubclass(client, Provider)):
-        raise PluginError(f"provider {provider!r} names {info.client} as its client: no Provider")
+        raise PluginError(
+            f"The plugin of provider {provider!r} names {info.client} as its client, which is not "
+            "a subclass of Provider"
+        )
     base_url = base_url or os.environ.get(f"{provider.upper()}_BASE_URL") or None
-    connected: Provider = client(
+    return client(
         Connection(info, settings=settings, account=account, base_url=base_url, http=http)
     )
-    return connected

@@ -1,4 +1,4 @@
-"""What does a provider need to know of an account? Whose, where, how, and with what credentials."""
+"""Connection: the account, URL, HTTP settings and credentials that a provider is built from."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from recording_core.clock import Clock, SystemClock
 from recording_core.model.capabilities import ProviderInfo
 from recording_core.transport.settings import HttpSettings
 
-__all__ = ["Connection"]
-
 
 class Connection:
-    """What `connect` hands to a provider: whose account, where, how, and with what credentials.
+    """The argument of `Provider.__init__`, which `connect` builds. Never pickled.
 
-    `settings` has every `Setting` of the plugin's `ProviderInfo` by name; those that may stay
-    unset are empty strings. Neither printed nor pickled.
+    Attributes:
+        info: the declaration of the provider's plugin
+        account: the name that recordings, sessions and copies carry
+        base_url: the URL of the API; `None` for the provider's default
+        http: timeouts, retries, rate and media hosts
+        settings: the value of every `Setting` of `info` by its name; the empty string if it may
+            stay unset and is not set
+        clock: the clock, which tests replace
     """
 
     __slots__ = ("account", "base_url", "clock", "http", "info", "settings")
@@ -37,12 +41,12 @@ class Connection:
         self.settings = settings
         self.clock = clock or SystemClock()
 
-    def secrets(self) -> list[str]:
-        """The values that no text may show."""
+    def list_secrets(self) -> list[str]:
+        """List the values of secret settings, which no text may show."""
         return [self.settings[setting.name] for setting in self.info.settings if setting.secret]
 
     def __repr__(self) -> str:
         return f"<Connection to {self.info.name} account={self.account!r}>"
 
     def __reduce__(self) -> str:
-        raise TypeError("a connection holds credentials and is not pickled; connect anew there")
+        raise TypeError("a connection holds credentials and is not pickled: connect again there")

@@ -1,22 +1,18 @@
-"""What can one do with a vendor's account? The verbs, the same for every vendor."""
+"""Provider: the verbs of one vendor account, the same for every vendor."""
 
 from __future__ import annotations
 
-import functools
+import inspect
 import logging
 import os
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack, get_type_hints
 
 from attrs import evolve
-from requests.auth import AuthBase
 
-from recording_core.clock import Clock
 from recording_core.errors import (
     Conflict,
     MalformedPayload,
@@ -44,220 +40,83 @@ from recording_core.model.entities import (
 )
 from recording_core.model.enums import FINAL, FileRole, RecordingStatus, SessionKind
 from recording_core.plugins import registry as plugins
-from recording_core.provider.connection import Connection
+from recording_core.provider import validation
+from recording_core.provider.base import ProviderBase
 from recording_core.provider.recorder import Recorder
-from recording_core.provider.start_request import StartRequest
-from recording_core.provider.validation import (
-    check_channels,
-    check_duration,
-    check_extra,
-    check_participants,
-    check_statuses,
-    check_target,
-    check_text,
-    check_time,
-    check_word,
-    select_files,
+from recording_core.provider.start_request import (
+    START_PARAMETERS,
+    StartParameters,
+    build_start_request,
 )
-from recording_core.transport.client import Transport
 from recording_core.transport.deadline import Deadline
-from recording_core.transport.status_codes import ErrorDetails
 
 if TYPE_CHECKING:
     from recording_core.model.events import RecordingEvent
-    from recording_core.transport.media_client import MediaTransport
-
-__all__ = ["Provider"]
 
 _log = logging.getLogger("recording_core")
 
-#: How far a vendor's clock may be from ours.
+#: The largest difference that we allow between a vendor's clock and the local one.
 _CLOCK_SKEW = timedelta(minutes=5)
 
-#: `wait` asks after so many seconds first, then ever less often.
-_FIRST_LOOK, _SLOWEST_LOOK = 0.5, 10.0
+#: Seconds between the polls of `wait`, at first and at most.
+_FIRST_POLL, _SLOWEST_POLL = 0.5, 10.0
 
 
-class Provider(ABC):
-    """One vendor account that one is connected to. Thread-safe; a context manager.
+class Provider(ProviderBase):
+    """One vendor account that you are connected to. `rec.connect` returns it.
 
-    A plugin's author writes the underscored methods that the capabilities name, and sets
-    `default_base_url`; the public verbs check arguments and capabilities, announce what happened,
-    and need no override.
+    A provider is thread-safe, a context manager, and survives a fork. The verbs check their
+    arguments and the vendor's capabilities before they send a request.
+
+    Authors of providers set `default_base_url` and write `_auth` and the other underscored methods
+    that their capabilities need; the public verbs need no override.
     """
-
-    #: the API, without a slash at its end
-    default_base_url: ClassVar[str]
-    #: requests a second that the vendor publishes; None for none
-    rate: ClassVar[float | None] = None
-    #: how many of them at once, where it publishes that too; None for one minute's worth
-    burst: ClassVar[float | None] = None
-    #: seconds until media's first byte; a vendor that packs files first needs more
-    media_first_byte: ClassVar[float] = 60.0
-    #: hosts that get the API's credentials after they answered 401, over https
-    credential_hosts: ClassVar[tuple[str, ...]] = ()
-    #: the keywords of `start` that the vendor can be told, by kind
-    start_parameters: ClassVar[Mapping[SessionKind, frozenset[str]]] = {}
-    #: the words of `format=` that it documents, by kind; its own default first
-    formats: ClassVar[Mapping[SessionKind, tuple[str, ...]]] = {}
-    #: what this vendor cannot enumerate, in words, for `coverage.not_listable`
-    not_listable: ClassVar[tuple[str, ...]] = ()
-
-    def __init__(self, connection: Connection) -> None:
-        self.info = connection.info
-        self.name = connection.info.name
-        self.account = connection.account
-        self.clock: Clock = connection.clock
-        self.http = connection.http
-        self.transport = Transport(
-            provider=self.name,
-            base_url=connection.base_url or self.default_base_url,
-            auth=self._auth(connection.settings),
-            secrets=connection.secrets(),
-            settings=connection.http,
-            clock=self.clock,
-            rate=self.rate,
-            burst=self.burst,
-            error_details=self._error_details,
-        )
-
-    @functools.cached_property
-    def media(self) -> MediaTransport:
-        """The way to media, for which its modules are imported at the first download."""
-        from recording_core.transport.media_client import MediaTransport
-
-        return MediaTransport(
-            self.transport,
-            vendor_hosts=self.info.media_hosts,
-            credential_hosts=self.credential_hosts,
-            first_byte=self.media_first_byte,
-        )
-
-    # -- what a plugin's author writes -----------------------------------------------------------
-
-    @abstractmethod
-    def _auth(self, settings: Mapping[str, str]) -> AuthBase:
-        """What signs a request to the API. `HeaderAuth`, requests' `HTTPBasicAuth`, or your own."""
-
-    def _error_details(self, status: int, headers: Mapping[str, str], body: Any) -> ErrorDetails:
-        """What an error body says. `kind` only where the HTTP status does not tell the class."""
-        return ErrorDetails()
-
-    def _start(self, request: StartRequest) -> RecordingSession:
-        """Start, once: `Repeat.NEVER`. A session without an id where the vendor names none."""
-        raise NotImplementedError
-
-    def _pause(self, session: RecordingSession) -> RecordingSession:
-        """Suspend. Success where it is paused already."""
-        raise NotImplementedError
-
-    def _resume(self, session: RecordingSession) -> RecordingSession:
-        """Go on. Success where it records already."""
-        raise NotImplementedError
-
-    def _stop(self, session: RecordingSession) -> RecordingSession:
-        """End. Success where nothing records any more."""
-        raise NotImplementedError
-
-    def _active(self, target: CommunicationSession) -> RecordingSession | None:
-        """What runs now, by whomever it was started; None where nothing does."""
-        raise NotImplementedError
-
-    def _windows(self, query: Query) -> Sequence[Window]:
-        """How a sweep is cut; newest first. One window unless the vendor's listing wants more."""
-        return (Window(query.since, query.until),)
-
-    def _page(self, query: Query, window: Window, cursor: Any) -> Page:
-        """Read one page; `cursor` is None for a window's first."""
-        raise NotImplementedError
-
-    def _get(self, recording_id: str, target: CommunicationSession | None) -> Recording:
-        """Read one. `target` where the caller gave one, or the recording had one."""
-        raise NotImplementedError
-
-    def _delete(self, recording_id: str, target: CommunicationSession | None) -> None:
-        """Delete one. A 404 raises `NotFound` by itself."""
-        raise NotImplementedError
-
-    def _observe(self, session: RecordingSession) -> RecordingSession:
-        """The session as the vendor sees it now, with its recordings; for `wait`."""
-        from recording_core.model.transitions import update_session
-
-        if session.id is None:
-            found = tuple(self._begun_with(session))
-            if not found:
-                return session
-        else:
-            found = (self._get_same(session.id, session.target),)
-        return update_session(session, found)
-
-    def _begun_with(self, session: RecordingSession) -> Iterator[Recording]:
-        """The target's recordings that a session without an id may have made."""
-        start = session.started_at
-        since = start - _CLOCK_SKEW if start is not None else None
-        for each in self.list(since=since, target=session.target):
-            early = since is not None and each.started_at is not None and each.started_at < since
-            over = start is not None and each.ended_at is not None and each.ended_at <= start
-            if not early and not over:  # what began or ended before is somebody else's
-                yield each
-
-    # -- the verbs -------------------------------------------------------------------------------
 
     def start(
         self,
         target: CommunicationSession,
         *,
-        format: str | None = None,
-        max_duration: timedelta | None = None,
-        channels: int | None = None,
-        participant: str | Sequence[str] | None = None,
-        tracks: bool = False,
-        title: str | None = None,
-        callback_url: str | None = None,
         extra: Mapping[str, Any] | None = None,
+        **parameters: Unpack[StartParameters],
     ) -> RecordingSession:
-        """Start recording a call, conference or meeting. Sent at most once.
+        """Start recording a call, conference or meeting.
+
+        The request is sent at most once, so that it never starts two recordings.
 
         Args:
             target: `rec.call(id)`, `rec.conference(id)` or `rec.meeting(id)`
-            format: such as `mp3`
-            max_duration: the vendor stops by itself then; without it, its longest is asked for
-            channels: 1, or 2 for a side each
-            participant: the id of the one to record, or several
-            tracks: one file a participant
+            format: the format of the files, such as `mp3`; the vendor's default without it
+            max_duration: the vendor stops recording after this time; without it, the vendor's
+                documented maximum is requested if its default is shorter
+            channels: 1, or 2 to record each side in a channel of its own
+            participant: the id of a participant to record, or several ids; all without it
+            tracks: record one file per participant
             title: a name for people
-            callback_url: where the vendor sends its webhooks about this recording
-            extra: sent to the vendor as it is
+            callback_url: the URL that the vendor sends its webhooks about this recording to
+            extra: additional fields of the vendor's request, sent unchanged
+
+        Returns:
+            The session; its `id` is `None` if the vendor returns none.
 
         Raises:
-            UnsupportedOperation: this vendor cannot be told so; nothing was sent
-            Conflict: the vendor refuses, for something records already
-            OutcomeUnknown: it may have started all the same: look before you repeat it
+            UnsupportedOperation: the vendor does not support this; nothing was sent
+            Conflict: the vendor reports that the target is already being recorded
+            OutcomeUnknown: it may have started: check (`active`, `list`) before you repeat it
             ProviderError: it was not started
         """
-        request = StartRequest(
-            target=check_target(target),
-            format=check_word(format, "format"),
-            max_duration=check_duration(max_duration, "max_duration"),
-            channels=check_channels(channels),
-            participants=check_participants(participant),
-            tracks=bool(tracks),
-            title=check_text(title, "title"),
-            callback_url=check_text(callback_url, "callback_url"),
-            extra=check_extra(extra),
-        )
-        self._must(Operation.START, target.kind)
-        possible = self.start_parameters.get(target.kind, frozenset())
+        request = build_start_request(target, parameters, extra)
+        self._require_operation(Operation.START, target.kind)
+        supported = self.start_parameters.get(target.kind, frozenset())
         for name in request.given_parameters():
-            if name not in possible:
+            if name not in supported:
                 raise UnsupportedOperation(
-                    f"{self.info.label} cannot be told {name} when a {target.kind} is recorded; "
-                    f"it can: {', '.join(sorted(possible)) or 'nothing'}, and extra"
+                    f"{self.info.label} does not support {name} when it records a {target.kind}. "
+                    f"Supported: {', '.join([*sorted(supported), 'extra'])}"
                 )
         sent_at = self.clock.now()
         try:
-            with self._bounded(Operation.START), _doubting():
-                session = _checked_session(self._start(request))
+            with self._run_verb(Operation.START), _convert_to_outcome_unknown():
+                session = _check_session_id(self._start(request))
         except OutcomeUnknown as error:
             error.target, error.sent_at = target, sent_at
             error.parameters = self.transport.secrets.redact_payload(
@@ -266,109 +125,132 @@ class Provider(ABC):
             )
             raise
         except (KeyboardInterrupt, SystemExit) as interruption:
-            interruption.add_note(f"starting to record {target} was interrupted: it may run")
+            interruption.add_note(
+                f"The start of a recording of {target} was interrupted: the recording may run"
+            )
             raise
         if session.started_at is None and session.status is RecordingStatus.RECORDING:
             session = evolve(session, started_at=sent_at)
-        self._announce(session, None)
+        self._notify_plugins(session, None)
         return session
 
     def pause(self, session: RecordingSession) -> RecordingSession:
-        """Suspend recording, such as while a card number is read out. May be repeated.
+        """Pause recording, for example while a card number is spoken. May be repeated.
 
-        Returns when the vendor has accepted it, with the pause in `session.pauses`.
+        Returns the session, with the pause in `session.pauses`, when the vendor has accepted it.
 
         Raises:
-            UnsupportedOperation: this vendor cannot pause such a session; nothing was sent
-            Unavailable: it may be paused, or not: send it again
+            UnsupportedOperation: the vendor cannot pause such a session; nothing was sent
+            Unavailable: recording may or may not be paused: call `pause` again
+            ProviderError: recording was not paused
         """
-        self._must(Operation.PAUSE, self._own(session).target.kind)
+        self._require_operation(Operation.PAUSE, self._check_session(session).target.kind)
         at = self.clock.now()
-        with self._bounded(Operation.PAUSE):
+        with self._run_verb(Operation.PAUSE):
             after = self._pause(session)
         if not after.pauses or after.pauses[-1].end is not None:
             after = evolve(after, pauses=(*after.pauses, Interval(at)))
-        self._announce(after, session)
+        self._notify_plugins(after, session)
         return after
 
     def resume(self, session: RecordingSession) -> RecordingSession:
-        """Go on after a pause. May be repeated. Raises as `pause` does."""
-        self._must(Operation.RESUME, self._own(session).target.kind)
-        with self._bounded(Operation.RESUME):
+        """Resume recording after a pause. May be repeated.
+
+        Returns the session, with the end of the pause in `session.pauses`. Raises the same errors
+        as `pause`.
+        """
+        self._require_operation(Operation.RESUME, self._check_session(session).target.kind)
+        with self._run_verb(Operation.RESUME):
             after = close_pause(self._resume(session), self.clock.now())
-        self._announce(after, session)
+        self._notify_plugins(after, session)
         return after
 
     def stop(self, session: RecordingSession) -> RecordingSession:
-        """End recording. Success also where nothing records any more; may be repeated.
+        """Stop recording. May be repeated; succeeds if recording has already ended.
 
-        The media is not there yet at most vendors: `wait` for it.
+        Most vendors process the media after this: call `wait` before you download it.
 
         Raises:
-            Unavailable: it may have ended, or not: send it again
+            UnsupportedOperation: the vendor cannot stop such a session; nothing was sent
+            Unavailable: recording may or may not have ended: call `stop` again
+            ProviderError: recording was not stopped
         """
-        self._must(Operation.STOP, self._own(session).target.kind)
+        self._require_operation(Operation.STOP, self._check_session(session).target.kind)
         at = self.clock.now()
-        with self._bounded(Operation.STOP):
+        with self._run_verb(Operation.STOP):
             after = close_pause(self._stop(session), at)
         if after.stopped_at is None:
             after = evolve(after, stopped_at=at)
-        self._announce(after, session)
+        self._notify_plugins(after, session)
         return after
 
     def active(self, target: CommunicationSession) -> RecordingSession | None:
-        """The recording that runs now, by whomever it was started; None where none does.
+        """Return the running recording of a target, or `None`.
+
+        Finds recordings that another process or the vendor itself started.
 
         Raises:
-            UnsupportedOperation: this vendor does not tell
+            UnsupportedOperation: the vendor's API does not report running recordings
         """
-        self._must(Operation.ACTIVE, check_target(target).kind)
-        with self._bounded(Operation.ACTIVE):
+        self._require_operation(Operation.ACTIVE, validation.check_target(target).kind)
+        with self._run_verb(Operation.ACTIVE):
             return self._active(target)
 
-    def record(self, target: CommunicationSession, **as_start: Any) -> Recorder:
-        """A context manager that starts on entering and stops on leaving, also after an error.
+    def record(
+        self,
+        target: CommunicationSession,
+        *,
+        extra: Mapping[str, Any] | None = None,
+        **parameters: Unpack[StartParameters],
+    ) -> Recorder:
+        """Return a context manager that starts recording on entry and stops it on exit.
 
-        Takes the keywords of `start`. Sends nothing before the block is entered.
+        It also stops recording if the block raises. It accepts the keywords of `start`, and sends
+        nothing before the block is entered.
         """
-        return Recorder(self, check_target(target), as_start)
+        return Recorder(self, validation.check_target(target), {"extra": extra, **parameters})
 
     def wait(self, session: RecordingSession, *, timeout: timedelta) -> RecordingSession:
-        """Return the session once each of its recordings is final, also if it failed.
+        """Wait until every recording of the session has a final status, and return the session.
 
-        Final are `available`, `failed`, `empty`, `expired` and `deleted`. The vendor is asked after
-        half a second first, then ever less often, each ten seconds at last.
+        Final are `available`, `failed`, `empty`, `expired` and `deleted`; a failed recording does
+        not raise. The vendor is polled at once, then after 0.5 s, then in intervals that grow to
+        10 s.
+
+        Args:
+            session: from `start` or a later verb
+            timeout: the longest time to wait
 
         Raises:
-            NotReady: the timeout passed; `error.session` is the last one seen
+            NotReady: the timeout passed; `error.session` is the session as it was last seen
         """
-        self._must(Operation.GET, self._own(session).target.kind)
-        limit = check_duration(timeout, "timeout")
+        self._require_operation(Operation.GET, self._check_session(session).target.kind)
+        limit = validation.check_duration(timeout, "timeout")
         if limit is None:
-            raise TypeError("timeout must be a timedelta: a wait without a bound may never end")
+            raise TypeError("timeout must be a timedelta: a wait without a timeout may never end")
         end = self.clock.monotonic() + limit.total_seconds()
-        pause = _FIRST_LOOK
+        pause = _FIRST_POLL
         while True:
             try:
-                # One look lasts no longer than the whole wait may.
-                left = max(end - self.clock.monotonic(), _FIRST_LOOK)
-                with self._naming(Operation.GET), Deadline(left):
+                # One poll must not outlast the timeout.
+                left = max(end - self.clock.monotonic(), _FIRST_POLL)
+                with self._complete_errors(Operation.GET), Deadline(left):
                     session = self._observe(session)
             except (Unavailable, RateLimited) as error:
-                _log.info("%s: asking again after %s", self.name, type(error).__name__)
+                _log.info("%s wait: polling again after %s", self.name, type(error).__name__)
             if session.recordings and all(one.status in FINAL for one in session.recordings):
                 return session
             left = end - self.clock.monotonic()
             if left <= 0:
                 raise NotReady(
-                    f"the recording of {session.target} is {session.status} after "
-                    f"{limit.total_seconds():g} s; wait longer, or look again later",
+                    f"The recording of {session.target} is {session.status} after "
+                    f"{limit.total_seconds():g} s. Wait longer, or try again later",
                     session=session,
                     provider=self.name,
                     operation="wait",
                 )
             self.clock.sleep(min(pause, left))
-            pause = min(pause * 1.5, _SLOWEST_LOOK)
+            pause = min(pause * 1.5, _SLOWEST_POLL)
 
     def list(
         self,
@@ -378,27 +260,30 @@ class Provider(ABC):
         target: CommunicationSession | None = None,
         status: RecordingStatus | str | Iterable[RecordingStatus | str] | None = None,
     ) -> Listing:
-        """Recordings in `[since, until)`, lazily; everything without `since`. See `Listing`.
+        """List the recordings in `[since, until)`, each once. See `Listing`.
+
+        The listing is lazy: requests are sent while you iterate over it. Without `since` it covers
+        all recordings that the vendor has.
 
         Args:
-            since: aware; compared with `created_at`, else `started_at`
-            until: aware; not included
-            target: only of this call, conference or meeting
-            status: only of this status, or of these
+            since: an aware datetime, compared with `created_at`, else `started_at`
+            until: an aware datetime, exclusive
+            target: only recordings of this call, conference or meeting
+            status: only recordings with this status, or with one of several
 
         Raises:
-            ValueError: a naive datetime, or an empty window
-            UnsupportedOperation: this vendor cannot list such a target
+            ValueError: a datetime is naive, or `since` is after `until`
+            UnsupportedOperation: the vendor cannot list recordings of such a target
         """
         query = Query(
-            check_time(since, "since"),
-            check_time(until, "until"),
-            check_target(target) if target is not None else None,
-            check_statuses(status),
+            validation.check_time(since, "since"),
+            validation.check_time(until, "until"),
+            validation.check_target(target) if target is not None else None,
+            validation.check_statuses(status),
         )
         if query.since is not None and query.until is not None and query.since > query.until:
-            raise ValueError("since is after until: the window is empty")
-        self._must(Operation.LIST, target.kind if target is not None else None)
+            raise ValueError("since must not be after until")
+        self._require_operation(Operation.LIST, target.kind if target is not None else None)
         return Listing(
             query,
             self._windows,
@@ -409,20 +294,37 @@ class Provider(ABC):
             provider=self.name,
         )
 
+    def latest(self, target: CommunicationSession) -> Recording | None:
+        """Return the newest available recording of a target, or `None`.
+
+        Reads the complete list of the target's recordings: few vendors define an order.
+
+        Raises:
+            UnsupportedOperation: the vendor cannot list recordings of such a target
+        """
+        oldest = datetime.min.replace(tzinfo=UTC)
+        return max(
+            self.list(target=validation.check_target(target), status=RecordingStatus.AVAILABLE),
+            key=lambda each: each.created_at or each.started_at or oldest,
+            default=None,
+        )
+
     def get(
         self, recording_or_id: Recording | str, *, target: CommunicationSession | None = None
     ) -> Recording:
-        """The recording as the vendor knows it now.
+        """Return the current state of a recording from the vendor.
 
-        `target=` is needed only where the vendor finds a recording by what was recorded, and a bare
-        id is given.
+        Args:
+            recording_or_id: a recording or its id
+            target: the session that was recorded; needed only with a bare id, at vendors that
+                address a recording by its session
 
         Raises:
-            NotFound: the vendor has none of that id
+            NotFound: the vendor has no recording of that id
         """
-        recording_id, target = self._address(recording_or_id, target, Operation.GET)
-        with self._bounded(Operation.GET):
-            return self._get_same(recording_id, target)
+        recording_id, target = self._resolve_recording(recording_or_id, target, Operation.GET)
+        with self._run_verb(Operation.GET):
+            return self._get_exact(recording_id, target)
 
     def download(
         self,
@@ -433,80 +335,91 @@ class Provider(ABC):
         files: FileRole | str | MediaFile | Iterable[FileRole | str | MediaFile] | None = None,
         timeout: timedelta | None = None,
     ) -> tuple[Copy, ...]:
-        """Copy a recording's files into a directory, which is made if need be.
+        """Download the files of a recording into a directory.
 
-        Each is streamed to a temporary file, checked, and only then named; one `Copy` a file.
+        Each file is streamed to a temporary file, checked, and then renamed, so that a final name
+        never holds a partial file. The directory is created if it does not exist.
 
         Args:
-            recording_or_id: asked for anew if it is an id, or its links have expired
-            directory: for the files; their names are made of provider, account and id
+            recording_or_id: a recording or its id; read from the vendor if it is an id, or if the
+                URLs of its files have expired
+            directory: the directory for the files; their names consist of provider, account and id
             target: as for `get`
-            files: only those: a role, an id, a `MediaFile`, or several; all without it
-            timeout: for all of it; none without it, as long as bytes come
+            files: only these: a role, an id, a `MediaFile`, or several of them; all without it
+            timeout: the longest time for the whole download; without it, the download continues as
+                long as bytes arrive
+
+        Returns:
+            One `Copy` per file. Check `copy.verified` before you delete at the vendor.
 
         Raises:
-            NotReady: the media is not there yet
-            NotFound: it is gone
-            UnsupportedOperation: it lies where the vendor's API does not reach
-            DownloadError: nothing was left behind; `error.copies` are those made before
+            NotReady: the media is not available yet
+            NotFound: the recording or its media no longer exists
+            UnsupportedOperation: the media is in a storage that the vendor's API does not serve
+            DownloadError: a file failed and left nothing; `error.copies` are those completed before
         """
-        recording_id, target = self._address(recording_or_id, target, Operation.DOWNLOAD)
-        limit = check_duration(timeout, "timeout")
+        recording_id, target = self._resolve_recording(recording_or_id, target, Operation.DOWNLOAD)
+        limit = validation.check_duration(timeout, "timeout")
         seconds = limit.total_seconds() if limit else None
-        with self._naming(Operation.DOWNLOAD), Deadline(seconds) as deadline:
-            recording = self._fetchable(recording_or_id, recording_id, target)
-            wanted = select_files(recording, files)
-            return self._download(recording, wanted, Path(directory), deadline)
+        with self._complete_errors(Operation.DOWNLOAD), Deadline(seconds) as deadline:
+            recording = self._get_fetchable(recording_or_id, recording_id, target)
+            selected = validation.select_files(recording, files)
+            return self._download(recording, selected, Path(directory), deadline)
 
     def delete(
         self, recording_or_id: Recording | str, *, target: CommunicationSession | None = None
     ) -> None:
-        """Delete a recording at the vendor, for good.
+        """Delete a recording at the vendor permanently.
+
+        Args:
+            recording_or_id: a recording or its id
+            target: as for `get`
 
         Raises:
-            NotFound: there is none of that id
-            UnsupportedOperation: this vendor deletes none
-            Unavailable: it may be gone, or not: send it again
+            NotFound: the vendor has no recording of that id
+            UnsupportedOperation: the vendor's API cannot delete recordings
+            Unavailable: the recording may or may not be deleted: call `delete` again
         """
-        recording_id, target = self._address(recording_or_id, target, Operation.DELETE)
-        with self._bounded(Operation.DELETE):
+        recording_id, target = self._resolve_recording(recording_or_id, target, Operation.DELETE)
+        with self._run_verb(Operation.DELETE):
             self._delete(recording_id, target)
 
     def confirm(self, event: RecordingEvent) -> RecordingEvent:
-        """The event as the vendor answers for it: its recording read anew, and `trusted`.
+        """Confirm an event: read its recording from the vendor and return it as `trusted`.
 
-        Its `kind`, `status` and `key` are those of the fact that the recording proves now, which
-        may be another than the callback told of. Raises `NotFound`, and `ValueError` for an event
-        of another vendor or account, or of no recording.
+        `kind`, `status` and `key` of the returned event correspond to the recording's current
+        state, which may differ from the state that the webhook reported.
+
+        Raises:
+            ValueError: the event belongs to another provider or account, or has no recording id
+            NotFound: the vendor has no such recording
         """
         from recording_core.model.events import RecordingEvent
         from recording_core.model.transitions import confirm_event
 
         if not isinstance(event, RecordingEvent):
             raise TypeError(f"event must be a RecordingEvent, not {type(event).__name__}")
-        if event.provider != self.name:
-            raise ValueError(f"this event is {event.provider}'s, and not {self.name}'s")
-        self._same_account("event", event.account)
+        self._check_owner("event", event)
         if event.recording_id is None:
-            raise ValueError("this event names no recording that could be read anew")
+            raise ValueError("the event has no recording id, so that it cannot be confirmed")
         recording = self.get(event.recording_id, target=event.target)
         return confirm_event(event, recording)
 
     def can(self, operation: Operation, kind: SessionKind | None = None) -> bool:
-        """Whether this vendor can be told so; without a kind, for any."""
+        """Whether the vendor supports the operation for this kind; without a kind, for any."""
         return self.info.can(operation, kind)
 
     def close(self) -> None:
-        """Close the connections that are kept alive. A verb opens them again."""
+        """Close the HTTP connections that are kept alive. A later verb opens them again."""
         if "media" in self.__dict__:
             self.media.close()
         self.transport.close()
 
-    # -- below the verbs -------------------------------------------------------------------------
+    # -- helpers of the verbs --------------------------------------------------------------------
 
     @contextmanager
-    def _naming(self, operation: Operation) -> Iterator[None]:
-        """An error that a mapping raised knows neither its provider nor the verb."""
+    def _complete_errors(self, operation: Operation) -> Iterator[None]:
+        """Set provider and operation of a `ProviderError` that has none, e.g. from a mapping."""
         try:
             yield
         except ProviderError as error:
@@ -515,48 +428,63 @@ class Provider(ABC):
             raise
 
     @contextmanager
-    def _bounded(self, operation: Operation) -> Iterator[None]:
-        """One verb, or one page, of however many exchanges: all of them within the total."""
-        with self._naming(operation), Deadline(self.http.total_timeout, patient=True):
+    def _run_verb(self, operation: Operation) -> Iterator[None]:
+        """Limit all exchanges of one verb, or of one page, to the total timeout."""
+        with self._complete_errors(operation), Deadline(self.http.total_timeout, postponable=True):
             yield
 
-    def _get_same(self, recording_id: str, target: CommunicationSession | None) -> Recording:
+    def _observe(self, session: RecordingSession) -> RecordingSession:
+        """Read the current state of a session and its recordings, for `wait`."""
+        from recording_core.model.transitions import update_session
+
+        if session.id is None:
+            found = tuple(self._find_candidates(session))
+            if not found:
+                return session
+        else:
+            found = (self._get_exact(session.id, session.target),)
+        return update_session(session, found)
+
+    def _find_candidates(self, session: RecordingSession) -> Iterator[Recording]:
+        """Find the target's recordings that may belong to a session without an id."""
+        start = session.started_at
+        since = start - _CLOCK_SKEW if start is not None else None
+        for each in self.list(since=since, target=session.target):
+            early = since is not None and each.started_at is not None and each.started_at < since
+            over = start is not None and each.ended_at is not None and each.ended_at <= start
+            if not early and not over:  # one that began or ended earlier belongs to another session
+                yield each
+
+    def _get_exact(self, recording_id: str, target: CommunicationSession | None) -> Recording:
+        """Read a recording and check that the response is about that recording."""
         recording = self._get(recording_id, target)
         if recording.id.casefold() != recording_id.casefold():
-            raise MalformedPayload("the answer is about another recording than was asked for")
+            raise MalformedPayload(
+                f"The vendor returned another recording than {recording_id}, which was requested"
+            )
         return set_target(recording, target)
 
     def _read_page(self, query: Query, window: Window, cursor: Any) -> Page:
-        with self._bounded(Operation.LIST):
+        with self._run_verb(Operation.LIST):
             page = self._page(query, window, cursor)
         target = query.target
         if target is None:
             return page
-        return evolve(page, rows=page.rows.each(lambda found: set_target(found, target)))
+        return evolve(page, rows=page.rows.convert(lambda found: set_target(found, target)))
 
-    def _fetchable(
-        self,
-        given: Recording | str,
-        recording_id: str,
-        target: CommunicationSession | None,
+    def _get_fetchable(
+        self, given: Recording | str, recording_id: str, target: CommunicationSession | None
     ) -> Recording:
-        """A recording whose files can be asked for now: the given one, or as the vendor has it."""
-        recording = given if isinstance(given, Recording) else None
-        if recording is None or not _fresh(recording, self.clock.now()):
-            recording = self._get_same(recording_id, target)
-        facts: dict[str, Any] = {"provider": self.name, "operation": "download"}
+        """Return the given recording if its files can be fetched now, else read it again."""
+        if isinstance(given, Recording) and _is_fetchable(given, self.clock.now()):
+            return given
+        recording = self._get_exact(recording_id, target)
         if recording.status in (RecordingStatus.AVAILABLE, RecordingStatus.UNKNOWN):
             return recording
+        state = f"Recording {recording_id} is {recording.status}"
         if recording.status in FINAL:
-            raise NotFound(
-                f"recording {recording_id} is {recording.status}: there is no media to fetch",
-                **facts,
-            )
-        raise NotReady(
-            f"recording {recording_id} is {recording.status}: its media is not there yet; "
-            "wait for it",
-            **facts,
-        )
+            raise NotFound(f"{state}: it has no media to download")
+        raise NotReady(f"{state}: its media is not available yet. Wait for it")
 
     def _download(
         self,
@@ -565,124 +493,126 @@ class Provider(ABC):
         directory: Path,
         deadline: Deadline,
     ) -> tuple[Copy, ...]:
-        from recording_core.download.downloader import (
-            download_files,  # its modules come with the first download
-        )
+        # Imported with the first download.
+        from recording_core.download.downloader import download_files
 
         return download_files(self, recording, files, directory, deadline)
 
-    def _must(self, operation: Operation, kind: SessionKind | None) -> None:
-        """Raise `UnsupportedOperation` for what cannot be said, before anything is sent."""
+    def _require_operation(self, operation: Operation, kind: SessionKind | None) -> None:
+        """Raise `UnsupportedOperation` if the vendor's API has no such request."""
         if self.info.can(operation, kind):
             return
         kinds = [each for each in SessionKind if self.info.can(operation, each)]
         verb = "find active" if operation is Operation.ACTIVE else operation
         what = f"{verb} recordings of a {kind}" if kind else f"{verb} recordings"
-        only = f"; it can for: {', '.join(kinds)}" if kinds else ""
+        only = f". It supports this for: {', '.join(kinds)}" if kinds else ""
         raise UnsupportedOperation(f"{self.info.label} cannot {what}{only}")
 
-    def _own(self, session: RecordingSession) -> RecordingSession:
+    def _check_session(self, session: RecordingSession) -> RecordingSession:
         if not isinstance(session, RecordingSession):
             raise TypeError(f"session must be a RecordingSession, not {type(session).__name__}")
-        if session.provider != self.name:
-            raise ValueError(f"this session is {session.provider}'s, and not {self.name}'s")
-        self._same_account("session", session.account)
+        self._check_owner("session", session)
         if session.id is not None:
-            check_id(session.id, "a session's id")
+            check_id(session.id, "the id of a session")
         return session
 
-    def _same_account(self, what: str, account: str) -> None:
-        """Names of conferences come again at every account: another's would stop the wrong one."""
-        if account != self.account:
+    def _check_owner(self, what: str, given: Recording | RecordingSession | RecordingEvent) -> None:
+        if given.provider != self.name:
+            raise ValueError(f"the {what} belongs to {given.provider}, not to {self.name}")
+        # Several accounts may have conferences of the same name: without this check, a verb could
+        # act on the wrong one.
+        if given.account != self.account:
             raise ValueError(
-                f"this {what} is of account {account!r}, and this connection of {self.account!r}; "
-                "connect with account="
+                f"the {what} belongs to account {given.account!r}, and this connection to "
+                f"{self.account!r}: connect with account={given.account!r}"
             )
 
-    def _address(
+    def _resolve_recording(
         self,
         given: Recording | str,
         target: CommunicationSession | None,
         operation: Operation,
     ) -> tuple[str, CommunicationSession | None]:
+        """Check the arguments of a verb on a recording, and return its id and target."""
         if target is not None:
-            check_target(target)
-        kind = target.kind if target is not None else None
+            validation.check_target(target)
+        kind = None
         if isinstance(given, Recording):
-            if given.provider != self.name:
-                raise ValueError(f"this recording is {given.provider}'s, and not {self.name}'s")
-            self._same_account("recording", given.account)
-            target = target or given.target
-            kind = target.kind if target is not None else given.kind
-            recording_id = check_id(given.id, "a recording's id")
-        else:
-            recording_id = check_id(given, "a recording's id")
-        self._must(operation, kind)
+            self._check_owner("recording", given)
+            target, kind, given = target or given.target, given.kind, given.id
+        recording_id = check_id(given, "the id of a recording")
+        self._require_operation(operation, target.kind if target is not None else kind)
         return recording_id, target
 
-    def _announce(self, session: RecordingSession, previous: RecordingSession | None) -> None:
+    def _notify_plugins(self, session: RecordingSession, previous: RecordingSession | None) -> None:
         plugins.notify_plugins("recording_session_changed", session=session, previous=previous)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} account={self.account!r} at {self.transport.base_url}>"
 
     def __reduce__(self) -> str:
-        raise TypeError("a provider holds credentials and is not pickled; connect anew there")
+        raise TypeError("a provider holds credentials and is not pickled: connect again there")
 
 
-# -- values ---------------------------------------------------------------------------------------
-
-
-def _fresh(recording: Recording, now: datetime) -> bool:
-    """Whether a recording's files can be asked for without asking for the recording again."""
+def _is_fetchable(recording: Recording, now: datetime) -> bool:
+    """Whether the files of a recording can be fetched without reading the recording again."""
     return (
         recording.status is RecordingStatus.AVAILABLE
         and bool(recording.files)
-        # A list may say less than a get, and a file's name ends in its format.
-        and all(file.url is not None and file.format is not None for file in recording.files)
+        # A list may contain less than `get` returns, and the format is part of the file name.
         and all(
-            file.url_expires_at is None or file.url_expires_at > now for file in recording.files
+            file.url is not None
+            and file.format is not None
+            and (file.url_expires_at is None or file.url_expires_at > now)
+            for file in recording.files
         )
     )
 
 
-def _checked_session(session: RecordingSession) -> RecordingSession:
-    """A session that its verbs can use; `Conflict` for the id that means "none"."""
+def _check_session_id(session: RecordingSession) -> RecordingSession:
+    """Check the id that `_start` returned. Raises `Conflict` for an all-zero id."""
     if session.id is not None:
         if not session.id.strip("0-"):
-            raise Conflict("the vendor answers with the id of nothing: no recording was started")
+            raise Conflict("The vendor returned an all-zero id: no recording was started")
         try:
-            check_id(session.id, "the recording's id")
+            check_id(session.id, "the id of the recording")
         except ValueError as error:
-            raise MalformedPayload(str(error)) from None
+            raise MalformedPayload(f"The vendor returned an unusable id: {error}") from None
     return session
 
 
 @contextmanager
-def _doubting() -> Iterator[None]:
-    """An answer that reads as success and cannot be understood leaves a start in doubt."""
+def _convert_to_outcome_unknown() -> Iterator[None]:
+    """Raise `OutcomeUnknown` if the response to a start is a success that cannot be read."""
     try:
         yield
     except MalformedPayload as error:
         if error.operation not in ("", Operation.START):
-            raise  # the answer to what came before it, such as a sign-in
-        raise OutcomeUnknown(
-            f"{error.message}. It may have started: look before you repeat it",
-            provider=error.provider,
-            operation=error.operation,
-            status=error.status,
-            code=error.code,
-            request_id=error.request_id,
-            body=error.body,
+            raise  # the response to an earlier request, such as authentication
+        raise error.convert(
+            OutcomeUnknown,
+            f"{error.message}. The recording may have started: check before you repeat the start",
         ) from None
+
+
+def _describe_start_signature(verb: Any) -> inspect.Signature:
+    """Return a signature that names each parameter of the table, for `help()` and the docs."""
+    signature = inspect.signature(verb)
+    *given, extra, _ = signature.parameters.values()
+    hints = get_type_hints(StartParameters)
+    shared = [
+        inspect.Parameter(name, extra.kind, default=each.default, annotation=hints[name])
+        for name, each in START_PARAMETERS.items()
+    ]
+    return signature.replace(parameters=[*given, *shared, extra])
+
+
+for _name in ("start", "record"):
+    _verb: Any = getattr(Provider, _name)
+    _verb.__signature__ = _describe_start_signature(_verb)

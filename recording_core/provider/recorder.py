@@ -1,11 +1,12 @@
-"""How is something recorded while a block of code runs? Started on entering, stopped on leaving."""
+"""Recorder: record while a `with` block runs."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+
+from attrs import define, field
 
 from recording_core.errors import RecordingError
 from recording_core.model.capabilities import Operation
@@ -14,62 +15,54 @@ from recording_core.model.entities import CommunicationSession, RecordingSession
 if TYPE_CHECKING:
     from recording_core.provider.provider import Provider
 
-__all__ = ["Recorder"]
-
 _log = logging.getLogger("recording_core")
 
 
+@define(eq=False, repr=False, slots=False)
 class Recorder:
-    """A recording that runs while a `with` block does. `session` is its current state.
+    """A context manager that records while its block runs; `Provider.record` returns it.
 
-    Entering starts, and raises what `Provider.start` does. Leaving stops, unless it was stopped; an
-    error of that stop never hides the block's own, but is noted on it and logged.
+    Entering the block starts recording and raises the errors of `Provider.start`. Leaving it stops
+    recording unless `stop` was called. If that stop fails while the block raises, the block's
+    exception is kept, and the failure is added to it as a note and logged.
     """
 
-    def __init__(
-        self, provider: Provider, target: CommunicationSession, as_start: Mapping[str, Any]
-    ) -> None:
-        self._provider = provider
-        self._target = target
-        self._as_start = as_start
-        self._session: RecordingSession | None = None
+    _provider: Provider
+    _target: CommunicationSession
+    _start_arguments: Mapping[str, Any]
+    _session: RecordingSession | None = field(default=None, init=False)
 
     @property
     def session(self) -> RecordingSession:
-        """The session as the last verb left it. `RecordingError` before the block is entered."""
+        """The session after the last verb. Raises `RecordingError` before the block is entered."""
         if self._session is None:
-            raise RecordingError("nothing is recorded yet: use `with provider.record(...)`")
+            raise RecordingError("Recording has not started: use `with provider.record(...)`")
         return self._session
 
     def can(self, operation: Operation) -> bool:
-        """Whether the vendor can be told so for what is being recorded."""
+        """Whether the vendor supports the operation for the kind of session that is recorded."""
         return self._provider.can(operation, self._target.kind)
 
     def pause(self) -> RecordingSession:
-        """As `Provider.pause`."""
+        """Pause recording; see `Provider.pause`."""
         self._session = self._provider.pause(self.session)
         return self._session
 
     def resume(self) -> RecordingSession:
-        """As `Provider.resume`."""
+        """Resume recording; see `Provider.resume`."""
         self._session = self._provider.resume(self.session)
         return self._session
 
     def stop(self) -> RecordingSession:
-        """As `Provider.stop`; leaving the block then sends nothing more."""
+        """Stop recording; see `Provider.stop`. Leaving the block then sends nothing."""
         self._session = self._provider.stop(self.session)
         return self._session
 
     def __enter__(self) -> Self:
-        self._session = self._provider.start(self._target, **self._as_start)
+        self._session = self._provider.start(self._target, **self._start_arguments)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if self.session.stopped_at is not None:
             return
         try:
@@ -77,14 +70,10 @@ class Recorder:
         except RecordingError as failure:
             if error is None:
                 raise
-            # The body's own error matters more; that the recording may still run must not be lost.
-            error.add_note(f"and the recording of {self._target} could not be stopped: {failure}")
-            _log.warning(
-                "%s: the recording of %s could not be stopped: %s",
-                self._provider.name,
-                self._target,
-                failure,
-            )
+            # The exception of the block is kept, and the note reports that the recording may run.
+            message = f"The recording of {self._target} could not be stopped: {failure}"
+            error.add_note(message)
+            _log.warning("%s: %s", self._provider.name, message)
 
     def __repr__(self) -> str:
         return f"<Recorder of {self._target} at {self._provider.name}>"

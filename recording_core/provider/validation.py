@@ -1,4 +1,7 @@
-"""Is what a caller passes usable? `TypeError` or `ValueError`, before anything is sent."""
+"""Validation: check a caller's arguments before any request.
+
+The checks return the value in its final form, and raise `TypeError` or `ValueError`.
+"""
 
 from __future__ import annotations
 
@@ -11,29 +14,17 @@ from recording_core.errors import ConfigurationError
 from recording_core.model.entities import CommunicationSession, MediaFile, Recording, check_id
 from recording_core.model.enums import RecordingStatus
 
-__all__ = [
-    "check_channels",
-    "check_duration",
-    "check_extra",
-    "check_participants",
-    "check_setting",
-    "check_statuses",
-    "check_target",
-    "check_text",
-    "check_time",
-    "check_word",
-    "select_files",
-]
-
 
 def check_setting(provider: str, name: str, value: object) -> str:
-    # The value itself is never quoted: it is a credential.
+    """Check a setting. Raises `ConfigurationError`, which never quotes the value."""
     if not isinstance(value, str):
-        raise ConfigurationError(f"{provider}'s {name} must be a str, not {type(value).__name__}")
+        raise ConfigurationError(
+            f"the setting {name} of {provider} must be a str, not {type(value).__name__}"
+        )
     if any(not 0x21 <= ord(character) <= 0x7E for character in value):
         raise ConfigurationError(
-            f"{provider}'s {name} holds a space, a line break or a non-ASCII character; "
-            "was it copied whole?"
+            f"the setting {name} of {provider} contains a space, a line break or a non-ASCII "
+            "character: check that it was copied correctly"
         )
     return value
 
@@ -62,7 +53,7 @@ def check_duration(value: object, name: str) -> timedelta | None:
     if not isinstance(value, timedelta):
         raise TypeError(f"{name} must be a timedelta, not {type(value).__name__}")
     if value <= timedelta(0):
-        raise ValueError(f"{name} must be longer than nothing")
+        raise ValueError(f"{name} must be longer than 0")
     return value
 
 
@@ -74,27 +65,31 @@ def check_word(value: object, name: str) -> str | None:
     return None if value is None else check_id(value, name).lower()
 
 
-def check_channels(value: object) -> int | None:
+def check_channels(value: object, name: str) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"channels must be an int, not {type(value).__name__}")
+        raise TypeError(f"{name} must be an int, not {type(value).__name__}")
     if value < 1:
-        raise ValueError("channels must be at least 1")
+        raise ValueError(f"{name} must be at least 1")
     return value
 
 
-def check_participants(value: object) -> tuple[str, ...]:
+def check_participants(value: object, name: str) -> tuple[str, ...]:
     if value is None:
         return ()
     if isinstance(value, str):
-        return (check_id(value, "participant"),)
+        return (check_id(value, name),)
     if not isinstance(value, Iterable):
-        raise TypeError("participant must be an id or several")
-    several = tuple(check_id(each, "participant") for each in value)
-    if not several:
-        raise ValueError("participant must name at least one, or be left out")
-    return several
+        raise TypeError(f"{name} must be an id or several ids")
+    participants = tuple(check_id(each, name) for each in value)
+    if not participants:
+        raise ValueError(f"{name} must contain at least one id; omit it to record all")
+    return participants
+
+
+def check_flag(value: object, name: str) -> bool:
+    return bool(value)
 
 
 def check_extra(value: object) -> Mapping[str, Any]:
@@ -105,7 +100,7 @@ def check_extra(value: object) -> Mapping[str, Any]:
     try:
         json.dumps(dict(value), allow_nan=False, ensure_ascii=False).encode("utf-8")
     except ValueError as error:
-        raise ValueError(f"extra cannot be said in JSON: {type(error).__name__}") from None
+        raise ValueError(f"extra cannot be written as JSON: {type(error).__name__}") from None
     return dict(value)
 
 
@@ -118,16 +113,22 @@ def check_statuses(value: Any) -> frozenset[RecordingStatus] | None:
 
 
 def select_files(recording: Recording, files: Any) -> tuple[MediaFile, ...]:
+    """Select files of a recording by role, id or `MediaFile`; all of them for `None`.
+
+    Raises `ValueError` if the recording has no such file.
+    """
     if files is None:
         return recording.files
     if isinstance(files, str | MediaFile):
         files = (files,)
-    chosen: list[MediaFile] = []
+    selected: list[MediaFile] = []
     for each in files:
         wanted = each.id if isinstance(each, MediaFile) else str(each)
         found = [file for file in recording.files if wanted in (file.id, str(file.role))]
         if not found:
-            has = ", ".join(f"{file.id} ({file.role})" for file in recording.files) or "none"
-            raise ValueError(f"recording {recording.id} has no file {wanted!r}; it has: {has}")
-        chosen += [file for file in found if file not in chosen]
-    return tuple(chosen)
+            existing = ", ".join(f"{file.id} ({file.role})" for file in recording.files) or "none"
+            raise ValueError(
+                f"recording {recording.id} has no file {wanted!r}; its files are: {existing}"
+            )
+        selected += [file for file in found if file not in selected]
+    return tuple(selected)

@@ -1,0 +1,126 @@
+"""Base: what an author of a provider sets and writes, and what a provider holds."""
+
+from __future__ import annotations
+
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from requests.auth import AuthBase
+
+from recording_core.clock import Clock
+from recording_core.listing.page import Page, Query, Window
+from recording_core.model.entities import CommunicationSession, Recording, RecordingSession
+from recording_core.model.enums import SessionKind
+from recording_core.provider.connection import Connection
+from recording_core.provider.start_request import StartRequest
+from recording_core.transport.client import Transport
+from recording_core.transport.status_codes import ErrorDetails
+
+if TYPE_CHECKING:
+    from recording_core.transport.media_client import MediaTransport
+
+
+class ProviderBase(ABC):
+    """What an author sets (`default_base_url`, tables) and writes (the underscored methods).
+
+    `_auth` is required, and of the others those that the capabilities need.
+    """
+
+    #: the URL of the API, without a trailing slash
+    default_base_url: ClassVar[str]
+    #: requests per second that the vendor permits; `None` if it publishes no limit
+    rate: ClassVar[float | None] = None
+    #: requests at once, if the vendor publishes a limit; `None` for one minute's worth
+    burst: ClassVar[float | None] = None
+    #: seconds to wait for the first byte of media; more for a vendor that packs files first
+    media_first_byte: ClassVar[float] = 60.0
+    #: hosts that receive the API's credentials, over https, after they responded with 401
+    credential_hosts: ClassVar[tuple[str, ...]] = ()
+    #: the keywords of `start` that the vendor supports, by kind
+    start_parameters: ClassVar[Mapping[SessionKind, frozenset[str]]] = {}
+    #: the values of `format=` that the vendor documents, by kind, its default first
+    formats: ClassVar[Mapping[SessionKind, tuple[str, ...]]] = {}
+    #: what the vendor's API cannot enumerate, in words, for `coverage.not_listable`
+    not_listable: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, connection: Connection) -> None:
+        self.info = connection.info
+        self.name = connection.info.name
+        self.account = connection.account
+        self.clock: Clock = connection.clock
+        self.http = connection.http
+        self.transport = Transport(
+            provider=self.name,
+            base_url=connection.base_url or self.default_base_url,
+            auth=self._auth(connection.settings),
+            secrets=connection.list_secrets(),
+            settings=connection.http,
+            clock=self.clock,
+            rate=self.rate,
+            burst=self.burst,
+            error_details=self._error_details,
+        )
+
+    @functools.cached_property
+    def media(self) -> MediaTransport:
+        """The client for media, imported at the first download."""
+        from recording_core.transport.media_client import MediaTransport
+
+        return MediaTransport(
+            self.transport,
+            vendor_hosts=self.info.media_hosts,
+            credential_hosts=self.credential_hosts,
+            first_byte_timeout=self.media_first_byte,
+        )
+
+    @abstractmethod
+    def _auth(self, settings: Mapping[str, str]) -> AuthBase:
+        """Return the authentication of API requests.
+
+        `HeaderAuth`, `TokenAuth`, `HTTPBasicAuth` of requests, or a class of your own.
+        """
+
+    def _error_details(self, status: int, headers: Mapping[str, str], body: Any) -> ErrorDetails:
+        """Read an error body. Set `kind` only if the HTTP status implies another error class."""
+        return ErrorDetails()
+
+    def _start(self, request: StartRequest) -> RecordingSession:
+        """Start recording with one request of `RetryPolicy.NEVER`.
+
+        The session's id is `None` if the vendor returns none.
+        """
+        raise NotImplementedError
+
+    def _pause(self, session: RecordingSession) -> RecordingSession:
+        """Pause recording. Succeed if it is already paused."""
+        raise NotImplementedError
+
+    def _resume(self, session: RecordingSession) -> RecordingSession:
+        """Resume recording. Succeed if it is not paused."""
+        raise NotImplementedError
+
+    def _stop(self, session: RecordingSession) -> RecordingSession:
+        """Stop recording. Succeed if it has already ended."""
+        raise NotImplementedError
+
+    def _active(self, target: CommunicationSession) -> RecordingSession | None:
+        """Find the running recording of a target, or `None`."""
+        raise NotImplementedError
+
+    def _windows(self, query: Query) -> Sequence[Window]:
+        """Divide a sweep into windows, newest first. One window unless the vendor needs more."""
+        return (Window(query.since, query.until),)
+
+    def _page(self, query: Query, window: Window, cursor: Any) -> Page:
+        """Read one page of a window. `cursor` is `None` for its first page."""
+        raise NotImplementedError
+
+    def _get(self, recording_id: str, target: CommunicationSession | None) -> Recording:
+        """Read one recording. `target` is set if the caller or the recording named one."""
+        raise NotImplementedError
+
+    def _delete(self, recording_id: str, target: CommunicationSession | None) -> None:
+        """Delete one recording. The transport raises `NotFound` for a 404."""
+        raise NotImplementedError
