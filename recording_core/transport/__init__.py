@@ -1,4 +1,4 @@
-"""How does the library speak HTTP? Settings here; `requests` is imported by `session` alone."""
+"""HTTP transport to vendors' APIs and media hosts; only this package imports `requests`."""
 
 from recording_core.transport.settings import HttpSettings, MediaHosts
 

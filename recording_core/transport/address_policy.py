@@ -1,7 +1,7 @@
-"""With whom may a connection be made? Addresses and URL forms are judged here, before any byte.
+"""Address policy: which hosts and addresses media may be fetched from (an SSRF guard).
 
-The name is read by the parser that connects (urllib3's), and the address that really answers is
-checked on the socket, since a name may resolve differently a moment later.
+URLs are parsed with urllib3's parser, which also opens the connection. The address is checked
+again on the connected socket, since a name may resolve differently a moment later.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import ipaddress
 import re
 import socket
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from attrs import frozen
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -20,55 +20,57 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
 from recording_core.errors import ForbiddenHost
-from recording_core.transport.deadline import mark_sent, release, seconds_left, watch
+from recording_core.transport.deadline import (
+    compute_seconds_left,
+    mark_sent,
+    release_connection,
+    watch_socket,
+)
 from recording_core.transport.settings import MediaHosts
-
-__all__ = [
-    "Origin",
-    "AddressPolicy",
-    "WatchedHTTPPool",
-    "WatchedHTTPSPool",
-    "is_loopback",
-    "origin_of",
-]
 
 Origin = tuple[str, str, int]
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _PORTS = {"http": 80, "https": 443}
-#: What parsers disagree about, and no vendor's URL needs.
+#: Characters that URL parsers treat differently and that no vendor's URL needs.
 _UNSAFE = re.compile(r"[\\\x00-\x20\x7f]")
-#: A name or an address; no percent-encoding, which one parser decodes and the next does not.
+#: A name or an address. Percent-encoding is excluded, since not every parser decodes it.
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", re.ASCII)
-#: All that is routed as global unicast (RFC 4291, 2.4): neither NAT64 nor site-local lies in it.
+#: Global unicast (RFC 4291, 2.4); contains neither NAT64 nor site-local addresses.
 _GLOBAL = ipaddress.ip_network("2000::/3")
-#: What in it carries an IPv4 address on: 6to4 and Teredo.
-_CARRIERS = (ipaddress.ip_network("2002::/16"), ipaddress.ip_network("2001::/32"))
+#: Networks in it whose addresses embed an IPv4 address: 6to4 and Teredo.
+_IPV4_CARRIERS = (ipaddress.ip_network("2002::/16"), ipaddress.ip_network("2001::/32"))
 
 
-def origin_of(url: str) -> Origin:
-    """(scheme, host, port) as the connection will have them. Raises `ForbiddenHost`."""
-    parsed = _parsed(url)
+def parse_origin(url: str) -> Origin:
+    """Parse the (scheme, host, port) that a connection to this URL uses.
+
+    Raises `ForbiddenHost` for a URL that is malformed or ambiguous.
+    """
+    parsed = _parse_url(url)
     scheme = (parsed.scheme or "").lower()
     return scheme, (parsed.host or "").lower(), parsed.port or _PORTS.get(scheme, 0)
 
 
-def _parsed(url: str) -> Url:
+def _parse_url(url: str) -> Url:
     if not url.isascii() or _UNSAFE.search(url):
-        raise ForbiddenHost("a media URL with spaces, backslashes or control characters is refused")
+        raise ForbiddenHost(
+            "The media URL contains spaces, backslashes, control or non-ASCII characters; it was "
+            "not requested"
+        )
     try:
         parsed = parse_url(url)
     except LocationParseError:
-        raise ForbiddenHost("a media URL that cannot be parsed is refused") from None
+        raise ForbiddenHost("The media URL cannot be parsed; it was not requested") from None
     if parsed.auth is not None:
-        raise ForbiddenHost("a media URL with user info is refused")
+        raise ForbiddenHost("The media URL contains user info; it was not requested")
     if parsed.host and not _HOST.fullmatch(parsed.host):
-        raise ForbiddenHost("a media URL with a host that is no name is refused")
+        raise ForbiddenHost("The media URL's host is not a valid name; it was not requested")
     return parsed
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host's name is this machine, by its form alone."""
+    """Return whether a host is this machine, judged by the name alone."""
     if host == "localhost":
         return True
     try:
@@ -78,18 +80,24 @@ def is_loopback(host: str) -> bool:
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is global unicast and carries no other address inside."""
+    """Return whether an address is global unicast and embeds no other address."""
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             address = address.ipv4_mapped
-        elif address not in _GLOBAL or any(address in network for network in _CARRIERS):
+        elif address not in _GLOBAL or any(address in network for network in _IPV4_CARRIERS):
             return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
 @frozen(eq=False, repr=False)
 class AddressPolicy:
-    """From where one connection's media may come."""
+    """The hosts and addresses that one connection may fetch media from.
+
+    Attributes:
+        hosts: `HttpSettings.media_hosts`
+        vendor_hosts: the provider's own table of names and `*.example.com` patterns
+        allow_loopback: whether media may come from this machine
+    """
 
     hosts: MediaHosts | Callable[[str], bool]
     vendor_hosts: tuple[str, ...]
@@ -97,86 +105,97 @@ class AddressPolicy:
 
     def check_url(self, url: str) -> None:
         """Raise `ForbiddenHost` for a URL whose form or host is not allowed."""
-        scheme, host, port = origin_of(url)
+        scheme, host, port = parse_origin(url)
         if not host:
-            raise ForbiddenHost("a media URL without a host is refused")
+            raise ForbiddenHost("The media URL has no host; it was not requested")
         if scheme != "https" and not (scheme == "http" and is_loopback(host)):
-            raise ForbiddenHost(f"a media URL by {scheme or 'no scheme'} is refused (host {host})")
+            raise ForbiddenHost(
+                f"The media URL of host {host} uses {scheme or 'no scheme'} and not https; it was "
+                "not requested"
+            )
         if is_loopback(host):
             if not self.allow_loopback:
                 raise ForbiddenHost(
-                    "a media URL on loopback is refused unless HttpSettings(allow_loopback=True)"
+                    "The media URL is on loopback; it was not requested. To allow it, set "
+                    "HttpSettings(allow_loopback=True)"
                 )
             return
         if callable(self.hosts):
             if not self.hosts(host):
-                raise ForbiddenHost(f"media host {host} is refused by the callable `media_hosts`")
+                raise ForbiddenHost(f"The callable `media_hosts` does not allow media host {host}")
             return
         if port != 443:
-            raise ForbiddenHost(f"media host {host} is asked for on port {port}, not 443; refused")
-        if self.hosts is MediaHosts.VENDOR and not matches(host, self.vendor_hosts):
-            raise ForbiddenHost(f"media host {host} is not in the provider's table; refused")
+            raise ForbiddenHost(
+                f"The URL of media host {host} uses port {port} and not 443; it was not requested"
+            )
+        if self.hosts is MediaHosts.VENDOR and not matches_any_pattern(host, self.vendor_hosts):
+            raise ForbiddenHost(
+                f"Media host {host} is not in the provider's table; it was not contacted"
+            )
 
     def check_address(self, host: str, text: str) -> None:
         """Raise `ForbiddenHost` for an address that media may not come from."""
         if callable(self.hosts) and not is_loopback(host):
-            return  # the caller trusts the name, wherever it leads
+            return  # the caller trusts the name, also with a private address
         address = ipaddress.ip_address(text.partition("%")[0])
         if address.is_loopback and self.allow_loopback:
             return
         if not is_public(address):
-            raise ForbiddenHost(f"media host {host} leads to the address {address}; refused")
+            raise ForbiddenHost(
+                f"Media host {host} resolves to {address}, which is not a public address; nothing "
+                "was sent"
+            )
 
 
-def matches(host: str, patterns: tuple[str, ...]) -> bool:
-    """Whether a host is in a table of names and `*.example.com` patterns."""
+def matches_any_pattern(host: str, patterns: tuple[str, ...]) -> bool:
+    """Return whether a host is in a table of names and `*.example.com` patterns."""
     return any(fnmatch.fnmatchcase(host, pattern) for pattern in patterns)
 
 
-def _addresses(host: str, port: int) -> list[str]:
+def _resolve_addresses(host: str, port: int) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError:
         return []  # connecting fails next, with its own error
-    return [str(where[0]) for *_, where in found]
+    return [str(address[0]) for *_, address in found]
 
 
-class _Watched:
-    """What both kinds of connection add to urllib3's: the deadline's watch and the peer's check."""
+class _WatchedConnection:
+    """Mixin for urllib3's connections: watch the socket, and check the address that it reaches."""
 
-    peers: AddressPolicy | None = None
-    silence: float | None = None
+    policy: AddressPolicy | None = None
+    body_timeout: float | None = None
 
     def _new_conn(self: Any) -> socket.socket:
-        addresses = _addresses(self.host, self.port)
-        # Behind a proxy the peer is the proxy, and the name's form has been judged already.
-        peers = self.peers if self.proxy is None else None
-        if peers is not None:
+        addresses = _resolve_addresses(self.host, self.port)
+        # Behind a proxy the socket reaches the proxy; the URL's form was checked before.
+        policy = self.policy if self.proxy is None else None
+        if policy is not None:
             for address in addresses:
-                peers.check_address(self.host, address)
-        left = seconds_left()
-        if left is not None and addresses:  # they are tried in turn: each may take its share
+                policy.check_address(self.host, address)
+        left = compute_seconds_left()
+        if left is not None and addresses:  # urllib3 tries each in turn: each gets its share
             self.timeout = max(0.001, min(self.timeout, left / len(addresses)))
         sock: socket.socket = super()._new_conn()  # type: ignore[misc]  # urllib3's, by the mixin
         try:
-            if peers is not None:
-                peers.check_address(self.host, sock.getpeername()[0])
-            watch(self, sock, fresh=True)
+            if policy is not None:
+                policy.check_address(self.host, sock.getpeername()[0])
+            watch_socket(self, sock, fresh=True)
         except BaseException:
             sock.close()
             raise
         return sock
 
     def request(self: Any, *args: Any, **kwargs: Any) -> None:
-        if self.sock is not None:  # kept alive from an exchange before
-            watch(self, self.sock)
+        if self.sock is not None:  # kept alive from an earlier exchange
+            watch_socket(self, self.sock)
         super().request(*args, **kwargs)  # type: ignore[misc]  # urllib3's, by the mixin
 
     def getresponse(self: Any) -> Any:
-        sock = self.sock  # which a connection that will not be kept forgets here
+        sock = self.sock  # getresponse() clears it for a connection that is not kept alive
         response = super().getresponse()  # type: ignore[misc]  # urllib3's, by the mixin
-        if self.silence is not None:
-            sock.settimeout(self.silence)
+        if self.body_timeout is not None:
+            sock.settimeout(self.body_timeout)
         return response
 
     def send(self: Any, data: Any) -> None:
@@ -186,52 +205,49 @@ class _Watched:
         super().send(data)  # type: ignore[misc]  # http.client's, by the mixin
 
 
-class WatchedHTTPConnection(_Watched, HTTPConnection):
-    """Plain HTTP, for loopback."""
+class WatchedHTTPConnection(_WatchedConnection, HTTPConnection):
+    """A connection by plain HTTP, for loopback."""
 
 
-class WatchedHTTPSConnection(_Watched, HTTPSConnection):
-    """HTTPS."""
-
-
-_Pool = TypeVar("_Pool", bound=HTTPConnectionPool)
+class WatchedHTTPSConnection(_WatchedConnection, HTTPSConnection):
+    """A connection by HTTPS."""
 
 
 class _WatchedPool:
-    """A pool that tells each connection with whom it may be, and how long a body may be silent.
+    """Mixin for urllib3's pools: pass the address policy and the body timeout to connections.
 
-    Without `silence` that is as long as the wait for the headers.
+    Without `body_timeout` (seconds) each read of a body waits as long as the read of the headers.
     """
 
     def __init__(
         self,
         *args: Any,
-        peers: AddressPolicy | None = None,
-        silence: float | None = None,
+        policy: AddressPolicy | None = None,
+        body_timeout: float | None = None,
         **kwargs: Any,
     ) -> None:
-        self._peers = peers
-        self._silence = silence
+        self._policy = policy
+        self._body_timeout = body_timeout
         super().__init__(*args, **kwargs)
 
     def _new_conn(self) -> Any:
         connection = super()._new_conn()  # type: ignore[misc]  # urllib3's, by the mixin
-        connection.peers = self._peers
-        connection.silence = self._silence
+        connection.policy = self._policy
+        connection.body_timeout = self._body_timeout
         return connection
 
     def _put_conn(self, connection: Any) -> None:
-        release(connection)
+        release_connection(connection)
         super()._put_conn(connection)  # type: ignore[misc]  # urllib3's, by the mixin
 
 
 class WatchedHTTPPool(_WatchedPool, HTTPConnectionPool):
-    """Named here, so that vcrpy can be told of it (`recording_core.testing.recorder`)."""
+    """A pool of HTTP connections; public, since vcrpy patches it (`testing.cassettes`)."""
 
     ConnectionCls = WatchedHTTPConnection
 
 
 class WatchedHTTPSPool(_WatchedPool, HTTPSConnectionPool):
-    """As above, for HTTPS."""
+    """A pool of HTTPS connections; public for the same reason."""
 
     ConnectionCls = WatchedHTTPSConnection

@@ -1,4 +1,4 @@
-"""What signs a request to the API? A header, a token that is fetched, or nothing at all."""
+"""Authentication of API requests: a header, a token that is fetched, or none."""
 
 from __future__ import annotations
 
@@ -8,28 +8,20 @@ from collections.abc import Callable
 import requests
 from requests.auth import AuthBase
 
-from recording_core.errors import (
-    ProviderError,
-)
+from recording_core.errors import ProviderError
 from recording_core.redaction import Secrets
-from recording_core.transport.deadline import seconds_left
-
-__all__ = [
-    "HeaderAuth",
-    "NoAuth",
-    "TokenAuth",
-]
+from recording_core.transport.deadline import compute_seconds_left
 
 
 class NoAuth(AuthBase):
-    """Sends nothing, and keeps requests from looking into ~/.netrc for something to send."""
+    """Send no credentials, and keep requests from reading any in ~/.netrc."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         return request
 
 
 class HeaderAuth(AuthBase):
-    """Signs in with one header. Its repr shows no value."""
+    """Authenticate with one header. The repr shows no value."""
 
     def __init__(self, name: str, value: str) -> None:
         self._name, self._value = name, value
@@ -43,29 +35,30 @@ class HeaderAuth(AuthBase):
 
 
 class TokenAuth(AuthBase):
-    """Signs in with one header whose value `fetch` gets from the vendor: at first, and after a 401.
+    """Authenticate with one header whose value `fetch` gets from the vendor.
 
-    Shared by threads: one fetches, and the others wait for what it gets. `fetch` asks by
-    `Transport.exchange(..., auth=NoAuth(), unmasked=True)`. The repr shows no value.
+    The value is fetched before the first request and after a 401. Threads share it: one fetches,
+    and the others wait for the result. `fetch` sends its request by
+    `Transport.request(..., auth=NoAuth(), unmasked=True)`. The repr shows no value.
     """
 
     def __init__(self, name: str, fetch: Callable[[], str]) -> None:
         self._name, self._fetch = name, fetch
         self._value = ""
         self._lock = threading.Lock()
-        #: set by the transport: what is fetched is a secret of the connection, too
+        #: set by the transport: a fetched value is a secret of the connection
         self.secrets = Secrets(())
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers[self._name] = self._value or self._fetched("")
+        request.headers[self._name] = self._value or self._fetch_if_stale("")
         return request
 
     def renew(self, refused: requests.PreparedRequest) -> None:
-        """Fetch another value, unless another thread has since the refused request was signed."""
-        self._fetched(refused.headers.get(self._name, ""))
+        """Fetch another value, unless another thread has done so since `refused` was sent."""
+        self._fetch_if_stale(refused.headers.get(self._name, ""))
 
-    def _fetched(self, stale: str) -> str:
-        left = seconds_left()
+    def _fetch_if_stale(self, stale: str) -> str:
+        left = compute_seconds_left()
         if not self._lock.acquire(timeout=-1 if left is None else left):
             raise TimeoutError
         try:
@@ -75,7 +68,7 @@ class TokenAuth(AuthBase):
                 self._value = value
             return self._value
         except ProviderError as error:
-            error.operation = error.operation or "sign in"
+            error.operation = error.operation or "authenticate"
             raise
         finally:
             self._lock.release()

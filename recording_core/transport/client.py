@@ -1,4 +1,4 @@
-"""How is a vendor's API asked? Signed in, bounded in time, repeated only where that is safe."""
+"""Client: authenticated API requests, bounded in time, retried only if that is safe."""
 
 from __future__ import annotations
 
@@ -27,44 +27,51 @@ from recording_core.errors import (
 )
 from recording_core.model import strict_json
 from recording_core.redaction import Secrets
-from recording_core.transport.address_policy import (
-    Origin,
-    is_loopback,
-    origin_of,
-)
+from recording_core.transport.address_policy import Origin, is_loopback, parse_origin
 from recording_core.transport.authentication import TokenAuth
-from recording_core.transport.deadline import Deadline, seconds_left
+from recording_core.transport.deadline import Deadline, compute_seconds_left
 from recording_core.transport.rate_limit import TokenBucket
-from recording_core.transport.retry import RETRIED_STATUSES, RetryPolicy, backoff, retry_after
-from recording_core.transport.session import NETWORK_ERRORS, POOL_SIZE, TIMEOUTS, new_session
+from recording_core.transport.retry import (
+    RETRIED_STATUSES,
+    RetryPolicy,
+    compute_backoff,
+    parse_retry_after,
+)
+from recording_core.transport.session import NETWORK_ERRORS, POOL_SIZE, TIMEOUTS, build_session
 from recording_core.transport.settings import VENDOR_RATE, HttpSettings
 from recording_core.transport.status_codes import (
-    BODILESS,
-    OWN_WORDS,
-    REFUSALS,
-    REQUEST_IDS,
-    Answer,
+    DEFAULT_MESSAGES,
+    MAX_REDIRECTS,
+    NOT_PROCESSED_ERRORS,
+    REDIRECTS,
+    REQUEST_ID_HEADERS,
+    STATUSES_WITHOUT_BODY,
+    ApiResponse,
     ErrorDetails,
     find_error_class,
     read_framing,
 )
 
-__all__ = [
-    "Transport",
-]
-
 _log = logging.getLogger("recording_core.transport")
 
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_MAX_REDIRECTS = 5
 _CHUNK = 65536
 
 
 class Transport:
-    """One connection's way to its vendor's API. Thread-safe.
+    """The HTTP client of one connection for its vendor's API. Thread-safe.
 
-    `error_details` reads the vendor's error bodies; `auth` signs each request to the API's origin, and
-    nothing else. Raises `ConfigurationError` for a base URL that may not carry credentials.
+    Arguments:
+        provider: the provider's name, for errors and logs
+        base_url: https, or http to loopback
+        auth: authenticates each request to the API's origin, and no other request
+        secrets: the credentials, masked in everything that leaves this class
+        settings: the user's HTTP settings
+        clock: for waits
+        rate: the vendor's published requests per second; None for no limit
+        error_details: reads the vendor's error bodies: (status, headers, body)
+        burst: the requests allowed at once under `rate`; default: one minute's worth
+
+    Raises `ConfigurationError` for a base URL to which credentials must not be sent.
     """
 
     def __init__(
@@ -82,7 +89,7 @@ class Transport:
     ) -> None:
         self.provider = provider
         self.base_url = base_url.rstrip("/")
-        self.origin = _checked_origin(self.base_url, settings)
+        self.origin = _parse_base_url(self.base_url)
         self.settings = settings
         self.secrets = Secrets(secrets)
         self.clock = clock
@@ -94,11 +101,11 @@ class Transport:
             rate, burst = settings.rate, None
         self.bucket = TokenBucket(None if self.on_loopback else rate, clock, burst)
         self._error_details = error_details
-        self._session = new_session(None, max(settings.workers, POOL_SIZE))
+        self._session = build_session(None, max(settings.workers, POOL_SIZE))
         if not settings.verify_tls:
             warnings.warn(
-                f"{provider}: TLS certificates are not verified; whoever is in between reads "
-                "the credentials",
+                f"{provider}: TLS certificates are not verified (verify_tls=False); anyone between "
+                "this machine and the vendor can read the credentials",
                 UserWarning,
                 stacklevel=4,
             )
@@ -109,8 +116,8 @@ class Transport:
 
     # -- one exchange ----------------------------------------------------------------------------
 
-    def get(self, path: str, *, operation: str, params: Any = None) -> Answer:
-        """Read; repeated where a later attempt may succeed."""
+    def get(self, path: str, *, operation: str, params: Any = None) -> ApiResponse:
+        """Send a GET request, which is retried if a later attempt may succeed."""
         return self.request(
             "GET", path, operation=operation, params=params, retry=RetryPolicy.IDEMPOTENT
         )
@@ -126,39 +133,47 @@ class Transport:
         json: Any = None,
         auth: AuthBase | None = None,
         unmasked: bool = False,
-    ) -> Answer:
-        """Send one request and return its 2xx answer, or raise a `ProviderError`.
+    ) -> ApiResponse:
+        """Send one request and return its 2xx response, or raise a `ProviderError`.
 
-        `path` is relative to the base URL, or a URL on its origin. With `Repeat.NEVER` any doubt
-        about the effect is an `OutcomeUnknown`. A sign-in has an `auth` of its own, and gets its
-        answer `unmasked`.
+        Arguments:
+            method: the HTTP method
+            path: relative to the base URL, or a URL on its origin
+            operation: the verb, for errors and logs
+            retry: whether the request may be sent again. With `RetryPolicy.NEVER` any doubt about
+                its effect raises `OutcomeUnknown`
+            params: the query
+            json: the body
+            auth: in place of the connection's own, for the request that authenticates
+            unmasked: keep credential fields in the payload, for the request that authenticates
         """
-        url = self._url(path, operation)
+        url = self._build_url(path, operation)
         self.bucket.take()
-        doubtful = False
+        facts: dict[str, Any] = {"provider": self.provider, "operation": operation}
+        arguments = {"auth": auth or self.auth, "params": params, "json": json}
+        maybe_processed = False
         with Deadline(self.settings.total_timeout) as deadline:
             for attempt in range(self.settings.retries + 1):
                 deadline.sent = False
-                answer: Answer | None = None
                 try:
-                    answer = self._once(
-                        method, url, params, json, auth, deadline, operation, unmasked
-                    )
-                    return answer
+                    return self._send_once(method, url, deadline, facts, unmasked, **arguments)
                 except ProviderError as error:
                     if error.operation != operation:
-                        raise  # a sign-in failed, at all its own attempts; this was not done
-                    # A DELETE whose first answer was lost finds nothing left to delete.
-                    if doubtful and method == "DELETE" and isinstance(error, NotFound):
-                        return Answer(404, {}, None)
-                    # A refusal for its rate leaves no doubt; a cut connection does.
-                    doubtful = doubtful or (deadline.sent and not isinstance(error, RateLimited))
-                    final = self._doubt(error, retry, deadline)
-                    wait = self._wait(final, retry, deadline, attempt)
+                        raise  # authentication failed after its own retries; this was not sent
+                    # After a DELETE whose first response was lost, the resource is gone.
+                    if maybe_processed and method == "DELETE" and isinstance(error, NotFound):
+                        return ApiResponse(404, {}, None)
+                    # The vendor did not process a rate-limited request; after a cut connection
+                    # it may have.
+                    maybe_processed = maybe_processed or (
+                        deadline.sent and not isinstance(error, RateLimited)
+                    )
+                    final = self._convert_doubtful_error(error, retry, deadline)
+                    wait = self._compute_wait(final, retry, deadline, attempt)
                     if wait is None:
                         raise final from None
                     _log.info(
-                        "%s %s: attempt %d failed (%s); again in %.1f s",
+                        "%s %s: attempt %d failed (%s); retrying in %.1f s",
                         self.provider,
                         operation,
                         attempt + 1,
@@ -169,38 +184,30 @@ class Transport:
                     self.bucket.take()
         raise AssertionError("the last attempt returns or raises")  # pragma: no cover
 
-    def _once(
+    def _send_once(
         self,
         method: str,
         url: str,
-        params: Any,
-        json: Any,
-        auth: AuthBase | None,
         deadline: Deadline,
-        operation: str,
+        facts: dict[str, Any],
         unmasked: bool,
-    ) -> Answer:
-        facts: dict[str, Any] = {"provider": self.provider, "operation": operation}
+        **arguments: Any,
+    ) -> ApiResponse:
+        arguments["headers"] = {"Accept": "application/json"}
         try:
-            for _ in range(_MAX_REDIRECTS + 1):
-                with self.send(
-                    self._session,
-                    method,
-                    url,
-                    deadline,
-                    auth=auth or self.auth,
-                    params=params,
-                    json=json,
-                    headers={"Accept": "application/json"},
-                ) as response:
-                    if response.status_code in _REDIRECTS:
-                        url, params = self._redirected(method, url, response, facts), None
+            for _ in range(MAX_REDIRECTS + 1):
+                with self.send(self._session, method, url, deadline, **arguments) as response:
+                    if response.status_code in REDIRECTS:
+                        url = self._resolve_redirect(method, url, response, facts)
+                        arguments["params"] = None
                         continue
-                    body = self._read(response, deadline, facts)
-                    return self._answer(response, body, facts, unmasked)
+                    body = self._read_body(response, deadline, facts)
+                    return self._build_response(response, body, facts, unmasked)
         except NETWORK_ERRORS as error:
-            raise self._no_answer(error, deadline, facts) from None
-        raise Unavailable(f"more than {_MAX_REDIRECTS} redirects", status=302, **facts)
+            raise self._convert_network_error(error, deadline, facts) from None
+        raise Unavailable(
+            f"The API answered with more than {MAX_REDIRECTS} redirects", status=302, **facts
+        )
 
     def send(
         self,
@@ -212,19 +219,20 @@ class Transport:
         auth: AuthBase,
         **more: Any,
     ) -> requests.Response:
-        """One request without redirects, its body unread; `more` is as `_send` takes it.
+        """Send one request without redirects, and return the response with its body unread.
 
-        A 401 of the API's is answered by renewing what can be renewed, once.
+        After a 401 from the API, a `TokenAuth` is renewed and the request sent again, once.
+        `more` are arguments of `_send`.
         """
         response = self._send(session, method, url, deadline, auth=auth, **more)
         if (
             response.status_code != 401
             or not isinstance(auth, TokenAuth)
-            or origin_of(url) != self.origin
+            or parse_origin(url) != self.origin
         ):
             return response
         response.close()
-        # Refused at the door: nothing of it was done, so that a start may be sent again, too.
+        # The vendor processed nothing, so that even a start may be sent again.
         deadline.sent = False
         auth.renew(response.request)
         self.bucket.take()
@@ -241,253 +249,240 @@ class Transport:
         headers: Mapping[str, str],
         params: Any = None,
         json: Any = None,
-        patience: float | None = None,
+        headers_timeout: float | None = None,
     ) -> requests.Response:
-        """The environment's proxies serve https.
+        """Send one request. The environment's proxies are used for https only, not for loopback.
 
-        `patience` bounds the wait for the headers where that is more than a read's.
+        `headers_timeout` (seconds) bounds the wait for the headers; default: `read_timeout`.
         """
         prepared = session.prepare_request(
             requests.Request(method, url, params=params, json=json, headers=headers, auth=auth)
         )
-        environment: dict[str, Any] = {"proxies": {}, "verify": True, "cert": None}
-        scheme, host, _ = origin_of(prepared.url or "")
+        environment: Any = {"stream": True, "proxies": {}, "verify": True, "cert": None}
+        scheme, host, _ = parse_origin(prepared.url or "")
         if scheme == "https":
-            environment = dict(
-                session.merge_environment_settings(prepared.url, {}, True, None, None)
-            )
+            environment = session.merge_environment_settings(prepared.url, {}, True, None, None)
             if not self.settings.verify_tls:
                 environment["verify"] = False
             if is_loopback(host):
                 environment["proxies"] = {}
-        environment.pop("stream", None)
         return session.send(
             prepared,
-            stream=True,
             allow_redirects=False,
             timeout=(
-                deadline.within(self.settings.connect_timeout),
-                deadline.within(patience or self.settings.read_timeout),
+                deadline.limit(self.settings.connect_timeout),
+                deadline.limit(headers_timeout or self.settings.read_timeout),
             ),
             **environment,
         )
 
-    def _read(
+    def _read_body(
         self, response: requests.Response, deadline: Deadline, facts: Mapping[str, Any]
     ) -> bytes:
-        if response.status_code in BODILESS:
+        if response.status_code in STATUSES_WITHOUT_BODY:
             return b""
         chunks: list[bytes] = []
         size = 0
         for chunk in response.iter_content(_CHUNK):
             size += len(chunk)
             if size > self.settings.max_json_bytes:
-                chunks.clear()  # which whoever keeps the error would keep, too
+                chunks.clear()  # the error's traceback would keep them in memory
                 raise MalformedPayload(
-                    f"an answer of over {self.settings.max_json_bytes} bytes; if it is meant, "
-                    "raise HttpSettings(max_json_bytes=)",
+                    f"The response is larger than {self.settings.max_json_bytes} bytes. If that is "
+                    "expected, increase HttpSettings(max_json_bytes=)",
                     status=response.status_code,
                     **facts,
                 )
             chunks.append(chunk)
-        # A socket that the watchdog shut can look like one that ended by itself.
+        # A socket that the watchdog shut down can look like the regular end of the body.
         if deadline.expired:
             raise TimeoutError
         if not chunks and not read_framing(response.headers)[0]:
-            raise ConnectionError  # cut within its headers, it looks like an empty answer
+            raise ConnectionError  # a response cut within its headers looks like an empty one
         return b"".join(chunks)
 
-    def _answer(
+    def _build_response(
         self, response: requests.Response, body: bytes, facts: dict[str, Any], unmasked: bool
-    ) -> Answer:
+    ) -> ApiResponse:
         status, headers = response.status_code, response.headers
-        request_id = next((headers[name] for name in REQUEST_IDS if name in headers), None)
-        if request_id is not None:
-            request_id = self.secrets.redact(request_id)
+        is_success = 200 <= status < 300
+        ids = [self.secrets.redact(headers[name]) for name in REQUEST_ID_HEADERS if name in headers]
+        facts = {**facts, "status": status, "request_id": ids[0] if ids else None}
+        payload = None
         try:
-            payload = (
-                None
-                if not body.strip()
-                else strict_json.decode_json_plain(body, masked=False)
-                if unmasked
-                else strict_json.decode_json(body)
-            )
+            if body.strip() and unmasked:
+                payload = strict_json.decode_json_plain(body, masked=False)
+            elif body.strip():
+                payload = strict_json.decode_json(body)
         except MalformedPayload as error:
-            if 200 <= status < 300:
-                kind = headers.get("Content-Type", "no content type").partition(";")[0]
+            if is_success:
+                kind = headers.get("Content-Type", "missing").partition(";")[0]
                 raise MalformedPayload(
-                    f"{error.message}; the answer claims to be {kind}. Something other than the "
-                    "vendor's API answered, or the API changed",
-                    status=status,
-                    request_id=request_id,
-                    body=self._excerpt(body),
+                    f"{error.message} (Content-Type: {kind}). Either something other than the "
+                    "vendor's API responded, or the API has changed",
+                    body=self._build_excerpt(body),
                     **facts,
                 ) from None
-            payload = None
-        if not unmasked and self.secrets.echoed_in(body):
-            payload = self.secrets.masked(payload)  # a vendor's echo of our own credential
+        if not unmasked and self.secrets.is_echoed_in(body):
+            payload = self.secrets.mask_echoes(payload)  # the vendor echoed our own credential
         details = self.read_error_details(status, headers, payload)
-        if 200 <= status < 300 and details.kind is None and not details.is_error:
-            return Answer(status, headers, payload)
-        raise self._error(status, headers, details, request_id, payload, body, facts)
+        if is_success and details.kind is None and not details.is_error:
+            return ApiResponse(status, headers, payload)
+        facts["body"] = (
+            self.secrets.redact_payload(payload) if payload else self._build_excerpt(body)
+        )
+        raise self._build_error(status, headers, details, facts)
 
     def read_error_details(
         self, status: int, headers: Mapping[str, str], body: Any
     ) -> ErrorDetails:
-        """Read a decoded error body with the provider's reader."""
+        """Read a decoded error body by the provider's `error_details`."""
         if not isinstance(body, dict):
             return ErrorDetails()
         return self._error_details(status, headers, body)
 
-    def _error(
+    def _build_error(
         self,
         status: int,
         headers: Mapping[str, str],
         details: ErrorDetails,
-        request_id: str | None,
-        payload: Any,
-        body: bytes,
         facts: dict[str, Any],
     ) -> ProviderError:
         kind = details.kind or find_error_class(status) or Rejected
-        words = self.secrets.redact(details.message) if details.message else OWN_WORDS.get(kind)
-        facts = {
-            **facts,
-            "status": status,
-            "code": self.secrets.redact(details.code) if details.code else None,
-            "request_id": details.request_id or request_id,
-            "body": self.secrets.redact_payload(payload) if payload else self._excerpt(body),
-        }
+        message = DEFAULT_MESSAGES.get(kind, f"The vendor returned HTTP {status}")
+        if details.message:
+            message = self.secrets.redact(details.message)
+        if details.code:
+            facts["code"] = self.secrets.redact(details.code)
+        if details.request_id:
+            facts["request_id"] = details.request_id
         if issubclass(kind, RateLimited | Unavailable):
-            facts["retry_after"] = retry_after(headers.get("Retry-After"), self.clock.now())
-        return kind(words or f"the vendor answered HTTP {status}", **facts)
+            facts["retry_after"] = parse_retry_after(headers.get("Retry-After"), self.clock.now())
+        return kind(message, **facts)
 
-    def _excerpt(self, body: bytes) -> str:
-        # Cut last: a cut through the middle of a credential would hide it from the search.
+    def _build_excerpt(self, body: bytes) -> str:
+        # Redact before the cut: a credential that the cut splits would not be recognised.
         return self.secrets.redact(body[:_CHUNK].decode("utf-8", "replace"))[:2000]
 
     # -- failures --------------------------------------------------------------------------------
 
-    def _no_answer(
+    def _convert_network_error(
         self, error: Exception, deadline: Deadline, facts: Mapping[str, Any]
     ) -> ProviderError:
-        """What a network's exception means. Their texts quote URLs and tokens: ours do not."""
+        """Convert a network exception, whose text may quote URLs and tokens, to a safe error."""
         if isinstance(error, requests.exceptions.ContentDecodingError):
-            return MalformedPayload("an answer whose compression is broken", **facts)
-        # A read that times out in the middle of a body comes as requests' ConnectionError.
-        causes = (error, *error.args)
-        silent = any(isinstance(each, TIMEOUTS) for each in causes)
-        if deadline.expired or silent or deadline.remaining() == 0.0:
-            late = f"no whole answer within {deadline.seconds:g} s"
-            if deadline.remaining():  # a read's own timeout
-                late = "no answer in time"
-            return Unavailable(late, **facts)
-        if isinstance(error, requests.exceptions.SSLError):
-            return Unavailable(
-                "no secure connection: the TLS handshake or certificate failed", **facts
-            )
-        if isinstance(error, requests.exceptions.ProxyError):
-            return Unavailable("the proxy of this environment did not connect", **facts)
-        if deadline.sent:
-            return Unavailable("the connection was cut before the whole answer came", **facts)
-        return Unavailable(f"no connection to {self.origin[1]}:{self.origin[2]}", **facts)
+            return MalformedPayload("The compression of the response is broken", **facts)
+        # requests raises ConnectionError for a read that times out in the middle of a body.
+        message = f"No connection to {self.origin[1]}:{self.origin[2]} could be made"
+        if deadline.expired or deadline.compute_remaining() == 0.0:
+            message = f"No complete response arrived within {deadline.seconds:g} s"
+        elif any(isinstance(each, TIMEOUTS) for each in (error, *error.args)):
+            message = "No response arrived in time"
+        elif isinstance(error, requests.exceptions.SSLError):
+            message = "No secure connection could be made: the TLS handshake or certificate failed"
+        elif isinstance(error, requests.exceptions.ProxyError):
+            message = "The proxy of this environment did not connect"
+        elif deadline.sent:
+            message = "The connection was cut before the complete response arrived"
+        return Unavailable(message, **facts)
 
-    def _doubt(self, error: ProviderError, retry: RetryPolicy, deadline: Deadline) -> ProviderError:
-        """For what is sent once: an `OutcomeUnknown` in place of whatever leaves a doubt."""
+    def _convert_doubtful_error(
+        self, error: ProviderError, retry: RetryPolicy, deadline: Deadline
+    ) -> ProviderError:
+        """Convert an error to `OutcomeUnknown` if a `NEVER` request may have had its effect."""
         status = error.status or 0
-        refused = isinstance(error, REFUSALS) and status < 500 and status not in _REDIRECTS
-        if retry is not RetryPolicy.NEVER or not deadline.sent or refused:
+        not_processed = (
+            isinstance(error, NOT_PROCESSED_ERRORS) and status < 500 and status not in REDIRECTS
+        )
+        if retry is not RetryPolicy.NEVER or not deadline.sent or not_processed:
             return error
-        return OutcomeUnknown(
-            f"{error.message}. It may have taken effect: look before you repeat it",
-            provider=error.provider,
-            operation=error.operation,
-            status=error.status,
-            code=error.code,
-            request_id=error.request_id,
-            body=error.body,
+        return error.convert(
+            OutcomeUnknown,
+            f"{error.message}. The request may have taken effect: check before you repeat it",
         )
 
-    def _wait(
+    def _compute_wait(
         self, error: ProviderError, retry: RetryPolicy, deadline: Deadline, attempt: int
     ) -> float | None:
-        """Seconds until the next attempt; None where there is none."""
+        """Compute the seconds until the next attempt; None if there is no other attempt."""
         if attempt >= self.settings.retries or retry is RetryPolicy.NEVER or deadline.expired:
             return None
         if isinstance(error, Unavailable):
-            may_cure = (error.status or 503) in RETRIED_STATUSES
-            if deadline.sent and not (retry is RetryPolicy.IDEMPOTENT and may_cure):
+            may_pass = (error.status or 503) in RETRIED_STATUSES
+            if deadline.sent and not (retry is RetryPolicy.IDEMPOTENT and may_pass):
                 return None
         elif not isinstance(error, RateLimited):
             return None
-        wait = max(backoff(attempt), (error.retry_after or _NO_TIME).total_seconds())
-        left = seconds_left()  # a sign-in's may be less than its own deadline leaves
+        wait = max(compute_backoff(attempt), (error.retry_after or timedelta(0)).total_seconds())
+        left = compute_seconds_left()  # an outer deadline may leave less than this one
         return wait if left is None or wait < left else None
 
     # -- addresses -------------------------------------------------------------------------------
 
-    def _url(self, path: str, operation: str) -> str:
+    def _build_url(self, path: str, operation: str) -> str:
         if any(unquote(part) in (".", "..") for part in path.partition("?")[0].split("/")):
-            # A vendor's own id may be one of these, too; quoted or not, requests folds it away.
+            # Quoted or not, requests resolves these, even if an id consists of dots.
             raise Rejected(
-                "an id of dots would lead to another path; nothing was sent",
+                "An id that consists of dots would change the path of the request; nothing was "
+                "sent",
                 provider=self.provider,
                 operation=operation,
             )
         if not path.startswith(("http:", "https:", "//")):
             return f"{self.base_url}/{path.lstrip('/')}"
-        return self.on_origin(path, operation)
+        return self.resolve_link(path, operation)
 
-    def on_origin(self, reference: str, operation: str) -> str:
-        """An absolute URL for a link that the API gave. `PaginationError` if it leads elsewhere."""
-        try:
-            url = urljoin(self.base_url + "/", reference)
-            same = origin_of(url) == self.origin
-        except (ValueError, ForbiddenHost):
-            same = False
-        if not same:
+    def resolve_link(self, reference: str, operation: str) -> str:
+        """Resolve a link that the API returned to an absolute URL on the API's origin.
+
+        Raises `PaginationError` for a link to another origin.
+        """
+        url = self._join_url(self.base_url + "/", reference)
+        if url is None:
             raise PaginationError(
-                "a page's link leads away from the API; it was not followed",
+                "The vendor returned a link to another origin than its API; it was not followed",
                 provider=self.provider,
                 operation=operation,
             )
         return url
 
-    def _redirected(
+    def _resolve_redirect(
         self, method: str, url: str, response: requests.Response, facts: Mapping[str, Any]
     ) -> str:
-        """Where a read goes on: on the API's own origin or not at all. A verb never does."""
-        try:
-            target = urljoin(url, response.headers.get("Location", ""))
-            same = bool(response.headers.get("Location")) and origin_of(target) == self.origin
-        except (ValueError, ForbiddenHost):
-            target, same = "", False
-        if method != "GET" or not same:
+        """Resolve the target of a redirect, which only a GET within the API's origin follows."""
+        location = response.headers.get("Location")
+        target = self._join_url(url, location) if location else None
+        if method != "GET" or target is None:
             raise Rejected(
-                "the API redirects this request"
-                + ("; it is not sent again" if method != "GET" else " away from its origin")
-                + ". Check base_url: something else may be answering",
+                "The API redirects this request"
+                + ("; it was not sent again" if method != "GET" else " to another origin")
+                + ". Check base_url: it may belong to another server",
                 status=response.status_code,
                 **facts,
             )
         return target
 
+    def _join_url(self, base: str, reference: str) -> str | None:
+        """Join a reference with its base; None if the result is not on the API's origin."""
+        try:
+            url = urljoin(base, reference)
+            return url if parse_origin(url) == self.origin else None
+        except (ValueError, ForbiddenHost):
+            return None
 
-_NO_TIME = timedelta(0)
 
-
-def _checked_origin(base_url: str, settings: HttpSettings) -> Origin:
+def _parse_base_url(base_url: str) -> Origin:
     if "@" in base_url or "?" in base_url or "#" in base_url:
-        raise ConfigurationError("base_url must carry no user info, query or fragment")
+        raise ConfigurationError("base_url must not contain user info, a query or a fragment")
     try:
-        origin = origin_of(base_url)
+        origin = parse_origin(base_url)
     except ForbiddenHost:
-        raise ConfigurationError("base_url is no URL") from None
+        raise ConfigurationError("base_url is not a URL") from None
     scheme, host, _ = origin
     if scheme not in ("http", "https") or not host:
         raise ConfigurationError("base_url must be an https URL with a host")
     if scheme == "http" and not is_loopback(host):
         raise ConfigurationError(
-            f"base_url is plain http to {host}, which shows credentials to everybody; use https"
+            f"base_url is plain http to {host}, which would expose the credentials; use https"
         )
     return origin

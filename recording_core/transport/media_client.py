@@ -1,4 +1,4 @@
-"""How is a media URL fetched? Without credentials, hop by hop, each judged before it is asked."""
+"""Media client: fetch media URLs, without credentials, under the address policy."""
 
 from __future__ import annotations
 
@@ -25,50 +25,73 @@ from recording_core.errors import (
     Unavailable,
 )
 from recording_core.model import strict_json
-from recording_core.transport.address_policy import AddressPolicy, is_loopback, matches, origin_of
+from recording_core.transport.address_policy import (
+    AddressPolicy,
+    is_loopback,
+    matches_any_pattern,
+    parse_origin,
+)
 from recording_core.transport.authentication import NoAuth
 from recording_core.transport.client import Transport
 from recording_core.transport.deadline import Deadline
-from recording_core.transport.retry import retry_after
-from recording_core.transport.session import NETWORK_ERRORS, POOL_SIZE, new_session
+from recording_core.transport.retry import parse_retry_after
+from recording_core.transport.session import NETWORK_ERRORS, POOL_SIZE, build_session
 from recording_core.transport.settings import TOTAL_TIMEOUT
-from recording_core.transport.status_codes import ErrorDetails, read_framing
+from recording_core.transport.status_codes import (
+    MAX_REDIRECTS,
+    REDIRECTS,
+    ErrorDetails,
+    read_framing,
+)
 
-__all__ = ["MediaResponse", "MediaTransport"]
-
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_MAX_HOPS = 5
-#: As much of an error's body is read.
-_ERROR_BODY = 65536
-_PLAIN = re.compile(r"(?i)http://([^/?#]*?)(?::80|:443)?(?=[/?#]|$)")
+#: How much of an error body is read, in bytes.
+_MAX_ERROR_BODY = 65536
+_DENIED = (
+    AuthenticationFailed,
+    "The media host denies access: the link has expired, or the media requires authentication",
+)
+_NOT_STORED = (NotFound, "The media does not exist, or not yet")
+_NOT_READY = (NotReady, "The media is not available yet")
+_ERRORS_BY_STATUS: Mapping[int, tuple[type[ProviderError], str]] = {
+    **dict.fromkeys((202, 204), _NOT_READY),
+    **dict.fromkeys((401, 403), _DENIED),
+    **dict.fromkeys((404, 409, 425), _NOT_STORED),
+    410: (NotFound, "The media no longer exists"),
+}
+_PLAIN_HTTP = re.compile(r"(?i)http://([^/?#]*?)(?::80|:443)?(?=[/?#]|$)")
 
 
 @frozen
 class MediaResponse:
-    """An answer of 200, 206 or 416 whose body is not read yet."""
+    """A response with status 200, 206 or 416 whose body is not read yet."""
 
     status: int
     headers: Mapping[str, str]
     _response: requests.Response
 
     @property
-    def read_framing(self) -> tuple[bool, int | None]:
-        """Whether the body's end is announced, and the length where that is told."""
+    def framing(self) -> tuple[bool, int | None]:
+        """Whether the end of the body is marked, and the length if it is given."""
         return read_framing(self.headers)
 
-    def chunks(self, size: int) -> Iterator[bytes]:
-        """The body as it is sent: nothing is decompressed. Raises `NETWORK_ERRORS`."""
+    def iter_chunks(self, size: int) -> Iterator[bytes]:
+        """Iterate over the body as it was sent, not decompressed. Raises `NETWORK_ERRORS`."""
         raw: urllib3.HTTPResponse = self._response.raw
         while chunk := raw.read(size, decode_content=False):
             yield chunk
 
 
 class MediaTransport:
-    """One connection's way to media hosts. Thread-safe.
+    """The HTTP client of one connection for media hosts. Thread-safe.
 
-    `credential_hosts` are the hosts, by name and pattern, that are sent the API's credentials
-    after they answered 401, over https and never on a redirect; for all others there are none,
-    but the API's own origin.
+    Credentials are sent to the API's own origin, and to a host in `credential_hosts` after it
+    answered 401, by https and never after a redirect. No other host receives them.
+
+    Arguments:
+        api: the client of the same connection for the API
+        vendor_hosts: the provider's table of media hosts: names and `*.example.com` patterns
+        credential_hosts: the hosts that require the API's credentials, in the same form
+        first_byte_timeout: seconds until a file's first byte, if the user set no `total_timeout`
     """
 
     def __init__(
@@ -77,23 +100,26 @@ class MediaTransport:
         *,
         vendor_hosts: tuple[str, ...],
         credential_hosts: tuple[str, ...],
-        first_byte: float,
+        first_byte_timeout: float,
     ) -> None:
         settings = api.settings
         self._api = api
-        #: seconds until a file's first byte: what was set, else what the provider needs
-        self.first_byte = (
-            first_byte if settings.total_timeout == TOTAL_TIMEOUT else settings.total_timeout
+        self._facts: Mapping[str, Any] = {"provider": api.provider, "operation": "download"}
+        #: seconds until a file's first byte: the user's setting, or else the provider's
+        self.first_byte_timeout = (
+            first_byte_timeout
+            if settings.total_timeout == TOTAL_TIMEOUT
+            else settings.total_timeout
         )
         self._credential_hosts = credential_hosts
-        self._peers = AddressPolicy(
+        self._policy = AddressPolicy(
             hosts=settings.media_hosts,
             vendor_hosts=vendor_hosts,
             allow_loopback=settings.allow_loopback or api.on_loopback,
         )
         size = max(settings.workers, POOL_SIZE)
-        self._session = new_session(self._peers, size, settings.read_timeout)
-        self._api_session = new_session(None, size, settings.read_timeout)
+        self._session = build_session(self._policy, size, settings.read_timeout)
+        self._api_session = build_session(None, size, settings.read_timeout)
 
     def close(self) -> None:
         """Close the connections that are kept alive."""
@@ -102,19 +128,19 @@ class MediaTransport:
 
     @contextmanager
     def fetch(self, url: str, headers: Mapping[str, str]) -> Iterator[MediaResponse]:
-        """Ask for a URL and follow its redirects; yields the last hop's answer.
+        """Request a URL, follow its redirects, and yield the last response.
 
-        Raises `ForbiddenHost` for an address that may not be fetched, and `ProviderError` where
-        there is no answer or it is a refusal. What is raised while the body is read is left to the
-        caller.
+        Raises `ForbiddenHost` for an address that the policy does not allow, and `ProviderError`
+        if there is no response or it reports an error. Errors while the body is read are left to
+        the caller.
         """
-        # Never compressed: sizes, ranges and checksums are of the bytes as they are stored.
+        # Not compressed: sizes, ranges and checksums refer to the bytes as they are stored.
         headers = {**headers, "Accept": "*/*", "Accept-Encoding": "identity"}
-        url = self._upgraded(url)
-        with Deadline(self.first_byte) as deadline:
-            response = self._last_hop(url, headers, deadline)
+        url = self._upgrade_to_https(url)
+        with Deadline(self.first_byte_timeout) as deadline:
+            response = self._follow_redirects(url, headers, deadline)
             try:
-                self._check(response, deadline)
+                self._check_status(response, deadline)
                 deadline.lift()
             except BaseException:
                 response.close()
@@ -122,37 +148,42 @@ class MediaTransport:
         with response:
             yield MediaResponse(response.status_code, response.headers, response)
 
-    def _last_hop(
+    def _follow_redirects(
         self, url: str, headers: Mapping[str, str], deadline: Deadline
     ) -> requests.Response:
-        response = self._hop(url, headers, deadline, signed=self._on_api(url))
-        if response.status_code == 401 and self._may_sign(url):
+        response = self._send(url, headers, deadline, authenticated=self._is_on_api(url))
+        if response.status_code == 401 and self._requires_credentials(url):
             response.close()
-            response = self._hop(url, headers, deadline, signed=True)
-        hops = 0
-        while response.status_code in _REDIRECTS:
+            response = self._send(url, headers, deadline, authenticated=True)
+        for _ in range(MAX_REDIRECTS):
+            if response.status_code not in REDIRECTS:
+                break
+            response.close()
+            facts = {**self._facts, "status": response.status_code}
             location = response.headers.get("Location", "")
-            response.close()
-            hops += 1
-            if hops > _MAX_HOPS:
-                raise Unavailable(f"more than {_MAX_HOPS} redirects", **self._facts(response))
             if not location:
-                raise Unavailable("a redirect without a target", **self._facts(response))
+                raise Unavailable("The media host redirects without a target", **facts)
             try:
-                url = self._upgraded(urljoin(url, location))
+                url = self._upgrade_to_https(urljoin(url, location))
             except ValueError:
-                raise ForbiddenHost("a redirect to what is no URL is refused") from None
-            # Only the first request may be signed: whoever chose this target may be a stranger.
-            response = self._hop(url, headers, deadline, signed=False)
+                raise ForbiddenHost(
+                    "The media host redirects to something that is not a URL; it was not followed"
+                ) from None
+            # Only the first request may be authenticated: a third party may have chosen the target.
+            response = self._send(url, headers, deadline, authenticated=False)
+        if response.status_code in REDIRECTS:
+            response.close()
+            message = f"The media host answered with more than {MAX_REDIRECTS} redirects"
+            raise Unavailable(message, status=response.status_code, **self._facts)
         return response
 
-    def _hop(
-        self, url: str, headers: Mapping[str, str], deadline: Deadline, *, signed: bool
+    def _send(
+        self, url: str, headers: Mapping[str, str], deadline: Deadline, *, authenticated: bool
     ) -> requests.Response:
-        on_api = self._on_api(url)
+        on_api = self._is_on_api(url)
         if not on_api:
-            self._peers.check_url(url)
-        auth: AuthBase = self._api.auth if signed else NoAuth()
+            self._policy.check_url(url)
+        auth: AuthBase = self._api.auth if authenticated else NoAuth()
         session = self._api_session if on_api else self._session
         if on_api:
             self._api.bucket.take()
@@ -164,50 +195,40 @@ class MediaTransport:
                 deadline,
                 auth=auth,
                 headers=headers,
-                patience=self.first_byte,
+                headers_timeout=self.first_byte_timeout,
             )
         except NETWORK_ERRORS as error:
+            message = f"The media host {parse_origin(url)[1]} did not respond"
             if deadline.expired or isinstance(error, requests.Timeout | TimeoutError):
-                why = f"no first byte of the media within {deadline.seconds:g} s"
-            else:
-                why = f"no answer from the media host {origin_of(url)[1]}"
-            raise Unavailable(why, **self._facts()) from None
+                message = _describe_late_media(deadline)
+            raise Unavailable(message, **self._facts) from None
 
-    def _check(self, response: requests.Response, deadline: Deadline) -> None:
+    def _check_status(self, response: requests.Response, deadline: Deadline) -> None:
         status = response.status_code
         if deadline.expired:
-            raise Unavailable(
-                f"no first byte of the media within {deadline.seconds:g} s", **self._facts()
-            )
+            raise Unavailable(_describe_late_media(deadline), **self._facts)
         if status in (200, 206, 416):
             return
-        facts = self._facts(response)
-        if status in (404, 409, 425):
-            raise NotFound("the media is not there (yet)", **facts)
-        if status in (401, 403):
-            raise AuthenticationFailed(
-                "the media host refuses: the link has expired, or media needs a sign-in", **facts
-            )
-        if status == 410:
-            raise NotFound("the media is gone", **facts)
+        facts = {**self._facts, "status": status}
         if status == 429 and (details := self._read_error_details(response)).kind is not None:
-            # From the API's own origin: a limit that waiting does not lift, say.
-            words = self._api.secrets.redact(details.message or "the vendor refuses the media")
-            raise details.kind(words, code=details.code, **facts)
+            # From the API's own origin, e.g. for a limit that waiting does not lift.
+            message = details.message or "The vendor does not provide the media"
+            raise details.kind(self._api.secrets.redact(message), code=details.code, **facts)
         if status == 429:
-            wish = retry_after(response.headers.get("Retry-After"), self._api.clock.now())
-            raise RateLimited("too many requests for media", retry_after=wish, **facts)
-        if status in (202, 204):
-            raise NotReady("the vendor has no media to give yet", **facts)
-        kind: type[ProviderError] = Unavailable if status >= 500 else Rejected
-        raise kind(f"the media host answered HTTP {status}", **facts)
+            wait = parse_retry_after(response.headers.get("Retry-After"), self._api.clock.now())
+            raise RateLimited(
+                "The media host received too many requests", retry_after=wait, **facts
+            )
+        other = Unavailable if status >= 500 else Rejected, f"The media host returned HTTP {status}"
+        kind, message = _ERRORS_BY_STATUS.get(status, other)
+        raise kind(message, **facts)
 
     def _read_error_details(self, response: requests.Response) -> ErrorDetails:
-        """What the API itself says of a refusal; nothing, where another host says it."""
-        if not self._on_api(response.url):
+        """Read the error body of a response from the API's origin; empty for other hosts."""
+        if not self._is_on_api(response.url):
             return ErrorDetails()
         try:
-            body = response.raw.read(_ERROR_BODY, decode_content=True)
+            body = response.raw.read(_MAX_ERROR_BODY, decode_content=True)
             return self._api.read_error_details(
                 response.status_code, response.headers, strict_json.decode_json(body)
             )
@@ -216,22 +237,22 @@ class MediaTransport:
 
     # -- addresses -------------------------------------------------------------------------------
 
-    def _facts(self, response: requests.Response | None = None) -> dict[str, Any]:
-        facts: dict[str, Any] = {"provider": self._api.provider, "operation": "download"}
-        if response is not None:
-            facts["status"] = response.status_code
-        return facts
+    def _is_on_api(self, url: str) -> bool:
+        return parse_origin(url) == self._api.origin
 
-    def _on_api(self, url: str) -> bool:
-        return origin_of(url) == self._api.origin
+    def _requires_credentials(self, url: str) -> bool:
+        scheme, host, port = parse_origin(url)
+        return (
+            scheme == "https" and port == 443 and matches_any_pattern(host, self._credential_hosts)
+        )
 
-    def _may_sign(self, url: str) -> bool:
-        scheme, host, port = origin_of(url)
-        return scheme == "https" and port == 443 and matches(host, self._credential_hosts)
-
-    def _upgraded(self, url: str) -> str:
-        """A vendor's plain-http link by https, except on loopback."""
-        scheme, host, port = origin_of(url)
+    def _upgrade_to_https(self, url: str) -> str:
+        """Change a vendor's plain-http link to https, except on loopback."""
+        scheme, host, port = parse_origin(url)
         if scheme == "http" and not is_loopback(host) and port in (80, 443):
-            return _PLAIN.sub(r"https://\1", url, count=1)
+            return _PLAIN_HTTP.sub(r"https://\1", url, count=1)
         return url
+
+
+def _describe_late_media(deadline: Deadline) -> str:
+    return f"The media host sent no first byte within {deadline.seconds:g} s"

@@ -1,4 +1,4 @@
-"""How is what a vendor publishes for everybody read? Without credentials, from its origin alone."""
+"""Public key: read the documents that a vendor publishes, without credentials."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from recording_core.transport.client import Transport
 from recording_core.transport.settings import HttpSettings
 from recording_core.transport.status_codes import ErrorDetails
 
-__all__ = ["PublicTransport"]
-
-#: Bytes of an answer; a key in PEM has some hundred.
-_MAX_ANSWER = 64 * 1024
+#: Bytes of a response; a key in PEM has some hundred.
+_MAX_BYTES = 64 * 1024
 
 
 class PublicTransport(Transport):
-    """Reads one vendor's public documents, once a call; follows no redirect, signs nothing in."""
+    """The way to one vendor's public documents: no credentials, no retries, no redirects.
 
-    def __init__(self, provider: str, url: str, *, patience: float, clock: Clock) -> None:
+    `timeout` (seconds) bounds each request.
+    """
+
+    def __init__(self, provider: str, url: str, *, timeout: float, clock: Clock) -> None:
         parts = urlsplit(url)
         super().__init__(
             provider=provider,
@@ -32,23 +33,24 @@ class PublicTransport(Transport):
             auth=NoAuth(),
             secrets=(),
             settings=HttpSettings(
-                connect_timeout=patience,
-                read_timeout=patience,
-                total_timeout=patience,
+                connect_timeout=timeout,
+                read_timeout=timeout,
+                total_timeout=timeout,
                 retries=0,
                 workers=1,
-                max_json_bytes=_MAX_ANSWER,
+                max_json_bytes=_MAX_BYTES,
             ),
             clock=clock,
             rate=None,
             error_details=lambda status, headers, body: ErrorDetails(),
         )
 
-    def _redirected(
+    def _resolve_redirect(
         self, method: str, url: str, response: requests.Response, facts: Mapping[str, Any]
     ) -> str:
         raise Rejected(
-            "the vendor's document is elsewhere now: a redirect is not followed",
+            "The vendor redirects the request for its public document; the redirect was not "
+            "followed",
             status=response.status_code,
             **facts,
         )

@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 
 from recording_core.clock import Clock
-from recording_core.transport.deadline import postpone
-
-__all__ = ["TokenBucket"]
+from recording_core.transport.deadline import postpone_deadlines
 
 
 class TokenBucket:
-    """A vendor's published rate: one minute's worth at once, or `burst`, then evenly. Shared by
-    threads.
+    """A token bucket for `rate` requests per second, shared by threads.
+
+    It allows one minute's worth at once, or `burst`, and then an even rate. A rate of None means no
+    limit.
     """
 
     def __init__(self, rate: float | None, clock: Clock, burst: float | None = None) -> None:
@@ -23,7 +23,7 @@ class TokenBucket:
         self._lock = threading.Lock()
 
     def take(self) -> None:
-        """Wait for this request's turn."""
+        """Wait until the rate allows one more request."""
         if self._rate is None:
             return
         with self._lock:
@@ -33,5 +33,5 @@ class TokenBucket:
             self._tokens -= 1.0  # below zero: later callers queue up behind this one
             wait = -self._tokens / self._rate
         if wait > 0:
-            postpone(wait)
+            postpone_deadlines(wait)
             self._clock.sleep(wait)

@@ -1,4 +1,4 @@
-"""When is a request sent again, and after how long? Never a start; never beyond the deadline."""
+"""Retry: which requests are sent again, and when."""
 
 from __future__ import annotations
 
@@ -8,48 +8,48 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import Enum
 
-__all__ = ["RETRIED_STATUSES", "RetryPolicy", "backoff", "retry_after"]
-
 
 class RetryPolicy(Enum):
-    """What may be sent again."""
+    """Under which conditions a request may be sent again."""
 
-    #: a start: whatever happens, once
+    #: never; for a start
     NEVER = "never"
-    #: a POST with an effect: when the vendor refused it (429), or nothing was sent
+    #: if the vendor did not process it (429) or nothing was sent; for a POST that has an effect
     IF_NOT_PROCESSED = "if_not_processed"
-    #: reading, and what has the same effect twice as once
+    #: after any fault that may pass; for reads and for what has the same effect twice as once
     IDEMPOTENT = "idempotent"
 
 
-#: What a later attempt may cure.
+#: HTTP statuses after which a later attempt may succeed.
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 
-_FIRST, _CAP = 0.5, 8.0
+#: Seconds before the second attempt at most, and before any attempt at most.
+_FIRST_DELAY, _MAX_DELAY = 0.5, 8.0
 _NUMBER = re.compile(r"-?[0-9]{1,400}(?:\.[0-9]{1,400})?", re.ASCII)
-#: The longest wish that is passed on: beyond it a vendor means "not today".
-_LONGEST = timedelta(days=365)
+#: The longest Retry-After that is returned; a vendor that sends more means "not today".
+_MAX_RETRY_AFTER = timedelta(days=365)
 
 
-def backoff(attempt: int) -> float:
-    """Seconds before the attempt after this one (0 is the first): full jitter, also at the cap."""
-    return random.uniform(0.0, min(_CAP, _FIRST * 2.0 ** min(attempt, 10)))
+def compute_backoff(attempt: int) -> float:
+    """Compute the seconds to wait after an attempt (0 is the first): full jitter at each step."""
+    return random.uniform(0.0, min(_MAX_DELAY, _FIRST_DELAY * 2.0 ** min(attempt, 10)))
 
 
-def retry_after(value: str | None, now: datetime) -> timedelta | None:
-    """`Retry-After` (RFC 9110, 10.2.3): seconds or an HTTP date. None for none and for garbage.
+def parse_retry_after(value: str | None, now: datetime) -> timedelta | None:
+    """Parse the Retry-After header (RFC 9110, 10.2.3): seconds or an HTTP date.
 
-    Fractions are read, the past and negatives are 0, and what lies beyond a year is a year.
+    Returns None for a missing or malformed header. Fractions of a second are read, a past or
+    negative value is 0, and a value of more than a year is a year.
     """
     if value is None:
         return None
     value = value.strip()
     if _NUMBER.fullmatch(value):
-        return timedelta(seconds=min(max(float(value), 0.0), _LONGEST.total_seconds()))
+        return timedelta(seconds=min(max(float(value), 0.0), _MAX_RETRY_AFTER.total_seconds()))
     try:
         moment = parsedate_to_datetime(value)
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return min(max(moment - now, timedelta(0)), _LONGEST)
+    return min(max(moment - now, timedelta(0)), _MAX_RETRY_AFTER)

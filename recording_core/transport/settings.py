@@ -1,4 +1,4 @@
-"""What may a caller set about HTTP? Plain data, which imports no HTTP library."""
+"""HTTP settings of a connection; plain data, imports no HTTP library."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from typing import Any, Final
 from attrs import field, frozen
 from attrs.validators import ge, gt, instance_of
 
-__all__ = ["TOTAL_TIMEOUT", "VENDOR_RATE", "HttpSettings", "MediaHosts"]
-
 
 class MediaHosts(Enum):
-    """From which hosts media may be fetched; the API's own origin always may."""
+    """The hosts that media may be fetched from; the API's own origin is always allowed."""
 
-    #: https, and every address that the name resolves or connects to is a public one
+    #: any host by https, if each address that it resolves and connects to is public
     PUBLIC = "public"
-    #: only the hosts in the provider's own table, and public addresses
+    #: only hosts in the provider's own table, with public addresses
     VENDOR = "vendor"
 
 
@@ -25,34 +23,35 @@ class _VendorRate(Enum):
     VENDOR = "vendor"
 
 
-#: Seconds for one API exchange, unless something else is set.
+#: The default of `total_timeout`, in seconds.
 TOTAL_TIMEOUT: Final = 60.0
-#: A week: who sets more means no bound, and a socket could not bear it.
-_LONGEST: Final = 7 * 86400
+#: A week in seconds. More means no bound, and sockets do not accept it.
+_MAX_SECONDS: Final = 7 * 86400
 
-#: Requests a second as the vendor publishes them; none against loopback.
+#: The default of `rate`: the vendor's published rate; no limit against loopback.
 VENDOR_RATE: Final = _VendorRate.VENDOR
 
 
 @frozen(kw_only=True)
 class HttpSettings:
-    """How one connection behaves. Times are seconds, all arguments keywords.
+    """The HTTP settings of one connection. Times are in seconds; all arguments are keywords.
 
-    Raises `TypeError` and `ValueError` for what makes no sense, such as a timeout of 0.
+    Raises `TypeError` or `ValueError` for an invalid value, such as a timeout of 0.
 
     Attributes:
-        connect_timeout: until a connection stands; 10
-        read_timeout: the silence between two bytes; 30
-        total_timeout: one API exchange with its retries, and the wait for the first byte of media,
-            where a provider that needs longer has its own default; 60
-        retries: attempts after the first one, of what may be sent again; 3
-        workers: pages of a listing that are fetched at once; 8
-        rate: requests a second, `None` for no limit; what the vendor publishes
-        max_json_bytes: of one answer, uncompressed; 32 MiB
-        media_hosts: a `MediaHosts`, or a callable that is given a host name and answers whether to
-            trust it, whatever its address; `MediaHosts.PUBLIC`
+        connect_timeout: the longest wait for a connection; default 10
+        read_timeout: the longest silence between two bytes; default 30
+        total_timeout: the longest duration of one API exchange with its retries, and of the wait
+            for the first byte of media (a provider whose media takes longer has its own default
+            for that); default 60
+        retries: how often a request is sent again, if it may be; default 3
+        workers: pages of a listing that are fetched in parallel; default 8
+        rate: requests per second, `None` for no limit; default: the vendor's published rate
+        max_json_bytes: the largest response body, uncompressed; default 32 MiB
+        media_hosts: a `MediaHosts`, or a callable that receives a host name and returns whether to
+            trust it, also with a private address; default `MediaHosts.PUBLIC`
         allow_loopback: whether media may come from this machine; implied by a loopback `base_url`
-        verify_tls: `False` looks away from wrong certificates, and is warned about at `connect`
+        verify_tls: `False` accepts any certificate, and makes `connect` warn; default `True`
     """
 
     connect_timeout: float = field(default=10.0)
@@ -71,16 +70,18 @@ class HttpSettings:
     @total_timeout.validator
     def _check_seconds(self, attribute: Any, value: object) -> None:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise TypeError(f"{attribute.name} must be seconds, not {type(value).__name__}")
-        if not 0 < value <= _LONGEST:
-            raise ValueError(f"{attribute.name} must be seconds, above 0 and at most {_LONGEST}")
+            raise TypeError(
+                f"{attribute.name} must be a number of seconds, not {type(value).__name__}"
+            )
+        if not 0 < value <= _MAX_SECONDS:
+            raise ValueError(f"{attribute.name} must be above 0 and at most {_MAX_SECONDS} seconds")
 
     @rate.validator
     def _check_rate(self, _: object, value: object) -> None:
         if value is None or value is VENDOR_RATE:
             return
         if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-            raise ValueError("rate must be requests a second, above 0, or None for no limit")
+            raise ValueError("rate must be requests per second, above 0, or None for no limit")
 
     @media_hosts.validator
     def _check_media_hosts(self, _: object, value: object) -> None:

@@ -1,4 +1,4 @@
-"""What does an answer mean? The error classes, and what a vendor's own body adds."""
+"""Status codes: the error class of an HTTP status, and what an error body adds to it."""
 
 from __future__ import annotations
 
@@ -18,20 +18,9 @@ from recording_core.errors import (
     Unavailable,
 )
 
-__all__ = [
-    "BODILESS",
-    "ERRORS",
-    "OWN_WORDS",
-    "REFUSALS",
-    "REQUEST_IDS",
-    "Answer",
-    "ErrorDetails",
-    "find_error_class",
-    "read_framing",
-]
-
-#: What a caller does next decides the class (RFC 9110, 15); a provider may know better.
-ERRORS: Mapping[int, type[ProviderError]] = {
+#: HTTP status (RFC 9110, 15) -> error class. What a caller does next decides the class. A provider
+#: may choose another one by `ErrorDetails.kind`.
+ERRORS_BY_STATUS: Mapping[int, type[ProviderError]] = {
     400: Rejected,
     401: AuthenticationFailed,
     402: QuotaExceeded,
@@ -45,39 +34,53 @@ ERRORS: Mapping[int, type[ProviderError]] = {
 
 
 def find_error_class(status: int) -> type[ProviderError] | None:
-    """The class for an HTTP status, also where a body names one; None for what names no error."""
-    return ERRORS.get(status) or (Unavailable if 500 <= status < 600 else None)
+    """Find the error class of an HTTP status, of a response or named in a body.
+
+    Returns None for a status that is not in the table and not a 5xx.
+    """
+    return ERRORS_BY_STATUS.get(status) or (Unavailable if 500 <= status < 600 else None)
 
 
-#: The header that names a request to the vendor's support, by whoever answers it.
-REQUEST_IDS = ("x-request-id", "cf-ray", "request-id")
-#: RFC 9110, 6.4.1: these never have a body, whatever their headers say.
-BODILESS = frozenset({204, 304})
-#: The vendor read the request and did not do it.
-REFUSALS = (AuthenticationFailed, Conflict, NotFound, QuotaExceeded, RateLimited, Rejected)
+#: Statuses of a redirect, and how many redirects in a row are followed.
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+MAX_REDIRECTS = 5
+#: Headers that hold the id of a request, for the vendor's support.
+REQUEST_ID_HEADERS = ("x-request-id", "cf-ray", "request-id")
+#: Statuses whose responses never have a body, even if their headers state a length (RFC 9110,
+#: 6.4.1).
+STATUSES_WITHOUT_BODY = frozenset({204, 304})
+#: Errors that mean that the vendor read the request and did not carry it out.
+NOT_PROCESSED_ERRORS = (
+    AuthenticationFailed,
+    Conflict,
+    NotFound,
+    QuotaExceeded,
+    RateLimited,
+    Rejected,
+)
 
-#: Said where the vendor's answer has no words of its own: what to do now.
-OWN_WORDS: Mapping[type[ProviderError], str] = {
-    AuthenticationFailed: "the credentials are refused, or lack a permission",
-    NotFound: "no such thing at the vendor",
-    RateLimited: "too many requests",
-    Unavailable: "the vendor fails at its side; try later",
-    Conflict: "the state at the vendor forbids it",
-    QuotaExceeded: "the account is at its limit",
-    Rejected: "the vendor refuses the request as it is",
+#: The message of an error whose response contains none.
+DEFAULT_MESSAGES: Mapping[type[ProviderError], str] = {
+    AuthenticationFailed: "The vendor does not accept the credentials, or they lack a permission",
+    NotFound: "The vendor has no such call, conference, meeting or recording",
+    RateLimited: "The vendor received too many requests; wait before you send the next one",
+    Unavailable: "The vendor reports a fault of its own; try again later",
+    Conflict: "The current state at the vendor does not allow this request",
+    QuotaExceeded: "The account has reached a limit at the vendor",
+    Rejected: "The vendor does not accept the request as it is",
 }
 
 
 @frozen
 class ErrorDetails:
-    """What a vendor's error body says.
+    """What a vendor's error body contains.
 
     Attributes:
-        code: the vendor's
-        message: its words
-        request_id: what its support asks for
-        kind: the class, only where the HTTP status does not tell it
-        is_error: the body says itself that it failed, whatever the HTTP status
+        code: the vendor's error code
+        message: the vendor's message
+        request_id: the id of the request, for the vendor's support
+        kind: the error class, only if it differs from that of the HTTP status
+        is_error: whether the body itself reports a failure, also with a 2xx status
     """
 
     code: str | None = None
@@ -88,8 +91,14 @@ class ErrorDetails:
 
 
 @frozen(eq=False, repr=False)
-class Answer:
-    """A 2xx answer. `payload` is its JSON with credential fields masked, None for an empty body."""
+class ApiResponse:
+    """A 2xx response of a vendor's API.
+
+    Attributes:
+        status: the HTTP status
+        headers: the response headers
+        payload: the decoded JSON with credential fields masked; None for an empty body
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -97,8 +106,10 @@ class Answer:
 
 
 def read_framing(headers: Mapping[str, str]) -> tuple[bool, int | None]:
-    """Whether a body's end is announced, and its length where that is told. If it is not, or not
-    in a way that http.client understands, a cut connection looks like the end.
+    """Read from headers whether the end of the body is marked, and the length if it is given.
+
+    If the end is not marked, or not in a way that http.client understands, a cut connection looks
+    like the end.
     """
     if headers.get("Transfer-Encoding", "").lower() == "chunked":
         return True, None

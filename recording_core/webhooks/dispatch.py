@@ -1,10 +1,11 @@
-"""Who is told of an event, and when is it told no more? Each listener, at least once."""
+"""Dispatch: call each listener with an event, at least once."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TypeVar
 from weakref import WeakKeyDictionary
@@ -16,115 +17,111 @@ from recording_core.model.events import RecordingEvent
 from recording_core.plugins import registry as plugins
 from recording_core.webhooks.replay_store import MemoryReplayStore, ReplayStore
 
-__all__ = ["REMEMBERED", "Dispatcher", "SameListener"]
-
 _log = logging.getLogger("recording_core.webhooks")
 
-#: How long a key stays in `replay_store`: vendors that sign no time can be replayed for ever.
-REMEMBERED = timedelta(days=90)
+#: How long a replay store keeps a key. If a vendor signs no time, a webhook can be replayed later.
+KEY_LIFETIME = timedelta(days=90)
 
 Listener = Callable[[RecordingEvent], object]
-#: the same listener comes back, so that `listen` is a decorator
-SameListener = TypeVar("SameListener", bound=Listener)
+#: `listen` returns its argument, so that it is a decorator
+ListenerT = TypeVar("ListenerT", bound=Listener)
 
 
 class Dispatcher:
-    """Announces each event once its key is new, and remembers it once every listener returned.
+    """Dispatch each event whose key is new, and store the key after every listener returned.
 
-    Without `replay_store` everything is announced and nothing remembered. Thread-safe.
+    Without `replay_store` every event is dispatched and no key is stored. Thread-safe.
     """
 
     def __init__(self, replay_store: ReplayStore | None) -> None:
         if replay_store is not None and not callable(getattr(replay_store, "add_if_absent", None)):
             raise TypeError(
-                f"replay_store must have add_if_absent(key, ttl), not be {type(replay_store).__name__}"
+                "replay_store must have a method add_if_absent(key, ttl); "
+                f"{type(replay_store).__name__} has none"
             )
         self._replay_store = replay_store
-        beside = _beside(replay_store)
-        self._look = replay_store if hasattr(type(replay_store), "__contains__") else beside.memory
+        shared = _get_shared_state(replay_store)
+        self._lookup = (
+            replay_store if hasattr(type(replay_store), "__contains__") else shared.memory
+        )
         self._listeners: list[Listener] = []
-        self._locks = beside.locks
+        self._locks = shared.locks
 
-    def listen(self, listener: SameListener) -> SameListener:
-        """Call this with each event, too, beside the plugins' `recording_event`."""
+    def listen(self, listener: ListenerT) -> ListenerT:
+        """Call this listener with each event, in addition to the plugins' `recording_event`."""
         if not callable(listener):
             raise TypeError(f"a listener must be callable, not {type(listener).__name__}")
         self._listeners.append(listener)
         return listener
 
-    def tell(self, event: RecordingEvent) -> RecordingEvent:
-        """The event, announced; with `replayed=True` where its key was announced before.
+    def dispatch(self, event: RecordingEvent) -> RecordingEvent:
+        """Dispatch an event and return it; with `replayed=True` if its key is in the store.
 
-        Raises `WebhookRejected` (503) where a listener or the store failed: it was not remembered,
-        so that it is announced again when it comes again.
+        Raises `WebhookRejected` (503) if a listener or the store failed. The key is not stored
+        then, so that the event is dispatched again when it arrives again.
         """
         if self._replay_store is None:
-            self._announce(event)
+            self._call_listeners(event)
             return event
         with self._locks[hash(event.key) % len(self._locks)]:
-            if self._holds(event.key):
-                return evolve(event, replayed=True)
-            self._announce(event)
-            self._remember(self._replay_store, event.key)
+            with _convert_store_errors():
+                if event.key in self._lookup:  # type: ignore[operator]  # checked in __init__
+                    return evolve(event, replayed=True)
+            self._call_listeners(event)
+            with _convert_store_errors():
+                self._replay_store.add_if_absent(event.key, KEY_LIFETIME)
+                if self._lookup is not self._replay_store:
+                    self._lookup.add_if_absent(event.key, KEY_LIFETIME)  # type: ignore[union-attr]
             return event
 
-    def _announce(self, event: RecordingEvent) -> None:
+    def _call_listeners(self, event: RecordingEvent) -> None:
         raised = plugins.notify_plugins("recording_event", event=event)
         for listener in tuple(self._listeners):
             try:
                 listener(event)
-            except Exception as error:  # noqa: BLE001  # the application's own: reported below
+            except Exception as error:  # noqa: BLE001  # the application's own error, reported below
                 name = getattr(listener, "__qualname__", type(listener).__name__)
                 _log.exception("listener %s failed", name)
                 raised.append(error)
         if raised:
             raise WebhookRejected(
-                f"a listener raised {type(raised[0]).__name__} at {event.provider}'s {event.kind} "
-                f"of recording {event.recording_id}; it is announced again when it comes again",
+                f"A listener raised {type(raised[0]).__name__} for the event {event.kind} of "
+                f"{event.provider} recording {event.recording_id}; the event is dispatched again "
+                "when it arrives again",
                 status=503,
             ) from raised[0]
 
-    def _holds(self, key: str) -> bool:
-        try:
-            return key in self._look  # type: ignore[operator]  # asked for in __init__
-        except Exception as error:
-            raise _store_failed(error) from error
 
-    def _remember(self, replay_store: ReplayStore, key: str) -> None:
-        try:
-            replay_store.add_if_absent(key, REMEMBERED)
-            if self._look is not replay_store:
-                self._look.add_if_absent(key, REMEMBERED)  # type: ignore[union-attr]
-        except Exception as error:
-            raise _store_failed(error) from error
-
-
-class _Beside:
-    """What those share, in one process, who share a store."""
+class _SharedState:
+    """What the dispatchers of one process share if they share a replay store."""
 
     def __init__(self) -> None:
-        # The same event at two threads waits for itself; others do not wait for it.
+        # Threads wait for each other if they dispatch the same event, and rarely otherwise.
         self.locks = tuple(threading.RLock() for _ in range(64))
-        #: what was announced here, for a store that cannot be looked into
+        #: the keys that this process stored, for a store without `__contains__`
         self.memory = MemoryReplayStore()
 
 
-_known: WeakKeyDictionary[object, _Beside] = WeakKeyDictionary()
-_knowing = threading.Lock()
+_shared_states: WeakKeyDictionary[object, _SharedState] = WeakKeyDictionary()
+_shared_states_lock = threading.Lock()
 
 
-def _beside(replay_store: ReplayStore | None) -> _Beside:
-    beside = _Beside()
+def _get_shared_state(replay_store: ReplayStore | None) -> _SharedState:
+    state = _SharedState()
     try:
-        with _knowing:
-            return _known.setdefault(replay_store, beside)
-    except TypeError:  # no hash, or no weak reference: nobody can tell that it is the same store
-        return beside
+        with _shared_states_lock:
+            return _shared_states.setdefault(replay_store, state)
+    except TypeError:  # no hash or no weak reference: the store cannot be recognised
+        return state
 
 
-def _store_failed(error: Exception) -> WebhookRejected:
-    # A store's own words may hold its password.
-    what = f": {error}" if isinstance(error, RecordingError) else ""
-    return WebhookRejected(
-        f"the store of seen events failed with {type(error).__name__}{what}", status=503
-    )
+@contextmanager
+def _convert_store_errors() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        # The text of another library's error may contain the store's password.
+        detail = f": {error}" if isinstance(error, RecordingError) else ""
+        raise WebhookRejected(
+            f"The replay store failed with {type(error).__name__}{detail}", status=503
+        ) from error

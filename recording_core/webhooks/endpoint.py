@@ -1,4 +1,4 @@
-"""Which receiver takes a request, and what is its vendor answered? As few words as there can be."""
+"""Endpoint: select the receiver of an HTTP request, and build the response."""
 
 from __future__ import annotations
 
@@ -7,60 +7,74 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 from recording_core.errors import ConfigurationError, RecordingError, WebhookRejected
-from recording_core.model.events import WebhookRequest
 from recording_core.webhooks.receiver import Receiver
-
-__all__ = ["METHODS", "Endpoint", "taken", "words"]
+from recording_core.webhooks.request import WebhookRequest, remove_query
 
 _log = logging.getLogger("recording_core.webhooks")
 
-#: Which one is for the user to choose, at some vendors: by each of these a callback may come.
+#: The methods that a webhook may use; some vendors let the user choose one.
 METHODS = ("POST", "GET", "PUT", "DELETE")
 
 
 class Endpoint:
     """One receiver at `url`, or several, each at a path below it.
 
-    `url` is public: as it is configured at the vendor, since some sign it. What a request's Host
-    header says is never asked.
+    `url` is the public URL as it is configured at the vendor, since some vendors sign it. A
+    request's Host header is never used.
     """
 
     def __init__(self, receiver: Receiver | Mapping[str, Receiver], url: str) -> None:
-        if not isinstance(url, str):
-            raise TypeError(f"url must be a str, not {type(url).__name__}")
+        self._url = remove_query(url)
         if not url.startswith(("https://", "http://")):
-            raise ConfigurationError("url must be the public URL that is configured at the vendor")
-        self._url = url.partition("#")[0].partition("?")[0]
-        self._one = receiver if isinstance(receiver, Receiver) else None
-        self._at = dict(receiver) if isinstance(receiver, Mapping) else {}
-        for path, each in self._at.items():
+            raise ConfigurationError(
+                "url must be the http or https URL that is configured at the vendor"
+            )
+        self._single = receiver if isinstance(receiver, Receiver) else None
+        self._by_path = dict(receiver) if isinstance(receiver, Mapping) else {}
+        for path, each in self._by_path.items():
             if not isinstance(each, Receiver):
-                raise TypeError(f"at {path!r} must be a Receiver, not {type(each).__name__}")
+                raise TypeError(
+                    f"the value at path {path!r} must be a Receiver, not {type(each).__name__}"
+                )
             if not path.startswith("/"):
                 raise ConfigurationError(f"the path {path!r} must begin with a slash")
-        if self._one is None and not self._at:
-            raise TypeError("give a Receiver, or a mapping of paths to several")
+        if self._single is None and not self._by_path:
+            raise TypeError("receiver must be a Receiver or a mapping of paths to receivers")
 
-    def find(self, path: str) -> tuple[Receiver, str] | None:
-        """The receiver at this path, and its public URL without a query."""
-        if self._one is not None:
-            return self._one, self._url
-        found = self._at.get(path)
-        return (found, self._url.rstrip("/") + path) if found is not None else None
+    def find_receiver(self, method: str, path: str) -> tuple[Receiver, str]:
+        """Find the receiver at this path, and its public URL without a query.
+
+        Raises `WebhookRejected`: 404 for another path, 405 for a method that no vendor uses.
+        """
+        found, url = self._single, self._url
+        if found is None:
+            found, url = self._by_path.get(path), url.rstrip("/") + path
+        if found is None:
+            raise WebhookRejected("No receiver has this path", status=404)
+        if method not in METHODS:
+            raise WebhookRejected("No vendor uses this method", status=405)
+        return found, url
 
 
-def taken(receiver: Receiver, request: WebhookRequest) -> HTTPStatus:
-    """The answer to a callback: 200 also to a replay, 503 where it shall be sent again."""
+def handle_request(receiver: Receiver, request: WebhookRequest) -> HTTPStatus:
+    """Receive a webhook and return the status to respond with: 200, also for a replay.
+
+    Raises `WebhookRejected`; its status is 503 if the vendor shall send the webhook again.
+    """
     try:
         receiver.receive(request)
-    except WebhookRejected as error:
-        return HTTPStatus(error.status)
+    except WebhookRejected:
+        raise
     except RecordingError:
-        _log.exception("%s: a callback was not taken", receiver.provider)
+        _log.exception("%s: a webhook could not be received", receiver.provider)
         return HTTPStatus.SERVICE_UNAVAILABLE
     return HTTPStatus.OK
 
 
-def words(status: HTTPStatus) -> bytes:
-    """An answer's body: why is said in the log, and not to strangers."""
-    return f"{status.phrase}\n".encode()
+def build_response(status: HTTPStatus) -> tuple[list[tuple[str, str]], bytes]:
+    """Build headers and body of a response. The reason of an error is in the log only."""
+    body = f"{status.phrase}\n".encode()
+    headers = [("content-type", "text/plain"), ("content-length", str(len(body)))]
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        headers.append(("allow", ", ".join(METHODS)))
+    return headers, body

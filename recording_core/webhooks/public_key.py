@@ -1,8 +1,9 @@
-"""Which key does a vendor sign with today? The one that it publishes, asked for now and then."""
+"""Public key: fetch and cache the key that a vendor signs webhooks with."""
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from datetime import timedelta
 from typing import Any
@@ -13,30 +14,28 @@ from recording_core.clock import Clock
 from recording_core.errors import ConfigurationError, RecordingError, WebhookRejected
 from recording_core.webhooks.scheme import WebhookScheme
 
-__all__ = ["PublishedKey"]
-
 _log = logging.getLogger("recording_core.webhooks")
 
-#: Between two fetches at least so long, whether they succeed or not: a stranger's forgeries must
-#: not make us ask the vendor more often.
-INTERVAL = timedelta(minutes=1)
-#: A key is asked for anew after so long, so that one which the vendor withdrew is not trusted
-#: for ever.
-STALE = timedelta(days=1)
-#: Seconds for one fetch: whoever delivered the callback waits meanwhile.
-PATIENCE = 5.0
+#: The shortest time between two fetches, successful or not, so that forged webhooks cannot cause
+#: many requests to the vendor.
+MIN_FETCH_INTERVAL = timedelta(minutes=1)
+#: A key of this age is fetched again, so that a key which the vendor withdrew is not trusted for
+#: ever.
+MAX_AGE = timedelta(days=1)
+#: Seconds for one fetch; the sender of the webhook waits meanwhile.
+FETCH_TIMEOUT = 5.0
 
 
 @frozen
-class _Known:
+class _CachedKey:
     pem: str = field(repr=False)
     fetched: float
 
 
-class PublishedKey:
-    """One vendor's public key, from its own https origin and nowhere else. Thread-safe.
+class PublicKeyCache:
+    """One vendor's public key, fetched from its own https origin and cached. Thread-safe.
 
-    No redirect is followed, no credential sent; the answer is bounded in size and time.
+    No redirect is followed and no credential sent. The response is bounded in size and time.
     """
 
     def __init__(self, provider: str, url: str, scheme: WebhookScheme, *, clock: Clock) -> None:
@@ -45,79 +44,76 @@ class PublishedKey:
         self._scheme = scheme
         self._clock = clock
         self._lock = threading.Lock()
-        self._known: _Known | None = None
+        self._cached: _CachedKey | None = None
         #: when the last fetch began, and why it failed, if it did
-        self._asked: float | None = None
+        self._last_fetch = -math.inf
         self._failure: str | None = None
-        self._open = _transport(provider, url, clock)
+        self._transport = _build_transport(provider, url, clock)
 
-    def current(self) -> str:
-        """The key in PEM. Raises `WebhookRejected` (503) where it cannot be had."""
-        known = self._known
-        if known is None or self._age(known) >= STALE:
-            known = self._fetched_after(known)
-        if known is None:
-            raise self._unknown("nothing can be verified now")
-        return known.pem
+    def get_current(self) -> str:
+        """Return the key in PEM. Raises `WebhookRejected` (503) if it cannot be fetched."""
+        cached = self._cached
+        now = self._clock.monotonic()
+        if cached is None or now - cached.fetched >= MAX_AGE.total_seconds():
+            cached = self._replace(cached)
+        if cached is None:
+            raise self._build_error("no webhook can be verified now")
+        return cached.pem
 
-    def newer_than(self, pem: str) -> str | None:
-        """Another key, if there is one since; asks the vendor at most once an interval.
+    def find_newer(self, pem: str) -> str | None:
+        """Return a key that replaced this one, or None; fetches at most once per interval.
 
-        Raises `WebhookRejected` (503) where it could not be asked: then nobody knows.
+        Raises `WebhookRejected` (503) if the last fetch failed, so that it is unknown.
         """
-        known = self._known
-        if known is not None and known.pem == pem:
-            known = self._fetched_after(known)
-        if known is not None and known.pem != pem:
-            return known.pem
+        cached = self._cached
+        if cached is not None and cached.pem == pem:
+            cached = self._replace(cached)
+        if cached is not None and cached.pem != pem:
+            return cached.pem
         if self._failure is not None:
-            raise self._unknown("what the last one does not verify may be the next one's")
+            raise self._build_error("a signature that the cached key rejects may use a newer one")
         return None
 
-    def _unknown(self, so: str) -> WebhookRejected:
+    def _build_error(self, consequence: str) -> WebhookRejected:
         return WebhookRejected(
-            f"{self._provider}'s key could not be fetched, so {so}: {self._failure}", status=503
+            f"{self._provider}'s public key could not be fetched, so that {consequence}: "
+            f"{self._failure}",
+            status=503,
         )
 
-    def _fetched_after(self, known: _Known | None) -> _Known | None:
-        """What is known once a fetch was tried, by us or by whoever did while we waited."""
-        with self._lock:  # one fetch serves all who wait for it
-            if self._known is known and not self._asked_lately():
-                self._asked = self._clock.monotonic()
+    def _replace(self, cached: _CachedKey | None) -> _CachedKey | None:
+        """Fetch a key in place of this one, unless another thread just did, and return it."""
+        with self._lock:  # one fetch serves all threads that wait for it
+            now = self._clock.monotonic()
+            is_due = now - self._last_fetch >= MIN_FETCH_INTERVAL.total_seconds()
+            if self._cached is cached and is_due:
+                self._last_fetch = now
                 try:
-                    self._known = _Known(self._fetch(), self._clock.monotonic())
+                    self._cached = _CachedKey(self._fetch(), self._clock.monotonic())
                     self._failure = None
                 except RecordingError as error:
                     self._failure = error.message
-                    _log.warning("%s: the webhook key: %s", self._provider, error)
-            return self._known
-
-    def _asked_lately(self) -> bool:
-        return (
-            self._asked is not None
-            and self._clock.monotonic() - self._asked < INTERVAL.total_seconds()
-        )
-
-    def _age(self, known: _Known) -> timedelta:
-        return timedelta(seconds=self._clock.monotonic() - known.fetched)
+                    message = "%s: the public key for webhooks could not be fetched: %s"
+                    _log.warning(message, self._provider, error)
+            return self._cached
 
     def _fetch(self) -> str:
-        payload = self._open.get(self._url, operation="webhook key").payload
+        payload = self._transport.get(self._url, operation="fetch public key").payload
         try:
             pem = self._scheme.read_key(payload)
         except RecordingError:
             raise
-        except Exception as error:  # noqa: BLE001  # whatever an answer can do to a reader
-            raise WebhookRejected(f"an answer without a key: {type(error).__name__}") from None
+        except Exception as error:  # noqa: BLE001  # the provider's code, given any response
+            raise WebhookRejected(f"The response contains no key: {type(error).__name__}") from None
         self._scheme.check_secret(pem)
         return pem
 
 
-def _transport(provider: str, url: str, clock: Clock) -> Any:
-    # Imported here: a receiver of a vendor with a secret needs no HTTP library.
+def _build_transport(provider: str, url: str, clock: Clock) -> Any:
+    # Imported here, since a vendor that shares a secret needs no HTTP library.
     from recording_core.transport.public_key import PublicTransport
 
     try:
-        return PublicTransport(provider, url, patience=PATIENCE, clock=clock)
+        return PublicTransport(provider, url, timeout=FETCH_TIMEOUT, clock=clock)
     except ConfigurationError as error:
         raise ConfigurationError(error.message.replace("base_url", "key_url")) from None

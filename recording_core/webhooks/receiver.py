@@ -1,4 +1,4 @@
-"""How does a callback become events? Verified, then parsed, then announced, each fact once."""
+"""Receiver: verify webhooks, parse their events, and dispatch each event once."""
 
 from __future__ import annotations
 
@@ -8,25 +8,28 @@ from typing import TYPE_CHECKING
 
 from recording_core.clock import Clock, SystemClock
 from recording_core.errors import ConfigurationError
-from recording_core.model.events import RecordingEvent, WebhookRequest
-from recording_core.webhooks.dispatch import Dispatcher, SameListener
-from recording_core.webhooks.public_key import PublishedKey
+from recording_core.model.events import RecordingEvent
+from recording_core.webhooks.dispatch import Dispatcher, ListenerT
+from recording_core.webhooks.public_key import PublicKeyCache
 from recording_core.webhooks.replay_store import MemoryReplayStore, ReplayStore
-from recording_core.webhooks.verification import MAX_BODY, Verifier, scheme_of, unverified
+from recording_core.webhooks.request import MAX_BODY, WebhookRequest
+from recording_core.webhooks.verification import Verifier, load_scheme, parse_unverified
 
 if TYPE_CHECKING:
     from recording_core.model.entities import CommunicationSession
     from recording_core.provider.provider import Provider
     from recording_core.webhooks.reconcile import Reconciliation
 
-__all__ = ["Receiver", "receive", "receiver", "unsafe_parse"]
-
 
 class Receiver:
-    """Where one vendor's callbacks for one account arrive. Thread-safe; never pickled.
+    """Receives one vendor's webhooks for one account. Thread-safe; cannot be pickled.
 
-    Made by `receiver`, or here by those who need more: a `clock`, another address of the
-    published key (`key_url`, https or loopback), another bound on the body (`max_body`, bytes).
+    Use `receiver` unless you need one of the additional arguments.
+
+    Arguments:
+        clock: in place of the system's clock
+        key_url: another URL of the vendor's public key, https or loopback
+        max_body: the largest body that is accepted, in bytes
     """
 
     def __init__(
@@ -43,9 +46,9 @@ class Receiver:
         max_body: int = MAX_BODY,
     ) -> None:
         clock = clock or SystemClock()
-        scheme = scheme_of(provider)
+        scheme = load_scheme(provider)
         if key_url is not None and scheme.key_url is None:
-            raise ConfigurationError(f"{provider} publishes no key: key_url must be left out")
+            raise ConfigurationError(f"{provider} publishes no key: omit key_url")
         address = (key_url or scheme.key_url) if key is None else None
         self.provider = provider
         self.account = account
@@ -59,31 +62,32 @@ class Receiver:
             clock=clock,
             allow_v2=allow_v2,
             max_body=max_body,
-            published=PublishedKey(provider, address, scheme, clock=clock) if address else None,
+            public_key=PublicKeyCache(provider, address, scheme, clock=clock) if address else None,
         )
-        self._announcer = Dispatcher(
+        self._dispatcher = Dispatcher(
             MemoryReplayStore(clock=clock) if replay_store is None else replay_store
         )
 
-    def listen(self, listener: SameListener) -> SameListener:
-        """Call this with each new event, too, as plugins' `recording_event` is. A decorator.
+    def listen(self, listener: ListenerT) -> ListenerT:
+        """Add a listener, which is called with each new event; usable as a decorator.
 
-        What it raises makes `receive` raise, so that the vendor sends again.
+        If it raises, `receive` raises too, so that the vendor sends the webhook again.
         """
-        return self._announcer.listen(listener)
+        return self._dispatcher.listen(listener)
 
     def receive(self, request: WebhookRequest) -> tuple[RecordingEvent, ...]:
-        """Verify a callback's raw bytes, read them, announce what is new in them.
+        """Verify a webhook's raw bytes, parse its events, and dispatch those that are new.
 
-        Empty where the vendor tells of something other than recordings. An event whose key was
-        announced before has `replayed=True` and is not announced. Raises `WebhookRejected`, whose
-        `status` is the answer to give: 503 also where a listener raised, which is its cause.
+        Returns no event if the webhook is not about recordings. An event whose key was dispatched
+        before has `replayed=True` and is not dispatched again. Raises `WebhookRejected`, whose
+        `status` is the HTTP status to respond with; it is 503 also if a listener raised (then its
+        exception is the `__cause__`).
         """
-        return tuple(self._announcer.tell(event) for event in self.verify(request))
+        return tuple(self._dispatcher.dispatch(event) for event in self.verify(request))
 
     def verify(self, request: WebhookRequest) -> tuple[RecordingEvent, ...]:
-        """The events of a verified callback, neither announced nor remembered."""
-        return self._verifier.events_in(request)
+        """Verify a webhook and return its events, without dispatching or storing them."""
+        return self._verifier.verify_and_parse(request)
 
     def reconcile(
         self,
@@ -92,28 +96,34 @@ class Receiver:
         since: datetime | None = None,
         target: CommunicationSession | None = None,
     ) -> Reconciliation:
-        """List what the vendor has since then, and announce what `replay_store` does not hold.
+        """List the vendor's recordings, and dispatch the events that `replay_store` lacks.
 
-        `target` is for what the vendor lists only for those who name it (`coverage.not_listable`).
+        The events have the keys that the missing webhooks would have had.
 
-        The events are those that the callbacks would have been, with the same keys. Returns those
-        announced, and the listing's coverage: see `Reconciliation`. Raises `ValueError` for a
+        Arguments:
+            provider: a connection to the receiver's vendor and account
+            since: list recordings since then (an aware datetime)
+            target: for recordings that the vendor lists only per target (`coverage.not_listable`)
+
+        Returns the dispatched events and the listing's coverage. Raises `ValueError` for a
         connection to another vendor or account, and what `Provider.list` raises.
         """
-        from recording_core.webhooks.reconcile import reconciled
+        from recording_core.webhooks.reconcile import reconcile_events
 
         if provider.name != self.provider or provider.account != self.account:
             raise ValueError(
-                f"this receiver is for {self.provider}'s account {self.account!r}, and the "
-                f"connection to {provider.name}'s {provider.account!r}"
+                f"this receiver is for {self.provider} account {self.account!r}, but the "
+                f"connection is to {provider.name} account {provider.account!r}"
             )
-        return reconciled(provider, self._announcer, since=since, target=target)
+        return reconcile_events(provider, self._dispatcher, since=since, target=target)
 
     def __repr__(self) -> str:
         return f"<Receiver of {self.provider} account={self.account!r}>"
 
     def __reduce__(self) -> str:
-        raise TypeError("a receiver holds secrets and is not pickled; make one anew there")
+        raise TypeError(
+            "a receiver contains secrets and cannot be pickled; create one in the other process"
+        )
 
 
 def receiver(
@@ -124,13 +134,18 @@ def receiver(
     replay_store: ReplayStore | None = None,
     allow_v2: bool = False,
 ) -> Receiver:
-    """Where a vendor's callbacks arrive: keeps the secrets, what was seen, and a published key.
+    """Create a receiver for one vendor's webhooks.
 
-    `secret` (what is shared with the vendor) and `key` (PEM, for a vendor that signs with a key
-    of its own) take one or several, for rotation; without `key` the published one is fetched.
-    `replay_store` is where keys of announced events are remembered, in memory by default. `allow_v2`
-    accepts a vendor's older signature that does not cover the body. Raises `ConfigurationError`
-    for a secret that is missing, blank or cannot be this vendor's.
+    Arguments:
+        provider: the provider's name
+        secret: the secret that is shared with the vendor; several for a rotation
+        key: the public key in PEM, for a vendor that signs with a key of its own; several for a
+            rotation. By default the vendor's published key is fetched
+        account: the account's name, which events carry
+        replay_store: stores the keys of dispatched events; by default in memory
+        allow_v2: accept a vendor's older signature, which does not cover the body
+
+    Raises `ConfigurationError` for a secret that is missing, blank or cannot be this vendor's.
     """
     return Receiver(provider, secret, key, account, replay_store, allow_v2)
 
@@ -143,26 +158,27 @@ def receive(
     key: str | Iterable[str] | None = None,
     account: str = "default",
 ) -> tuple[RecordingEvent, ...]:
-    """Verify, read and announce one callback, without a store: a replay is not noticed.
+    """Verify one webhook, parse its events and dispatch them.
 
-    Fetches nothing. Raises as `receiver` and `Receiver.receive` do.
+    There is no replay store, so that a replay is dispatched again. Nothing is fetched. Raises what
+    `receiver` and `Receiver.receive` raise.
     """
-    scheme = scheme_of(provider)
+    scheme = load_scheme(provider)
     if scheme.key_url is not None and key is None and secret is None:
         raise ConfigurationError(
             f"{provider} signs with a key that it publishes, and `receive` fetches nothing: "
-            f'give key= (PEM), or keep a receiver: rec.receiver("{provider}")'
+            f'pass key= (PEM), or use a receiver: rec.receiver("{provider}")'
         )
     verifier = Verifier(provider, scheme, secret, key, account, clock=SystemClock())
-    announcer = Dispatcher(None)
-    return tuple(announcer.tell(event) for event in verifier.events_in(request))
+    dispatcher = Dispatcher(None)
+    return tuple(dispatcher.dispatch(event) for event in verifier.verify_and_parse(request))
 
 
 def unsafe_parse(
     provider: str, request: WebhookRequest, *, account: str = "default"
 ) -> tuple[RecordingEvent, ...]:
-    """What a request claims, by whomever it was sent: nothing is verified, nothing announced.
+    """Parse a request that is not verified, for debugging; nothing is dispatched.
 
-    For looking into a request at one's desk. Every event has `trusted=False`.
+    Anyone can have sent it. Every event has `trusted=False`.
     """
-    return unverified(provider, request, account, SystemClock().now())
+    return parse_unverified(provider, request, account, SystemClock().now())

@@ -1,4 +1,4 @@
-"""Which callbacks never came? What the vendor lists is announced, as the events they would be."""
+"""Reconciliation: dispatch the events of webhooks that never arrived, from a listing."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ if TYPE_CHECKING:
     from recording_core.model.entities import CommunicationSession
     from recording_core.provider.provider import Provider
 
-__all__ = ["Reconciliation", "reconciled"]
-
 _log = logging.getLogger("recording_core.webhooks")
 
 
 @frozen
 class Reconciliation:
-    """What a reconciliation announced, and how much of the vendor it saw. Iterates its events.
+    """The result of a reconciliation. Iterating it yields `events`.
 
-    `failed` are those that a listener or the store refused: they come again the next time.
-    `coverage.complete` is False where the vendor could not show everything.
+    Attributes:
+        events: the dispatched events
+        failed: events for which a listener or the replay store failed; the next reconciliation
+            dispatches them again
+        coverage: what the listing saw; `coverage.complete` is False if it could not see everything
     """
 
     events: tuple[RecordingEvent, ...]
@@ -42,28 +43,28 @@ class Reconciliation:
         return len(self.events)
 
 
-def reconciled(
+def reconcile_events(
     provider: Provider,
-    announcer: Dispatcher,
+    dispatcher: Dispatcher,
     *,
     since: datetime | None,
     target: CommunicationSession | None = None,
 ) -> Reconciliation:
-    """Announce the fact that each listed recording's status proves, where it is new."""
+    """Dispatch the event that each listed recording's status proves, if its key is new."""
     listing = provider.list(since=since, target=target)
-    announced: list[RecordingEvent] = []
+    dispatched: list[RecordingEvent] = []
     failed: list[RecordingEvent] = []
     for recording in listing:
         event = build_event(recording)
         if event is None:
             continue
         try:
-            told = announcer.tell(event)
+            result = dispatcher.dispatch(event)
         except WebhookRejected as error:
-            # One that a listener cannot bear must not keep the others from it.
-            _log.warning("%s: not announced: %s", provider.name, error)
+            # An event that a listener fails on must not prevent the others.
+            _log.warning("%s: an event was not dispatched: %s", provider.name, error)
             failed.append(event)
             continue
-        if not told.replayed:
-            announced.append(told)
-    return Reconciliation(tuple(announced), tuple(failed), listing.coverage)
+        if not result.replayed:
+            dispatched.append(result)
+    return Reconciliation(tuple(dispatched), tuple(failed), listing.coverage)

@@ -1,4 +1,4 @@
-"""What was announced already? Keys of events, in memory or in a file that processes share."""
+"""Replay store: the keys of dispatched events, in memory or in a file."""
 
 from __future__ import annotations
 
@@ -13,25 +13,23 @@ from typing import Any, Protocol
 from recording_core.clock import Clock, SystemClock
 from recording_core.errors import StorageError
 
-__all__ = ["MemoryReplayStore", "ReplayStore", "SqliteReplayStore"]
-
 
 class ReplayStore(Protocol):
-    """Where a receiver remembers keys. Both calls may come from several threads and processes.
+    """A store of the keys of the events that a receiver dispatched.
 
-    A key enters only after every listener returned, so a look (`key in seen`) comes first. A
-    store without `__contains__` will do: what this process announced is then remembered in
-    memory too, and only a repetition that reaches another process is announced again. Receivers
-    that shall announce a fact once between them share one store.
+    Threads and processes call it in parallel. A receiver first checks `key in store`, and adds the
+    key after every listener returned. `__contains__` is optional: without it, the receiver also
+    stores keys in memory, and dispatches a replay again only if it reaches another process.
+    Receivers that shall dispatch an event once between them share one store.
     """
 
     def add_if_absent(self, key: str, ttl: timedelta) -> bool:
-        """Remember the key for so long; False where it was there. One atomic step."""
+        """Store the key for `ttl`; return False if it is there already. Must be atomic."""
         ...
 
 
 class MemoryReplayStore:
-    """Remembers in this process alone, the latest `limit` keys. Thread-safe."""
+    """A replay store in this process, for the latest `limit` keys. Thread-safe."""
 
     def __init__(self, limit: int = 100_000, *, clock: Clock | None = None) -> None:
         if isinstance(limit, bool) or not isinstance(limit, int):
@@ -41,7 +39,7 @@ class MemoryReplayStore:
         self._limit = limit
         self._clock: Clock = clock or SystemClock()
         self._lock = threading.Lock()
-        #: key -> when it is forgotten, the oldest first
+        #: key -> when it expires; the oldest first
         self._until: OrderedDict[str, float] = OrderedDict()
 
     def __contains__(self, key: object) -> bool:
@@ -49,36 +47,36 @@ class MemoryReplayStore:
             return self._until.get(str(key), 0.0) > self._clock.monotonic()
 
     def add_if_absent(self, key: str, ttl: timedelta) -> bool:
-        """Remember the key for so long; False where it was there."""
+        """Store the key for `ttl`; return False if it is there already."""
         now = self._clock.monotonic()
         with self._lock:
             if self._until.get(key, now) > now:
                 return False
-            self._until[key] = now + _seconds(ttl)
+            self._until[key] = now + _read_seconds(ttl)
             self._until.move_to_end(key)
             if len(self._until) > self._limit:
                 self._until.popitem(last=False)
             return True
 
     def __repr__(self) -> str:
-        return f"<MemorySeen of {len(self._until)} keys, at most {self._limit}>"
+        return f"<MemoryReplayStore of {len(self._until)} keys, at most {self._limit}>"
 
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS seen (key TEXT PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID
+CREATE TABLE IF NOT EXISTS dispatched (key TEXT PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID
 """
 _ADD = """
-INSERT INTO seen (key, until) VALUES (:key, :until)
-ON CONFLICT (key) DO UPDATE SET until = excluded.until WHERE seen.until <= :now
+INSERT INTO dispatched (key, until) VALUES (:key, :until)
+ON CONFLICT (key) DO UPDATE SET until = excluded.until WHERE dispatched.until <= :now
 """
-#: So many keys come between two sweeps of those that are over.
-_SWEEP = 1000
+#: How many keys are added before expired ones are deleted.
+_CLEANUP_INTERVAL = 1000
 
 
 class SqliteReplayStore:
-    """Remembers in a file, for several processes of one machine, over restarts. Thread-safe.
+    """A replay store in a SQLite file, for several processes of one machine. Thread-safe.
 
-    A key that was added is on the disk. Raises `StorageError` where the file cannot be used.
+    A key that was added is on the disk. Raises `StorageError` if the file cannot be used.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, clock: Clock | None = None) -> None:
@@ -88,21 +86,23 @@ class SqliteReplayStore:
         self._connection: sqlite3.Connection | None = None
         self._process = 0
         self._added = 0
-        self._run("SELECT 1")  # a path that cannot be opened is told now
+        self._execute("SELECT 1")  # reports a path that cannot be opened now
 
     def __contains__(self, key: object) -> bool:
-        found = self._run(
-            "SELECT 1 FROM seen WHERE key = :key AND until > :now", key=str(key), now=self._now()
+        found = self._execute(
+            "SELECT 1 FROM dispatched WHERE key = :key AND until > :now",
+            key=str(key),
+            now=self._get_timestamp(),
         )
         return bool(found)
 
     def add_if_absent(self, key: str, ttl: timedelta) -> bool:
-        """Remember the key for so long; False where it was there."""
-        now = self._now()
-        added = self._run(_ADD, key=key, until=now + _seconds(ttl), now=now)
+        """Store the key for `ttl`; return False if it is there already."""
+        now = self._get_timestamp()
+        added = self._execute(_ADD, key=key, until=now + _read_seconds(ttl), now=now)
         self._added += 1
-        if self._added % _SWEEP == 0:
-            self._run("DELETE FROM seen WHERE until <= :now", now=now)
+        if self._added % _CLEANUP_INTERVAL == 0:
+            self._execute("DELETE FROM dispatched WHERE until <= :now", now=now)
         return bool(added)
 
     def close(self) -> None:
@@ -112,23 +112,23 @@ class SqliteReplayStore:
                 self._connection.close()
             self._connection = None
 
-    def _now(self) -> float:
+    def _get_timestamp(self) -> float:
         return self._clock.now().timestamp()
 
-    def _run(self, statement: str, **values: Any) -> int:
-        """How many rows it found or changed."""
+    def _execute(self, statement: str, **values: Any) -> int:
+        """Execute a statement and return how many rows it found or changed."""
         with self._lock:
             try:
-                cursor = self._opened().execute(statement, values)
+                cursor = self._connect().execute(statement, values)
                 rows = cursor.fetchall()
                 return len(rows) or max(cursor.rowcount, 0)
             except sqlite3.Error as error:
                 raise StorageError(
-                    f"the store of seen events, {self.path.name}, cannot be used: {error}"
+                    f"The replay store {self.path.name} cannot be used: {error}"
                 ) from None
 
-    def _opened(self) -> sqlite3.Connection:
-        # A connection must not cross a fork; the child opens its own.
+    def _connect(self) -> sqlite3.Connection:
+        # A connection must not be used after a fork; the child process opens its own.
         if self._connection is None or self._process != os.getpid():
             connection = sqlite3.connect(
                 self.path, timeout=5, isolation_level=None, check_same_thread=False
@@ -140,13 +140,13 @@ class SqliteReplayStore:
         return self._connection
 
     def __repr__(self) -> str:
-        return f"<SqliteSeen {self.path}>"
+        return f"<SqliteReplayStore {self.path}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (SqliteReplayStore, (self.path,))
 
 
-def _seconds(ttl: timedelta) -> float:
+def _read_seconds(ttl: timedelta) -> float:
     if not isinstance(ttl, timedelta):
         raise TypeError(f"ttl must be a timedelta, not {type(ttl).__name__}")
     return ttl.total_seconds()

@@ -1,4 +1,4 @@
-"""How does one vendor sign its callbacks, and what do they say? A provider's webhooks answer."""
+"""Webhook scheme: the base class of a provider's webhooks, which verifies and parses them."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from recording_core.errors import MalformedPayload
-from recording_core.model.events import RecordingEvent, WebhookRequest
-from recording_core.webhooks.signatures import key_bytes
-
-__all__ = ["WebhookScheme"]
+from recording_core.model.events import RecordingEvent
+from recording_core.webhooks.request import WebhookRequest
+from recording_core.webhooks.signatures import encode_secret
 
 
 class WebhookScheme(ABC):
-    """One vendor's callbacks: verified first, then read. Stateless, and no I/O of any kind.
+    """How to verify and parse one vendor's webhooks. Stateless; does no I/O.
 
-    `ProviderInfo.webhooks` names the subclass. `receiver` and `receive` call `verify` before
-    `parse`, always; both raise `WebhookRejected` for whatever is wrong with a request.
+    `ProviderInfo.webhooks` names the subclass. `receiver` and `receive` always call `verify`
+    before `parse`. Both methods raise `WebhookRejected` for an invalid request.
     """
 
-    #: where the vendor publishes the public key that it signs with; None where it shares a secret
+    #: the URL of the public key that the vendor signs with; None if it shares a secret
     key_url: ClassVar[str | None] = None
 
     @abstractmethod
@@ -33,30 +32,35 @@ class WebhookScheme(ABC):
         now: datetime,
         allow_v2: bool = False,
     ) -> None:
-        """Return only if one of the secrets (or PEM public keys) signed these raw bytes.
+        """Check that one of the secrets (or PEM public keys) signed these raw bytes.
 
-        `now` is for vendors that sign a timestamp. `allow_v2` accepts a signature that does not
-        cover the body, where the vendor still sends one. Raises `WebhookRejected`: 400 where the
-        signature is missing or no signature at all, 401 where it is not the vendor's.
+        Arguments:
+            request: the raw request
+            secrets: the shared secrets, or the public keys in PEM
+            now: for vendors that sign a timestamp
+            allow_v2: accept a signature that does not cover the body, if the vendor sends one
+
+        Raises `WebhookRejected`: 400 if the signature is missing or malformed, 401 if it is not
+        the vendor's.
         """
 
     @abstractmethod
     def parse(
         self, request: WebhookRequest, *, account: str, now: datetime
     ) -> tuple[RecordingEvent, ...]:
-        """What the callback says, of recordings; empty for one about something else.
+        """Parse the recording events of a webhook; empty if it is about something else.
 
-        A word that we don't know is an `UPDATED` event with status `unknown`, never an error.
-        Raises `WebhookRejected` (400) for a body that cannot be read.
+        An unknown event name is an `UPDATED` event with status `unknown`, never an error. Raises
+        `WebhookRejected` (400) for a body that cannot be read.
         """
 
     def read_key(self, payload: Any) -> str:
-        """The key in PEM, out of the JSON that `key_url` answers. Overridden where there is one.
+        """Read the public key in PEM from the JSON at `key_url`. Override it if there is one.
 
-        Raises `MalformedPayload` for an answer that holds none.
+        Raises `MalformedPayload` if the JSON contains no key.
         """
-        raise MalformedPayload("this vendor publishes no key")
+        raise MalformedPayload("This vendor publishes no key")
 
     def check_secret(self, secret: str) -> None:
         """Raise `ConfigurationError` for a secret (or PEM key) that cannot be this vendor's."""
-        key_bytes(secret)
+        encode_secret(secret)

@@ -1,4 +1,4 @@
-"""Is this callback the vendor's, and what does it say? Measured, verified, and only then read."""
+"""Verification: check a webhook's size and signature, and only then parse it."""
 
 from __future__ import annotations
 
@@ -10,31 +10,23 @@ from typing import Any
 from attrs import evolve
 
 from recording_core.clock import Clock
-from recording_core.errors import (
-    ConfigurationError,
-    PluginError,
-    RecordingError,
-    WebhookRejected,
-)
-from recording_core.model.events import RecordingEvent, WebhookRequest
+from recording_core.errors import ConfigurationError, PluginError, RecordingError, WebhookRejected
+from recording_core.model.events import RecordingEvent
 from recording_core.plugins import registry as plugins
-from recording_core.webhooks.public_key import PublishedKey
+from recording_core.webhooks.public_key import PublicKeyCache
+from recording_core.webhooks.request import MAX_BODY, WebhookRequest
 from recording_core.webhooks.scheme import WebhookScheme
-from recording_core.webhooks.signatures import key_bytes
-
-__all__ = ["MAX_BODY", "Verifier", "checked_account", "scheme_of", "unverified"]
+from recording_core.webhooks.signatures import encode_secret
 
 _log = logging.getLogger("recording_core.webhooks")
 
-#: Bytes of a body; a callback has some thousand.
-MAX_BODY = 1024 * 1024
-#: Characters of all headers, and of a URL: servers allow no more by default.
+#: The most characters of all headers, and of a URL; servers allow no more by default.
 _MAX_HEADERS = 64 * 1024
 _MAX_URL = 64 * 1024
 
 
 class Verifier:
-    """One vendor's scheme with the secrets of one account. Its repr shows none of them."""
+    """One vendor's scheme with the secrets of one account. The repr shows no secret."""
 
     def __init__(
         self,
@@ -47,38 +39,39 @@ class Verifier:
         clock: Clock,
         allow_v2: bool = False,
         max_body: int = MAX_BODY,
-        published: PublishedKey | None = None,
+        public_key: PublicKeyCache | None = None,
     ) -> None:
         self.provider = provider
-        self.account = checked_account(account)
+        self.account = require_account_name(account)
         self.max_body = max_body
         self._scheme = scheme
-        self._secrets = _checked_secrets(provider, scheme, secret, key)
-        self._published = published
+        self._secrets = _require_secrets(provider, scheme, secret, key)
+        self._public_key = public_key
         self._allow_v2 = bool(allow_v2)
         self._clock = clock
 
-    def events_in(self, request: WebhookRequest) -> tuple[RecordingEvent, ...]:
-        """What a genuine callback says. Raises `WebhookRejected` for any other."""
+    def verify_and_parse(self, request: WebhookRequest) -> tuple[RecordingEvent, ...]:
+        """Verify a webhook and parse its events. Raises `WebhookRejected` if it is not genuine."""
         _check_size(request, self.max_body)
         now = self._clock.now()
         try:
             self._check_signature(request, now)
         except WebhookRejected as error:
-            _log.info("%s: callback refused: %s", self.provider, error)
+            _log.info("%s: a webhook was rejected: %s", self.provider, error)
             raise
-        return _parsed(self._scheme, request, self.account, now)
+        return _parse_events(self._scheme, request, self.account, now)
 
     def _check_signature(self, request: WebhookRequest, now: datetime) -> None:
-        if self._published is None:
+        if self._public_key is None:
             self._check_with(self._secrets, request, now)
             return
-        key = self._published.current()
+        key = self._public_key.get_current()
         try:
             self._check_with((key,), request, now)
         except WebhookRejected as error:
-            # The vendor may have changed its key; whoever forges makes us ask no more often.
-            newer = self._published.newer_than(key) if error.status == 401 else None
+            # The vendor may have replaced its key. The cache limits how often it is fetched, so
+            # that forged webhooks cannot cause many requests.
+            newer = self._public_key.find_newer(key) if error.status == 401 else None
             if newer is None:
                 raise
             self._check_with((newer,), request, now)
@@ -88,21 +81,21 @@ class Verifier:
             self._scheme.verify(request, secrets, now=now, allow_v2=self._allow_v2)
         except RecordingError:
             raise
-        except Exception as error:  # noqa: BLE001  # whatever a stranger's bytes do to a scheme
+        except Exception as error:  # noqa: BLE001  # the provider's code, given any bytes
             raise WebhookRejected(
-                f"the signature cannot be checked: {type(error).__name__}"
+                f"The signature could not be checked: {type(error).__name__}"
             ) from None
 
     def __repr__(self) -> str:
         return f"<Verifier of {self.provider} account={self.account!r}>"
 
 
-def unverified(
+def parse_unverified(
     provider: str, request: WebhookRequest, account: str, now: datetime
 ) -> tuple[RecordingEvent, ...]:
-    """What a request claims, by whomever it was sent."""
+    """Parse the events of a request without verifying it; each has `trusted=False`."""
     _check_size(request, MAX_BODY)
-    events = _parsed(scheme_of(provider), request, checked_account(account), now)
+    events = _parse_events(load_scheme(provider), request, require_account_name(account), now)
     return tuple(evolve(event, trusted=False) for event in events)
 
 
@@ -111,14 +104,14 @@ def _check_size(request: WebhookRequest, max_body: int) -> None:
     if not isinstance(given, WebhookRequest):
         raise TypeError(f"request must be a WebhookRequest, not {type(given).__name__}")
     if len(request.body) > max_body:
-        raise WebhookRejected(f"a body of over {max_body} bytes", status=413)
+        raise WebhookRejected(f"The body is larger than {max_body} bytes", status=413)
     if sum(len(name) + len(value) for name, value in request.headers) > _MAX_HEADERS:
-        raise WebhookRejected(f"headers of over {_MAX_HEADERS} characters")
+        raise WebhookRejected(f"The headers are longer than {_MAX_HEADERS} characters")
     if len(request.url) > _MAX_URL:
-        raise WebhookRejected(f"a URL of over {_MAX_URL} characters")
+        raise WebhookRejected(f"The URL is longer than {_MAX_URL} characters")
 
 
-def _parsed(
+def _parse_events(
     scheme: WebhookScheme, request: WebhookRequest, account: str, now: datetime
 ) -> tuple[RecordingEvent, ...]:
     try:
@@ -126,30 +119,36 @@ def _parsed(
     except WebhookRejected:
         raise
     except RecordingError as error:
-        raise WebhookRejected(f"a body that cannot be read: {error.message}") from None
-    except Exception as error:  # noqa: BLE001  # whatever a body can do to a parser
-        _log.debug("a body that cannot be read", exc_info=True)
-        raise WebhookRejected(f"a body that cannot be read: {type(error).__name__}") from None
+        raise WebhookRejected(f"The body cannot be read: {error.message}") from None
+    except Exception as error:  # noqa: BLE001  # the provider's code, given any body
+        _log.debug("a webhook's body cannot be read", exc_info=True)
+        raise WebhookRejected(f"The body cannot be read: {type(error).__name__}") from None
 
 
-def scheme_of(provider: str) -> WebhookScheme:
-    """An installed provider's scheme. `PluginError` where it is not installed, or has none."""
-    info = plugins.provider_info(provider)
+def load_scheme(provider: str) -> WebhookScheme:
+    """Load an installed provider's scheme.
+
+    Raises `PluginError` if the provider is not installed or has no webhooks.
+    """
+    info = plugins.get_provider_info(provider)
     kind = plugins.load_object(info, "webhooks")
     if not (isinstance(kind, type) and issubclass(kind, WebhookScheme)):
-        raise PluginError(f"provider {provider!r} names {info.webhooks}: no WebhookScheme")
+        raise PluginError(
+            f"The plugin of provider {provider!r} is broken: {info.webhooks} is not a subclass of "
+            "WebhookScheme"
+        )
     return kind()
 
 
-def checked_account(account: object) -> str:
-    """The account's name, or `ConfigurationError`."""
+def require_account_name(account: object) -> str:
+    """Return the account's name. Raises `ConfigurationError` if it is not a name."""
     if not isinstance(account, str) or not account.strip():
         raise ConfigurationError("account must be a name, such as 'default'")
     return account
 
 
-class _Hidden(tuple[str, ...]):
-    """Secrets; a repr, and so a traceback that shows variables, says only how many."""
+class _HiddenSecrets(tuple[str, ...]):
+    """Secrets whose repr, which tracebacks with variables contain, shows only their number."""
 
     def __repr__(self) -> str:
         return f"<{len(self)} secrets>"
@@ -157,47 +156,41 @@ class _Hidden(tuple[str, ...]):
     __str__ = __repr__
 
     def __reduce__(self) -> str:
-        raise TypeError("secrets are not pickled")
+        raise TypeError("secrets cannot be pickled")
 
 
-def _checked_secrets(
+def _require_secrets(
     provider: str, scheme: WebhookScheme, secret: Any, key: Any
 ) -> tuple[str, ...]:
-    if scheme.key_url is not None:
-        if secret is not None:
-            raise ConfigurationError(
-                f"{provider} shares no secret, it signs with a key that it publishes: leave out "
-                "secret=, and give key= (PEM) only to fetch nothing"
-            )
-        return _checked_each(provider, scheme, key, "key") if key is not None else ()
-    if key is not None:
-        raise ConfigurationError(f"{provider} signs with a shared secret: give secret=, not key=")
-    if secret is None:
+    # The messages never quote the value.
+    name, given = ("secret", secret) if scheme.key_url is None else ("key", key)
+    if name == "key" and secret is not None:
         raise ConfigurationError(
-            f"{provider}'s callbacks cannot be verified without secret=; nothing is received "
-            "unverified"
+            f"{provider} shares no secret: it signs with a key that it publishes. Omit "
+            "secret=; key= (PEM) is needed only to avoid fetching the key"
         )
-    return _checked_each(provider, scheme, secret, "secret")
-
-
-def _checked_each(provider: str, scheme: WebhookScheme, given: Any, name: str) -> tuple[str, ...]:
-    # The value itself is never quoted.
-    if isinstance(given, str):
-        given = (given,)
-    if isinstance(given, bytes) or not isinstance(given, Iterable):
+    if name == "secret" and key is not None:
         raise ConfigurationError(
-            f"{provider}'s {name} must be a str or several, not {type(given).__name__}"
+            f"{provider} signs with a shared secret: pass secret= and not key="
         )
-    several = _Hidden(given)
+    if name == "secret" and secret is None:
+        raise ConfigurationError(
+            f"{provider}'s webhooks cannot be verified without secret=; the library receives no "
+            "unverified webhooks"
+        )
+    if given is None:
+        return ()
+    is_single = isinstance(given, str | bytes) or not isinstance(given, Iterable)
+    several = _HiddenSecrets((given,) if is_single else given)
     if not several:
-        raise ConfigurationError(f"{provider}'s {name} names none at all")
+        raise ConfigurationError(f"{provider}'s {name} must not be an empty list")
     for each in several:
         if not isinstance(each, str):
             raise ConfigurationError(
-                f"{provider}'s {name} must be a str or several, not {type(each).__name__}"
+                f"{provider}'s {name} must be a str or several str, not {type(each).__name__}"
             )
         if not each.strip():
             raise ConfigurationError(f"{provider}'s {name} must not be empty or blank")
-        key_bytes(each)
+        encode_secret(each)
         scheme.check_secret(each)
     return several
