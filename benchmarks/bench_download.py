@@ -1,4 +1,4 @@
-"""How fast does a file come to disk, proved whole? Beside curl, and beside requests in threads."""
+"""Downloads: verified downloads to disk, compared with curl and with requests in threads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 
 import requests
-from measure import Row
+from timing import BenchmarkRow
 
 import recording_core as rec
 
@@ -26,8 +26,8 @@ LARGE, SMALL, FILES, WORKERS = 512 * 2**20, 200 * 2**10, 2000, 8
 
 @contextmanager
 def media_server() -> Iterator[str]:
-    """The origin of a server process that sends as many bytes as its path says."""
-    command = [sys.executable, str(HERE / "media_bytes.py")]
+    """Start a media server process and yield its origin; the path of a URL sets the size."""
+    command = [sys.executable, str(HERE / "media_server.py")]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -38,15 +38,15 @@ def media_server() -> Iterator[str]:
             process.kill()
 
 
-def connected(origin: str) -> rec.Provider:
+def connect(origin: str) -> rec.Provider:
     return rec.connect(
         "realtimekit", base_url=f"{origin}/client/v4", account_id="a", app_id="b",
-        api_token="token-of-nobody", http=rec.HttpSettings(workers=WORKERS, rate=None),
+        api_token="any-token", http=rec.HttpSettings(workers=WORKERS, rate=None),
     )  # fmt: skip
 
 
-def recording(origin: str, number: int, size: int) -> rec.Recording:
-    """One whose only file is at that server."""
+def build_recording(origin: str, number: int, size: int) -> rec.Recording:
+    """Build a recording whose only file is at that server."""
     url = f"{origin}/{size}/{number}.mp4"
     file = rec.MediaFile(
         "video", rec.FileRole.VIDEO, format="mp4", size=size, url=url, name=f"{number}.mp4"
@@ -57,83 +57,93 @@ def recording(origin: str, number: int, size: int) -> rec.Recording:
     )  # fmt: skip
 
 
-def synced(path: Path) -> None:
-    """Where its bytes are no longer in memory alone."""
+def sync(path: Path) -> None:
+    """Sync a file or folder to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     os.fsync(descriptor)
     os.close(descriptor)
 
 
-def took(work: Callable[[Path], None]) -> float:
-    """Seconds, into a folder of its own that is gone afterwards."""
+def measure_seconds(download: Callable[[Path], None]) -> float:
+    """Measure a download into a temporary folder, in seconds."""
     with tempfile.TemporaryDirectory(prefix="bench-download-") as folder:
         start = time.perf_counter()
-        work(Path(folder))
+        download(Path(folder))
         return time.perf_counter() - start
 
 
-def faster(peer: Callable[[Path], None], ours: Callable[[Path], None], rounds: int) -> float:
-    """How many times as fast ours is; in turn, the first round not counted."""
-    pairs = [(took(peer), took(ours)) for _ in range(rounds + 1)][1:]
+def compute_speedup(
+    reference: Callable[[Path], None], ours: Callable[[Path], None], rounds: int
+) -> float:
+    """Compute how many times as fast ours is, in turn, without the first round."""
+    pairs = [(measure_seconds(reference), measure_seconds(ours)) for _ in range(rounds + 1)][1:]
     return median(pair[0] for pair in pairs) / median(pair[1] for pair in pairs)
 
 
-def one_large(origin: str, provider: rec.Provider) -> float:
-    """Hashed, verified, renamed and synced; curl's synced, too."""
-    large = recording(origin, 0, LARGE)
+def compare_large_file(origin: str, provider: rec.Provider) -> float:
+    """Compare with curl. Ours is hashed, verified, renamed and synced; curl's file is synced."""
+    large = build_recording(origin, 0, LARGE)
 
-    def curl(folder: Path) -> None:
+    def download_with_curl(folder: Path) -> None:
         path = folder / "0.mp4"
         subprocess.run(["curl", "-sf", "-o", path, large.files[0].url or ""], check=True)
-        synced(path)
+        sync(path)
 
-    return faster(curl, lambda folder: none(provider.download(large, folder)), rounds=5)
+    def download(folder: Path) -> None:
+        provider.download(large, folder)
+
+    return compute_speedup(download_with_curl, download, rounds=5)
 
 
-def none(_: Sequence[rec.Copy]) -> None:
-    """Copies that nobody asks after."""
+def compare_small_files(origin: str, provider: rec.Provider) -> float:
+    """Compare with requests, both in threads.
 
+    Requests has a session per thread, syncs as often as we do, and computes no hash.
+    """
+    recordings = [build_recording(origin, number, SMALL) for number in range(FILES)]
+    local = threading.local()
 
-def many_small(origin: str, provider: rec.Provider) -> float:
-    """In threads; requests, with a session each, syncs as often and hashes nothing."""
-    each = [recording(origin, number, SMALL) for number in range(FILES)]
-    own = threading.local()
-
-    def plain(given: rec.Recording, folder: Path) -> None:
-        session: requests.Session | None = getattr(own, "session", None)
+    def download_with_requests(recording: rec.Recording, folder: Path) -> None:
+        session: requests.Session | None = getattr(local, "session", None)
         if session is None:
-            session = own.session = requests.Session()
-        path = folder / f"{given.id}.mp4"
-        with session.get(given.files[0].url or "", stream=True) as answer, path.open("wb") as file:
-            for chunk in answer.iter_content(2**20):
+            session = local.session = requests.Session()
+        path = folder / f"{recording.id}.mp4"
+        url = recording.files[0].url or ""
+        with session.get(url, stream=True) as response, path.open("wb") as file:
+            for chunk in response.iter_content(2**20):
                 file.write(chunk)
-        synced(path)
-        synced(folder)  # as we do after the rename
+        sync(path)
+        sync(folder)  # as we do after the rename
 
-    def in_threads(work: Callable[[rec.Recording, Path], object]) -> Callable[[Path], None]:
-        def all_of_them(folder: Path) -> None:
+    def run_in_threads(
+        download: Callable[[rec.Recording, Path], object],
+    ) -> Callable[[Path], None]:
+        def download_all(folder: Path) -> None:
             with ThreadPoolExecutor(WORKERS) as pool:
-                assert sum(1 for _ in pool.map(lambda given: work(given, folder), each)) == FILES
+                done = pool.map(lambda recording: download(recording, folder), recordings)
+                assert sum(1 for _ in done) == FILES
 
-        return all_of_them
+        return download_all
 
-    return faster(in_threads(plain), in_threads(provider.download), rounds=3)
+    return compute_speedup(
+        run_in_threads(download_with_requests), run_in_threads(provider.download), rounds=3
+    )
 
 
-def main() -> list[Row]:
-    """The rows of the table."""
-    with media_server() as origin, connected(origin) as provider:
-        large = one_large(origin, provider)
-        small = many_small(origin, provider)
+def main() -> list[BenchmarkRow]:
+    """Run the benchmark and return the rows of its table."""
+    with media_server() as origin, connect(origin) as provider:
+        large = compare_large_file(origin, provider)
+        small = compare_small_files(origin, provider)
     return [
         ("a download of 512 MiB, hashed, verified, synced, against curl and a sync",
          f"{large:.2f} ×", "≥ 0.9 ×", large >= 0.9),
-        # No limit: how long a sync takes, which both wait for, is the disk's.
+        # No limit: both wait for syncs, whose duration depends on the disk.
         (f"{FILES} downloads of 200 KiB in {WORKERS} threads, against requests with as many syncs",
          f"{small:.2f} ×", "–", True),
     ]  # fmt: skip
 
 
 if __name__ == "__main__":
-    for what, measured, wanted, holds in main():
-        print(f"{what:84} {measured:>8} {wanted:>10} {'holds' if holds else 'FAILS'}")
+    for what, value, limit, ok in main():
+        print(f"{what:84} {value:>8} {limit:>10} {'ok' if ok else 'FAILED'}")

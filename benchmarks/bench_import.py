@@ -1,4 +1,4 @@
-"""What does starting cost? Imports in processes of their own, net of the interpreter, in turn."""
+"""Import time: imports in separate processes, in turn, without the interpreter's own start."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from measure import Row
+from timing import BenchmarkRow
 
-#: what is measured -> the command's arguments
-WAYS = {
+#: name -> the arguments of the interpreter
+COMMANDS = {
     "python": ["-c", "pass"],
     "requests": ["-c", "import requests"],
     "providers": ["-c", "import recording_core; recording_core.providers()"],
@@ -21,16 +21,16 @@ WAYS = {
     ],
     "help": [str(Path(sys.executable).with_name("recordings")), "--help"],
 }
-FIGURES = (
+LIMITS = (
     ("providers", "`import recording_core; recording_core.providers()`", 0.9),
     ("connected", "the first connected client", 1.6),
     ("help", "`recordings --help`", 1.2),
 )
 
 
-def took(arguments: list[str]) -> float:
-    """A process's processor time, which neighbours move least."""
-    # As after an installation: everybody's bytecode is at hand, ours like requests'.
+def measure_process(arguments: list[str]) -> float:
+    """Measure a process in seconds of processor time, which other processes affect least."""
+    # As after an installation: the bytecode of all packages is compiled.
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     process = subprocess.Popen(
         [sys.executable, *arguments], stdout=subprocess.DEVNULL, env=environment
@@ -42,18 +42,18 @@ def took(arguments: list[str]) -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def main(rounds: int = 25) -> list[Row]:
-    """The rows of the table."""
-    times: dict[str, list[float]] = {name: [] for name in WAYS}
+def main(rounds: int = 25) -> list[BenchmarkRow]:
+    """Run the benchmark and return the rows of its table."""
+    times: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for number in range(rounds + 1):
-        for name, arguments in WAYS.items():
-            taken = took(arguments)
+        for name, arguments in COMMANDS.items():
+            duration = measure_process(arguments)
             if number:
-                times[name].append(taken)
-    usual = {name: statistics.median(taken) for name, taken in times.items()}
-    rows: list[Row] = []
-    for name, what, limit in FIGURES:
-        net = (usual[name] - usual["python"]) / (usual["requests"] - usual["python"])
+                times[name].append(duration)
+    medians = {name: statistics.median(durations) for name, durations in times.items()}
+    rows: list[BenchmarkRow] = []
+    for name, what, limit in LIMITS:
+        net = (medians[name] - medians["python"]) / (medians["requests"] - medians["python"])
         rows.append(
             (f"{what}, against `import requests`", f"{net:.2f} ×", f"≤ {limit} ×", net <= limit)
         )
@@ -61,5 +61,5 @@ def main(rounds: int = 25) -> list[Row]:
 
 
 if __name__ == "__main__":
-    for what, measured, wanted, holds in main():
-        print(f"{what:90} {measured:>8} {wanted:>14} {'holds' if holds else 'FAILS'}")
+    for what, value, limit, ok in main():
+        print(f"{what:90} {value:>8} {limit:>14} {'ok' if ok else 'FAILED'}")

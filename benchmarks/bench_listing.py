@@ -1,4 +1,4 @@
-"""How near is a listing to what its vendor's latency allows, and how much does it hold?"""
+"""Listings: time compared with what the vendor's latency allows, and memory."""
 
 from __future__ import annotations
 
@@ -12,50 +12,57 @@ from datetime import timedelta
 from pathlib import Path
 
 from attrs import frozen
-from measure import Row
-from rows import ROWS
-from slow_pages import SINCE, UNTIL
+from listing_server import SINCE, UNTIL
+from timing import BenchmarkRow
+from vendor_pages import ROWS
 
 import recording_core as rec
 
 HERE = Path(__file__).parent
 PAGES, LATENCY, WORKERS = 200, 0.05, 8
-#: How many recordings a sweep lists while its memory is looked at.
+#: The number of recordings in the sweep whose memory is measured.
 MANY = 200_000
 
 
 @frozen
-class Way:
-    """How a vendor's list is paged: what it waits for at the least, and how near we are to come.
+class PagingCase:
+    """A vendor's paging: the requests per page, how many run in parallel, and the limit.
 
-    `requests` are those of a page, of which `at_once` are on their way at a time; `why` says so.
+    `pages` describes the pages. `limit` is the largest allowed ratio of the measured time to the
+    time that the latency of the requests alone takes.
     """
 
     vendor: str
-    why: str
+    pages: str
     requests: int
-    at_once: int
+    parallel: int
     limit: float
     path: str
     settings: Mapping[str, str]
 
 
-WAYS = (
-    Way("realtimekit", "numbered pages", 1, WORKERS, 1.2, "/client/v4",
-        {"account_id": "a", "app_id": "b", "api_token": "token-of-nobody"}),
-    Way("audian", "offsets", 1, WORKERS, 1.2, "/v2", {"api_key": "key-of-nobody"}),
-    Way("plivo", "pages by cursor", 1, 1, 1.1, "/v1",
-        {"auth_id": "MAXXXXXXXXXXXXXXXXXX", "auth_token": "token-of-nobody"}),
-    # A page of recordings and one of their files, each of which tells where the next begins.
-    Way("voipbin", "pages by time, and as many of files", 2, 1, 1.1, "/v1.0",
-        {"token": "token-of-nobody"}),
+CASES = (
+    PagingCase("realtimekit", "numbered pages", 1, WORKERS, 1.2, "/client/v4",
+        {"account_id": "a", "app_id": "b", "api_token": "token-of-the-benchmark"}),
+    PagingCase("audian", "offsets", 1, WORKERS, 1.2, "/v2", {"api_key": "key-of-the-benchmark"}),
+    PagingCase("plivo", "pages by cursor", 1, 1, 1.1, "/v1",
+        {"auth_id": "MAXXXXXXXXXXXXXXXXXX", "auth_token": "token-of-the-benchmark"}),
+    # A page of recordings and one of their files; each contains the start of the next page.
+    PagingCase("voipbin", "pages by time, and as many of files", 2, 1, 1.1, "/v1.0",
+        {"token": "token-of-the-benchmark"}),
 )  # fmt: skip
 
 
 @contextmanager
-def connected(way: Way, pages: int, latency: float) -> Iterator[rec.Provider]:
-    """A client of a server process that answers each page after `latency` seconds."""
-    command = [sys.executable, str(HERE / "slow_pages.py"), way.vendor, str(pages), str(latency)]
+def connect(case: PagingCase, pages: int, latency: float) -> Iterator[rec.Provider]:
+    """Connect to a server process that returns each page after `latency` seconds."""
+    command = [
+        sys.executable,
+        str(HERE / "listing_server.py"),
+        case.vendor,
+        str(pages),
+        str(latency),
+    ]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -63,26 +70,26 @@ def connected(way: Way, pages: int, latency: float) -> Iterator[rec.Provider]:
         try:
             origin = process.stdout.readline().strip()
             with rec.connect(
-                way.vendor,
-                base_url=origin + way.path,
+                case.vendor,
+                base_url=origin + case.path,
                 http=rec.HttpSettings(workers=WORKERS, rate=None),
-                **way.settings,
+                **case.settings,
             ) as provider:
                 yield provider
         finally:
             process.kill()
 
 
-def listing_of(provider: rec.Provider) -> rec.Listing:
-    """What is swept; Plivo is asked for 30 days at most at a time, and so for a window of those."""
+def build_listing(provider: rec.Provider) -> rec.Listing:
+    """Build the listing to sweep; Plivo's window is below the 30 days at which it is split."""
     since = UNTIL - timedelta(days=26) if provider.name == "plivo" else SINCE
     return provider.list(since=since, until=UNTIL)
 
 
-def took(provider: rec.Provider) -> float:
-    """Seconds for a whole sweep, which must be complete."""
+def measure_sweep(provider: rec.Provider) -> float:
+    """Measure a whole sweep in seconds, and check that it is complete."""
     start = time.perf_counter()
-    listing = listing_of(provider)
+    listing = build_listing(provider)
     seen = {recording.id for recording in listing}
     seconds = time.perf_counter() - start
     assert len(seen) == PAGES * ROWS, (len(seen), listing.coverage)
@@ -90,41 +97,41 @@ def took(provider: rec.Provider) -> float:
     return seconds
 
 
-def share(way: Way) -> float:
-    """Of what latency allows; the middle of three sweeps."""
-    least = LATENCY * PAGES * way.requests / way.at_once
-    with connected(way, PAGES, LATENCY) as provider:
-        took(provider)  # the server's rows and our connections are warm from here on
-        return sorted(took(provider) for _ in range(3))[1] / least
+def compare_with_latency(case: PagingCase) -> float:
+    """Compute the ratio to the time that latency allows; the median of three sweeps."""
+    minimum = LATENCY * PAGES * case.requests / case.parallel
+    with connect(case, PAGES, LATENCY) as provider:
+        measure_sweep(provider)  # fills the server's cache and opens our connections
+        return sorted(measure_sweep(provider) for _ in range(3))[1] / minimum
 
 
-def growth(way: Way) -> float:
-    """MiB that a sweep of many recordings holds near its end more than at its tenth page."""
-    with connected(way, MANY // ROWS, 0.0) as provider:
+def measure_growth(case: PagingCase) -> float:
+    """Measure how many MiB a sweep of many recordings grows from its tenth page to its end."""
+    with connect(case, MANY // ROWS, 0.0) as provider:
         tracemalloc.start()
-        held: list[int] = []
-        for number, _ in enumerate(listing_of(provider)):
+        memory: list[int] = []
+        for number, _ in enumerate(build_listing(provider)):
             if number in (10 * ROWS, MANY - 10 * ROWS):
-                held.append(tracemalloc.get_traced_memory()[0])
+                memory.append(tracemalloc.get_traced_memory()[0])
         tracemalloc.stop()
-    return (held[1] - held[0]) / 2**20
+    return (memory[1] - memory[0]) / 2**20
 
 
-def main() -> list[Row]:
-    """The rows of the table."""
-    rows: list[Row] = []
-    for way in WAYS:
-        paged, held = share(way), growth(way)
+def main() -> list[BenchmarkRow]:
+    """Run the benchmark and return the rows of its table."""
+    rows: list[BenchmarkRow] = []
+    for case in CASES:
+        ratio, growth = compare_with_latency(case), measure_growth(case)
         rows += [
-            (f"{way.vendor}: a list of {PAGES} {way.why}, against what latency allows",
-             f"{paged:.2f} ×", f"≤ {way.limit} ×", paged <= way.limit),
-            (f"{way.vendor}: memory from its 10th page to its end at {MANY:,} recordings",
-             f"+{held:.0f} MiB", "≤ 50 MiB", held <= 50),
+            (f"{case.vendor}: a list of {PAGES} {case.pages}, against what latency allows",
+             f"{ratio:.2f} ×", f"≤ {case.limit} ×", ratio <= case.limit),
+            (f"{case.vendor}: memory from its 10th page to its end at {MANY:,} recordings",
+             f"+{growth:.0f} MiB", "≤ 50 MiB", growth <= 50),
         ]  # fmt: skip
-        print(f"  {way.vendor}", file=sys.stderr, flush=True)
+        print(f"  {case.vendor}", file=sys.stderr, flush=True)
     return rows
 
 
 if __name__ == "__main__":
-    for what, measured, wanted, holds in main():
-        print(f"{what:84} {measured:>8} {wanted:>10} {'holds' if holds else 'FAILS'}")
+    for what, value, limit, ok in main():
+        print(f"{what:84} {value:>8} {limit:>10} {'ok' if ok else 'FAILED'}")

@@ -1,4 +1,4 @@
-"""How fast do Plivo's page bytes become recordings? Beside Plivo's own client, mapped alike."""
+"""Plivo mapping: page bytes to recordings, compared with Plivo's own client plus our mapping."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 import plivo
 import requests
-from measure import Row, in_turn, ratio
 from plivo.base import ListResponseObject
-from plivo.resources.recordings import Recording as TheirRecording
-from rows import plivo_page
+from plivo.resources.recordings import Recording as OfficialRecording
+from timing import BenchmarkRow, compute_ratio, measure_in_turn
+from vendor_pages import build_plivo_page
 
 from recording_core import Recording
 from recording_core.model import strict_json
@@ -20,68 +20,74 @@ from recording_core.redaction import redact_payload
 from recording_plivo import mapping
 
 NOW = datetime(2026, 6, 5, tzinfo=UTC)
-#: Plivo's pages hold 20 rows at most: a listing is many of them.
-PAGES = [plivo_page(20, first=20 * number) for number in range(200)]
+#: Plivo's pages hold at most 20 rows, so a listing has many pages.
+PAGES = [build_plivo_page(20, first=20 * number) for number in range(200)]
 _CLIENT = plivo.RestClient("MAXXXXXXXXXXXXXXXXXX", "token")
-#: What their objects have beside the row.
-_THEIRS = ("client", "_name")
+#: The attributes of the official client's objects in addition to the row.
+_CLIENT_ATTRIBUTES = ("client", "_name")
 
 
-def ours(page: bytes, decode: Callable[[bytes], Any]) -> Sequence[Recording]:
-    """The library's way from bytes to values, as `Plivo.list` takes it."""
-    read = read_rows(decode(page)["objects"], lambda row: mapping.recording(row, "default"))
+def map_page(page: bytes, decode: Callable[[bytes], Any]) -> Sequence[Recording]:
+    """Map a page's bytes to recordings as `Plivo.list` does."""
+    read = read_rows(decode(page)["objects"], lambda row: mapping.read_recording(row, "default"))
     assert not read.unreadable
     return read.recordings
 
 
-def theirs(page: bytes) -> Sequence[Recording]:
-    """The official client's objects of the same bytes, and then our mapping of each.
+def map_official_page(page: bytes) -> Sequence[Recording]:
+    """Decode a page with the official client, then map its objects with our mapping.
 
-    From the answer on: what its `requests` does before is in neither way. `raw` becomes the row
-    again, with credentials masked at any depth, since the output shall be equal.
+    Neither function includes the HTTP request. `raw` becomes the row again, with credentials masked
+    at any depth, so that the output is equal.
     """
-    answer = requests.Response()
-    answer.status_code, answer.encoding = 200, "utf-8"
-    answer._content = page
-    found = _CLIENT.process_response("GET", answer, ListResponseObject, TheirRecording)
+    response = requests.Response()
+    response.status_code, response.encoding = 200, "utf-8"
+    response._content = page
+    found = _CLIENT.process_response("GET", response, ListResponseObject, OfficialRecording)
     return [
-        mapping.recording(
-            redact_payload({name: it for name, it in vars(each).items() if name not in _THEIRS}),
+        mapping.read_recording(
+            redact_payload(
+                {
+                    name: value
+                    for name, value in vars(each).items()
+                    if name not in _CLIENT_ATTRIBUTES
+                }
+            ),
             "default",
         )
         for each in found.objects
     ]
 
 
-def all_pages(way: Callable[[bytes], Any], pages: Sequence[bytes] = PAGES) -> Callable[[], None]:
-    """One page after the other, as a listing goes, each let go before the next."""
+def map_all(function: Callable[[bytes], Any], pages: Sequence[bytes] = PAGES) -> Callable[[], None]:
+    """Map all pages as a listing does; each result is released before the next page."""
 
-    def work() -> None:
+    def map_pages() -> None:
         for page in pages:
-            way(page)
+            function(page)
 
-    return work
+    return map_pages
 
 
-def main() -> list[Row]:
-    """The rows of the table."""
-    one, other = ours(PAGES[0], strict_json.decode_json_plain), theirs(PAGES[0])
+def main() -> list[BenchmarkRow]:
+    """Run the benchmark and return the rows of its table."""
+    one, other = map_page(PAGES[0], strict_json.decode_json_plain), map_official_page(PAGES[0])
     assert one == other
     assert [each.raw for each in one] == [each.raw for each in other]
-    plain = all_pages(lambda page: ours(page, strict_json.decode_json_plain))
-    fast = all_pages(lambda page: ours(page, strict_json.decode_json))
-    official = all_pages(theirs)
-    against = in_turn({"official": official, "ours": plain}, rounds=11)
-    accelerated = in_turn({"official": official, "ours": fast}, rounds=11)
-    figure = ratio(against["official"], against["ours"])
-    with_speed = ratio(accelerated["official"], accelerated["ours"])
+    plain = map_all(lambda page: map_page(page, strict_json.decode_json_plain))
+    fast = map_all(lambda page: map_page(page, strict_json.decode_json))
+    official = map_all(map_official_page)
+    times = measure_in_turn({"official": official, "ours": plain}, rounds=11)
+    accelerated = measure_in_turn({"official": official, "ours": fast}, rounds=11)
+    speedup = compute_ratio(times["official"], times["ours"])
+    with_speed = compute_ratio(accelerated["official"], accelerated["ours"])
     return [
         ("Plivo's page bytes → recordings, against its official client and the same mapping",
-         f"{figure:.2f} ×", "≥ 1.2 ×", figure >= 1.2),
+         f"{speedup:.2f} ×", "≥ 1.2 ×", speedup >= 1.2),
         ("the same, with the extra `speed`", f"{with_speed:.2f} ×", "–", True),
     ]  # fmt: skip
 
 
 if __name__ == "__main__":
-    for what, measured, wanted, holds in main():
-        print(f"{what:84} {measured:>8} {wanted:>10} {'holds' if holds else 'FAILS'}")
+    for what, value, limit, ok in main():
+        print(f"{what:84} {value:>8} {limit:>10} {'ok' if ok else 'FAILED'}")

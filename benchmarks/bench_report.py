@@ -1,4 +1,4 @@
-"""What does a report cost beside the SQL that one writes by hand, and does it fit into memory?"""
+"""Reports: time and memory, compared with SQL written by hand."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ from typing import Any
 
 import duckdb
 import pyarrow
-from measure import Row, in_turn, ratio
 from pyarrow import parquet
 from report_rows import write_rows
-from rows import realtimekit_page
+from timing import BenchmarkRow, compute_ratio, measure_in_turn
+from vendor_pages import build_realtimekit_page
 
 import recording_core as rec
 from recording_core.model import strict_json
 from recording_core.plugin import read_rows
-from recording_core.reporting.compute import figures as computing
+from recording_core.reporting.compute.aggregation import Computation, compute_measures
 from recording_core.reporting.compute.engines import DuckDB
-from recording_core.reporting.compute.figures import measure
 from recording_core.reporting.compute.measures import MEASURES
 from recording_realtimekit import mapping
 
@@ -33,8 +32,8 @@ MILLION = 1_000_000
 GROUPS = ("provider", "day", "status")
 PAGES = 20
 
-#: vendor x day x status: the same totals, counts and quantiles, as one would write them.
-FIGURES = """
+#: vendor x day x status: the same totals, counts and quantiles in plain SQL.
+MEASURES_SQL = """
 SELECT provider, epoch_us(created_at) // 86400000000 AS day,
        CASE WHEN status = 'available' AND epoch_us(media_expires_at) <= {now} THEN 'expired'
             ELSE status END AS state,
@@ -53,7 +52,7 @@ SELECT provider, epoch_us(created_at) // 86400000000 AS day,
 FROM '{path}' GROUP BY ALL ORDER BY ALL
 """
 #: Peak concurrency: the union of starts and ends with a running total.
-PEAKS = """
+PEAKS_SQL = """
 WITH changes AS (
     SELECT {keys}, epoch_us(started_at) AS tick, 1 AS change FROM '{path}'
     WHERE started_at < ended_at
@@ -70,15 +69,15 @@ KEYS = {
 }
 
 
-def seconds(work: Callable[[], Any]) -> float:
-    """By the clock: DuckDB works in several threads."""
+def measure_seconds(function: Callable[[], Any]) -> float:
+    """Measure elapsed time, not processor time, since DuckDB works in several threads."""
     start = time.perf_counter()
-    work()
+    function()
     return time.perf_counter() - start
 
 
-def by_hand(statement: str, path: str, **more: str) -> float:
-    """A statement's seconds, in a connection of its own."""
+def measure_sql(statement: str, path: str, **more: str) -> float:
+    """Measure a statement in seconds, in a new connection."""
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET preserve_insertion_order = false")
@@ -89,139 +88,152 @@ def by_hand(statement: str, path: str, **more: str) -> float:
             paid="TIMESTAMPTZ '2025-10-03 00:00:00+00'",
             **more,
         )
-        return seconds(lambda: connection.sql(text).to_arrow_table())
+        return measure_seconds(lambda: connection.sql(text).to_arrow_table())
 
 
-def ours(path: str, what: str, by: tuple[str, ...] = GROUPS) -> float:
-    """The seconds that the report spends in one of its statements, or in all of itself."""
-    taken: dict[str, float] = {}
+def measure_report(path: str, what: str, by: tuple[str, ...] = GROUPS) -> float:
+    """Measure `what` in seconds: the statement `measures` or `peaks`, or `all` of the report."""
+    durations: dict[str, float] = {}
 
-    def timed(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
-        def run(*given: Any) -> Any:
+    def add_timer(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
             start = time.perf_counter()
             try:
-                return work(*given)
+                return function(*arguments)
             finally:
-                taken[name] = taken.get(name, 0.0) + time.perf_counter() - start
+                durations[name] = durations.get(name, 0.0) + time.perf_counter() - start
 
-        return run
+        return call
 
-    names = ("_figures", "_with_peaks")
-    before = {name: getattr(computing, name) for name in names}
-    for name, work in before.items():
-        setattr(computing, name, timed(name, work))
+    names = ("aggregate", "add_peaks")
+    originals = {name: getattr(Computation, name) for name in names}
+    for name, function in originals.items():
+        setattr(Computation, name, add_timer(name, function))
     try:
-        whole = seconds(lambda: measure([path], by=by, now=NOW))
+        total = measure_seconds(lambda: compute_measures([path], by=by, now=NOW))
     finally:
-        for name, work in before.items():
-            setattr(computing, name, work)
-    return {"all": whole, "figures": taken["_figures"], "peaks": taken["_with_peaks"]}[what]
+        for name, function in originals.items():
+            setattr(Computation, name, function)
+    return {
+        "all": total,
+        "measures": durations["aggregate"],
+        "peaks": durations["add_peaks"],
+    }[what]
 
 
-def against(hand: Callable[[], float], report: Callable[[], float], rounds: int) -> float:
-    """The least of each, in turn: what else runs on the machine only adds."""
-    pairs = [(hand(), report()) for _ in range(rounds)]
+def compare(sql: Callable[[], float], report: Callable[[], float], rounds: int) -> float:
+    """Compute the ratio of the minimums, in turn: other processes only add time."""
+    pairs = [(sql(), report()) for _ in range(rounds)]
     return min(pair[1] for pair in pairs) / min(pair[0] for pair in pairs)
 
 
-def figures(path: str, constant: float, rounds: int) -> float:
-    """Totals and quantiles, without the constant that Ibis costs."""
-    return against(lambda: by_hand(FIGURES, path), lambda: ours(path, "figures") - constant, rounds)
-
-
-def peaks(path: str, by: tuple[str, ...], constant: float, rounds: int) -> float:
-    """Peak concurrency, without that constant."""
-    keys = ", ".join(KEYS[name] for name in by)
-    return against(
-        lambda: by_hand(PEAKS, path, keys=keys, names=", ".join(by)),
-        lambda: ours(path, "peaks", by) - constant,
+def compare_measures(path: str, constant: float, rounds: int) -> float:
+    """Compare totals and quantiles, without the constant time of Ibis."""
+    return compare(
+        lambda: measure_sql(MEASURES_SQL, path),
+        lambda: measure_report(path, "measures") - constant,
         rounds,
     )
 
 
-#: All that one statement measures; the peaks are another, with sorts of their own.
+def compare_peaks(path: str, by: tuple[str, ...], constant: float, rounds: int) -> float:
+    """Compare peak concurrency, without that constant time."""
+    keys = ", ".join(KEYS[name] for name in by)
+    return compare(
+        lambda: measure_sql(PEAKS_SQL, path, keys=keys, names=", ".join(by)),
+        lambda: measure_report(path, "peaks", by) - constant,
+        rounds,
+    )
+
+
+#: The measures of the first statement; a second one, with further sorts, computes the peaks.
 NO_PEAKS = tuple(each.name for each in MEASURES if each.expression is not None)
-WAYS: dict[str, Callable[[str], object]] = {
-    "ours": lambda path: measure([path], by=GROUPS, now=NOW, only=NO_PEAKS),
-    "by hand": lambda path: by_hand(FIGURES, path),
+COMPUTATIONS: dict[str, Callable[[str], object]] = {
+    "report": lambda path: compute_measures([path], by=GROUPS, now=NOW, only=NO_PEAKS),
+    "sql": lambda path: measure_sql(MEASURES_SQL, path),
 }
 
 
-def memory(way: str, tiny: str, path: str) -> int:
-    """By how much a process of its own grows, in bytes, above what few rows take."""
-    command = [sys.executable, __file__, way, tiny, path]
+def measure_memory(name: str, tiny: str, path: str) -> int:
+    """Measure in a new process how many bytes more memory `path` takes than `tiny`."""
+    command = [sys.executable, __file__, name, tiny, path]
     return int(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout.splitlines()[-1])
 
 
-def grown(way: str, tiny: str, path: str) -> int:
-    """What `memory` runs in that process."""
+def measure_growth(name: str, tiny: str, path: str) -> int:
+    """Measure the memory in the process that `measure_memory` starts."""
 
-    def peak() -> int:
-        # `getrusage` remembers what the process was before it became this one.
-        facts = Path("/proc/self/status").read_text(encoding="ascii")
-        return int(facts.partition("VmHWM:")[2].split()[0]) * 1024
+    def read_peak() -> int:
+        # Not `getrusage`, which includes the memory of the process before `exec`.
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
-    WAYS[way](tiny)
-    before = peak()
-    WAYS[way](path)
-    return peak() - before
+    COMPUTATIONS[name](tiny)
+    before = read_peak()
+    COMPUTATIONS[name](path)
+    return read_peak() - before
 
 
-def pages_to_parquet(folder: Path) -> float:
-    """The rate from pages over objects to Parquet, as a share of `json.loads` alone."""
-    page = realtimekit_page()
+def compare_pages_to_parquet(folder: Path) -> float:
+    """Compare the path from page bytes to recordings to Parquet with `json.loads` alone."""
+    page = build_realtimekit_page()
 
-    def recordings() -> Iterator[rec.Recording]:
+    def read_recordings() -> Iterator[rec.Recording]:
         for _ in range(PAGES):
             yield from read_rows(
                 strict_json.decode_json(page)["data"],
-                lambda row: mapping.recording(row, "default", NOW),
+                lambda row: mapping.read_recording(row, "default", NOW),
             ).recordings
 
-    def written() -> None:
-        table = pyarrow.table(rec.rows(recordings()))
+    def write() -> None:
+        table = pyarrow.table(rec.rows(read_recordings()))
         parquet.write_table(table, folder / "out.parquet", compression="zstd")
 
-    ways = {"json": lambda: [json.loads(page) for _ in range(PAGES)], "parquet": written}
-    times = in_turn(ways, rounds=9)
-    return ratio(times["json"], times["parquet"])
+    functions = {"json": lambda: [json.loads(page) for _ in range(PAGES)], "parquet": write}
+    times = measure_in_turn(functions, rounds=9)
+    return compute_ratio(times["json"], times["parquet"])
 
 
-def main() -> list[Row]:
-    """The rows of the table."""
-    table: list[Row] = []
+def main() -> list[BenchmarkRow]:
+    """Run the benchmark and return the rows of its table."""
+    table: list[BenchmarkRow] = []
     with tempfile.TemporaryDirectory(prefix="bench-report-") as name:
         folder = Path(name)
-        rate = pages_to_parquet(folder)
+        rate = compare_pages_to_parquet(folder)
         table.append(("pages → objects → Parquet, against `json.loads` alone",
                       f"{rate:.2f} ×", "≥ 0.25 ×", rate >= 0.25))  # fmt: skip
         tiny = write_rows(folder / "tiny.parquet", 1000)
-        measure([tiny])  # imports what it needs
-        constant = {what: min(ours(tiny, what) for _ in range(3)) for what in ("figures", "peaks")}
+        compute_measures([tiny])  # imports the libraries
+        constant = {
+            what: min(measure_report(tiny, what) for _ in range(3))
+            for what in ("measures", "peaks")
+        }
         for millions, rounds in ((1, 5), (10, 3), (50, 1)):
             path = write_rows(folder / f"{millions}.parquet", millions * MILLION)
-            share = figures(path, constant["figures"], rounds)
+            ratio = compare_measures(path, constant["measures"], rounds)
             table.append((f"vendor x day x status of {millions} M rows, against SQL by hand",
-                          f"{share:.2f} ×", "≤ 1.3 ×", share <= 1.3))  # fmt: skip
+                          f"{ratio:.2f} ×", "≤ 1.3 ×", ratio <= 1.3))  # fmt: skip
             if millions == 10:
                 for by in (GROUPS, ("provider",)):
-                    share = peaks(path, by, constant["peaks"], 1)
-                    table.append((f"peak concurrency by {' x '.join(by)} of 10 M rows, by hand",
-                                  f"{share:.2f} ×", "≤ 1.5 ×", share <= 1.5))  # fmt: skip
+                    ratio = compare_peaks(path, by, constant["peaks"], 1)
+                    table.append((f"peak concurrency by {' x '.join(by)} of 10 M rows, against SQL",
+                                  f"{ratio:.2f} ×", "≤ 1.5 ×", ratio <= 1.5))  # fmt: skip
             print(f"  {millions} M rows", file=sys.stderr, flush=True)
-        share = memory("ours", tiny, path) / memory("by hand", tiny, path)
-        table.append(("memory that 50 M rows by vendor x day x status take, against that SQL",
-                      f"{share:.2f} ×", "≤ 1.2 ×", share <= 1.2))  # fmt: skip
-        found = measure([path], by=GROUPS, now=NOW, engine=DuckDB({"memory_limit": "1GiB"}))
-        whole = sum(found.column("recordings").to_pylist()) == 50 * MILLION
-        table.append(("50 M rows by vendor x day x status under a memory_limit of 1 GiB",
-                      "done" if whole else "wrong", "done", whole))  # fmt: skip
+        ratio = measure_memory("report", tiny, path) / measure_memory("sql", tiny, path)
+        table.append(("memory for vendor x day x status of 50 M rows, against SQL by hand",
+                      f"{ratio:.2f} ×", "≤ 1.2 ×", ratio <= 1.2))  # fmt: skip
+        found = compute_measures(
+            [path], by=GROUPS, now=NOW, engine=DuckDB({"memory_limit": "1GiB"})
+        )
+        correct = sum(found.column("recordings").to_pylist()) == 50 * MILLION
+        table.append(("vendor x day x status of 50 M rows with a memory_limit of 1 GiB",
+                      "done" if correct else "wrong", "done", correct))  # fmt: skip
     return table
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        print(grown(*sys.argv[1:]))
+        print(measure_growth(*sys.argv[1:]))
         raise SystemExit
-    for what, measured, wanted, holds in main():
-        print(f"{what:70} {measured:>8} {wanted:>10} {'holds' if holds else 'FAILS'}")
+    for what, value, limit, ok in main():
+        print(f"{what:70} {value:>8} {limit:>10} {'ok' if ok else 'FAILED'}")

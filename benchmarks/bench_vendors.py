@@ -1,4 +1,4 @@
-"""How fast do each vendor's page bytes become recordings? Beside pydantic v2 and `json.loads`."""
+"""VendorPage mappings: page bytes to recordings, compared with pydantic v2 and `json.loads`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ from typing import Any
 
 import attrs
 from attrs import frozen
-from measure import Row, in_turn, ratio
-from pydantic_ways import BASE_URL, NOW, WAYS
-from rows import audian_page, plivo_page, realtimekit_page, voipbin_page
+from pydantic_mappings import BASE_URL, MAPPINGS, NOW
+from timing import BenchmarkRow, compute_ratio, measure_in_turn
+from vendor_pages import (
+    build_audian_page,
+    build_plivo_page,
+    build_realtimekit_page,
+    build_voipbin_page,
+)
 
 from recording_audian import mapping as audian
 from recording_core import Recording
@@ -24,8 +29,8 @@ ROUNDS = 15
 
 
 @frozen
-class Vendor:
-    """A page as the vendor sends it, where its rows are, and how we read one."""
+class VendorPage:
+    """A page as the vendor sends it, the key of its rows, and our mapping of a row."""
 
     name: str
     page: bytes
@@ -33,38 +38,45 @@ class Vendor:
     read: Callable[[Mapping[str, Any]], Recording]
 
 
-#: Pages as large as the vendors make them.
+#: Pages of the vendors' default sizes.
 VENDORS = (
-    Vendor(
+    VendorPage(
         "Audian",
-        audian_page(),
+        build_audian_page(),
         "data",
-        lambda row: audian.recording(row, "default", BASE_URL, NOW),
+        lambda row: audian.read_recording(row, "default", BASE_URL, NOW),
     ),
-    Vendor("Plivo", plivo_page(20), "objects", lambda row: plivo.recording(row, "default")),
-    Vendor(
+    VendorPage(
+        "Plivo", build_plivo_page(20), "objects", lambda row: plivo.read_recording(row, "default")
+    ),
+    VendorPage(
         "RealtimeKit",
-        realtimekit_page(100),
+        build_realtimekit_page(100),
         "data",
-        lambda row: realtimekit.recording(row, "default", NOW),
+        lambda row: realtimekit.read_recording(row, "default", NOW),
     ),
-    # Its files come from another list.
-    Vendor("VoIPBin", voipbin_page(), "result", lambda row: voipbin.recording(row, "default")),
+    # The files are in another list.
+    VendorPage(
+        "VoIPBin",
+        build_voipbin_page(),
+        "result",
+        lambda row: voipbin.read_recording(row, "default"),
+    ),
 )
 
 
-def ours(vendor: Vendor, decode: Callable[[bytes], Any]) -> list[Recording]:
-    """The library's way from bytes to values, as a listing takes it."""
+def map_page(vendor: VendorPage, decode: Callable[[bytes], Any]) -> list[Recording]:
+    """Map a page's bytes to recordings as a listing does."""
     found = read_rows(decode(vendor.page)[vendor.key], vendor.read)
     assert not found.unreadable
     return list(found.recordings)
 
 
-def check_alike(vendor: Vendor) -> None:
-    """Both ways end in the same fields: what we compare is the same work."""
-    theirs = [each.model_dump() for each in WAYS[vendor.name](vendor.page)]
+def check_equal(vendor: VendorPage) -> None:
+    """Check that both mappings return the same fields, so that the same work is compared."""
+    theirs = [each.model_dump() for each in MAPPINGS[vendor.name](vendor.page)]
     mine = [
-        attrs.asdict(each, recurse=True) for each in ours(vendor, strict_json.decode_json_plain)
+        attrs.asdict(each, recurse=True) for each in map_page(vendor, strict_json.decode_json_plain)
     ]
     assert len(theirs) == len(mine)
     for one, other in zip(mine, theirs, strict=True):
@@ -72,51 +84,53 @@ def check_alike(vendor: Vendor) -> None:
         assert not different, (vendor.name, {name: (one[name], other[name]) for name in different})
 
 
-def against(vendor: Vendor, peer: Callable[[], object], mine: Callable[[], object]) -> float:
-    """How many times as fast `mine` is, over as many pages as some hundred kilobytes are."""
+def compute_speedup(
+    vendor: VendorPage, reference: Callable[[], object], ours: Callable[[], object]
+) -> float:
+    """Compute how many times as fast `ours` is, over about 2 MB of pages."""
     pages = max(1, 2_000_000 // len(vendor.page))
 
-    def all_pages(way: Callable[[], object]) -> Callable[[], None]:
-        def work() -> None:
+    def repeat(function: Callable[[], object]) -> Callable[[], None]:
+        def call_repeatedly() -> None:
             for _ in range(pages):
-                way()
+                function()
 
-        return work
+        return call_repeatedly
 
-    times = in_turn({"peer": all_pages(peer), "mine": all_pages(mine)}, ROUNDS)
-    return ratio(times["peer"], times["mine"])
+    times = measure_in_turn({"reference": repeat(reference), "ours": repeat(ours)}, ROUNDS)
+    return compute_ratio(times["reference"], times["ours"])
 
 
-def figures(vendor: Vendor) -> list[Row]:
-    """One vendor's."""
-    check_alike(vendor)
+def measure_vendor(vendor: VendorPage) -> list[BenchmarkRow]:
+    """Measure the mapping of one vendor."""
+    check_equal(vendor)
     plain, fast = (
-        (lambda: ours(vendor, strict_json.decode_json_plain)),
-        (lambda: ours(vendor, strict_json.decode_json)),
+        (lambda: map_page(vendor, strict_json.decode_json_plain)),
+        (lambda: map_page(vendor, strict_json.decode_json)),
     )
-    pydantic = against(vendor, lambda: WAYS[vendor.name](vendor.page), plain)
-    accelerated = against(vendor, plain, fast)
-    alone = against(vendor, lambda: json.loads(vendor.page), plain)
-    # Beside rows as short as the others' the decoder is little, however fast.
-    least = 1.2 if vendor.name == "RealtimeKit" else 0
+    pydantic = compute_speedup(vendor, lambda: MAPPINGS[vendor.name](vendor.page), plain)
+    accelerated = compute_speedup(vendor, plain, fast)
+    json_share = compute_speedup(vendor, lambda: json.loads(vendor.page), plain)
+    # The rows of the other vendors are short, so their decoder is a small part of the time.
+    minimum = 1.2 if vendor.name == "RealtimeKit" else 0
     return [
         (f"{vendor.name}: page bytes → recordings, against pydantic v2",
          f"{pydantic:.2f} ×", "≥ 0.8 ×", pydantic >= 0.8),
         (f"{vendor.name}: the extra `speed`, against the plain path",
-         f"{accelerated:.2f} ×", f"≥ {least} ×" if least else "–", accelerated >= least),
-        (f"{vendor.name}: page bytes → recordings, of the rate of `json.loads` alone",
-         f"{alone:.2f} ×", "–", True),
+         f"{accelerated:.2f} ×", f"≥ {minimum} ×" if minimum else "–", accelerated >= minimum),
+        (f"{vendor.name}: page bytes → recordings, as a share of the rate of `json.loads` alone",
+         f"{json_share:.2f} ×", "–", True),
     ]  # fmt: skip
 
 
-def main() -> list[Row]:
-    """The rows of the table."""
+def main() -> list[BenchmarkRow]:
+    """Run the benchmark and return the rows of its table."""
     assert strict_json.find_accelerated_decoder(), (
         "install the extra: pip install recording-core[speed]"
     )
-    return [row for vendor in VENDORS for row in figures(vendor)]
+    return [row for vendor in VENDORS for row in measure_vendor(vendor)]
 
 
 if __name__ == "__main__":
-    for what, measured, wanted, holds in main():
-        print(f"{what:60} {measured:>8} {wanted:>14} {'holds' if holds else 'FAILS'}")
+    for what, value, limit, ok in main():
+        print(f"{what:60} {value:>8} {limit:>14} {'ok' if ok else 'FAILED'}")

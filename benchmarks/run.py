@@ -1,4 +1,4 @@
-"""How fast is it today? Runs every benchmark, prints the table, writes docs/performance.md."""
+"""Runner: run every benchmark, print the table and write it to docs/performance.md."""
 
 from __future__ import annotations
 
@@ -26,23 +26,25 @@ BENCHMARKS = (
 MARK = "<!-- measured: what follows is written by `make bench` -->"
 
 
-def measured(name: str) -> list[list[str | bool]]:
-    """A benchmark's rows, in a process that no other one has filled."""
+def run_benchmark(name: str) -> list[list[str | bool]]:
+    """Run a benchmark in a new process and return its rows."""
     code = f"import json, {name}; print('\\n' + json.dumps({name}.main()))"
-    ran = subprocess.run([sys.executable, "-c", code], cwd=HERE, check=True, stdout=subprocess.PIPE)
-    found: list[list[str | bool]] = json.loads(ran.stdout.splitlines()[-1])
+    process = subprocess.run(
+        [sys.executable, "-c", code], cwd=HERE, check=True, stdout=subprocess.PIPE
+    )
+    found: list[list[str | bool]] = json.loads(process.stdout.splitlines()[-1])
     return found
 
 
 def main() -> int:
-    """0 if every figure holds."""
+    """Run all benchmarks; returns 0 if every value is within its limit."""
     rows = []
     for name in BENCHMARKS:
         print(f"{name} ...", file=sys.stderr, flush=True)
-        rows += measured(name)
-    lines = ["| what | measured | to reach | |", "|---|---|---|---|"]
+        rows += run_benchmark(name)
+    lines = ["| benchmark | measured | limit | |", "|---|---|---|---|"]
     lines += [
-        f"| {what} | {took} | {want} | {'✓' if ok else '✗'} |" for what, took, want, ok in rows
+        f"| {what} | {value} | {limit} | {'✓' if ok else '✗'} |" for what, value, limit, ok in rows
     ]
     machine = (
         f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()} on {platform.system()} "
@@ -59,7 +61,7 @@ def main() -> int:
                 "pyarrow",
             )
         )
-        + ". Each figure is a ratio of two ways in one run."
+        + ". Each ratio compares two functions that were measured in turn in one run."
     )
     table = "\n".join(lines)
     print(f"{machine}\n\n{table}")

@@ -1,1 +1,1 @@
-"""What does a desk ask of all vendors at once? Rows collected, stored, measured and shown."""
+"""Reporting: collect the rows of all accounts, store them, compute measures and render them."""

@@ -1,6 +1,6 @@
-"""What can each of two vendors do, and what would be lost by moving from one to the other?
+"""Compare: what two vendors support, and what a move from one to the other would lose or gain.
 
-From what their plugins declare and their clients can say, so that it holds for any two providers.
+Computed from the declarations of the plugins and clients, so it works for any two providers.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from recording_core.model.enums import SessionKind
 from recording_core.plugins import registry as plugins
 from recording_core.provider.provider import Provider
 
-__all__ = ["Difference", "compare"]
+_Ability = tuple[SessionKind | None, str, str]
+_ASPECTS = ("target", "operation", "parameter", "format", "listing")
 
 
 @frozen
 class Difference:
-    """One thing that either vendor can do, for one kind of session.
+    """One thing that either vendor supports, for one kind of session.
 
-    `aspect` is `target` (it can be recorded at all), `operation`, `parameter` (of `start`),
-    `format` (a word of `format=`) or `listing` (what cannot be listed: less is more there).
+    `aspect` is `target` (the kind can be recorded), `operation`, `parameter` (of `start`), `format`
+    (a value of `format=`) or `listing` (what cannot be listed; here True is the disadvantage).
     """
 
     kind: SessionKind | None
@@ -34,46 +35,41 @@ class Difference:
 
     @property
     def lost(self) -> bool:
-        """By moving from the first to the second."""
+        """Whether a move from the first to the second vendor would lose it."""
         good, bad = (self.there, self.here) if self.aspect == "listing" else (self.here, self.there)
         return good and not bad
 
     @property
-    def won(self) -> bool:
+    def gained(self) -> bool:
+        """Whether a move from the first to the second vendor would gain it."""
         return self.here is not self.there and not self.lost
 
 
 def compare(here: str, there: str) -> tuple[Difference, ...]:
-    """Everything that one of two providers can do, and whether the other can. Connects to none.
+    """Compare everything that either of two providers supports, without connecting to them.
 
-    Raises `PluginError` for a provider that is not installed or broken.
+    Raises `PluginError` for a provider that is not installed or is broken.
     """
-    ours, theirs = set(_abilities(here)), set(_abilities(there))
-    order = [*SessionKind, None]
-    aspects = ["target", "operation", "parameter", "format", "listing"]
-    operations = [each.value for each in Operation]
-    found = [
-        Difference(kind, aspect, what, (kind, aspect, what) in ours, (kind, aspect, what) in theirs)
-        for kind, aspect, what in ours | theirs
-    ]
+    first, second = set(_find_abilities(here)), set(_find_abilities(there))
     return tuple(
-        sorted(
-            found,
-            key=lambda each: (
-                order.index(each.kind),
-                aspects.index(each.aspect),
-                operations.index(each.what) if each.what in operations else 0,
-                each.what,
-            ),
-        )
+        Difference(*each, each in first, each in second)
+        for each in sorted(first | second, key=_build_sort_key)
     )
 
 
-def _abilities(name: str) -> Iterator[tuple[SessionKind | None, str, str]]:
-    info = plugins.provider_info(name)
+def _build_sort_key(ability: _Ability) -> tuple[int, int, int, str]:
+    kind, aspect, what = ability
+    position = list(Operation).index(Operation(what)) if aspect == "operation" else 0
+    return [*SessionKind, None].index(kind), _ASPECTS.index(aspect), position, what
+
+
+def _find_abilities(name: str) -> Iterator[_Ability]:
+    info = plugins.get_provider_info(name)
     client = plugins.load_object(info, "client")
     if not (isinstance(client, type) and issubclass(client, Provider)):
-        raise PluginError(f"provider {name!r} names {info.client} as its client: no Provider")
+        raise PluginError(
+            f"Provider {name!r} names {info.client} as its client, which is not a Provider."
+        )
     for kind in dict.fromkeys(kind for kind, _ in info):
         yield kind, "target", kind.value
     for kind, operation in info:

@@ -1,12 +1,10 @@
-"""What is one row of a report? A table of columns, and recordings turned into Arrow by them."""
+"""Row schema: the columns of a report's rows, and the conversion of recordings to Arrow."""
 
 from __future__ import annotations
 
-import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from functools import partial
 from itertools import islice
 from math import isfinite
 from operator import attrgetter
@@ -16,244 +14,196 @@ from attrs import field, frozen
 
 from recording_core.errors import ConfigurationError, PluginError
 from recording_core.model.entities import Recording
+from recording_core.plugins.columns import Column
 from recording_core.plugins.registry import load_registry
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = [
-    "COLUMNS",
-    "SCHEMA_VERSION",
-    "TYPES",
-    "Column",
-    "Rows",
-    "arrow_schema",
-    "check_schema",
-    "declared_columns",
-    "rows",
-]
-
-#: Raised whenever a column changes its name, its type or its meaning.
+#: Incremented when a column changes its name, type or meaning.
 SCHEMA_VERSION = 1
-#: Where an Arrow schema, and so a Parquet file, carries it.
+#: The metadata key of the version in an Arrow schema, and so in a Parquet file.
 _VERSION_KEY = b"recording_core.row_schema"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-#: Few enough that the recordings of a batch are gone before the garbage collector counts them as
-#: old: batches of 8192 took a third longer. What DuckDB itself works on at once.
+#: Small enough that the recordings of a batch are released before the garbage collector moves them
+#: to an old generation: batches of 8192 took a third longer. Also DuckDB's own vector size.
 _BATCH = 2048
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
-_Value = Callable[[Recording], Any]
 
-#: a column's type -> how Arrow names it
-TYPES = {
-    "text": "string",
-    "time": "timestamp[us, UTC]",
-    "seconds": "double",
-    "bytes": "int64",
-    "count": "int64",
-    "number": "double",
-}
-
-
-@frozen
-class Column:
-    """One column of the rows: its name, the word for its type, and what it says.
-
-    `type` is `text`, `time` (an aware datetime), `seconds` (a float), `bytes`, `count` (ints) or
-    `number` (a float). `read` takes a `Recording` and answers the value, or None where it is not
-    known; a plugin declares such columns with the hook `recording_report_columns`.
-
-    Raises `ValueError` for a name that is no lower-case identifier and for another type.
-    """
-
-    name: str
-    type: str
-    words: str
-    read: _Value | None = field(default=None, eq=False, repr=False)
-
-    def __attrs_post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
-            raise ValueError(f"a column's name is lower case [a-z0-9_], not {self.name!r}")
-        if self.type not in TYPES:
-            raise ValueError(
-                f"column {self.name!r} has type {self.type!r}; possible are {', '.join(TYPES)}"
-            )
-
-
-def _kind(recording: Recording) -> str | None:
-    kind = recording.kind
-    return kind.value if kind is not None else None
-
-
-def _session_id(recording: Recording) -> str | None:
-    target = recording.target
-    return target.id if target is not None else None
-
-
-def _seconds(recording: Recording) -> float | None:
-    duration = recording.duration
-    return duration.total_seconds() if duration is not None else None
-
-
-def _column(name: str, type: str, words: str, read: _Value | None = None) -> Column:
-    return Column(name, type, words, read or attrgetter(name))
-
-
-#: What every row has. Times are UTC; null is what the vendor does not say, never a guess.
+#: The columns of every row. Times are UTC. Null means that the vendor does not report the value.
 COLUMNS = (
-    _column("provider", "text", "the vendor's name, such as `rec.providers()` lists it"),
-    _column("account", "text", "the account's name, as `connect(account=)` was given it"),
-    _column("recording_id", "text", "the vendor's id of the recording", attrgetter("id")),
-    _column("kind", "text", "`call`, `conference` or `meeting`", _kind),
-    _column("session_id", "text", "the id of the call, conference or meeting", _session_id),
-    _column("reference", "text", "the vendor's own id of that occurrence"),
-    _column("status", "text", "our word for its state", attrgetter("status.value")),
-    _column("provider_status", "text", "the vendor's word for its state"),
-    _column("started_at", "time", "when recording started"),
-    _column("ended_at", "time", "when recording ended"),
-    _column("created_at", "time", "when the vendor created the recording"),
-    _column("seconds", "seconds", "how long it is, in seconds", _seconds),
-    _column("bytes", "bytes", "how large it is, in bytes", attrgetter("size")),
-    _column("format", "text", "the media's format, such as `mp3`"),
-    _column("channels", "count", "how many audio channels it has"),
-    _column("files", "count", "how many files can be had", lambda each: len(each.files)),
-    _column("media_expires_at", "time", "when the vendor removes the media"),
-    _column("deleted_at", "time", "when it was deleted"),
-    _column("error", "text", "the vendor's reason where it failed"),
+    Column("provider", "text", "the provider's name, as in `rec.providers()`"),
+    Column("account", "text", "the account's name, as given to `connect(account=)`"),
+    Column("recording_id", "text", "the vendor's id of the recording", attrgetter("id")),
+    Column(
+        "kind",
+        "text",
+        "`call`, `conference` or `meeting`",
+        lambda each: each.kind.value if each.kind is not None else None,
+    ),
+    Column(
+        "session_id",
+        "text",
+        "the id of the call, conference or meeting",
+        lambda each: each.target.id if each.target is not None else None,
+    ),
+    Column("reference", "text", "the vendor's own id of that call, conference or meeting"),
+    Column("status", "text", "the status, a `RecordingStatus`", attrgetter("status.value")),
+    Column("provider_status", "text", "the vendor's own word for the status"),
+    Column("started_at", "time", "when recording started"),
+    Column("ended_at", "time", "when recording ended"),
+    Column("created_at", "time", "when the vendor created the recording"),
+    Column(
+        "seconds",
+        "seconds",
+        "the duration, in seconds",
+        lambda each: each.duration.total_seconds() if each.duration is not None else None,
+    ),
+    Column("bytes", "bytes", "the size, in bytes", attrgetter("size")),
+    Column("format", "text", "the media's format, such as `mp3`"),
+    Column("channels", "count", "the number of audio channels"),
+    Column(
+        "files", "count", "the number of files that can be downloaded", lambda each: len(each.files)
+    ),
+    Column("media_expires_at", "time", "when the vendor removes the media"),
+    Column("deleted_at", "time", "when the recording was deleted"),
+    Column("error", "text", "the vendor's reason if the recording failed"),
 )
 
 
-def declared_columns() -> tuple[Column, ...]:
-    """The columns that installed plugins add by `recording_report_columns`.
+def load_declared_columns() -> tuple[Column, ...]:
+    """Load the columns that installed plugins declare with `recording_report_columns`.
 
-    A plugin whose hook raises, or whose columns are none or clash, is named in a `UserWarning`
-    and left out.
+    A plugin whose hook raises, or whose columns are invalid or clash, is named in a `UserWarning`
+    and ignored.
     """
     found: list[Column] = []
     for each in load_registry().manager.hook.recording_report_columns.get_hookimpls():
         try:
-            answer: tuple[Column, ...] = tuple(each.function())  # type: ignore[arg-type]
-            _checked((*found, *answer))
+            declared: tuple[Column, ...] = tuple(each.function())  # type: ignore[arg-type]
+            _check_columns((*found, *declared))
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin may raise anything
             warnings.warn(
-                f"the report's columns of plugin {each.plugin_name} are left out: "
+                f"The report columns of plugin {each.plugin_name} are ignored: "
                 f"{type(error).__name__}: {error}",
                 UserWarning,
                 stacklevel=2,
             )
         else:
-            found += answer
+            found += declared
     return tuple(found)
 
 
-def _checked(columns: Iterable[Column]) -> tuple[Column, ...]:
-    """Those of a plugin or caller, or `PluginError` for what cannot stand beside ours."""
+def _check_columns(columns: Iterable[Column]) -> tuple[Column, ...]:
+    """Check a plugin's or caller's columns. Raises `PluginError` if they are invalid or clash."""
     columns = tuple(columns)
     taken = {column.name for column in COLUMNS}
     for column in columns:
         if not isinstance(column, Column):
-            raise PluginError(f"a report's column must be a Column, not {type(column).__name__}")
+            raise PluginError(f"A report column must be a Column, not {type(column).__name__}.")
         if column.read is None:
-            raise PluginError(f"the report's column {column.name!r} has no `read`")
+            raise PluginError(f"The report column {column.name!r} has no `read`.")
         if column.name in taken:
             raise PluginError(
-                f"two of the report's columns are named {column.name!r}: rename the one that a "
-                "plugin declares with recording_report_columns"
+                f"Two report columns are named {column.name!r}: rename the one that a plugin "
+                "declares with recording_report_columns."
             )
         taken.add(column.name)
     return columns
 
 
-def _pyarrow() -> Any:
+def _import_pyarrow() -> Any:
     try:
         import pyarrow
     except ImportError:
         raise ConfigurationError(
-            "reports need pyarrow, which is not installed: pip install 'recording-core[report]'"
+            "Reports need pyarrow, which is not installed: pip install 'recording-core[report]'"
         ) from None
     return pyarrow
 
 
-def arrow_schema(columns: Iterable[Column] = ()) -> pyarrow.Schema:
-    """The rows' Arrow schema, with `columns` after ours; its metadata carries `SCHEMA_VERSION`.
-
-    Raises `ConfigurationError` without pyarrow and `PluginError` for two columns of one name.
-    """
-    pa = _pyarrow()
-    types = _arrow_types(pa)
-    return pa.schema(
-        [(column.name, types[column.type]) for column in (*COLUMNS, *_checked(columns))],
-        metadata={_VERSION_KEY: str(SCHEMA_VERSION).encode()},
-    )
-
-
-def _arrow_types(pa: Any) -> dict[str, Any]:
-    by_name = {
-        "string": pa.string(),
-        "timestamp[us, UTC]": pa.timestamp("us", "UTC"),
-        "double": pa.float64(),
-        "int64": pa.int64(),
+def build_arrow_types() -> dict[str, pyarrow.DataType]:
+    """Return the Arrow type of each type of a column or measure."""
+    pa = _import_pyarrow()
+    return {
+        "text": pa.string(),
+        "words": pa.list_(pa.string()),
+        "time": pa.timestamp("us", "UTC"),
+        "seconds": pa.float64(),
+        "number": pa.float64(),
+        "bytes": pa.int64(),
+        "count": pa.int64(),
     }
-    return {word: by_name[name] for word, name in TYPES.items()}
+
+
+def build_arrow_schema(columns: Iterable[Column] = ()) -> pyarrow.Schema:
+    """Build the Arrow schema of the rows: `COLUMNS` and then `columns`.
+
+    Its metadata holds `SCHEMA_VERSION`. Raises `ConfigurationError` without pyarrow and
+    `PluginError` for two columns of one name.
+    """
+    types = build_arrow_types()
+    fields = [(each.name, types[each.type]) for each in (*COLUMNS, *_check_columns(columns))]
+    metadata = {_VERSION_KEY: str(SCHEMA_VERSION).encode()}
+    return _import_pyarrow().schema(fields, metadata=metadata)
 
 
 def check_schema(schema: pyarrow.Schema, where: str) -> None:
-    """Whether these are rows that this version reads: ours, perhaps with more columns after them.
+    """Check that this version reads rows of that schema: `COLUMNS`, and maybe further columns.
 
     Raises `ConfigurationError` that names `where`, such as a Parquet file, and what to do.
     """
     version = (schema.metadata or {}).get(_VERSION_KEY)
     if version is None:
         raise ConfigurationError(
-            f"{where} holds no rows of a report: it is Parquet of another schema. Take it out of "
-            "the folder, or name the folder that `recordings report --to` wrote"
+            f"{where} does not hold the rows of a report: it has another schema. Remove it from "
+            "the folder, or name the folder that `recordings report --to` wrote."
         )
     ours = str(SCHEMA_VERSION)
     if version != ours.encode():
         written = version.decode("ascii", "replace")
-        newer = written.isdigit() and int(written) > SCHEMA_VERSION
+        advice = "collect again with `recordings report --to` and an empty folder."
+        if written.isdigit() and int(written) > SCHEMA_VERSION:
+            advice = "update recording-core."
         raise ConfigurationError(
-            f"{where} holds rows of schema version {written}, and this reads version {ours}: "
-            + (
-                "update recording-core"
-                if newer
-                else "collect the folder anew with `recordings report --to` into an empty one"
-            )
+            f"{where} holds rows of schema version {written}, but this version of recording-core "
+            f"reads version {ours}: {advice}"
         )
-    for wanted in arrow_schema():
+    for wanted in build_arrow_schema():
         index = schema.get_field_index(wanted.name)
         if index < 0 or schema.field(index).type != wanted.type:
             has = "lacks it" if index < 0 else f"has {schema.field(index).type}"
             raise ConfigurationError(
                 f"{where} does not hold the column {wanted.name!r} as {wanted.type} (it {has}), "
-                "although it says schema version "
-                f"{ours}: something rewrote it; collect the folder anew"
+                f"although its schema version is {ours}. Another program has rewritten it: collect "
+                "the folder again."
             )
 
 
 def rows(
     recordings: Iterable[Recording], *, columns: Iterable[Column] = (), batch: int = _BATCH
 ) -> Rows:
-    """Recordings as Arrow record batches of at most `batch` rows, as lazily as they come.
+    """Convert recordings to Arrow record batches of at most `batch` rows, lazily.
 
-    The answer has `__arrow_c_stream__`, so that `pyarrow.table(rows)`, pandas, polars and DuckDB
-    read it; iterating yields `pyarrow.RecordBatch`. `columns` come after `COLUMNS`. It reads the
-    recordings anew each time, so a listing is swept again, and an iterator is read once.
+    The result has `__arrow_c_stream__`, so `pyarrow.table(rows)`, pandas, polars and DuckDB read
+    it; iterating yields `pyarrow.RecordBatch`. `columns` come after `COLUMNS`. Each reading
+    iterates over the recordings again: a listing is swept again, and an iterator can be read
+    once.
 
-    Raises `ConfigurationError` without pyarrow, `PluginError` for columns that clash and, while
-    it is read, for one whose `read` raises or answers another type; and what the recordings raise.
+    Raises `ConfigurationError` without pyarrow and `PluginError` for columns that clash. Reading
+    raises `PluginError` for a column whose `read` raises or returns another type, and the errors of
+    the iterable.
     """
     if batch < 1:
         raise ValueError("batch must be at least 1")
-    columns = _checked(columns)
-    _pyarrow()
+    columns = _check_columns(columns)
+    _import_pyarrow()
     return Rows(recordings, columns, batch)
 
 
 @frozen
 class Rows:
-    """What `rows` answers: recordings that any Arrow reader takes."""
+    """The result of `rows`: recordings as a stream that any Arrow reader accepts."""
 
     _recordings: Iterable[Recording] = field(repr=False)
     columns: tuple[Column, ...] = ()
@@ -262,86 +212,54 @@ class Rows:
     @property
     def schema(self) -> pyarrow.Schema:
         """The Arrow schema of every batch."""
-        return arrow_schema(self.columns)
+        return build_arrow_schema(self.columns)
 
     def __iter__(self) -> Iterator[pyarrow.RecordBatch]:
-        pa = _pyarrow()
+        pa = _import_pyarrow()
         schema = self.schema
-        all_columns = (*COLUMNS, *self.columns)
-        # How each column becomes an array is decided once, not once a batch.
-        makers = [partial(_MAKERS.get(column.type, _array), pa, column) for column in all_columns]
+        columns = list(zip((*COLUMNS, *self.columns), schema.types, strict=True))
         source = iter(self._recordings)
         while chunk := list(islice(source, self.batch)):
-            arrays = [make(schema.field(index).type, chunk) for index, make in enumerate(makers)]
+            arrays = [_build_array(pa, column, type_, chunk) for column, type_ in columns]
             yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        pa = _pyarrow()
+        pa = _import_pyarrow()
         reader = pa.RecordBatchReader.from_batches(self.schema, iter(self))
         return reader.__arrow_c_stream__(requested_schema)
 
 
-def _values(column: Column, chunk: list[Recording]) -> list[Any]:
-    read = column.read or attrgetter(column.name)
+def _build_array(pa: Any, column: Column, type_: Any, chunk: list[Recording]) -> Any:
+    """Read a column's values from recordings. Raises `PluginError` if that fails."""
     try:
-        return list(map(read, chunk))
+        values: Any = list(map(column.read or attrgetter(column.name), chunk))
+        if column.type == "time":
+            # By way of microseconds: Arrow takes three times as long for datetimes.
+            epoch = _EPOCH
+            since = [None if each is None else each - epoch for each in values]
+            values = [
+                None
+                if each is None
+                else (each.days * 86_400 + each.seconds) * 1_000_000 + each.microseconds
+                for each in since
+            ]
+            return pa.array(values, pa.int64()).cast(type_)
+        if column.type == "number":
+            # NaN and infinity become null, since JSON and sums cannot hold them.
+            values = [each if each is None or isfinite(each) else None for each in values]
+        try:
+            return pa.array(values, type_)
+        except UnicodeEncodeError:
+            # JSON can contain a lone surrogate, which UTF-8 cannot; it becomes a question mark.
+            return pa.array([each and replace_surrogates(each) for each in values], type_)
     except Exception as error:
-        raise _unreadable(column, error) from error
+        # The value is not quoted, since it may be a signed URL.
+        raise PluginError(
+            f"The report column {column.name!r} ({column.type}) cannot be read from a recording "
+            f"({type(error).__name__}): correct its `read`."
+        ) from error
 
 
-def _unreadable(column: Column, error: Exception) -> PluginError:
-    # The value itself is not quoted: it may be what a vendor signed.
-    return PluginError(
-        f"the report's column {column.name!r} ({column.type}) cannot be read from a recording "
-        f"({type(error).__name__}): mend its `read`"
-    )
-
-
-def _array(pa: Any, column: Column, type: Any, chunk: list[Recording]) -> Any:
-    values = _values(column, chunk)
-    try:
-        return pa.array(values, type)
-    except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
-        raise _unreadable(column, error) from error
-
-
-def _texts(pa: Any, column: Column, type: Any, chunk: list[Recording]) -> Any:
-    values = _values(column, chunk)
-    try:
-        return pa.array(values, type)
-    except UnicodeEncodeError:
-        # JSON can spell half a surrogate pair, which no UTF-8 can; a question mark stands for it.
-        return pa.array(
-            [each and each.encode("utf-8", "replace").decode() for each in values], type
-        )
-    except (pa.ArrowException, TypeError, ValueError) as error:
-        raise _unreadable(column, error) from error
-
-
-def _times(pa: Any, column: Column, type: Any, chunk: list[Recording]) -> Any:
-    """As microseconds, which Arrow takes in a third of the time that datetimes cost it."""
-    epoch = _EPOCH
-    values = _values(column, chunk)
-    try:
-        since = [None if each is None else each - epoch for each in values]
-        micros = [
-            None
-            if each is None
-            else (each.days * 86_400 + each.seconds) * 1_000_000 + each.microseconds
-            for each in since
-        ]
-        return pa.array(micros, pa.int64()).cast(type)
-    except (pa.ArrowException, AttributeError, TypeError) as error:
-        raise _unreadable(column, error) from error
-
-
-def _numbers(pa: Any, column: Column, type: Any, chunk: list[Recording]) -> Any:
-    """What is no finite number is not known: no JSON can say it, and no sum survives it."""
-    values = _values(column, chunk)
-    try:
-        return pa.array([each if each is None or isfinite(each) else None for each in values], type)
-    except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
-        raise _unreadable(column, error) from error
-
-
-_MAKERS = {"text": _texts, "time": _times, "number": _numbers}
+def replace_surrogates(text: str) -> str:
+    """Replace lone surrogates, which UTF-8 cannot contain, by question marks."""
+    return text.encode("utf-8", "replace").decode()

@@ -1,12 +1,12 @@
-"""What has been collected into a folder? Parquet parts, and an index that says which of them count.
+"""Row store: the collected rows in a folder, as Parquet parts and an index of the valid ones.
 
     FOLDER/
-      index/PROVIDER/ACCOUNT/TIME-ID.json             what one sweep covered, and its parts
-      rows/PROVIDER/ACCOUNT/DAY-TIME-ID.parquet       the rows of one day (UTC) as that sweep saw it
+      index/PROVIDER/ACCOUNT/TIME-ID.json             the days that one sweep covered, and its parts
+      rows/PROVIDER/ACCOUNT/DAY-TIME-ID.parquet       the rows of one day (UTC) from that sweep
 
-Only parts that an index file names are read, and that file is written last, whole or not at all: a
-run that was killed leaves what it had finished, and parts that nobody reads. No name is written
-twice, so that two processes that collect into one folder do no harm.
+Only parts that an index file names are read. The index file is written last and atomically, so a
+run that is killed leaves the sweeps that it finished, and parts that are ignored. File names are
+never reused, so two processes may collect into one folder.
 """
 
 from __future__ import annotations
@@ -23,185 +23,165 @@ from attrs import frozen
 
 from recording_core.errors import ConfigurationError, MalformedPayload, StorageError
 from recording_core.listing.coverage import Coverage
-from recording_core.listing.page import Window
+from recording_core.model.enums import FINAL
 from recording_core.model.serialization import dumps, loads
 from recording_core.reporting.collect.folder import Folder
 from recording_core.reporting.collect.stable_windows import (
+    INDEX_VERSION,
     Commit,
     Part,
-    midnight,
-    newest_undated,
-    stretches,
+    find_day_ranges,
+    find_newest_undated,
+    floor_to_day,
 )
+from recording_core.reporting.parquet import encode_parquet
 from recording_core.reporting.row_schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Kept", "Store"]
-
-#: Of the index; a version that means something else by it counts on.
-_VERSION = 1
-#: How long what no report needs any more is left to those that began with it.
-_LEFT = timedelta(days=7)
-_MADE = re.compile(r"-([0-9]{8}T[0-9]{12})-[0-9a-f]{32}\.parquet$")
-_FOREIGN = re.compile(r"[^a-z0-9_-]")
+_VERSIONS = (INDEX_VERSION, SCHEMA_VERSION)
+#: Superseded files stay this long, for readers that began before they were superseded.
+_RETENTION = timedelta(days=7)
+_WRITTEN_AT = re.compile(r"-([0-9]{8}T[0-9]{12})-[0-9a-f]{32}\.parquet$")
+_UNSAFE = re.compile(r"[^a-z0-9_-]")
 
 
 @frozen
-class Kept:
-    """One account's index: its commits, newest first, and the files that they are in."""
-
-    provider: str
-    account: str
-    commits: tuple[Commit, ...]
-    files: tuple[str, ...]
-
-
-class Store:
+class RowStore:
     """The collected rows of any number of accounts in one folder."""
 
-    def __init__(self, folder: Folder) -> None:
-        self.folder = folder
+    folder: Folder
 
     # -- reading ---------------------------------------------------------------------------------
 
-    def accounts(self, *, forgiving: bool = False) -> tuple[Kept, ...]:
-        """Every account whose rows are there. Raises as `kept` does."""
-        return self._read("index", forgiving)
+    def read_accounts(
+        self, *, skip_damaged: bool = False
+    ) -> dict[tuple[str, str], tuple[Commit, ...]]:
+        """Read (provider, account) -> its commits, newest first. Raises as `read_account` does."""
+        return {
+            key: tuple(commit for commit, _ in entries)
+            for key, entries in self._read_index("index", skip_damaged).items()
+        }
 
-    def kept(self, provider: str, account: str, *, forgiving: bool = False) -> Kept:
-        """What is there of one account, if anything is.
+    def read_account(
+        self, provider: str, account: str, *, skip_damaged: bool = False
+    ) -> tuple[Commit, ...]:
+        """Read the commits of one account, newest first.
 
-        Raises `StorageError` for an index file that is cut off or cannot be read, and
-        `ConfigurationError` for another version's. `forgiving` passes over what is cut off: what it
-        named is collected anew.
+        Raises `StorageError` for an index file that is truncated or cannot be read, and
+        `ConfigurationError` for one of another version. `skip_damaged` ignores truncated files, so
+        that their days are collected again.
         """
-        found = self._read(f"index/{_safe(provider)}/{_safe(account)}", forgiving)
-        return found[0] if found else Kept(provider, account, (), ())
+        found = self._read_index(f"index/{_build_path(provider, account)}", skip_damaged)
+        return tuple(commit for commit, _ in found.get((provider, account), ()))
 
-    def damaged(self, parts: Iterable[Part]) -> tuple[str, ...]:
-        """The parts that are not there as they were written."""
+    def find_damaged(self, parts: Iterable[Part]) -> tuple[str, ...]:
+        """Find the parts that are missing or have another size than was written."""
         parts = tuple(parts)
-        sizes = self.folder.sizes("rows") if parts else {}
+        sizes = self.folder.list_sizes("rows") if parts else {}
         return tuple(each.file for each in parts if sizes.get(each.file) != each.size)
 
-    def _read(self, below: str, forgiving: bool) -> tuple[Kept, ...]:
-        names = [name for name in self.folder.sizes(below) if name.endswith(".json")]
-        found: dict[tuple[str, str], list[tuple[Commit, str]]] = {}
-        for name, data in self.folder.read_all(names).items():
+    def _read_index(
+        self, below: str, skip_damaged: bool
+    ) -> dict[tuple[str, str], list[tuple[Commit, str]]]:
+        """Read (provider, account) -> its commits, newest first, each with its index file."""
+        names = self.folder.list_sizes(below)
+        files = self.folder.read_all(name for name in names if name.endswith(".json"))
+        entries: list[tuple[Commit, str]] = []
+        for name, data in files.items():
             try:
-                commit = self._commit(name, data)
+                entries.append((self._parse_commit(name, data), name))
             except StorageError:
-                if not forgiving:
+                if not skip_damaged:
                     raise
-            else:
-                found.setdefault((commit.provider, commit.account), []).append((commit, name))
-        kept: list[Kept] = []
-        for (provider, account), entries in sorted(found.items()):
-            entries.sort(key=lambda each: (each[0].asked_at, each[1]), reverse=True)
-            commits, files = zip(*entries, strict=True)
-            kept.append(Kept(provider, account, commits, files))
-        return tuple(kept)
+        found: dict[tuple[str, str], list[tuple[Commit, str]]] = {}
+        entries.sort(key=lambda each: (each[0].asked_at, each[1]), reverse=True)
+        for commit, name in entries:
+            found.setdefault((commit.provider, commit.account), []).append((commit, name))
+        return dict(sorted(found.items()))
 
-    def _commit(self, name: str, data: bytes) -> Commit:
+    def _parse_commit(self, name: str, data: bytes) -> Commit:
         try:
-            stated = json.loads(data)
-            versions = stated["version"], stated["schema"]
-        except (ValueError, KeyError, TypeError, RecursionError):
-            versions = None
-        if versions not in (None, (_VERSION, SCHEMA_VERSION)):
-            raise ConfigurationError(
-                f"{self.folder.shown(name)} is another version's: its index and rows are of "
-                f"versions {versions}, and this reads {(_VERSION, SCHEMA_VERSION)}. Collect into "
-                "another folder, or read this one with the recording-core that wrote it"
-            )
-        try:
-            return loads(data, Commit)
-        except MalformedPayload as error:
+            document = json.loads(data)
+            versions = document["version"], document["schema"]
+            if versions == _VERSIONS:
+                return loads(data, Commit)
+        except (MalformedPayload, ValueError, KeyError, TypeError, RecursionError) as error:
             raise StorageError(
-                f"{self.folder.shown(name)} is no whole index file ({error.message}): delete it, "
-                "and collect into the folder again; what it named is asked for anew"
+                f"{self.folder.describe(name)} is not a complete index file ({error}). "
+                "Delete it and collect into the folder again: its days are then collected again."
             ) from None
+        raise ConfigurationError(
+            f"{self.folder.describe(name)} was written by another version of recording-core: "
+            f"its index and row versions are {versions}, and this version reads {_VERSIONS}. "
+            "Collect into another folder, or read this one with the recording-core that wrote it."
+        )
 
     # -- writing ---------------------------------------------------------------------------------
 
-    def write(
-        self, provider: str, account: str, day: datetime | None, table: pa.Table, unfinished: int
-    ) -> Part:
-        """The rows of a day (or of none) as one file, which nobody reads before its commit."""
+    def write(self, provider: str, account: str, day: datetime | None, table: pa.Table) -> Part:
+        """Write the rows of one day (or the undated rows) as one part; a commit makes it valid."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
+        import pyarrow.compute as pc
 
-        sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd")
-        data = sink.getvalue().to_pybytes()
-        of = day.date().isoformat() if day else "undated"
-        name = f"rows/{_safe(provider)}/{_safe(account)}/{of}-{_unique()}.parquet"
+        data = encode_parquet(table)
+        date = day.date().isoformat() if day else "undated"
+        name = f"rows/{_build_path(provider, account)}/{date}-{_build_unique_stem()}.parquet"
         self.folder.write(name, data)
+        is_final = pc.is_in(table["status"], pa.array([each.value for each in FINAL]))
+        unfinished = table.num_rows - (pc.sum(is_final).as_py() or 0)
         return Part(day, name, table.num_rows, len(data), unfinished)
 
-    def commit(
-        self,
-        provider: str,
-        account: str,
-        window: Window,
-        asked_at: datetime,
-        coverage: Coverage,
-        parts: Iterable[Part],
-        undated: Iterable[Part] | None,
-    ) -> None:
-        """Make a sweep's parts count. All that it names has been written before."""
-        entry = Commit(
-            version=_VERSION,
-            schema=SCHEMA_VERSION,
-            provider=provider,
-            account=account,
-            since=window.since,
-            until=window.until,
-            asked_at=asked_at,
-            coverage=coverage,
-            parts=tuple(parts),
-            undated=tuple(undated) if undated is not None else None,
-        )
-        name = f"index/{_safe(provider)}/{_safe(account)}/{_unique()}.json"
-        self.folder.write(name, dumps(entry).encode())
+    def commit(self, entry: Commit) -> None:
+        """Write the index file of a sweep. Its parts must have been written before."""
+        path = _build_path(entry.provider, entry.account)
+        self.folder.write(f"index/{path}/{_build_unique_stem()}.json", dumps(entry).encode())
 
-    def ask(self, provider: str, account: str, asked_at: datetime) -> None:
-        """Note that an account is asked, of which nothing is there yet: should it not answer, who
-        reads the folder would take it for complete without."""
-        today = midnight(asked_at)
-        self.commit(provider, account, Window(today, today), asked_at, Coverage(), (), None)
+    def register_account(self, provider: str, account: str, asked_at: datetime) -> None:
+        """Register an account before its first sweep.
 
-    def tidy(self, provider: str, account: str) -> None:
-        """Remove what no report reads any more: sweeps that newer ones cover, and lost parts."""
-        kept = self.kept(provider, account, forgiving=True)
-        read = {id(each.commit) for each in stretches(kept.commits)}
-        undated = newest_undated(kept.commits)
-        before = _stamp(datetime.now(UTC) - _LEFT)
+        If the vendor does not respond, a reader of the folder must not take it as complete without
+        this account.
+        """
+        today = floor_to_day(asked_at)
+        self.commit(Commit(provider, account, today, today, asked_at, Coverage()))
+
+    def remove_superseded(self, provider: str, account: str) -> None:
+        """Remove files that no report reads: superseded sweeps, and parts without a commit."""
+        path = _build_path(provider, account)
+        entries = self._read_index(f"index/{path}", skip_damaged=True).get((provider, account), [])
+        commits = [commit for commit, _ in entries]
+        read = {id(each.commit) for each in find_day_ranges(commits)}
+        undated = find_newest_undated(commits)
+        before = _format_timestamp(datetime.now(UTC) - _RETENTION)
         named: set[str] = set()
-        for commit, file in zip(kept.commits, kept.files, strict=True):
-            parts = {part.file for part in (*commit.parts, *(commit.undated or ()))}
-            read_still = id(commit) in read or (commit.undated and commit.undated is undated)
-            if not read_still and file.rpartition("/")[2] < before:
-                self.folder.remove(file)  # first, so that no index names what is gone
+        for commit, file in entries:
+            in_use = id(commit) in read or (commit.undated and commit.undated is undated)
+            if not in_use and file.rpartition("/")[2] < before:
+                # Before its parts, so that no index file names a missing part.
+                self.folder.remove(file)
             else:
-                named |= parts
-        for name in self.folder.sizes(f"rows/{_safe(provider)}/{_safe(account)}"):
-            made = _MADE.search(name)
-            if name not in named and made and made[1] < before:
+                named |= {part.file for part in (*commit.parts, *(commit.undated or ()))}
+        for name in self.folder.list_sizes(f"rows/{path}"):
+            written_at = _WRITTEN_AT.search(name)
+            if name not in named and written_at and written_at[1] < before:
                 self.folder.remove(name)
 
 
-def _unique() -> str:
-    return f"{_stamp(datetime.now(UTC))}-{uuid.uuid4().hex}"
+def _build_path(provider: str, account: str) -> str:
+    return f"{_escape(provider)}/{_escape(account)}"
 
 
-def _stamp(moment: datetime) -> str:
-    return moment.strftime("%Y%m%dT%H%M%S%f")
+def _build_unique_stem() -> str:
+    return f"{_format_timestamp(datetime.now(UTC))}-{uuid.uuid4().hex}"
 
 
-def _safe(name: str) -> str:
-    """A name that every file system takes; different names stay different."""
-    safe = _FOREIGN.sub("_", name)[:64]
+def _format_timestamp(time: datetime) -> str:
+    return time.strftime("%Y%m%dT%H%M%S%f")
+
+
+def _escape(name: str) -> str:
+    """Return a name that every file system accepts; different names stay different."""
+    safe = _UNSAFE.sub("_", name)[:64]
     return safe if safe == name else f"{safe}-{sha256(name.encode()).hexdigest()[:16]}"

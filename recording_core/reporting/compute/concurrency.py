@@ -1,44 +1,41 @@
-"""How many ran at once? Starts and ends in order of time, and the running total of both.
+"""Concurrency: the peak number of simultaneous recordings, as a running total of starts and ends.
 
-A recording runs over `[started_at, ended_at)`: one that ends at an instant makes room for one that
-starts at it, and one that ends as it starts never runs. Rows of which a time is not known, or that
-end before they start, take no part; the measure `peak_known` counts the others.
+A recording runs over `[started_at, ended_at)`: one that ends at an instant does not overlap one
+that starts at it, and one that ends when it starts never runs. Rows without both times, or that end
+before they start, are ignored; the measure `peak_known` counts the others.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from recording_core.reporting.compute.functions import microseconds
+from recording_core.reporting.compute.functions import SECOND, cast_to_microseconds, floor
 
 if TYPE_CHECKING:
     from ibis.expr.types import Table
 
-__all__ = ["MINUTES_PRUNE", "peaks", "pruned_peaks"]
-
-_MINUTE = 60_000_000
-#: Whole minutes, and more than lie between the year 1 and 1970: a remainder is then never negative.
-_CENTURIES = 2000 * 366 * 1440 * _MINUTE
-#: From how many recordings a group and minute on it pays to look at minutes first.
-MINUTES_PRUNE = 2
+_MINUTE = 60 * SECOND
+#: From this number of recordings per group and minute, `compute_pruned_peaks` is faster.
+MIN_ROWS_PER_MINUTE = 2
 
 
-def peaks(rows: Table) -> Table:
-    """`number`, `peak_concurrency` and `peak_at` (microseconds, the earliest) of each group.
+def compute_peaks(rows: Table) -> Table:
+    """Compute `number`, `peak_concurrency` and `peak_at` (microseconds, the first) per group.
 
-    The rows have `number`, which names their group, `started_at` and `ended_at`.
+    The rows have `number`, which identifies their group, `started_at` and `ended_at`.
     """
-    changes = _changes(rows)
-    running = changes.mutate(running=_total(changes.change, by=changes.number, order=changes))
-    return _highest(running)
+    changes = _build_changes(rows)
+    return _select_peaks(changes.mutate(running=_build_running_total(changes, "number")))
 
 
-def _changes(rows: Table) -> Table:
-    """One row a start (+1) and one an end (-1)."""
+def _build_changes(rows: Table) -> Table:
+    """Build one row per start (+1) and one per end (-1)."""
     import ibis
 
     spans = rows.select(
-        "number", start=microseconds(rows.started_at), end=microseconds(rows.ended_at)
+        "number",
+        start=cast_to_microseconds(rows.started_at),
+        end=cast_to_microseconds(rows.ended_at),
     )
     spans = spans.filter(spans.start < spans.end)
     starts = spans.select("number", at=spans.start, change=ibis.literal(1, "int8"))
@@ -46,17 +43,14 @@ def _changes(rows: Table) -> Table:
     return starts.union(ends)
 
 
-def _total(value: Any, *, by: Any, order: Table) -> Any:
-    import ibis
-
-    # Ends sort before starts of the same instant, since -1 is before 1.
-    window = ibis.window(group_by=by, order_by=[order["at"], order.change], preceding=(None, 0))
-    return value.sum().over(window)
+def _build_running_total(changes: Table, *by: str) -> Any:
+    # At the same instant, ends (-1) sort before starts (+1).
+    return changes.change.sum().over(rows=(None, 0), group_by=by, order_by=["at", "change"])
 
 
-def _highest(running: Table) -> Table:
-    # The first instant of each height, and then the greatest height: an engine's own `argmax`
-    # answers any of several instants.
+def _select_peaks(running: Table) -> Table:
+    # The first instant of each total, and then the greatest total: of several instants with the
+    # same total, an engine's own `argmax` returns any.
     heights = running.aggregate(by=["number", "running"], first=running["at"].min())
     return heights.aggregate(
         by="number",
@@ -65,33 +59,28 @@ def _highest(running: Table) -> Table:
     )
 
 
-def pruned_peaks(rows: Table) -> Table:
-    """The same where many run in few groups, in less time: only minutes that may hold the peak.
+def compute_pruned_peaks(rows: Table) -> Table:
+    """Compute the same as `compute_peaks`, faster if few groups hold many recordings.
 
-    A minute cannot hold it where all that were running as it began and all that started in it are
-    fewer than were running at the end of another.
+    Only minutes that may contain the peak are examined. A minute cannot contain it if the number
+    running at its start plus the number started in it is less than the number running at the end of
+    another minute.
     """
-    import ibis
-
-    changes = _changes(rows)
-    changes = changes.mutate(minute=_minute(changes["at"]))
+    changes = _build_changes(rows)
+    changes = changes.mutate(minute=floor(changes["at"], _MINUTE))
     minutes = changes.aggregate(
         by=["number", "minute"],
         net=changes.change.sum(),
         started=(changes.change > 0).cast("int64").sum(),
     )
-    until_now = ibis.window(group_by=minutes.number, order_by=minutes.minute, preceding=(None, 0))
-    carried = minutes.mutate(left=minutes.net.sum().over(until_now))
-    carried = carried.mutate(brought=carried.left - carried.net)
-    best = carried.left.max().over(ibis.window(group_by=carried.number))
-    reached = carried.mutate(best=best)
-    likely = reached.filter(reached.brought + reached.started >= reached.best)
-    inside = changes.join(
-        likely, [changes.number == likely.number, changes.minute == likely.minute]
-    ).select(changes.number, changes.minute, changes["at"], changes.change, likely.brought)
-    within = _total(inside.change, by=[inside.number, inside.minute], order=inside)
-    return _highest(inside.mutate(running=within + inside.brought))
-
-
-def _minute(at: Any) -> Any:
-    return at - (at + _CENTURIES) % _MINUTE
+    up_to_minute = minutes.net.sum().over(rows=(None, 0), group_by="number", order_by="minute")
+    totals = minutes.mutate(at_end=up_to_minute)
+    totals = totals.mutate(
+        at_start=totals.at_end - totals.net, best=totals.at_end.max().over(group_by="number")
+    )
+    candidates = totals.filter(totals.at_start + totals.started >= totals.best)
+    inside = changes.join(candidates, ["number", "minute"]).select(
+        "number", "minute", "at", "change", "at_start"
+    )
+    within = _build_running_total(inside, "number", "minute")
+    return _select_peaks(inside.mutate(running=within + inside.at_start))

@@ -1,37 +1,38 @@
-"""What does a report count? One table: a measure's name, its words, and its Ibis expression.
+"""Measures: the name, type, description and Ibis expression of every measure of a report.
 
-Every expression is built of whole microseconds and whole bytes, so that each engine comes to the
-same number whatever the order in which it adds.
+The expressions use whole microseconds and whole bytes, so that each engine computes the same number
+in any order of addition.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from recording_core.model.capabilities import StoragePrice
 from recording_core.model.enums import RecordingStatus
-from recording_core.reporting.compute.functions import microseconds
+from recording_core.reporting.compute.functions import (
+    DAY,
+    cast_to_microseconds,
+    select_time,
+    to_microseconds,
+)
 from recording_core.reporting.compute.prices import Prices
 
 if TYPE_CHECKING:
     from ibis.expr.types import Table, Value
 
-__all__ = ["MEASURES", "NAMES", "Measure", "Terms", "micros_of", "reported"]
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-#: What a 64-bit integer holds in microseconds, in seconds: some 285,000 years.
+#: Seconds whose microseconds fit into a 64-bit integer: about 285,000 years.
 _LONGEST = 9e12
-#: Nine petabytes: no file is larger, and a sum of such sizes stays a 64-bit integer.
+#: Nine petabytes: no file is larger, and a sum of such sizes fits into a 64-bit integer.
 _LARGEST = 1 << 53
 
 
 @frozen
-class Terms:
-    """What a report was asked: the moment it speaks of, how soon is soon, what storing costs."""
+class MeasureContext:
+    """The arguments that measures depend on: the time, the period of `expiring`, the prices."""
 
     now: datetime
     expiring: timedelta
@@ -40,61 +41,58 @@ class Terms:
 
 @frozen
 class Measure:
-    """One figure of every group.
+    """One measure, computed for every group.
 
-    `expression` aggregates the rows that `reported` answers. It is None for what goes by another
-    table, the running totals of `concurrency.py`.
+    `expression` aggregates the rows that `prepare_rows` returns. It is None for the peaks, which
+    `concurrency.py` computes from running totals. `known` names the measure that counts the
+    recordings for which this one is known, if there is such a measure.
     """
 
     name: str
     type: str
-    words: str
-    expression: Callable[[Table, Terms], Value] | None
+    description: str
+    expression: Callable[[Table, MeasureContext], Value] | None
+    known: str | None = None
 
 
-def micros_of(moment: datetime) -> int:
-    """Microseconds since 1970, exactly."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def reported(rows: Table, terms: Terms) -> Table:
-    """The rows as a report speaks of them: an `available` whose media has expired is `expired`."""
-    gone = (rows.status == RecordingStatus.AVAILABLE.value) & (
-        microseconds(rows.media_expires_at) <= micros_of(terms.now)
+def prepare_rows(rows: Table, context: MeasureContext) -> Table:
+    """Clip extreme values, and set the status `expired` if the media of `available` has expired."""
+    expired = (rows.status == RecordingStatus.AVAILABLE.value) & (
+        cast_to_microseconds(rows.media_expires_at) <= to_microseconds(context.now)
     )
-    # Spelled out: a clip asks twice of each bound whether there is a value at all.
-    seconds: Any = (rows.seconds < -_LONGEST).ifelse(-_LONGEST, rows.seconds)
-    seconds = (rows.seconds > _LONGEST).ifelse(_LONGEST, seconds)
+    # Not `clip`, which tests each bound twice for null.
+    seconds: Any = (rows.seconds > _LONGEST).ifelse(_LONGEST, rows.seconds)
+    seconds = (rows.seconds < -_LONGEST).ifelse(-_LONGEST, seconds)
     return rows.mutate(
-        status=gone.fill_null(False).ifelse(RecordingStatus.EXPIRED.value, rows.status),
+        status=expired.fill_null(False).ifelse(RecordingStatus.EXPIRED.value, rows.status),
         bytes=(rows.bytes > _LARGEST).ifelse(_LARGEST, rows.bytes),
         micros=(seconds * 1_000_000).round().cast("int64"),
     )
 
 
-# -- what several measures share ------------------------------------------------------------------
+# -- expressions ----------------------------------------------------------------------------------
 
 
 def _count(rows: Table, where: Any) -> Any:
-    # Spark counts by adding, and has no sum where nothing is known.
+    # Spark counts by a sum, which is null if there are no values.
     return rows.count(where=where).fill_null(0)
 
 
-def _is(status: RecordingStatus) -> Callable[[Table, Terms], Value]:
-    return lambda rows, terms: _count(rows, rows.status == status.value)
+def _count_status(status: RecordingStatus) -> Callable[[Table, MeasureContext], Value]:
+    return lambda rows, context: _count(rows, rows.status == status.value)
 
 
-def _seconds(rows: Table, terms: Terms) -> Any:
+def _sum_seconds(rows: Table, context: MeasureContext) -> Any:
     return rows.micros.sum().cast("float64") / 1e6
 
 
-def _quantile(index: int) -> Callable[[Table, Terms], Value]:
-    def expression(rows: Table, terms: Terms) -> Any:
-        # Of one list, so that the engine gathers and sorts a group's values once for both.
+def _build_quantile(index: int) -> Callable[[Table, MeasureContext], Value]:
+    def expression(rows: Table, context: MeasureContext) -> Any:
+        # One list for both quantiles, so that the engine gathers and sorts the values once.
         value = rows.seconds.quantile([0.5, 0.95])[index]
-        # Engines differ in the last bit on the line between two neighbours. A quantile of whole
-        # microseconds lies on a twentieth of one; from 116 days on doubles are too coarse for
-        # that, and a twentieth of a millisecond has to do.
+        # Engines differ in the last bit when they interpolate. A quantile of whole microseconds is
+        # a multiple of a twentieth of one; from 116 days on, doubles are too coarse for that, and
+        # it is rounded to a twentieth of a millisecond.
         return (value < 1e7).ifelse(
             (value * 2e7).round().cast("float64") / 2e7,
             (value * 2e4).round().cast("float64") / 2e4,
@@ -103,19 +101,19 @@ def _quantile(index: int) -> Callable[[Table, Terms], Value]:
     return expression
 
 
-def _expiring(rows: Table, terms: Terms) -> Value:
-    expires = microseconds(rows.media_expires_at)
-    soon = micros_of(terms.now + terms.expiring)
+def _count_expiring(rows: Table, context: MeasureContext) -> Value:
+    expires = cast_to_microseconds(rows.media_expires_at)
+    soon = to_microseconds(context.now + context.expiring)
     return _count(rows, (rows.status == RecordingStatus.AVAILABLE.value) & (expires < soon))
 
 
-def _unknown_words(rows: Table, terms: Terms) -> Any:
+def _collect_unknown_words(rows: Table, context: MeasureContext) -> Any:
     unknown = (rows.status == RecordingStatus.UNKNOWN.value) & rows.provider_status.notnull()
-    # Gathered and then made unique: counting each group's different words apart takes longer.
+    # Collected and then made unique: a distinct aggregation per group takes longer.
     return rows.provider_status.collect(where=unknown).unique().sort()
 
 
-def _peak_known(rows: Table, terms: Terms) -> Any:
+def _count_known_spans(rows: Table, context: MeasureContext) -> Any:
     return _count(rows, rows.started_at <= rows.ended_at)
 
 
@@ -128,149 +126,169 @@ _NOTHING_STORED = tuple(
 )
 
 
-def _billed(rows: Table, terms: Terms, provider: str) -> Any:
-    """What this provider bills of each row, as microseconds or bytes; null where nobody knows.
+def _build_billed_amount(rows: Table, context: MeasureContext, provider: str) -> Any:
+    """Build the amount that a provider bills per row, in microseconds or bytes; null if unknown.
 
-    One question inside another, so that an engine asks the inner one of this provider's rows only.
+    The conditions are nested, so that an engine evaluates the inner ones for this provider only.
     """
     import ibis
 
-    price = terms.prices.of[provider]
+    price = context.prices.of[provider]
     amount = rows.micros if price.per_minute_month is not None else rows.bytes
     free, unknown = ibis.literal(0, "int64"), ibis.null("int64")
     if price.free_days:
-        when = microseconds(rows.created_at.coalesce(rows.started_at))
-        since = micros_of(terms.now) - price.free_days * 86_400_000_000
-        amount = (when > since).ifelse(free, when.isnull().ifelse(unknown, amount))
+        time = select_time(rows)
+        since = to_microseconds(context.now) - price.free_days * DAY
+        amount = (time > since).ifelse(free, time.isnull().ifelse(unknown, amount))
     stored = rows.status == RecordingStatus.AVAILABLE.value
     unstored = rows.status.isin(_NOTHING_STORED).ifelse(free, unknown)
     return (rows.provider == provider).ifelse(stored.ifelse(amount, unstored), unknown)
 
 
-def _unit(price: StoragePrice) -> tuple[float, float]:
-    """(how many microseconds or bytes have a price, that price a month)."""
-    if price.per_minute_month is not None:
-        return 60e6, price.per_minute_month
-    return 1e9, price.per_gb_month or 0.0
-
-
-def _cost(rows: Table, terms: Terms) -> Any:
+def _sum_cost(rows: Table, context: MeasureContext) -> Any:
     import ibis
 
     total: Any = ibis.literal(0.0, "float64")
-    for provider, price in sorted(terms.prices.of.items()):
-        unit, rate = _unit(price)
-        # Divided first: whole minutes and gigabytes stay whole, and 12 at 0.023 are 0.276.
-        billed = _billed(rows, terms, provider).sum().fill_null(0).cast("float64") / unit
-        total = total + billed * ibis.literal(rate, "float64")
-    return (_cost_known(rows, terms) > 0).ifelse(total, ibis.null("float64"))
+    for provider, price in sorted(context.prices.of.items()):
+        # The unit in microseconds or bytes, and its price per month.
+        unit, rate = 60e6, price.per_minute_month
+        if rate is None:
+            unit, rate = 1e9, price.per_gb_month or 0.0
+        billed = _build_billed_amount(rows, context, provider).sum().fill_null(0).cast("float64")
+        # Divided first, so that whole minutes and gigabytes stay exact: 12 at 0.023 are 0.276.
+        total = total + billed / unit * ibis.literal(rate, "float64")
+    return (_count_known_costs(rows, context) > 0).ifelse(total, ibis.null("float64"))
 
 
-def _cost_known(rows: Table, terms: Terms) -> Any:
+def _count_known_costs(rows: Table, context: MeasureContext) -> Any:
     import ibis
 
-    counts = [_billed(rows, terms, provider).count() for provider in sorted(terms.prices.of)]
-    # Counted also where nothing has a price: a mere 0 would be a figure of each row.
+    counts = [
+        _build_billed_amount(rows, context, provider).count()
+        for provider in sorted(context.prices.of)
+    ]
+    # An aggregation even if there are no prices: a literal 0 would be one value per row.
     return sum(counts[1:], counts[0]) if counts else _count(rows, ibis.literal(False))
 
 
 # -- the table ------------------------------------------------------------------------------------
 
-#: The names are promises, in `--json` and in docs/report.md.
+#: The names are public: they appear in `--json` and in docs/report.md.
 MEASURES = (
-    Measure("recordings", "count", "recordings", lambda rows, terms: rows.count()),
-    Measure("seconds", "seconds", "their length together, in seconds", _seconds),
+    Measure("recordings", "count", "the number of recordings", lambda rows, context: rows.count()),
+    Measure("seconds", "seconds", "the total duration, in seconds", _sum_seconds, "seconds_known"),
     Measure(
         "seconds_known",
         "count",
-        "of how many recordings the length is known",
-        lambda rows, terms: rows.seconds.count(),
+        "the number of recordings whose duration is known",
+        lambda rows, context: rows.seconds.count(),
     ),
     Measure(
         "hours",
         "number",
-        "their length together, in hours: `seconds` / 3600",
-        lambda rows, terms: _seconds(rows, terms) / 3600.0,
+        "the total duration, in hours: `seconds` / 3600",
+        lambda rows, context: _sum_seconds(rows, context) / 3600.0,
+        "seconds_known",
     ),
     Measure(
         "bytes",
         "bytes",
-        "their size together, in bytes",
-        lambda rows, terms: rows.bytes.sum(),
+        "the total size, in bytes",
+        lambda rows, context: rows.bytes.sum(),
+        "bytes_known",
     ),
     Measure(
         "bytes_known",
         "count",
-        "of how many recordings the size is known",
-        lambda rows, terms: rows.bytes.count(),
+        "the number of recordings whose size is known",
+        lambda rows, context: rows.bytes.count(),
     ),
     Measure(
         "seconds_median",
         "seconds",
-        "the median length: exact, and half-way between the two in the middle of an even number",
-        _quantile(0),
+        "the median duration: exact; of an even number, the mean of the two in the middle",
+        _build_quantile(0),
     ),
     Measure(
         "seconds_p95",
         "seconds",
-        "the 95th percentile of the length: exact, on the line between its two neighbours",
-        _quantile(1),
+        "the 95th percentile of the duration: exact, interpolated between its two neighbours",
+        _build_quantile(1),
     ),
-    Measure("failed", "count", "recordings that failed", _is(RecordingStatus.FAILED)),
     Measure(
-        "empty", "count", "recordings of nothing, which is no error", _is(RecordingStatus.EMPTY)
+        "failed",
+        "count",
+        "the number of recordings that failed",
+        _count_status(RecordingStatus.FAILED),
+    ),
+    Measure(
+        "empty",
+        "count",
+        "the number of recordings without content, which is not an error",
+        _count_status(RecordingStatus.EMPTY),
     ),
     Measure(
         "unknown",
         "count",
-        "recordings in a state for which the vendor has a word that we don't know",
-        _is(RecordingStatus.UNKNOWN),
+        "the number of recordings whose status at the vendor is not supported yet",
+        _count_status(RecordingStatus.UNKNOWN),
     ),
     Measure(
-        "unknown_words", "words", "those words, each once, in alphabetical order", _unknown_words
+        "unknown_words",
+        "words",
+        "the vendors' words for those statuses, each once, in alphabetical order",
+        _collect_unknown_words,
     ),
     Measure(
         "without_media",
         "count",
-        "recordings that are `available`, and of which no file can be had",
-        lambda rows, terms: _count(
+        "the number of recordings that are `available` and have no file to download",
+        lambda rows, context: _count(
             rows, (rows.status == RecordingStatus.AVAILABLE.value) & (rows.files == 0)
         ),
     ),
     Measure(
         "expiring",
         "count",
-        "recordings that are `available` now and whose media the vendor removes within the days "
-        "asked for",
-        _expiring,
+        "the number of recordings that are `available` now and whose media the vendor removes "
+        "within the period `expiring`",
+        _count_expiring,
     ),
     Measure(
         "undated",
         "count",
-        "recordings with neither `created_at` nor `started_at`, which stand in every window",
-        lambda rows, terms: _count(rows, rows.created_at.isnull() & rows.started_at.isnull()),
+        "the number of recordings with neither `created_at` nor `started_at`; they are in every "
+        "window",
+        lambda rows, context: _count(rows, rows.created_at.isnull() & rows.started_at.isnull()),
     ),
     Measure(
         "peak_concurrency",
         "count",
-        "how many of the group's recordings ran at once at most, each from `started_at` until "
-        "just before `ended_at`; one that ends as it starts never runs",
+        "the peak number of the group's recordings that ran at once, each over "
+        "`[started_at, ended_at)`",
         None,
+        "peak_known",
     ),
-    Measure("peak_at", "time", "when that was first reached", None),
+    Measure("peak_at", "time", "when that peak was first reached", None),
     Measure(
         "peak_known",
         "count",
-        "of how many recordings both times are known, the end not before the start",
-        _peak_known,
+        "the number of recordings of which both times are known, with the end not before the start",
+        _count_known_spans,
     ),
     Measure(
         "cost",
         "number",
-        "what storing that which is `available` costs a month, by the price table and in its "
-        "currency; after the vendor's free days, and nothing where no media is stored",
-        _cost,
+        "the storage cost per month of `available` recordings, by the price table and in its "
+        "currency; 0 within the vendor's free days and for recordings without stored media",
+        _sum_cost,
+        "cost_known",
     ),
-    Measure("cost_known", "count", "of how many recordings that is known", _cost_known),
+    Measure(
+        "cost_known",
+        "count",
+        "the number of recordings whose storage cost is known",
+        _count_known_costs,
+    ),
 )
-NAMES = tuple(measure.name for measure in MEASURES)
+MEASURE_NAMES = tuple(measure.name for measure in MEASURES)

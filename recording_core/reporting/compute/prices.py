@@ -1,4 +1,4 @@
-"""What does storing cost? The plugins' published prices, and the user's own table above them."""
+"""Prices: storage prices that plugins publish, and your own price table that overrides them."""
 
 from __future__ import annotations
 
@@ -14,68 +14,60 @@ from recording_core.errors import ConfigurationError
 from recording_core.model.capabilities import StoragePrice
 from recording_core.plugins.registry import providers
 
-__all__ = ["Prices", "price_table", "published"]
-
-_NUMBERS = ("per_minute_month", "per_gb_month")
-_KNOWN = (*_NUMBERS, "free_days")
+_RATES = ("per_minute_month", "per_gb_month")
+_KEYS = (*_RATES, "free_days")
 
 
 @frozen
 class Prices:
-    """Provider -> what storing costs there, all in one currency; who is not named has no price."""
+    """Storage prices by provider, all in one currency. Other providers have no price."""
 
     of: Mapping[str, StoragePrice] = field(factory=dict)
     currency: str = "USD"
 
 
-def published(currency: str = "USD") -> Prices:
-    """What the installed plugins declare in that currency; nobody converts another."""
+def load_published_prices(currency: str = "USD") -> Prices:
+    """Load the prices that installed plugins declare in a currency, without conversion."""
     declared = {name: info.storage_price for name, info in providers().items()}
+    prices = {name: price for name, price in declared.items() if price is not None}
     return Prices(
-        {
-            name: price
-            for name, price in declared.items()
-            if price is not None and price.currency == currency
-        },
-        currency,
+        {name: price for name, price in prices.items() if price.currency == currency}, currency
     )
 
 
-def price_table(path: str | Path | None = None) -> Prices:
-    """The published prices, with those of a TOML file in their place.
+def read_price_table(path: str | Path) -> Prices:
+    """Read a price table in TOML; its prices replace the published ones.
 
-        currency = "EUR"            # of the whole table; "USD" where it is left out
+        currency = "EUR"            # of the whole table; default "USD"
         [some_vendor]
-        per_minute_month = 0.0004   # or per_gb_month, where 1 GB is 10^9 bytes
-        free_days = 90              # 0 where it is left out
+        per_minute_month = 0.0004   # or per_gb_month, with 1 GB = 10^9 bytes
+        free_days = 90              # default 0
 
     Raises `ConfigurationError` that names the file, the table and the key.
     """
-    if path is None:
-        return published()
     try:
         table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigurationError(
-            f"the price table {path} cannot be read ({type(error).__name__}: {error})"
+            f"The price table {path} cannot be read ({type(error).__name__}: {error})."
         ) from None
     currency = table.pop("currency", "USD")
     if not isinstance(currency, str) or not currency.isalpha() or len(currency) != 3:
         raise ConfigurationError(
-            f'{path}: currency must be a word of three letters, such as "USD", not {currency!r}'
+            f'{path}: currency must be a code of three letters, such as "USD", not {currency!r}'
         )
-    base = published(currency.upper())
-    own = {name: _price(path, name, given, base.currency) for name, given in table.items()}
+    base = load_published_prices(currency.upper())
+    own = {name: _parse_price(path, name, entry, base.currency) for name, entry in table.items()}
     return evolve(base, of={**base.of, **own})
 
 
-def _price(path: str | Path, provider: str, given: Any, currency: str) -> StoragePrice:
+def _parse_price(path: str | Path, provider: str, entry: Any, currency: str) -> StoragePrice:
     where = f"{path}: [{provider}]"
-    if not isinstance(given, dict):
-        raise ConfigurationError(f"{where} must be a table with {', '.join(_KNOWN)}")
-    for key, value in given.items():
-        if key not in _KNOWN:
-            raise ConfigurationError(f"{where} has {key!r}; possible are {', '.join(_KNOWN)}")
+    if not isinstance(entry, dict):
+        raise ConfigurationError(f"{where} must be a table with {', '.join(_KEYS)}")
+    for key, value in entry.items():
+        if key not in _KEYS:
+            raise ConfigurationError(f"{where} has {key!r}; possible are {', '.join(_KEYS)}")
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ConfigurationError(f"{where} {key} must be a number, not {value!r}")
         if not isfinite(value) or value < 0:
@@ -83,8 +75,8 @@ def _price(path: str | Path, provider: str, given: Any, currency: str) -> Storag
     try:
         return StoragePrice(
             currency=currency,
-            **{key: float(given[key]) for key in _NUMBERS if key in given},
-            free_days=given.get("free_days", 0),
+            **{key: float(entry[key]) for key in _RATES if key in entry},
+            free_days=entry.get("free_days", 0),
         )
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"{where} {error}") from None

@@ -1,97 +1,81 @@
-"""Which accounts were asked, and in how far was each of them seen? In words for a page."""
+"""Account coverage: how complete the rows of each account are, in words for the page."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from attrs import frozen
+from typing import TYPE_CHECKING, Any
 
 from recording_core.plugins.registry import providers
-from recording_core.reporting.compute.groupings import checked_zone
-from recording_core.reporting.html import number_format as wording
+from recording_core.reporting.number_format import (
+    NOT_REPORTED,
+    format_count,
+    format_number,
+    format_time,
+)
 
 if TYPE_CHECKING:
-    from recording_core.reporting.collect.selection import Covered
+    from recording_core.reporting.collect.collector import AccountCoverage
     from recording_core.reporting.report import Report
 
-__all__ = ["Seen", "labelled", "seen_accounts", "whose"]
+
+def summarize_accounts(report: Report) -> list[dict[str, Any]]:
+    """Summarize the coverage of every account of the report, in its order.
+
+    `name` is the account's name on a command line and in a file, `queried` is when the vendor was
+    queried, and `state` is `complete`, `partial`, or `missing`: none of its recordings is in any
+    figure.
+    """
+    in_figures = {(row["provider"], row["account"]) for row in report.overview.accounts}
+    summaries = []
+    for each in report.coverage:
+        coverage = each.coverage
+        state, state_label = "partial", "not complete"
+        if coverage.complete:
+            state = state_label = "complete"
+        elif (each.provider, each.account) not in in_figures and (each.error or not each.asked_at):
+            state = state_label = "missing"
+        expected, asked_at = coverage.expected, each.asked_at
+        summaries.append(
+            {
+                "label": build_account_label(each.provider, each.account),
+                "name": f"{each.provider} {each.account}",
+                "state": state,
+                "state_label": state_label,
+                "seen": format_number(coverage.seen),
+                "expected": format_number(expected) if expected is not None else None,
+                "queried": format_time(asked_at, report.window.zone) if asked_at else None,
+                "reasons": _collect_reasons(each),
+                "not_listable": coverage.not_listable,
+            }
+        )
+    return summaries
 
 
-@frozen
-class Seen:
-    """One account: in how far it was seen, as a word, and in what words beside it."""
-
-    label: str
-    #: the account as a command line or a file names it
-    name: str
-    #: `complete`, `partial` or `missing`: nothing of it is in any figure
-    state: str
-    word: str
-    seen: str
-    expected: str | None
-    asked: str | None
-    reasons: tuple[str, ...]
-    not_listable: tuple[str, ...]
-
-
-def seen_accounts(report: Report) -> tuple[Seen, ...]:
-    """Every account that was asked, in the order in which they were."""
-    found = {(row["provider"], row["account"]) for row in report.overview.accounts}
-    return tuple(
-        _seen(each, report, in_figures=(each.provider, each.account) in found)
-        for each in report.coverage
-    )
-
-
-def _seen(each: Covered, report: Report, *, in_figures: bool) -> Seen:
-    coverage = each.coverage
-    if coverage.complete:
-        state, word = "complete", "complete"
-    elif not in_figures and (each.error is not None or each.asked_at is None):
-        state, word = "missing", "missing"
-    else:
-        state, word = "partial", "not complete"
-    return Seen(
-        label=whose(each.provider, each.account),
-        name=f"{each.provider} {each.account}",
-        state=state,
-        word=word,
-        seen=wording.number(coverage.seen),
-        expected=None if coverage.expected is None else wording.number(coverage.expected),
-        asked=None
-        if each.asked_at is None
-        else wording.moment(each.asked_at, checked_zone(report.window.tz)),
-        reasons=_reasons(each),
-        not_listable=coverage.not_listable,
-    )
-
-
-def labelled(provider: str | None) -> str:
-    """The vendor as it writes itself, where its plugin is installed."""
+def find_provider_label(provider: str | None) -> str:
+    """Return the vendor's own spelling of its name, if its plugin is installed."""
     info = providers().get(provider or "")
-    return info.label if info is not None else provider or wording.NOT_TOLD
+    return info.label if info is not None else provider or NOT_REPORTED
 
 
-def whose(provider: str | None, account: str | None) -> str:
-    """The vendor, and the account where that has a name of its own."""
+def build_account_label(provider: str | None, account: str | None) -> str:
+    """Return the vendor's label, followed by the account's name unless it is `default`."""
     if account in (None, "default"):
-        return labelled(provider)
-    return f"{labelled(provider)} · {account}"
+        return find_provider_label(provider)
+    return f"{find_provider_label(provider)} · {account}"
 
 
-def _reasons(each: Covered) -> tuple[str, ...]:
-    """Why not all of an account was seen; nothing where all was."""
+def _collect_reasons(each: AccountCoverage) -> tuple[str, ...]:
+    """Collect the reasons why an account is not complete; empty if it is."""
     coverage = each.coverage
     if coverage.complete:
         return coverage.errors
-    found: list[str] = list(coverage.errors)
+    found = list(coverage.errors)
     if each.error is not None and str(each.error) not in found:
         found.append(str(each.error))
     if coverage.unreadable:
-        found.append(f"{wording.counted(coverage.unreadable, 'recording')} could not be read.")
+        found.append(f"{format_count(coverage.unreadable, 'recording')} could not be read.")
     if coverage.expected is not None and coverage.seen < coverage.expected:
         found.append(
-            f"The vendor counts {wording.number(coverage.expected)}, and showed "
-            f"{wording.number(coverage.seen)}."
+            f"The vendor reports a total of {format_number(coverage.expected)}, and "
+            f"{format_number(coverage.seen)} were seen."
         )
-    return tuple(found) or ("Not all of what was asked for has been collected.",)
+    return tuple(found) or ("Not all days of the period have been collected.",)

@@ -1,4 +1,4 @@
-"""What does a status say to whoever reads a page, and with which others is it drawn?"""
+"""Status groups: the meaning of each status on the page, and the group whose colour it shares."""
 
 from __future__ import annotations
 
@@ -6,55 +6,43 @@ from attrs import frozen
 
 from recording_core.model.enums import RecordingStatus
 
-__all__ = ["FAMILIES", "MEANINGS", "Family", "family_of"]
-
-#: status -> what that means to its reader
-MEANINGS = {
-    RecordingStatus.AVAILABLE: "can be downloaded now",
-    RecordingStatus.PROCESSING: "is over; the vendor still prepares its media",
-    RecordingStatus.RECORDING: "runs now",
-    RecordingStatus.PAUSED: "is suspended, and can go on",
-    RecordingStatus.STOPPING: "was told to stop, and has not stopped yet",
-    RecordingStatus.PENDING: "was asked for, and has not begun",
-    RecordingStatus.FAILED: "went wrong: there will be no media",
-    RecordingStatus.EMPTY: "had nothing to record, which is no error",
-    RecordingStatus.EXPIRED: "was removed by the vendor's own clock",
-    RecordingStatus.DELETED: "was deleted by somebody",
-    RecordingStatus.UNKNOWN: "is in a state for which the vendor uses a word that is new to us",
-}
-
 
 @frozen
-class Family:
-    """Statuses of one colour and pattern: eleven would be too many to tell apart."""
+class StatusGroup:
+    """Statuses that share a colour and pattern, since eleven would be hard to distinguish."""
 
     name: str
     label: str
-    statuses: tuple[RecordingStatus, ...]
 
 
-#: From the bottom of a column to its top.
-FAMILIES = (
-    Family("available", "available", (RecordingStatus.AVAILABLE,)),
-    Family(
-        "progress",
-        "in progress",
-        (
-            RecordingStatus.PROCESSING,
-            RecordingStatus.RECORDING,
-            RecordingStatus.PAUSED,
-            RecordingStatus.STOPPING,
-            RecordingStatus.PENDING,
-        ),
-    ),
-    Family("gone", "expired or deleted", (RecordingStatus.EXPIRED, RecordingStatus.DELETED)),
-    Family("empty", "empty", (RecordingStatus.EMPTY,)),
-    Family("failed", "failed", (RecordingStatus.FAILED,)),
-    Family("unknown", "unknown", (RecordingStatus.UNKNOWN,)),
+#: In the order from the bottom of a column to its top.
+STATUS_GROUPS = (
+    StatusGroup("available", "available"),
+    StatusGroup("progress", "in progress"),
+    StatusGroup("gone", "expired or deleted"),
+    StatusGroup("empty", "empty"),
+    StatusGroup("failed", "failed"),
+    StatusGroup("unknown", "unknown"),
 )
-_FAMILY_OF = {status.value: family for family in FAMILIES for status in family.statuses}
+_GROUPS = {each.name: each for each in STATUS_GROUPS}
+#: status -> the name of its group, and its meaning for the reader of a page
+_STATUSES: dict[str, tuple[str, str]] = {
+    RecordingStatus.AVAILABLE: ("available", "can be downloaded now"),
+    RecordingStatus.PROCESSING: ("progress", "has ended; the vendor is preparing its media"),
+    RecordingStatus.RECORDING: ("progress", "is being recorded now"),
+    RecordingStatus.PAUSED: ("progress", "is paused and can be resumed"),
+    RecordingStatus.STOPPING: ("progress", "is being stopped"),
+    RecordingStatus.PENDING: ("progress", "was requested and has not begun"),
+    RecordingStatus.FAILED: ("failed", "went wrong; there will be no media"),
+    RecordingStatus.EMPTY: ("empty", "had nothing to record, which is not an error"),
+    RecordingStatus.EXPIRED: ("gone", "was removed by the vendor's retention"),
+    RecordingStatus.DELETED: ("gone", "was deleted by a user or a program"),
+    RecordingStatus.UNKNOWN: ("unknown", "has a status that is not supported yet"),
+}
+MEANINGS = {status: meaning for status, (_, meaning) in _STATUSES.items()}
 
 
-def family_of(status: str | None) -> Family:
-    """A word that is none of ours, such as a later version's, counts as unknown."""
-    return _FAMILY_OF.get(status or "", FAMILIES[-1])
+def find_status_group(status: str | None) -> StatusGroup:
+    """Find the group of a status; an unsupported status, as of a later version, is unknown."""
+    name, _ = _STATUSES.get(status or "", ("unknown", ""))
+    return _GROUPS[name]

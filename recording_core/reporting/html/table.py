@@ -1,205 +1,174 @@
-"""Which rows and columns has the page's table of all figures, and what stands in each cell?"""
+"""Table: the rows, columns and cells of the page's table of all measures."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import tzinfo
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from recording_core.reporting.compute.groupings import TIME_GROUPINGS, checked_zone
-from recording_core.reporting.html import number_format as wording
-from recording_core.reporting.html.account_coverage import labelled
+from recording_core.reporting.compute.groupings import TIME_GROUPINGS
+from recording_core.reporting.html.account_coverage import find_provider_label
+from recording_core.reporting.html.measure_format import find_known_measure, format_measure
+from recording_core.reporting.number_format import (
+    NOT_REPORTED,
+    format_count,
+    format_number,
+    format_time,
+)
 
 if TYPE_CHECKING:
     from recording_core.reporting.report import Report
 
-__all__ = ["MOST_ROWS", "Cell", "Figures", "Heading"]
-
-#: The rows after those are one row together, so that the page stays small.
-MOST_ROWS = 1_000
-
-
-@frozen
-class _Figure:
-    """How a measure stands in the table: heading, unit, and of how many recordings it is."""
-
-    name: str
-    words: str
-    unit: str
-    write: Callable[[Any], str]
-    known: str | None = None
-    #: Whether the figures of two groups can be added.
-    adds: bool = True
-
-
-#: In the order of their columns.
-_FIGURES = (
-    _Figure("recordings", "Recordings", "", wording.number),
-    _Figure("hours", "Length", "hours", wording.hours, "seconds_known"),
-    _Figure("bytes", "Size", "", wording.size, "bytes_known"),
-    _Figure("seconds_median", "Median", "h:min:s", wording.length, adds=False),
-    _Figure("seconds_p95", "95 % within", "h:min:s", wording.length, adds=False),
-    _Figure("failed", "Failed", "", wording.number),
-    _Figure("empty", "Empty", "", wording.number),
-    _Figure("unknown", "Unknown", "", wording.number),
-    _Figure("without_media", "No media", "", wording.number),
-    _Figure("expiring", "Expiring", "", wording.number),
-    _Figure("undated", "Undated", "", wording.number),
-    _Figure("peak_concurrency", "Peak", "at once", wording.number, "peak_known", adds=False),
-    _Figure("cost", "Storage", "", wording.cost, "cost_known"),
-)
-
-
-@frozen
-class Heading:
-    """A column of the table of all figures."""
-
-    words: str
-    unit: str
-    right: bool
-    #: Whether its cells have an `of`.
-    partly: bool = False
+#: Further rows are combined into one, so that the page stays small.
+MAX_ROWS = 1_000
+#: measure -> (heading, unit), in the order of the columns
+_COLUMNS = {
+    "recordings": ("Recordings", ""),
+    "hours": ("Duration", "hours"),
+    "bytes": ("Size", ""),
+    "seconds_median": ("Median", "h:min:s"),
+    "seconds_p95": ("95 % within", "h:min:s"),
+    "failed": ("Failed", ""),
+    "empty": ("Empty", ""),
+    "unknown": ("Unknown", ""),
+    "without_media": ("No media", ""),
+    "expiring": ("Expiring", ""),
+    "undated": ("Undated", ""),
+    "peak_concurrency": ("Peak", "at once"),
+    "cost": ("Storage", "{currency} per month"),
+}
+#: Measures whose values of two groups cannot be added.
+_NOT_ADDITIVE = frozenset({"seconds_median", "seconds_p95", "peak_concurrency"})
 
 
 @frozen
 class Cell:
-    """A figure as people read it, the exact one, and of how many recordings it is."""
+    """A formatted value, the exact one, and the number of recordings for which it is known."""
 
-    shown: str
+    text: str
     exact: str = ""
     of: str = ""
-    #: Whether any cell of its column has such an `of`, so that figures stand below figures.
-    partly: bool = False
-    #: Nothing to look at, such as no failures: shown, and quietly.
-    quiet: bool = False
+    #: Whether any cell of its column has an `of`, so that the numbers are aligned.
+    is_partial: bool = False
+    #: Shown in a quiet colour, such as 0 failures.
+    is_quiet: bool = False
 
 
-class Figures:
-    """The table of all figures."""
+class MeasureTable:
+    """The table of all measures."""
 
-    def __init__(self, report: Report, *, only: Iterable[str] | None = None) -> None:
-        """`only`: of the measures of these names."""
+    def __init__(self, report: Report, *, only: Iterable[str] = _COLUMNS) -> None:
+        """`only` restricts the table to the measures with these names."""
         self._report = report
-        self._only = None if only is None else frozenset(only)
         self._totals = report.totals
-        self._zone: tzinfo = checked_zone(report.window.tz)
+        #: The measures that are not 0 or unknown in every row.
+        self._names = [
+            name
+            for name in _COLUMNS
+            if name in only
+            and name not in report.by
+            and (name == "recordings" or self._totals[name])
+        ]
 
     @property
     def groups(self) -> int:
-        """How many columns of the table name a row."""
+        """The number of columns that identify a row."""
         return max(1, len(self._report.by))
-
-    @functools.cached_property
-    def _figures(self) -> tuple[_Figure, ...]:
-        """Those that tell anything in any row."""
-        return tuple(
-            each
-            for each in _FIGURES
-            if each.name not in self._report.by
-            and (self._only is None or each.name in self._only)
-            and (each.name == "recordings" or self._totals[each.name])
-        )
 
     @property
     def left_out(self) -> str:
-        """What has no column, since there is nothing in it: 0 everywhere, or told nowhere."""
+        """A sentence about the measures without a column: 0 everywhere, or never reported."""
         if not self._report.rows:
             return ""
-        rest = [
-            each
-            for each in _FIGURES
-            if each not in self._figures and each.name not in self._report.by
-        ]
-        never = [each.words.lower() for each in rest if self._totals[each.name] is None]
-        none = [each.words.lower() for each in rest if self._totals[each.name] is not None]
-        words = []
-        if none:
-            words.append(f"0 wherever it is told, and left out: {', '.join(none)}.")
-        if never:
-            words.append(f"Not told by any vendor, and left out: {', '.join(never)}.")
-        return " ".join(words)
+        rest = [name for name in _COLUMNS if name not in (*self._names, *self._report.by)]
+        unknown = [_COLUMNS[name][0].lower() for name in rest if self._totals[name] is None]
+        zero = [_COLUMNS[name][0].lower() for name in rest if self._totals[name] is not None]
+        sentences = []
+        if zero:
+            sentences.append(f"Left out, since 0 or not reported: {', '.join(zero)}.")
+        if unknown:
+            sentences.append(f"Left out, since no vendor reports it: {', '.join(unknown)}.")
+        return " ".join(sentences)
 
     @property
-    def headings(self) -> tuple[Heading, ...]:
+    def headings(self) -> list[dict[str, Any]]:
+        """The heading of each column; cells of an `is_partial` one may have an `of`."""
+        tz, currency = self._report.window.tz, self._report.currency
         groups = [
-            Heading(
-                name.replace("_", " ").capitalize(),
-                self._report.window.tz if name in TIME_GROUPINGS else "",
-                False,
-            )
+            (name.replace("_", " ").capitalize(), tz if name in TIME_GROUPINGS else "")
             for name in self._report.by
         ]
-        currency = {"cost": f"{self._report.currency} a month"}
-        return (
-            *(groups or [Heading("All", "", False)]),
-            *(
-                Heading(each.words, currency.get(each.name, each.unit), True, self._partly(each))
-                for each in self._figures
-            ),
-        )
+        return [
+            {"text": text, "unit": unit, "align_right": False, "is_partial": False}
+            for text, unit in groups or [("All", "")]
+        ] + [
+            {
+                "text": _COLUMNS[name][0],
+                "unit": _COLUMNS[name][1].format(currency=currency),
+                "align_right": True,
+                "is_partial": self._is_partial(name),
+            }
+            for name in self._names
+        ]
 
     @property
-    def rows(self) -> tuple[tuple[tuple[str, ...], tuple[Cell, ...]], ...]:
-        """(the groups, the figures) of each row, at most `MOST_ROWS` of them."""
-        return tuple(
+    def rows(self) -> list[tuple[tuple[str, ...], list[Cell]]]:
+        """The groups and the cells of each row, at most `MAX_ROWS` rows."""
+        return [
             (
-                tuple(self._group(name, row[name]) for name in self._report.by) or ("all",),
-                self._cells(row),
+                tuple(self._format_group(name, row[name]) for name in self._report.by) or ("all",),
+                self._build_cells(row),
             )
-            for row in self._report.rows[:MOST_ROWS]
-        )
+            for row in self._report.rows[:MAX_ROWS]
+        ]
 
-    @property
-    def folded(self) -> tuple[str, tuple[Cell, ...]] | None:
-        """The rows after those as one, of what can be added up."""
-        rest = self._report.rows[MOST_ROWS:]
+    @functools.cached_property
+    def remainder(self) -> tuple[str, list[Cell]] | None:
+        """The further rows as one: a label, and the sums of the additive measures."""
+        rest = self._report.rows[MAX_ROWS:]
         if not rest:
             return None
-        return f"{wording.counted(len(rest), 'further row')} together", self._cells(_added(rest))
+        names = _COLUMNS.keys() - _NOT_ADDITIVE
+        names |= set(map(find_known_measure, names))
+        sums = {name: _sum(row[name] for row in rest) for name in names}
+        return f"{format_count(len(rest), 'further row')} together", self._build_cells(sums)
 
     @property
-    def together(self) -> tuple[Cell, ...]:
-        return self._cells(self._totals)
+    def totals(self) -> list[Cell]:
+        return self._build_cells(self._totals)
 
-    def _group(self, name: str, value: Any) -> str:
+    def _format_group(self, name: str, value: Any) -> str:
         if value is None:
-            return wording.NOT_TOLD
+            return NOT_REPORTED
         if name == "provider":
-            return labelled(value)
+            return find_provider_label(value)
         if hasattr(value, "astimezone"):
-            return wording.moment(value, self._zone)
+            return format_time(value, self._report.window.zone)
         return str(value)
 
-    def _partly(self, figure: _Figure) -> bool:
-        return bool(self._totals[figure.known or "recordings"] != self._totals["recordings"])
+    def _is_partial(self, name: str) -> bool:
+        return bool(self._totals[find_known_measure(name)] != self._totals["recordings"])
 
-    def _cells(self, row: Mapping[str, Any]) -> tuple[Cell, ...]:
-        return tuple(self._cell(each, row) for each in self._figures)
+    def _build_cells(self, row: Mapping[str, Any]) -> list[Cell]:
+        return [self._build_cell(name, row) for name in self._names]
 
-    def _cell(self, figure: _Figure, row: Mapping[str, Any]) -> Cell:
-        value = row.get(figure.name)
-        known, partly = figure.known or "recordings", self._partly(figure)
+    def _build_cell(self, name: str, row: Mapping[str, Any]) -> Cell:
+        is_partial = self._is_partial(name)
+        if name not in row:
+            return Cell("·", "cannot be added up", is_partial=is_partial, is_quiet=True)
+        value, known = row[name], row[find_known_measure(name)]
         if value is None:
-            if figure.name not in row:
-                return Cell("·", "cannot be added up", partly=partly, quiet=True)
-            return Cell(wording.NOT_TOLD, partly=partly, quiet=True)
-        exact = f"{value:,} bytes" if figure.name == "bytes" else ""
-        if figure.name == "peak_concurrency":
-            exact = wording.moment(row["peak_at"], self._zone) if row["peak_at"] else ""
-        of = "" if row[known] == row["recordings"] else f"of {wording.number(row[known])}"
-        return Cell(figure.write(value), exact, of, partly, quiet=not value)
-
-
-def _added(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The sums of the measures that can be added; null where nothing is known of any."""
-    names = {each.name for each in _FIGURES if each.adds}
-    names |= {each.known for each in _FIGURES if each.adds and each.known}
-    return {name: _sum(row[name] for row in rows) for name in names}
+            return Cell(NOT_REPORTED, is_partial=is_partial, is_quiet=True)
+        exact = f"{value:,} bytes" if name == "bytes" else ""
+        if name == "peak_concurrency" and row["peak_at"]:
+            exact = format_time(row["peak_at"], self._report.window.zone)
+        of = "" if known == row["recordings"] else f"of {format_number(known)}"
+        return Cell(format_measure(row, name), exact, of, is_partial, is_quiet=not value)
 
 
 def _sum(values: Iterable[Any]) -> Any:
+    """Sum the known values; None if there are none."""
     known = [each for each in values if each is not None]
     return sum(known) if known else None

@@ -1,30 +1,30 @@
-"""Over which hours, days, weeks, months or years does a chart go, and what happened in each?"""
+"""Timeline: the recordings by hour, day, week, month or year, for a chart."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from recording_core.reporting.compute.overview import Overview
-from recording_core.reporting.html import number_format as wording
-from recording_core.reporting.html.status_groups import family_of
+from recording_core.reporting.html.status_groups import find_status_group
+from recording_core.reporting.number_format import format_date
 
-__all__ = ["MOST_STEPS", "Step", "Timeline", "timeline"]
+if TYPE_CHECKING:
+    from recording_core.reporting.report import Overview
 
-#: More columns than these cannot be told apart, so that days become weeks, then months and years.
-MOST_STEPS = 130
+#: The maximum number of columns. Beyond it, days become weeks, then months, then years.
+MAX_STEPS = 130
 
 
 @frozen
-class Step:
-    """One column: its short label, its full name, and its recordings by family of status."""
+class TimelineStep:
+    """One column: its short label, its full name, and its recordings by status group."""
 
     label: str
-    words: str
+    name: str
     counts: Mapping[str, int]
 
     @property
@@ -34,75 +34,77 @@ class Step:
 
 @frozen
 class Timeline:
-    """The columns in order, one an `unit`, also where nothing happened; `undated` are in none."""
+    """The columns in order, one per `unit`, including empty ones; `undated` are in no column."""
 
     unit: str
-    steps: tuple[Step, ...]
+    steps: tuple[TimelineStep, ...]
     undated: int
 
 
-def timeline(
-    seen: Overview, since: datetime | None, until: datetime, zone: tzinfo
+def build_timeline(
+    overview: Overview, since: datetime | None, until: datetime, zone: tzinfo
 ) -> Timeline | None:
-    """What was recorded when, in steps as fine as can be drawn; None where nothing is dated."""
-    counts: dict[str, Counter[str]] = {}
+    """Build the timeline with the shortest steps that fit; None if no recording is dated."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
     undated = 0
-    for row in seen.times:
-        if row[seen.unit] is None:
+    for row in overview.times:
+        if row[overview.unit] is None:
             undated += row["recordings"]
         else:
-            found = counts.setdefault(row[seen.unit], Counter())
-            found[family_of(row["status"]).name] += row["recordings"]
+            group = find_status_group(row["status"])
+            counts[row[overview.unit]][group.name] += row["recordings"]
     if not counts:
         return None
-    if seen.unit == "hour":
-        hours = _hours(counts, zone)
+    if overview.unit == "hour":
+        hours = _build_hours(counts, zone)
         if hours is not None:
             return Timeline("hour", hours, undated)
-    days: dict[date, Counter[str]] = {}
+    days: dict[date, Counter[str]] = defaultdict(Counter)
     for key, found in counts.items():
-        days.setdefault(date.fromisoformat(key[:10]), Counter()).update(found)
+        days[date.fromisoformat(key[:10])].update(found)
     first, last = min(days), max(days)
-    scale = next((each for each in _SCALES if each.steps(first, last) <= MOST_STEPS), _SCALES[-1])
-    # The whole window is drawn where that makes no step coarser.
+    scale = next(
+        (each for each in _SCALES if each.count_steps(first, last) <= MAX_STEPS), _SCALES[-1]
+    )
+    # The chart shows the whole window if that needs no longer steps.
     begin = min(first, since.astimezone(zone).date()) if since is not None else first
     end = max(last, (until - timedelta(microseconds=1)).astimezone(zone).date())
-    if scale.steps(begin, last) > MOST_STEPS:
+    if scale.count_steps(begin, last) > MAX_STEPS:
         begin = first
-    if scale.steps(begin, end) > MOST_STEPS:
+    if scale.count_steps(begin, end) > MAX_STEPS:
         end = last
-    return Timeline(scale.unit, _steps(days, scale, begin, end), undated)
+    return Timeline(scale.unit, _build_steps(days, scale, begin, end), undated)
 
 
 @frozen
 class _Scale:
-    """`index` numbers the steps, one after the other, and `start` is a step's first day."""
+    """A length of steps: `index` numbers them consecutively, `start` is a step's first day."""
 
     unit: str
     index: Callable[[date], int]
     start: Callable[[int], date]
     label: Callable[[date], str]
-    words: Callable[[date], str]
+    name: Callable[[date], str]
 
-    def steps(self, first: date, last: date) -> int:
+    def count_steps(self, first: date, last: date) -> int:
         return self.index(last) - self.index(first) + 1
 
 
-#: From fine to coarse. Ordinal 1 was a Monday.
+#: From short to long. Ordinal 1 was a Monday.
 _SCALES = (
     _Scale(
         "day",
         lambda day: day.toordinal(),
         date.fromordinal,
-        lambda day: wording.day(day, year=False),
-        lambda day: f"{day:%A} {wording.day(day)}",
+        lambda day: format_date(day, year=False),
+        lambda day: f"{day:%A} {format_date(day)}",
     ),
     _Scale(
         "week",
         lambda day: (day.toordinal() - 1) // 7,
         lambda index: date.fromordinal(index * 7 + 1),
-        lambda day: wording.day(day, year=False),
-        lambda day: f"the week from Monday {wording.day(day)}",
+        lambda day: format_date(day, year=False),
+        lambda day: f"the week from Monday {format_date(day)}",
     ),
     _Scale(
         "month",
@@ -121,33 +123,37 @@ _SCALES = (
 )
 
 
-def _steps(
+def _build_steps(
     days: Mapping[date, Counter[str]], scale: _Scale, begin: date, end: date
-) -> tuple[Step, ...]:
-    counts: dict[int, Counter[str]] = {}
+) -> tuple[TimelineStep, ...]:
+    counts: dict[int, Counter[str]] = defaultdict(Counter)
     for day, found in days.items():
-        counts.setdefault(scale.index(day), Counter()).update(found)
+        counts[scale.index(day)].update(found)
     indexes: Iterable[int] = range(scale.index(begin), scale.index(end) + 1)
-    if scale.steps(begin, end) > MOST_STEPS:
-        indexes = sorted(counts)  # centuries apart: no vendor's clock is right about that
+    if scale.count_steps(begin, end) > MAX_STEPS:
+        indexes = sorted(counts)  # centuries apart, so a vendor's clock is wrong
     return tuple(
-        Step(scale.label(start), scale.words(start), counts.get(index, {}))
+        TimelineStep(scale.label(start), scale.name(start), counts.get(index, {}))
         for index in indexes
         for start in (scale.start(index),)
     )
 
 
-def _hours(counts: Mapping[str, Any], zone: tzinfo) -> tuple[Step, ...] | None:
-    # As instants in UTC: the hour that comes twice in autumn is two.
+def _build_hours(counts: Mapping[str, Any], zone: tzinfo) -> tuple[TimelineStep, ...] | None:
+    # As instants in UTC, so that the repeated hour in autumn is two steps.
     found = {datetime.fromisoformat(key).astimezone(UTC): counts[key] for key in counts}
     first, last = min(found), max(found)
     number = (last - first) // timedelta(hours=1) + 1
-    if number > MOST_STEPS:
+    if number > MAX_STEPS:
         return None
     between = (first + timedelta(hours=each) for each in range(number))
     label = "%H:%M" if number <= 24 else "%a %H:%M"
     return tuple(
-        Step(local.strftime(label), f"{wording.day(local)}, {local:%H:%M}", found.get(start, {}))
+        TimelineStep(
+            local.strftime(label),
+            f"{format_date(local)}, {local:%H:%M}",
+            found.get(start, {}),
+        )
         for start in sorted({*found, *between})
         for local in (start.astimezone(zone),)
     )

@@ -1,6 +1,6 @@
-"""How does one come to the same fields with pydantic v2? For each vendor, the fastest way we tried.
+"""Pydantic mappings: the fastest mapping that we found with pydantic v2, for each vendor.
 
-The vendor's row is validated by a strict model, and its values become ours, the raw row kept.
+A strict model validates the vendor's row, and its values become a recording that keeps the raw row.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from recording_core import FileRole, RecordingStatus, SessionKind
 from recording_realtimekit import mapping as realtimekit
 from recording_voipbin import mapping as voipbin
 
-__all__ = ["BASE_URL", "NOW", "WAYS"]
+__all__ = ["BASE_URL", "MAPPINGS", "NOW"]
 
 NOW = datetime(2026, 6, 5, tzinfo=UTC)
 BASE_URL = "https://api.audian.com:8443/v2"
 _STRICT = pydantic.ConfigDict(strict=True)
 _FROZEN = pydantic.ConfigDict(strict=True, frozen=True)
 
-#: ISO 8601 in a string, which strict models take of JSON only.
+#: An ISO 8601 string, which strict models accept in JSON only.
 Time = pydantic.AwareDatetime
 
 
-def _times(**more: Any) -> Any:
-    return pydantic.Field(None, strict=False, **more)
+def _build_time_field() -> Any:
+    return pydantic.Field(None, strict=False)
 
 
-# -- our models, in pydantic's hands --------------------------------------------------------------
+# -- our models in pydantic -----------------------------------------------------------------------
 
 
 class _Session(pydantic.BaseModel):
@@ -101,18 +101,18 @@ class _AudianRow(pydantic.BaseModel):
     bitrate: int | None = None
     url: str | None = None
     checksum: str | None = None
-    created_at: Time | None = _times()
-    started_at: Time | None = _times()
-    ended_at: Time | None = _times()
-    deleted_at: Time | None = _times()
+    created_at: Time | None = _build_time_field()
+    started_at: Time | None = _build_time_field()
+    ended_at: Time | None = _build_time_field()
+    deleted_at: Time | None = _build_time_field()
 
 
-def _audian(page: bytes) -> list[_Recording]:
+def _map_audian(page: bytes) -> list[_Recording]:
     found = []
     for raw in json.loads(page)["data"]:
         row = _AudianRow.model_validate(raw)
         status = audian.STATUSES.get(row.status, RecordingStatus.UNKNOWN)
-        expires = row.created_at + audian.KEPT if row.created_at is not None else None
+        expires = row.created_at + audian.RETENTION if row.created_at is not None else None
         if row.deleted_at is not None:
             status = RecordingStatus.DELETED
         elif status is RecordingStatus.AVAILABLE and expires is not None and expires <= NOW:
@@ -156,14 +156,14 @@ class _PlivoRow(pydantic.BaseModel):
     recording_duration_ms: float = pydantic.Field(strict=False)
     recording_start_ms: float = pydantic.Field(strict=False)
     recording_end_ms: float = pydantic.Field(strict=False)
-    add_time: Time | None = _times()
+    add_time: Time | None = _build_time_field()
 
 
-def _milliseconds(value: float) -> datetime:
+def _parse_milliseconds(value: float) -> datetime:
     return datetime.fromtimestamp(value / 1000, UTC)
 
 
-def _plivo(page: bytes) -> list[_Recording]:
+def _map_plivo(page: bytes) -> list[_Recording]:
     found = []
     for raw in json.loads(page)["objects"]:
         row = _PlivoRow.model_validate(raw)
@@ -175,8 +175,8 @@ def _plivo(page: bytes) -> list[_Recording]:
                 provider="plivo", account="default", id=row.recording_id, kind=SessionKind.CALL,
                 target=_Session(kind=SessionKind.CALL, id=row.call_uuid or ""),
                 reference=row.call_uuid, status=RecordingStatus.AVAILABLE,
-                started_at=_milliseconds(row.recording_start_ms),
-                ended_at=_milliseconds(row.recording_end_ms), created_at=created,
+                started_at=_parse_milliseconds(row.recording_start_ms),
+                ended_at=_parse_milliseconds(row.recording_end_ms), created_at=created,
                 duration=length, format=form,
                 files=(
                     _File(
@@ -201,25 +201,25 @@ class _Meeting(pydantic.BaseModel):
 
 
 class _RealtimeKitRow(pydantic.BaseModel):
-    """What the vendor sends, typed."""
+    """The vendor's row, typed."""
 
     model_config = _STRICT
     id: str
     audio_download_url: str | None = None
     download_url: str | list[Any] | None = None
-    download_url_expiry: Time | None = _times()
+    download_url_expiry: Time | None = _build_time_field()
     file_size: int | str | None = None
-    invoked_time: Time | None = _times()
+    invoked_time: Time | None = _build_time_field()
     output_file_name: str | None = None
     session_id: str | None = None
-    started_time: Time | None = _times()
+    started_time: Time | None = _build_time_field()
     status: str
-    stopped_time: Time | None = _times()
+    stopped_time: Time | None = _build_time_field()
     recording_duration: int | float | None = None
     meeting: _Meeting | None = None
 
 
-def _realtimekit(page: bytes) -> list[_Recording]:
+def _map_realtimekit(page: bytes) -> list[_Recording]:
     found = []
     for raw in json.loads(page)["data"]:
         row = _RealtimeKitRow.model_validate(raw)
@@ -264,13 +264,13 @@ class _VoIPBinRow(pydantic.BaseModel):
     reference_id: str
     status: str
     format: str | None = None
-    tm_start: Time | None = _times()
-    tm_end: Time | None = _times()
-    tm_create: Time | None = _times()
-    tm_delete: Time | None = _times()
+    tm_start: Time | None = _build_time_field()
+    tm_end: Time | None = _build_time_field()
+    tm_create: Time | None = _build_time_field()
+    tm_delete: Time | None = _build_time_field()
 
 
-def _voipbin(page: bytes) -> list[_Recording]:
+def _map_voipbin(page: bytes) -> list[_Recording]:
     found = []
     for raw in json.loads(page)["result"]:
         row = _VoIPBinRow.model_validate(raw)
@@ -291,9 +291,10 @@ def _voipbin(page: bytes) -> list[_Recording]:
     return found
 
 
-WAYS: dict[str, Callable[[bytes], list[_Recording]]] = {
-    "Audian": _audian,
-    "Plivo": _plivo,
-    "RealtimeKit": _realtimekit,
-    "VoIPBin": _voipbin,
+#: vendor -> the mapping of a page's bytes
+MAPPINGS: dict[str, Callable[[bytes], list[_Recording]]] = {
+    "Audian": _map_audian,
+    "Plivo": _map_plivo,
+    "RealtimeKit": _map_realtimekit,
+    "VoIPBin": _map_voipbin,
 }

@@ -1,4 +1,4 @@
-"""What do the benchmarks read? Pages of each vendor's list, in the fields that it documents."""
+"""Vendor pages: pages of each vendor's list, with the fields that it documents."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-#: Of a page where the vendor names no other number.
+#: Rows per page, unless the vendor documents another number.
 ROWS = 100
 
 
-def realtimekit_row(index: int) -> dict[str, Any]:
-    """One item, as https://developers.cloudflare.com/api/resources/realtime_kit lists it."""
+def build_realtimekit_row(index: int) -> dict[str, Any]:
+    """Build one item as in https://developers.cloudflare.com/api/resources/realtime_kit."""
     recording_id = f"97cb480d-5840-4528-ace3-{index:012d}"
     meeting_id = f"50c8940e-1b97-402a-97d6-{index % 100:012d}"
     name = f"{meeting_id}_17804807{index:05d}.mp4"
@@ -51,12 +51,12 @@ def realtimekit_row(index: int) -> dict[str, Any]:
     }
 
 
-def realtimekit_page(rows: int = 1000, first: int = 0, total: int | None = None) -> bytes:
-    """A page's bytes."""
+def build_realtimekit_page(rows: int = 1000, first: int = 0, total: int | None = None) -> bytes:
+    """Build a page of RealtimeKit's recordings."""
     return json.dumps(
         {
             "success": True,
-            "data": [realtimekit_row(first + index) for index in range(rows)],
+            "data": [build_realtimekit_row(first + index) for index in range(rows)],
             "paging": {
                 "total_count": rows if total is None else total,
                 "start_offset": first + 1,
@@ -66,8 +66,8 @@ def realtimekit_page(rows: int = 1000, first: int = 0, total: int | None = None)
     ).encode()
 
 
-def plivo_row(index: int) -> dict[str, Any]:
-    """One Recording object, in the wire types of the official clients' fixtures."""
+def build_plivo_row(index: int) -> dict[str, Any]:
+    """Build one Recording object, with the JSON types of the official clients' fixtures."""
     recording_id = f"{index:08d}-8f1a-11e4-aa07-02a0c3e4d4b2"
     call_uuid = f"{index:08d}-9b3c-4d55-9a0e-3c1f4b7f2d10"
     start = 1_780_480_800_000 + 61_000 * index
@@ -96,10 +96,10 @@ def plivo_row(index: int) -> dict[str, Any]:
     }
 
 
-def plivo_page(
+def build_plivo_page(
     rows: int = 20, first: int = 0, following: str | None = "/more", total: int = 100_000
 ) -> bytes:
-    """A page's bytes; 20 rows are Plivo's most. `following` is the next one's address."""
+    """Build a page of Plivo's recordings, at most 20. `following` is the address of the next."""
     return json.dumps(
         {
             "api_id": "ff25223a-1c9f-11e4-80aa-12313f048015",
@@ -110,13 +110,13 @@ def plivo_page(
                 "previous": None,
                 "total_count": total,
             },
-            "objects": [plivo_row(first + index) for index in range(rows)],
+            "objects": [build_plivo_row(first + index) for index in range(rows)],
         }
     ).encode()
 
 
-def audian_page(rows: int = ROWS, first: int = 0, total: int = 10_000) -> bytes:
-    """A page of Audian's recordings of calls."""
+def build_audian_page(rows: int = ROWS, first: int = 0, total: int = 10_000) -> bytes:
+    """Build a page of Audian's recordings of calls."""
     found = [
         {
             "recording_id": f"rec_{index:012x}",
@@ -137,10 +137,10 @@ _NIL = "00000000-0000-0000-0000-000000000000"
 _NEWEST, _STEP = datetime(2026, 6, 1, tzinfo=UTC), timedelta(minutes=1)
 
 
-def voipbin_page(
+def build_voipbin_page(
     rows: int = ROWS, first: int = 0, newest: datetime = _NEWEST, step: timedelta = _STEP
 ) -> bytes:
-    """A page of VoIPBin's recordings of conferences, newest first; their files are in another."""
+    """Build a page of VoIPBin's recordings of conferences, newest first, without their files."""
     found = []
     for index in range(first, first + rows):
         created = newest - step * index
@@ -157,20 +157,20 @@ def voipbin_page(
                 "status": "ended",
                 "format": "wav",
                 "on_end_flow_id": _NIL,
-                "tm_start": _written(start),
-                "tm_end": _written(end),
-                "tm_create": _written(created),
-                "tm_update": _written(end),
+                "tm_start": _format_time(start),
+                "tm_end": _format_time(end),
+                "tm_create": _format_time(created),
+                "tm_update": _format_time(end),
             }
         )
     token = found[-1]["tm_create"] if found else ""
     return json.dumps({"result": found, "next_page_token": token}).encode()
 
 
-def voipbin_files(
+def build_voipbin_files(
     rows: int = ROWS, first: int = 0, newest: datetime = _NEWEST, step: timedelta = _STEP
 ) -> bytes:
-    """A page of the files of `voipbin_page`'s recordings, each stored within a minute."""
+    """Build a page of the files of `build_voipbin_page`, each stored one minute later."""
     found = [
         {
             "id": f"1f59b932-a0fc-4e9c-8f9c-{index:012d}",
@@ -178,7 +178,7 @@ def voipbin_files(
             "reference_id": f"ff59b932-a0fc-4e9c-8f9c-{index:012d}",
             "filename": f"confbridge_{index}_in.wav",
             "filesize": 288_044,
-            "tm_create": _written(newest - step * index + timedelta(minutes=1)),
+            "tm_create": _format_time(newest - step * index + timedelta(minutes=1)),
         }
         for index in range(first, first + rows)
     ]
@@ -186,5 +186,5 @@ def voipbin_files(
     return json.dumps({"result": found, "next_page_token": token}).encode()
 
 
-def _written(time: datetime) -> str:
+def _format_time(time: datetime) -> str:
     return f"{time:%Y-%m-%dT%H:%M:%S.%f}Z"

@@ -1,4 +1,4 @@
-"""What is downloaded? A server of its own process: `/SIZE/NAME` is so many bytes of an MP4."""
+"""Media server, for a process of its own: `/SIZE/NAME` is an MP4 file of SIZE bytes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ HEAD = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2"
 BLOCK = bytes(range(256)) * 4096
 
 
-class Media(BaseHTTPRequestHandler):
-    """Keeps connections alive, and says a length."""
+class MediaHandler(BaseHTTPRequestHandler):
+    """Serves the files over persistent connections, with Content-Length."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -27,11 +27,11 @@ class Media(BaseHTTPRequestHandler):
             self.wfile.write(BLOCK[: size - sent])
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nobody reads it."""
+        """Log nothing."""
 
 
 if __name__ == "__main__":
-    with ThreadingHTTPServer(("127.0.0.1", 0), Media) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), MediaHandler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)
-        sys.stdin.read()  # until whoever started us goes away
+        sys.stdin.read()  # until the parent process ends

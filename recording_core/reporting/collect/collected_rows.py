@@ -1,0 +1,254 @@
+"""Collected rows: the rows of a report, and how complete they are for each account.
+
+Accounts are collected in parallel into a folder (a temporary one, unless the caller names one), or
+the rows that a folder already holds are read.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from recording_core.accounts import Account, check_distinct, find_accounts
+from recording_core.errors import ConfigurationError, RecordingError, StorageError
+from recording_core.listing.page import Window
+from recording_core.provider.provider import Provider
+from recording_core.reporting.collect.collector import (
+    AccountCoverage,
+    AccountTask,
+    collect_accounts,
+    get_account_key,
+    merge_coverages,
+)
+from recording_core.reporting.collect.folder import Folder
+from recording_core.reporting.collect.stable_windows import (
+    BEGINNING,
+    DAY,
+    END,
+    Commit,
+    DayRange,
+    extend_to_days,
+    find_day_ranges,
+    find_newest_undated,
+    find_parts,
+    find_unstable_windows,
+    floor_to_day,
+)
+from recording_core.reporting.collect.store import RowStore
+from recording_core.reporting.row_schema import build_arrow_schema, check_schema
+from recording_core.reporting.window import ReportWindow
+
+_Key = tuple[str, str]
+
+
+@frozen
+class CollectedRows:
+    """The rows of a report, and their coverage by account.
+
+    `rows` are Parquet files by path or URL, or an empty table if there are none.
+    """
+
+    rows: Any = field(repr=False)
+    coverage: tuple[AccountCoverage, ...]
+
+
+@contextmanager
+def open_collected_rows(
+    window: ReportWindow,
+    *,
+    accounts: Iterable[Account | Provider] | None = None,
+    to: str | os.PathLike[str] | None = None,
+    source: str | os.PathLike[str] | None = None,
+    executor: Executor | None = None,
+) -> Iterator[CollectedRows]:
+    """Collect rows, or read a folder. The files exist as long as the `with` lasts.
+
+    The arguments are those of `report`.
+    """
+    if source is not None and to is not None and os.fspath(source) != os.fspath(to):
+        raise ValueError("source and to name two folders: new rows go to the folder that is read")
+    chosen = None if accounts is None else tuple(accounts)
+    for each in chosen or ():
+        if not isinstance(each, Account | Provider):
+            raise TypeError(f"accounts are Account or Provider, not {type(each).__name__}")
+    if to is not None:
+        yield _collect_into(os.fspath(to), window, chosen, executor, durable=True)
+    elif source is not None:
+        yield _read_folder(os.fspath(source), window, chosen)
+    else:
+        # The workers of an interrupted report may still write there.
+        with tempfile.TemporaryDirectory(
+            prefix="recordings-", ignore_cleanup_errors=True
+        ) as folder:
+            yield _collect_into(folder, window, chosen, executor, durable=False)
+
+
+def _collect_into(
+    folder: str,
+    window: ReportWindow,
+    chosen: Sequence[Account | Provider] | None,
+    executor: Executor | None,
+    *,
+    durable: bool,
+) -> CollectedRows:
+    """List what may have changed since the folder was written, and read all rows."""
+    accounts = find_accounts() if chosen is None else chosen
+    if not accounts:
+        raise ConfigurationError(
+            "The argument accounts is empty: leave it out to use all configured accounts."
+        )
+    names = [get_account_key(each) for each in accounts]
+    check_distinct(names, "this report")
+    store = RowStore(Folder(folder, durable=durable))
+    if isinstance(executor, ProcessPoolExecutor):
+        _check_processes(store, accounts)
+    days = extend_to_days(window.since, window.until)
+    tasks = []
+    for each, name in zip(accounts, names, strict=True):
+        commits = store.read_account(*name, skip_damaged=True)
+        parts = find_parts(commits, days)
+        damaged = set(store.find_damaged(parts))
+        lost = [part.day for part in parts if part.file in damaged]
+        windows = find_unstable_windows(commits, days, window.now, lost)
+        if windows:
+            tasks.append(AccountTask(each, windows, folder, window.now, durable))
+    results = {(each.provider, each.account): each for each in collect_accounts(tasks, executor)}
+    found = {name: store.read_account(*name, skip_damaged=True) for name in names}
+    return _read_accounts(store, found, days, window.now, results, skip_damaged=True)
+
+
+def _read_folder(
+    folder: str, window: ReportWindow, chosen: Sequence[Account | Provider] | None
+) -> CollectedRows:
+    """Read the rows that a folder holds, without a request to any vendor."""
+    store = RowStore(Folder(folder))
+    found = store.read_accounts()
+    if not found:
+        raise ConfigurationError(
+            f"{store.folder} holds no collected recordings. Collect into it with to= or --to."
+        )
+    if chosen is not None:
+        found = {name: found.get(name, ()) for name in map(get_account_key, chosen)}
+    days = extend_to_days(window.since, window.until)
+    return _read_accounts(store, found, days, window.now, {}, skip_damaged=False)
+
+
+def _check_processes(store: RowStore, accounts: Iterable[Account | Provider]) -> None:
+    if store.folder.is_process_local:
+        raise ConfigurationError(
+            f"{store.folder} is in this process's memory, and other processes cannot write to it. "
+            "Name a folder on disk, or use threads."
+        )
+    if not all(isinstance(each, Account) for each in accounts):
+        raise ConfigurationError(
+            "A connected provider holds credentials and cannot be sent to another process: "
+            "give Accounts."
+        )
+
+
+def _read_accounts(
+    store: RowStore,
+    accounts: Mapping[_Key, Sequence[Commit]],
+    days: Window,
+    now: datetime,
+    results: Mapping[_Key, AccountCoverage],
+    *,
+    skip_damaged: bool,
+) -> CollectedRows:
+    """Read each account's coverage of the days, and find the files of its rows.
+
+    `results` are those of accounts that were collected just now.
+    """
+    coverages, files = [], []
+    for name, commits in accounts.items():
+        parts = [*find_parts(commits, days), *find_newest_undated(commits)]
+        lost = set(store.find_damaged(parts))
+        if lost and not skip_damaged:
+            raise _build_damage_error(store, min(lost))
+        errors = [str(_build_damage_error(store, file)) for file in sorted(lost)]
+        files += [store.folder.locate(part.file) for part in parts if part.file not in lost]
+        ranges = find_day_ranges(commits, days)
+        rows = sum(part.rows for part in parts)
+        result = results.get(name)
+        if result is not None and result.error is not None:
+            errors.append(str(result.error))
+        elif any(each.commit for each in ranges):
+            errors += _describe_gaps(store, ranges, days, now)
+        else:
+            errors.append(f"Nothing was collected into {store.folder}. Collect it with --to.")
+        coverages.append(_build_coverage(name, ranges, rows, errors, result))
+    return CollectedRows(files or build_arrow_schema().empty_table(), tuple(coverages))
+
+
+def _build_coverage(
+    name: _Key,
+    ranges: Iterable[DayRange],
+    rows: int,
+    errors: Sequence[str],
+    result: AccountCoverage | None,
+) -> AccountCoverage:
+    """Build an account's coverage from the sweeps of its days, and from its latest collection."""
+    covered = [(each, each.commit) for each in ranges if each.commit is not None]
+    commits = list({id(commit): commit for _, commit in covered}.values())
+    coverage = merge_coverages(each.coverage for each in commits)
+    if any(
+        (each.since, each.until) != (commit.since or BEGINNING, commit.until or END)
+        for each, commit in covered
+    ):
+        coverage = evolve(coverage, expected=None)  # includes days of newer sweeps
+    if len(commits) > 1:  # each sweep that returned a recording has counted it
+        coverage = evolve(coverage, seen=rows)
+    if result is not None:
+        not_listable = dict.fromkeys((*coverage.not_listable, *result.coverage.not_listable))
+        coverage = evolve(coverage, not_listable=tuple(not_listable))
+    if errors:
+        all_errors = tuple(dict.fromkeys((*coverage.errors, *errors)))
+        coverage = evolve(coverage, errors=all_errors, complete=False)
+    asked_at = min((each.asked_at for each in commits), default=None)
+    return AccountCoverage(*name, coverage, asked_at, result.error if result is not None else None)
+
+
+def _describe_gaps(
+    store: RowStore, found: Iterable[DayRange], days: Window, now: datetime
+) -> Iterator[str]:
+    """Describe the days that were never collected; days outside an unbounded window are none."""
+    for each in found:
+        first = each.since
+        if each.commit is not None:
+            # A sweep without an end does not cover the days after it was made.
+            first = max(first, floor_to_day(each.commit.asked_at) + DAY)
+            if days.until is None or first >= min(each.until, now):
+                continue
+        elif each.since == BEGINNING and days.since is None:
+            continue
+        since = f"from {first:%Y-%m-%d}"
+        until = f" to {each.until:%Y-%m-%d}" if each.until != END else " on"
+        yield (
+            f"The days {since}{until} were not collected into {store.folder}. "
+            "Collect them with --to."
+        )
+
+
+def _build_damage_error(store: RowStore, name: str) -> RecordingError:
+    """Build the error of a part that cannot be read: the reason, and what to do."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    where = store.folder.describe(name)
+    try:
+        check_schema(pq.read_schema(pa.BufferReader(store.folder.read(name))), where)
+        reason = "is not the file that was collected"
+    except (StorageError, ConfigurationError) as error:
+        if isinstance(error, ConfigurationError):
+            return error
+        reason = "is missing"
+    except (pa.ArrowException, OSError):
+        reason = "is not a complete Parquet file"
+    return StorageError(f"{where} {reason}. Collect its day again, with --to and the same folder.")
