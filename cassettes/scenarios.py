@@ -1,7 +1,7 @@
-"""What is asked on each cassette? One short scene for each operation, the same for every vendor.
+"""Scenarios of the cassettes: the calls of each operation, the same for every vendor.
 
-`record.py` plays them before a vendor or an emulator, `tests/test_cassettes.py` before the
-cassettes. No request depends on the clock: the time of the recording is handed in.
+`record.py` runs them against a vendor or an emulator, `tests/test_cassettes.py` against the
+cassettes. No request depends on the clock: the time of the recording is an argument.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ from recording_core import (
     RecordingStatus,
 )
 
-#: How far back the scenes look; shorter than any vendor's window.
+#: The range of the lists; shorter than any vendor's window.
 REACH = timedelta(days=6)
 
 
 @frozen
 class Stage:
-    """Where a scene is played. `later` lets time pass, really or emulated."""
+    """What a scenario runs with. `wait` lets time pass, on the wall clock or the emulator's."""
 
     provider: Provider
     target: CommunicationSession | None
     at: datetime
-    later: Callable[[timedelta], None]
+    wait: Callable[[timedelta], None]
     directory: Path
 
-    def live(self) -> CommunicationSession:
-        """Who is recorded."""
+    def require_target(self) -> CommunicationSession:
+        """Return the live session to record."""
         if self.target is None:
-            raise ValueError("this scene needs a live session to record")
+            raise ValueError("this scenario needs a live session to record")
         return self.target
 
 
 def start(stage: Stage) -> RecordingSession:
-    return stage.provider.start(stage.live())
+    return stage.provider.start(stage.require_target())
 
 
 def pause(stage: Stage) -> RecordingSession:
     session = start(stage)
-    stage.later(timedelta(seconds=10))
+    stage.wait(timedelta(seconds=10))
     return stage.provider.pause(session)
 
 
@@ -59,38 +59,38 @@ def resume(stage: Stage) -> RecordingSession:
 
 def stop(stage: Stage) -> RecordingSession:
     session = start(stage)
-    stage.later(timedelta(seconds=10))
+    stage.wait(timedelta(seconds=10))
     return stage.provider.stop(session)
 
 
 def active(stage: Stage) -> RecordingSession | None:
     start(stage)
-    stage.later(timedelta(seconds=10))
-    return stage.provider.active(stage.live())
+    stage.wait(timedelta(seconds=10))
+    return stage.provider.active(stage.require_target())
 
 
 def list_(stage: Stage) -> list[Recording]:
     listing = stage.provider.list(since=stage.at - REACH, until=stage.at)
     found = list(listing)
     if not listing.coverage.complete:
-        raise RuntimeError(f"a listing that is not complete: {listing.coverage}")
+        raise RuntimeError(f"the listing is not complete: {listing.coverage}")
     return found
 
 
 def get(stage: Stage) -> Recording:
-    return stage.provider.get(_shortest(stage))
+    return stage.provider.get(_find_shortest(stage))
 
 
 def download(stage: Stage) -> Any:
-    return stage.provider.download(_shortest(stage), stage.directory)
+    return stage.provider.download(_find_shortest(stage), stage.directory)
 
 
 def delete(stage: Stage) -> None:
-    stage.provider.delete(_shortest(stage))
+    stage.provider.delete(_find_shortest(stage))
 
 
-def _shortest(stage: Stage) -> Recording:
-    """The smallest to have: the shortest that has a file."""
+def _find_shortest(stage: Stage) -> Recording:
+    """Find the shortest recording with a file, to keep the cassette small."""
     ready = [each for each in list_(stage) if each.status is RecordingStatus.AVAILABLE]
     return min(
         (each for each in ready if each.files),
@@ -98,7 +98,7 @@ def _shortest(stage: Stage) -> Recording:
     )
 
 
-SCENES: Mapping[Operation, Callable[[Stage], Any]] = {
+SCENARIOS: Mapping[Operation, Callable[[Stage], Any]] = {
     Operation.START: start,
     Operation.PAUSE: pause,
     Operation.RESUME: resume,
@@ -109,7 +109,7 @@ SCENES: Mapping[Operation, Callable[[Stage], Any]] = {
     Operation.DOWNLOAD: download,
     Operation.DELETE: delete,
 }
-#: These record something, and need a live session.
-LIVE_SCENES = frozenset(
+#: These start a recording, and need a live session.
+LIVE_SCENARIOS = frozenset(
     {Operation.START, Operation.PAUSE, Operation.RESUME, Operation.STOP, Operation.ACTIVE}
 )

@@ -1,4 +1,4 @@
-"""What do these tests share? Loopback servers that keep a journal, and a transport to ask them."""
+"""Shared fixtures: loopback servers with a journal, a transport, and made-up webhook vendors."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import signal
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +24,7 @@ from recording_core.errors import ConfigurationError, WebhookRejected
 from recording_core.model.capabilities import ProviderInfo, build_capabilities
 from recording_core.model.entities import call
 from recording_core.model.enums import RecordingStatus
-from recording_core.model.events import EventKind, RecordingEvent, WebhookRequest, build_event_key
+from recording_core.model.events import EventKind, RecordingEvent, build_event_key
 from recording_core.plugins import hookspecs
 from recording_core.plugins import registry as plugins
 from recording_core.plugins.hookspecs import PROJECT, hookimpl
@@ -32,30 +33,30 @@ from recording_core.transport import HttpSettings
 from recording_core.transport.authentication import HeaderAuth
 from recording_core.transport.client import Transport
 from recording_core.transport.status_codes import ErrorDetails
-from recording_core.webhooks import WebhookScheme
+from recording_core.webhooks.request import WebhookRequest
+from recording_core.webhooks.scheme import WebhookScheme
 
-# What runs in the background may have been told to ignore Ctrl-C, and would hand that on to the
-# programs that are tested with it.
+# A shell starts background jobs with SIGINT ignored, which tested programs would inherit.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# How long one example takes says more of the machine that runs it than of the code.
+# The time of one example depends on the machine more than on the code.
 settings.register_profile("ours", deadline=None)
 settings.load_profile("ours")
 
-#: what no request to a stranger and no text may hold
+#: must not appear in a request to another host, or in any text
 TOKEN = "s3cr3t-T0KEN-of-the-account"
 
-#: `make soak`: three to four times as much of all that chance makes, and others each time
+#: `make soak`: three to four times as many random examples, and different ones each time
 settings.register_profile("soak", max_examples=350, deadline=None)
 
-#: A stranger's distribution, whose own tests are run where it is installed: test_third_party.py.
+#: A third-party distribution; test_third_party.py installs it and runs its tests.
 collect_ignore = ["third_party"]
 
 
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No proxy, ~/.netrc or CA bundle of the machine that runs the tests."""
+    """Remove the machine's proxy, ~/.netrc and CA bundle from the environment."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -64,100 +65,86 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    """Sleeping on it takes no time."""
-    return ManualClock()
-
-
-@pytest.fixture
 def serve() -> Iterator[Callable[..., tuple[str, list[Request]]]]:
-    """`origin, journal = serve(reply, ...)`, the last reply for ever; or `serve(answer)`."""
-    servers: list[LoopbackServer] = []
+    """`origin, journal = serve(reply, ...)`, which repeats the last reply; or `serve(answer)`."""
+    with ExitStack() as running:
 
-    def start(*replies: Reply | Callable[[Request], Reply]) -> tuple[str, list[Request]]:
-        journal: list[Request] = []
+        def start(*replies: Reply | Callable[[Request], Reply]) -> tuple[str, list[Request]]:
+            journal: list[Request] = []
 
-        def answer(request: Request) -> Reply:
-            journal.append(request)
-            reply = replies[min(len(journal), len(replies)) - 1]
-            return reply if isinstance(reply, Reply) else reply(request)
+            def answer(request: Request) -> Reply:
+                journal.append(request)
+                reply = replies[min(len(journal), len(replies)) - 1]
+                return reply if isinstance(reply, Reply) else reply(request)
 
-        servers.append(LoopbackServer(answer))
-        return servers[-1].origin, journal
+            return running.enter_context(LoopbackServer(answer)).origin, journal
 
-    yield start
-    for server in servers:
-        server.close()
+        yield start
 
 
 @pytest.fixture
-def transport(clock: ManualClock) -> Iterator[Callable[..., Transport]]:
-    """`transport(base_url, **settings)`: one that signs in with `TOKEN`."""
-    made: list[Transport] = []
+def transport(manual_clock: ManualClock) -> Iterator[Callable[..., Transport]]:
+    """`transport(base_url, **settings)`: a transport that authenticates with `TOKEN`."""
+    with ExitStack() as opened:
 
-    def make(
-        base_url: str,
-        *,
-        vendor_rate: float | None = None,
-        secrets: Iterable[str] = (TOKEN,),
-        error_details: Callable[..., ErrorDetails] = lambda *_: ErrorDetails(),
-        **settings: Any,
-    ) -> Transport:
-        made.append(
-            Transport(
+        def build(
+            base_url: str,
+            *,
+            vendor_rate: float | None = None,
+            secrets: Iterable[str] = (TOKEN,),
+            error_details: Callable[..., ErrorDetails] = lambda *_: ErrorDetails(),
+            **settings: Any,
+        ) -> Transport:
+            transport = Transport(
                 provider="vendor",
                 base_url=base_url,
                 auth=HeaderAuth("X-Auth-Token", TOKEN),
                 secrets=secrets,
                 settings=HttpSettings(**settings),
-                clock=clock,
+                clock=manual_clock,
                 rate=vendor_rate,
                 error_details=error_details,
             )
-        )
-        return made[-1]
+            return opened.enter_context(closing(transport))
 
-    yield make
-    for each in made:
-        each.close()
+        yield build
 
 
-# -- webhooks: two vendors of nobody's, one of each kind of signature ------------------------------
+# -- webhooks: two made-up vendors, one for each kind of signature --------------------------------
 
-#: what the made-up vendor shares with its customer
-SECRET = "whsec_m4de-up-by-nobody"
+#: the secret that a made-up vendor shares with its customer
+SECRET = "whsec_m4de-up"
 
 
-class _Told(WebhookScheme):
-    """JSON: one fact, or a list of them: `{"event": "available", "id": "R1", "at": "..."}`."""
+class _JsonScheme(WebhookScheme):
+    """JSON: one event or a list of them: `{"event": "available", "id": "R1", "at": "..."}`."""
 
     provider = ""
 
     def parse(
         self, request: WebhookRequest, *, account: str, now: datetime
     ) -> tuple[RecordingEvent, ...]:
-        told = json.loads(request.body)
-        return tuple(
-            self._event(each, account) for each in (told if isinstance(told, list) else [told])
-        )
+        payload = json.loads(request.body)
+        rows = payload if isinstance(payload, list) else [payload]
+        return tuple(self._read_event(row, account) for row in rows)
 
-    def _event(self, told: dict[str, Any], account: str) -> RecordingEvent:
-        kind, at = EventKind(told["event"]), told.get("at")
+    def _read_event(self, row: dict[str, Any], account: str) -> RecordingEvent:
+        kind, at = EventKind(row["event"]), row.get("at")
         return RecordingEvent(
             provider=self.provider,
             account=account,
             kind=kind,
-            recording_id=told["id"],
+            recording_id=row["id"],
             target=call("C1"),
             recording=None,
-            status=STATUS_TOLD.get(kind, RecordingStatus.UNKNOWN),
+            status=STATUS_OF_KIND.get(kind, RecordingStatus.UNKNOWN),
             occurred_at=datetime.fromisoformat(at) if at else None,
             delivery_id=None,
-            key=build_event_key(self.provider, account, told["id"], kind, at or ""),
+            key=build_event_key(self.provider, account, row["id"], kind, at or ""),
         )
 
 
-class Sharing(_Told):
+class SharedSecretScheme(_JsonScheme):
     """Signs with a shared secret: hex of HMAC-SHA256 over the body."""
 
     provider = "sharing"
@@ -178,10 +165,10 @@ class Sharing(_Told):
             raise WebhookRejected("not the vendor's signature", status=401)
 
     def check_secret(self, secret: str) -> None:
-        """Takes any: that a blank one is refused does not depend on the vendor's scheme."""
+        """Accept any secret: the receiver itself rejects a blank one."""
 
 
-class Publishing(_Told):
+class PublishedKeyScheme(_JsonScheme):
     """Signs with a key that it publishes: RSA-SHA256 over the body, in base64."""
 
     provider = "publishing"
@@ -217,7 +204,7 @@ class Publishing(_Told):
             raise ConfigurationError("the key is too small")
 
 
-STATUS_TOLD = {
+STATUS_OF_KIND = {
     EventKind.STARTED: RecordingStatus.RECORDING,
     EventKind.PAUSED: RecordingStatus.PAUSED,
     EventKind.RESUMED: RecordingStatus.RECORDING,
@@ -230,26 +217,29 @@ STATUS_TOLD = {
 }
 
 
-class MadeUp:
-    """Plugins that are installed for one test: the vendors, and one that hears every event."""
+class MadeUpVendors:
+    """Plugins of one test: the vendors, and a listener that records every event."""
 
     secret = SECRET
 
     def __init__(self) -> None:
-        #: the events that were announced through the hook
-        self.heard: list[RecordingEvent] = []
-        #: what the listening plugin raises next
-        self.failing: Exception | None = None
+        #: the events that the hook received
+        self.dispatched: list[RecordingEvent] = []
+        #: raised by the hook instead of recording the event
+        self.listener_error: Exception | None = None
 
     @hookimpl
     def recording_event(self, event: RecordingEvent) -> None:
-        if self.failing is not None:
-            raise self.failing
-        self.heard.append(event)
+        if self.listener_error is not None:
+            raise self.listener_error
+        self.dispatched.append(event)
 
-    def callback(self, body: Any = None, *, secret: str = SECRET, **headers: str) -> WebhookRequest:
-        """A signed callback of the vendor that shares a secret."""
-        raw = body if isinstance(body, bytes) else json.dumps(body or told()).encode()
+    def build_request(
+        self, body: Any = None, *, secret: str = SECRET, **headers: str
+    ) -> WebhookRequest:
+        """Build a signed webhook request of the vendor that shares a secret."""
+        payload = body or {"event": "available", "id": "R1"}
+        raw = body if isinstance(body, bytes) else json.dumps(payload).encode()
         signature = hmac.digest(secret.encode(), raw, "sha256").hex()
         return WebhookRequest(
             method="POST",
@@ -259,16 +249,12 @@ class MadeUp:
         )
 
 
-def told(event: str = "available", id: str = "R1", **more: str) -> dict[str, str]:
-    """One fact in the made-up vendors' words."""
-    return {"event": event, "id": id, **more}
-
-
 @pytest.fixture
-def made_up(monkeypatch: pytest.MonkeyPatch) -> MadeUp:
-    """`rec.receiver("sharing", ...)` and `"publishing"` work, and `made_up.heard` fills."""
+def made_up(monkeypatch: pytest.MonkeyPatch) -> MadeUpVendors:
+    """Installs the vendors `sharing` and `publishing`, and the listener."""
     module = types.ModuleType("made_up_vendors")
-    vars(module).update(Sharing=Sharing, Publishing=Publishing)
+    schemes = {"sharing": SharedSecretScheme, "publishing": PublishedKeyScheme}
+    vars(module).update({kind.__name__: kind for kind in schemes.values()})
     monkeypatch.setitem(sys.modules, "made_up_vendors", module)
     infos = {
         name: ProviderInfo(
@@ -280,12 +266,12 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> MadeUp:
             client="made_up_vendors:Client",
             webhooks=f"made_up_vendors:{kind.__name__}",
         )
-        for name, kind in (("sharing", Sharing), ("publishing", Publishing))
+        for name, kind in schemes.items()
     }
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(hookspecs)
-    manager.register(vendor := MadeUp(), name="listening")
+    manager.register(vendors := MadeUpVendors(), name="listening")
     found = plugins.load_registry()
     registry = plugins.Registry(manager, {**found.providers, **infos}, found.broken)
     monkeypatch.setattr(plugins, "load_registry", lambda: registry)
-    return vendor
+    return vendors

@@ -5,46 +5,28 @@ Each name is resolved on first use: `recordings demo` needs the server and not p
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from recording_core import build_name_table, resolve_name
+from recording_core import attach_names
 
 if TYPE_CHECKING:
-    from recording_core.testing.cassettes import build_recorder
-    from recording_core.testing.conformance.suite import ProviderConformance, WebhookConformance
-    from recording_core.testing.emulator.emulator import Emulator
-    from recording_core.testing.emulator.server import LoopbackServer, Reply, Request
-    from recording_core.testing.manual_clock import ManualClock
+    from recording_core.testing.cassettes import build_recorder as build_recorder
+    from recording_core.testing.conformance.suite import ProviderConformance as ProviderConformance
+    from recording_core.testing.conformance.suite import WebhookConformance as WebhookConformance
+    from recording_core.testing.emulator.emulator import Emulator as Emulator
+    from recording_core.testing.emulator.server import LoopbackServer as LoopbackServer
+    from recording_core.testing.emulator.server import Reply as Reply
+    from recording_core.testing.emulator.server import Request as Request
+    from recording_core.testing.manual_clock import ManualClock as ManualClock
 
-__all__ = [
-    "Emulator",
-    "LoopbackServer",
-    "ManualClock",
-    "ProviderConformance",
-    "Reply",
-    "Request",
-    "WebhookConformance",
-    "build_recorder",
-]
-
-#: name -> the module that defines it
-_MODULES = build_name_table(
-    {
-        "testing.cassettes": "build_recorder",
-        "testing.conformance.suite": "ProviderConformance WebhookConformance",
-        "testing.emulator.emulator": "Emulator",
-        "testing.emulator.server": "LoopbackServer Reply Request",
-        "testing.manual_clock": "ManualClock",
-    }
-)
-
+#: module -> the names that it defines
+_MODULES = {
+    "testing.cassettes": "build_recorder",
+    "testing.conformance.suite": "ProviderConformance WebhookConformance",
+    "testing.emulator.emulator": "Emulator",
+    "testing.emulator.server": "LoopbackServer Reply Request",
+    "testing.manual_clock": "ManualClock",
+}
 
 if not TYPE_CHECKING:  # a type checker then reports a name that does not exist
-
-    def __getattr__(name: str) -> Any:
-        value = globals()[name] = resolve_name(__name__, _MODULES, name)
-        return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+    __getattr__, __dir__, __all__ = attach_names(__name__, _MODULES)

@@ -1,13 +1,15 @@
-"""How is HTTP recorded for a test to replay, and nothing secret with it? A configured `vcr.VCR`.
+"""Cassettes: a configured `vcr.VCR` that records HTTP for tests to replay, without secrets.
 
-    with recorder(record_mode="once").use_cassette("list.yaml"):
+Use it as a context manager::
+
+    with build_recorder(record_mode="once").use_cassette("list.yaml"):
         recordings = list(provider.list())
 
-vcrpy replaces the connections of the pools that it knows; ours are named to it here. What is
-written is filtered before it reaches the disk, and what is asked at replay is filtered alike, so
-that it matches: headers that are not known to be harmless are left out, credential fields are
-masked, and so are the signed queries of URLs. What a request signs in with is masked wherever an
-answer quotes it.
+vcrpy replaces the connection classes of known pools; this module adds the library's pools. Requests
+and responses are filtered before they are written, and requests are filtered in the same way at
+replay, so that they match: only headers that hold no credential are kept; credential fields, and
+signed queries of URLs, are masked. The credentials of a request are masked wherever a response
+quotes them.
 """
 
 from __future__ import annotations
@@ -25,9 +27,7 @@ from recording_core.redaction import CREDENTIAL_KEYS, MASK, Secrets, redact_payl
 if TYPE_CHECKING:
     import vcr
 
-__all__ = ["build_recorder"]
-
-#: Kept, and no others: a vendor may put a credential under any name.
+#: The headers that are kept. A credential may be in any other one.
 _HEADERS = frozenset(
     {
         "accept-ranges",
@@ -41,17 +41,16 @@ _HEADERS = frozenset(
         "x-request-id",
     }
 )
-#: Of a request, and no credential whatever they say; each of the others may be one.
+#: Request headers that hold no credential. Each other one may be a credential.
 _HARMLESS = _HEADERS | frozenset(
     {"accept", "accept-encoding", "connection", "host", "if-range", "range", "user-agent"}
 )
 _URL = re.compile(r"https?://[^\s\"'<>\\]+")
-#: A query with one of these is signed (AWS, Google, Azure, CloudFront, and what others call it).
+#: Parameters of signed queries (AWS, Google, Azure, CloudFront, and common names).
 _SIGNED = re.compile(r"(?i)x-(?:amz|goog)-.+|sig|signature|hmac|policy|key-pair-id")
 
-
-#: vcrpy's own loggers, which quote requests and answers before the filters have seen them.
-_TELLING = ("vcr.cassette", "vcr.request", "vcr.stubs")
+#: vcrpy's loggers, which quote requests and responses before they are filtered.
+_QUOTING_LOGGERS = ("vcr.cassette", "vcr.request", "vcr.stubs")
 
 
 def _is_warning(record: logging.LogRecord) -> bool:
@@ -59,18 +58,20 @@ def _is_warning(record: logging.LogRecord) -> bool:
 
 
 def build_recorder(*, replace: Mapping[str, str] | None = None, **settings: Any) -> vcr.VCR:
-    """A `vcr.VCR` that sees our connections and writes no credential.
+    """Build a `vcr.VCR` that records the library's connections and writes no credential.
 
-    `replace` are texts that are written as others, such as an account's id, or an emulator's
-    origin as the vendor's. `settings` are vcrpy's own; `record_mode` is "none" unless it is given,
-    so that nothing is ever asked by accident.
+    Args:
+        replace: texts to write as other texts, such as an account's id, or an emulator's origin
+            as the vendor's
+        settings: of vcrpy; `record_mode` is "none" by default, so that no request reaches the
+            network by accident
     """
     import vcr
     from vcr.stubs.urllib3_stubs import VCRRequestsHTTPConnection, VCRRequestsHTTPSConnection
 
     from recording_core.transport.address_policy import WatchedHTTPPool, WatchedHTTPSPool
 
-    for name in _TELLING:
+    for name in _QUOTING_LOGGERS:
         logging.getLogger(name).addFilter(_is_warning)
     filters = _Filters(dict(replace or {}))
     return vcr.VCR(
@@ -78,8 +79,8 @@ def build_recorder(*, replace: Mapping[str, str] | None = None, **settings: Any)
             "record_mode": "none",
             "match_on": ("method", "scheme", "host", "port", "path", "query"),
             "decode_compressed_response": True,
-            "before_record_request": filters.request,
-            "before_record_response": filters.response,
+            "before_record_request": filters.filter_request,
+            "before_record_response": filters.filter_response,
             **settings,
             "custom_patches": (
                 (WatchedHTTPPool, "ConnectionCls", VCRRequestsHTTPConnection),
@@ -91,67 +92,70 @@ def build_recorder(*, replace: Mapping[str, str] | None = None, **settings: Any)
 
 
 class _Filters:
-    """What vcrpy calls with a copy of each request and response before it writes or matches."""
+    """The filters that vcrpy calls with a copy of each request and response."""
 
     def __init__(self, replace: Mapping[str, str]) -> None:
-        quoted = {quote(theirs, safe=""): quote(ours, safe="") for theirs, ours in replace.items()}
-        # The longer first: one may be a part of another.
+        quoted = {quote(old, safe=""): quote(new, safe="") for old, new in replace.items()}
+        # The longest first: one text may be a part of another.
         self._replace = sorted({**quoted, **replace}.items(), key=lambda pair: -len(pair[0]))
-        self._known: set[str] = set()
+        self._credentials: set[str] = set()
         self._secrets = Secrets(())
 
-    def request(self, request: Any) -> Any:
-        if not self._known.issuperset(sent := set(_credentials(request))):
-            self._known |= sent
-            self._secrets = Secrets(self._known)
-        request.uri = self._text(request.uri)
-        request.headers = self._headers(request.headers)
+    def filter_request(self, request: Any) -> Any:
+        if not self._credentials.issuperset(sent := set(_find_credentials(request))):
+            self._credentials |= sent
+            self._secrets = Secrets(self._credentials)
+        request.uri = self._filter_text(request.uri)
+        request.headers = self._filter_headers(request.headers)
         if request.body:
-            request.body = self._body(request.body)
+            request.body = self._filter_body(request.body)
         return request
 
-    def response(self, response: dict[str, Any]) -> dict[str, Any]:
-        headers = self._headers(response["headers"])
+    def filter_response(self, response: dict[str, Any]) -> dict[str, Any]:
+        headers = self._filter_headers(response["headers"])
         body = response["body"]["string"]
         kind = " ".join(headers.get("content-type", [])).partition(";")[0]
         if kind.startswith("text/") or kind.endswith(("json", "xml")):
-            body = self._body(body)
+            body = self._filter_body(body)
         if "content-length" in headers and body:
             headers["content-length"] = [str(len(body))]
         return {**response, "headers": headers, "body": {"string": body}}
 
-    def _headers(self, headers: Mapping[str, Any]) -> dict[str, Any]:
-        kept: dict[str, Any] = {}
-        for name, value in headers.items():
-            if name.lower() in _HEADERS:
-                several = isinstance(value, list)
-                kept[name.lower()] = list(map(self._text, value)) if several else self._text(value)
-        return kept
+    def _filter_headers(self, headers: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name.lower(): (
+                list(map(self._filter_text, value))
+                if isinstance(value, list)
+                else self._filter_text(value)
+            )
+            for name, value in headers.items()
+            if name.lower() in _HEADERS
+        }
 
-    def _body(self, body: bytes | str) -> bytes:
+    def _filter_body(self, body: bytes | str) -> bytes:
         text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
         try:
             payload = redact_payload(json.loads(text))
         except ValueError:
-            return self._secrets.redact(self._text(text)).encode()
-        return json.dumps(self._walk(payload), separators=(",", ":")).encode()
+            return self._secrets.redact(self._filter_text(text)).encode()
+        return json.dumps(self._filter_value(payload), separators=(",", ":")).encode()
 
-    def _walk(self, value: Any) -> Any:
+    def _filter_value(self, value: Any) -> Any:
         if isinstance(value, dict):
-            return {self._text(key): self._walk(item) for key, item in value.items()}
+            return {self._filter_text(key): self._filter_value(item) for key, item in value.items()}
         if isinstance(value, list):
-            return [self._walk(item) for item in value]
-        return self._text(value) if isinstance(value, str) else value
+            return [self._filter_value(item) for item in value]
+        return self._filter_text(value) if isinstance(value, str) else value
 
-    def _text(self, text: str) -> str:
-        for theirs, ours in self._replace:
-            text = text.replace(theirs, ours)
-        text = _URL.sub(lambda found: _without_signature(found[0]), text)
-        return str(self._secrets.masked(text))
+    def _filter_text(self, text: str) -> str:
+        for old, new in self._replace:
+            text = text.replace(old, new)
+        text = _URL.sub(lambda found: _mask_url(found[0]), text)
+        return str(self._secrets.mask_echoes(text))
 
 
-def _credentials(request: Any) -> Iterator[str]:
-    """What a request signs in with: a header's words, what they are the base64 of, a query's."""
+def _find_credentials(request: Any) -> Iterator[str]:
+    """Find the credentials of a request: in headers, also in base64, and in the query."""
     for name, value in request.headers.items():
         if name.lower() in _HARMLESS:
             continue
@@ -163,15 +167,15 @@ def _credentials(request: Any) -> Iterator[str]:
                 try:
                     yield from base64.b64decode(word).decode().split(":", 1)[1:]
                 except ValueError:
-                    pass  # no pair of a name and a password
+                    pass  # not a user name and a password
             yield word
     for name, value in parse_qsl(urlsplit(request.uri).query):
         if name in CREDENTIAL_KEYS:
             yield value
 
 
-def _without_signature(url: str) -> str:
-    """The URL with its user info gone, a signed query cut off, and credentials in it masked."""
+def _mask_url(url: str) -> str:
+    """Return the URL without user info, with a signed query or credential parameters masked."""
     base, mark, query = url.partition("?")
     scheme, _, rest = base.partition("://")
     host, slash, path = rest.partition("/")

@@ -1,17 +1,16 @@
-"""How does a test move time? It advances this clock; nothing sleeps."""
+"""Manual clock: time that a test advances; nothing sleeps."""
 
 from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["ManualClock"]
-
 
 class ManualClock:
-    """A clock that stands still until it is advanced; sleeping advances it. Thread-safe.
+    """A clock that moves only when it is advanced; sleeping advances it. Thread-safe.
 
-    It begins at noon of 1 June 2026, UTC, or at the aware datetime that it is given.
+    Args:
+        start: an aware datetime, by default 12:00 UTC on 1 June 2026
     """
 
     def __init__(self, start: datetime = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)) -> None:
@@ -19,19 +18,19 @@ class ManualClock:
         self._lock = threading.Lock()
 
     def now(self) -> datetime:
-        """The time, aware, in UTC."""
+        """Return the time, aware and in UTC."""
         return self._now
 
     def monotonic(self) -> float:
-        """Seconds since it was made."""
+        """Return the seconds since the clock was created."""
         return (self._now - self._start).total_seconds()
 
     def sleep(self, seconds: float) -> None:
-        """Advance by so many seconds, at once; by a microsecond at least, or a wait never ends."""
+        """Advance at once, by at least a microsecond, since a shorter wait would never end."""
         if seconds > 0:
             self.advance(max(timedelta(seconds=seconds), timedelta.resolution))
 
     def advance(self, by: timedelta) -> None:
-        """Let so much time pass."""
+        """Advance the clock by a duration."""
         with self._lock:
             self._now += by

@@ -1,4 +1,4 @@
-"""How long did it take, had the machine had time for us? Bounds on time that hold on a busy one."""
+"""Timing: assert that a block ends in time, also on a busy machine."""
 
 from __future__ import annotations
 
@@ -8,31 +8,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["SLACK", "within"]
-
-#: Seconds that an ended call may take to come back.
+#: Seconds that a call may take to return after its deadline.
 SLACK = 1.0
 _TASKS = Path("/proc/self/task")
 
 
 @contextmanager
-def within(seconds: float) -> Iterator[None]:
-    """The block may take so long and one second more.
+def assert_within(seconds: float) -> Iterator[None]:
+    """Assert that the block takes at most so many seconds, plus `SLACK`.
 
-    What its thread, and one other, had to wait for a processor that somebody held is not counted
-    where the system tells it (Linux): a library that hangs or sleeps waits for no processor.
+    On Linux, the time that the block's thread and one other thread waited for a processor is not
+    counted: a library that hangs or sleeps does not wait for a processor.
     """
-    start, before = time.monotonic(), _kept_waiting()
+    start, before = time.monotonic(), _read_waiting_times()
     yield
     took = time.monotonic() - start
-    waited = {task: now - before.get(task, 0.0) for task, now in _kept_waiting().items()}
+    waited = {task: now - before.get(task, 0.0) for task, now in _read_waiting_times().items()}
     own = waited.pop(str(threading.get_native_id()), 0.0)
-    busy = own + max(waited.values(), default=0.0)  # ours, and whoever it was that we waited for
-    assert took - busy < seconds + SLACK, f"{took:.2f} s, of which the machine took {busy:.2f} s"
+    busy = own + max(waited.values(), default=0.0)  # this thread, and the one that it waited for
+    assert took - busy < seconds + SLACK, (
+        f"the block took {took:.2f} s ({busy:.2f} s of them waiting for a processor), not "
+        f"{seconds:.2f} s"
+    )
 
 
-def _kept_waiting() -> dict[str, float]:
-    """Seconds for which each thread of this process was ready to run, and did not.
+def _read_waiting_times() -> dict[str, float]:
+    """Return the seconds that each thread of this process waited for a processor, by task id.
 
     https://docs.kernel.org/scheduler/sched-stats.html
     """
@@ -42,7 +43,7 @@ def _kept_waiting() -> dict[str, float]:
             try:
                 waited[task.name] = int((task / "schedstat").read_text().split()[1]) / 1e9
             except (OSError, ValueError):
-                pass  # it ended just now
+                pass  # the thread has ended
     except OSError:
-        pass  # another system: what took long took long
+        pass  # not Linux: nothing is subtracted
     return waited

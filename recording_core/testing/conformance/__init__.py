@@ -1,1 +1,1 @@
-"""__SUITE__"""
+"""Conformance suite: the requirements that every provider meets, as tests to inherit."""

@@ -1,10 +1,9 @@
-"""What becomes of an answer gone wrong? A documented value or a typed error, never a surprise."""
+"""Requirements for responses: each becomes a documented value or a typed error."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -33,348 +32,328 @@ from recording_core import (
 )
 from recording_core.redaction import MASK, redact_payload
 from recording_core.testing.conformance.base import (
-    ONCE,
+    SINGLE_REQUESTS,
+    Call,
     ConformanceBase,
-    advance,
-    carrying,
-    horizon,
-    promising,
-    times,
+    check_equal,
+    check_types,
+    find_listing_time,
+    state_requirement,
 )
-from recording_core.testing.conformance.documented_types import undocumented
-from recording_core.testing.conformance.mutations import Change, Kept, changes, every, row_of
-from recording_core.testing.emulator.emulator import Emulator
-from recording_core.testing.emulator.server import Reply
+from recording_core.testing.conformance.mutations import (
+    PayloadChange,
+    find_row_id,
+    generate_changes,
+    rewrite_payload,
+)
+from recording_core.testing.conformance.replies import API_FAILURES
+from recording_core.testing.emulator.server import Request
 
-__all__ = ["AnswerRequirements"]
+_NEW_STATUS = "zz-new-status"
+#: A response of more than a million bytes is too large.
+_SMALL_RESPONSES = HttpSettings(retries=0, workers=1, max_json_bytes=1_000_000)
+#: In seconds of real time.
+_SHORT_TIMEOUT = HttpSettings(retries=0, workers=1, read_timeout=0.3)
 
-_JSON = {"Content-Type": "application/json"}
-_NEW_WORD = "zz-a-word-of-tomorrow"
-#: Answers of more than a million bytes are too large.
-_STRICT = HttpSettings(retries=0, workers=1, max_json_bytes=1_000_000)
-#: Seconds that are really waited.
-_IMPATIENT = HttpSettings(retries=0, workers=1, read_timeout=0.3)
-
-_Kinds = type[ProviderError] | tuple[type[ProviderError], ...]
-#: What the next answer is, and what a read then raises.
-ERRORS: Mapping[str, tuple[Reply, _Kinds]] = {
-    "HTTP 400": (Reply(400, b"{}", _JSON), Rejected),
-    "HTTP 401": (Reply(401, b"{}", _JSON), AuthenticationFailed),
-    "HTTP 401 in text": (Reply(401, b"no", {"Content-Type": "text/plain"}), AuthenticationFailed),
-    "HTTP 403": (Reply(403), AuthenticationFailed),
-    "HTTP 404": (Reply(404, b"{}", _JSON), NotFound),
-    "HTTP 409": (Reply(409, b"{}", _JSON), Conflict),
-    "HTTP 429": (Reply(429, b"{}", {**_JSON, "Retry-After": "7"}), RateLimited),
-    "HTTP 500": (Reply(500, b"{}", _JSON), Unavailable),
-    "HTTP 502 in HTML": (Reply(502, b"<html>", {"Content-Type": "text/html"}), Unavailable),
-    "HTTP 503": (Reply(503), Unavailable),
-    "a connection that is cut": (Reply(abort=True), Unavailable),
-    "a body that is cut": (Reply(200, b'{"id": "some-id"}', _JSON, cut_after=5), Unavailable),
-    # A cut there looks like the end of the headers of an answer without a body.
-    "headers that are cut": (
-        Reply(200, b'{"id": "some-id"}', _JSON, cut_headers=True),
-        (Unavailable, MalformedPayload),
-    ),
-    "no answer in time": (Reply(stall="headers", stall_seconds=5), Unavailable),
-    "no body in time": (Reply(200, b"{}", _JSON, stall="body", stall_seconds=5), Unavailable),
-    "HTML with 200": (Reply(200, b"<html>", {"Content-Type": "text/html"}), MalformedPayload),
-    "JSON that breaks off": (Reply(200, b'{"id": ', _JSON), MalformedPayload),
-    "no bytes with 200": (Reply(200, b"", _JSON), MalformedPayload),
-    "null": (Reply(200, b"null", _JSON), MalformedPayload),
-    "a number": (Reply(200, b"7", _JSON), MalformedPayload),
-    "a text": (Reply(200, b'"words"', _JSON), MalformedPayload),
-    "JSON nested without end": (Reply(200, b"[" * 200_000, _JSON), MalformedPayload),
-    "a number of 5000 digits": (
-        Reply(200, b'{"id": ' + b"9" * 5000 + b"}", _JSON),
-        MalformedPayload,
-    ),
-    "a number that is none": (Reply(200, b'{"id": NaN}', _JSON), MalformedPayload),
-    "what is not UTF-8": (Reply(200, b'{"id": "\xff\xfe"}', _JSON), MalformedPayload),
-    "half a surrogate pair": (Reply(200, rb'{"id": "\ud800"}', _JSON), MalformedPayload),
-    "two million bytes": (Reply(200, b" " * 2_000_000, _JSON), MalformedPayload),
-    "a broken compression": (
-        Reply(200, b"no gzip", {**_JSON, "Content-Encoding": "gzip"}),
-        MalformedPayload,
-    ),
+_ErrorClasses = type[ProviderError] | tuple[type[ProviderError], ...]
+#: The failures of the API after which a read does not raise `MalformedPayload`.
+ERRORS: Mapping[str, _ErrorClasses] = {
+    "HTTP 400": Rejected,
+    "HTTP 401": AuthenticationFailed,
+    "HTTP 401 with text": AuthenticationFailed,
+    "HTTP 403": AuthenticationFailed,
+    "HTTP 404": NotFound,
+    "HTTP 409": Conflict,
+    "HTTP 429": RateLimited,
+    # Truncated headers look like the end of the headers of a response without a body.
+    "truncated headers": (Unavailable, MalformedPayload),
+    **dict.fromkeys(("HTTP 500", "HTTP 502 with HTML", "HTTP 503", "HTTP 504"), Unavailable),
+    **dict.fromkeys(("a closed connection", "a truncated body"), Unavailable),
+    **dict.fromkeys(("no headers in time", "no body in time"), Unavailable),
 }
 
 
 class AnswerRequirements(ConformanceBase):
-    """The reads, against a vendor or a network that misbehaves."""
+    """Requirements for reads: `list`, `get` and `active`, if a vendor or a network misbehaves."""
 
-    def test_errors_are_typed_by_what_to_do_next(self, emulator: Emulator) -> None:
-        self._are_typed(emulator, _STRICT, {w: e for w, e in ERRORS.items() if not e[0].stall})
+    def test_an_error_response_raises_the_documented_error(self) -> None:
+        self._check_errors(_SMALL_RESPONSES, stalling=False)
 
-    def test_silence_is_a_typed_error(self, emulator: Emulator) -> None:
-        self._are_typed(emulator, _IMPATIENT, {w: e for w, e in ERRORS.items() if e[0].stall})
+    def test_a_response_that_stalls_raises_unavailable(self) -> None:
+        self._check_errors(_SHORT_TIMEOUT, stalling=True)
 
-    def _are_typed(
-        self, emulator: Emulator, http: HttpSettings, errors: Mapping[str, tuple[Reply, _Kinds]]
-    ) -> None:
-        with emulator.connect() as patient, emulator.connect(http=http) as provider:
-            some = self._some(patient, emulator)
-            for verb, read in self._reads(provider, emulator, some).items():
-                for what, (reply, kind) in errors.items():
-                    with promising(f"{verb}, answered by {what}: a typed error"):
-                        emulator.faults.append(reply)
-                        with pytest.raises(kind) as caught:
+    def _check_errors(self, http: HttpSettings, *, stalling: bool) -> None:
+        with self.vendor.connect(http=http) as provider:
+            for verb, read in self._build_reads(provider).items():
+                for what, reply in API_FAILURES.items():
+                    if bool(reply.stall) is not stalling:
+                        continue
+                    with state_requirement(
+                        f"{verb} raises a typed error if the vendor sends {what}"
+                    ):
+                        self.vendor.faults.append(reply)
+                        with pytest.raises(ERRORS.get(what, MalformedPayload)) as caught:
                             read()
-                        error = caught.value
-                        emulator.faults.clear()
-                        assert error.provider == provider.name, f"of provider {error.provider!r}"
-                        if isinstance(error, RateLimited):
-                            wish = error.retry_after
-                            assert wish == timedelta(seconds=7), f"retry_after is {wish}"
+                        self.vendor.faults.clear()
+                        check_equal("error.provider", caught.value.provider, provider.name)
+                        if isinstance(caught.value, RateLimited):
+                            expected = timedelta(seconds=int(reply.headers["Retry-After"]))
+                            check_equal("error.retry_after", caught.value.retry_after, expected)
 
-    def test_a_read_is_repeated_where_that_may_help(
-        self, provider: Provider, emulator: Emulator
-    ) -> None:
-        some = self._some(provider, emulator)
-        for verb, read in self._reads(provider, emulator, some).items():
-            for what in ("HTTP 500", "HTTP 503", "HTTP 429", "a connection that is cut"):
-                with promising(f"{verb}, answered by {what} once: it works"):
-                    emulator.faults.append(ERRORS[what][0])
+    def test_a_read_is_retried_after_a_temporary_error(self) -> None:
+        for verb, read in self._build_reads(self.provider).items():
+            for what in ("HTTP 500", "HTTP 503", "HTTP 429", "a closed connection"):
+                with state_requirement(f"{verb} succeeds if the vendor sends {what} only once"):
+                    self.vendor.faults.append(API_FAILURES[what])
                     read()
-                    assert not emulator.faults, "nothing was asked"
+                    assert not self.vendor.faults, f"{verb} sent no request"
 
-    def test_values_have_the_documented_types(self, provider: Provider, emulator: Emulator) -> None:
-        for recording in self._recordings(provider, emulator):
-            with promising(f"recording {recording.id}: each field is of its documented type"):
-                assert not (wrong := undocumented(recording)), wrong
-                of = (recording.provider, recording.account)
-                assert of == (provider.name, provider.account), f"it is of {of}"
-                assert recording.raw, "raw is empty: keep the vendor's payload there"
+    def test_values_have_the_documented_types(self) -> None:
+        for recording in self._read_recordings():
+            with state_requirement(
+                f"each field of recording {recording.id} has its documented type"
+            ):
+                check_types(recording)
+                owner = (recording.provider, recording.account)
+                expected = (self.provider.name, self.provider.account)
+                check_equal("(provider, account)", owner, expected)
+                assert recording.raw, "raw is empty: it must hold the vendor's payload"
                 ids = [file.id for file in recording.files]
-                assert len(ids) == len(set(ids)), f"files of the same id: {ids}"
-        for session in self._sessions(provider, emulator):
-            with promising(f"session of {session.target}: each field is of its documented type"):
-                assert not (wrong := undocumented(session)), wrong
+                assert len(ids) == len(set(ids)), f"several files have the same id: {ids}"
+        for session in self._run_sessions():
+            with state_requirement(
+                f"each field of the session of {session.target} has its documented type"
+            ):
+                check_types(session)
 
-    def test_every_value_survives_json(self, provider: Provider, emulator: Emulator) -> None:
-        values: list[Recording | RecordingSession] = [*self._recordings(provider, emulator)]
-        values += self._sessions(provider, emulator)
-        for value in values:
-            with promising(f"loads(dumps({value!r})) is the same"):
+    def test_values_survive_json(self) -> None:
+        for value in self._read_values():
+            with state_requirement("loads(dumps(value)) equals the value, with its raw payload"):
                 again = loads(dumps(value), type(value))
-                assert again == value, f"it is {again!r}"
-                assert again.raw == value.raw, "raw differs"
+                assert again == value, f"{value!r} became {again!r}"
+                assert again.raw == value.raw, f"raw was {value.raw!r} and became {again.raw!r}"
 
-    def test_raw_holds_no_credential_field(self, provider: Provider, emulator: Emulator) -> None:
+    def test_raw_masks_credential_fields(self) -> None:
         planted = {name: f"canary-{name}" for name in ("access_key", "secret", "authToken")}
-        emulator.alter = lambda request, payload: every(payload, {}, planted)
-        values: list[Recording | RecordingSession] = [*self._recordings(provider, emulator)]
-        values += self._sessions(provider, emulator)
+        with self.alter_payloads(lambda request, payload: rewrite_payload(payload, {}, planted)):
+            values = self._read_values()
         for value in values:
-            with promising(f"raw of {value!r}: credential fields are masked"):
-                assert not (shown := list(_unmasked(value.raw))), f"it shows {', '.join(shown)}"
+            with state_requirement(f"credential fields in raw are replaced by {MASK}"):
+                shown = list(_find_unmasked(value.raw))
+                assert not shown, f"{value!r} shows {', '.join(shown)}"
 
-    def test_a_new_status_word_is_unknown_and_kept(
-        self, provider: Provider, emulator: Emulator
-    ) -> None:
-        known = self._recordings(provider, emulator)
-        words = {each.provider_status for each in known if each.provider_status}
+    def test_an_unknown_status_word_is_unknown_and_kept(self) -> None:
+        words = {each.provider_status for each in self._read_recordings() if each.provider_status}
         if not words:
-            pytest.skip("this vendor says no status: provider_status is always None")
-        emulator.alter = lambda request, payload: every(
-            payload, dict.fromkeys(words, _NEW_WORD), {}
-        )
-        for recording in self._recordings(provider, emulator):
-            with promising("a status word that nobody knows is UNKNOWN, and kept beside it"):
-                seen = (recording.status, recording.provider_status)
-                assert seen == (RecordingStatus.UNKNOWN, _NEW_WORD), f"it is {seen}"
+            pytest.skip("this vendor reports no status: provider_status is always None")
+        new = dict.fromkeys(words, _NEW_STATUS)
+        with self.alter_payloads(lambda request, payload: rewrite_payload(payload, new, {})):
+            recordings = self._read_recordings()
+        for recording in recordings:
+            with state_requirement(
+                "an unknown status word maps to UNKNOWN and stays in provider_status"
+            ):
+                check_equal(
+                    f"(status, provider_status) after the status {_NEW_STATUS!r}",
+                    (recording.status, recording.provider_status),
+                    (RecordingStatus.UNKNOWN, _NEW_STATUS),
+                )
 
-    def test_new_fields_change_nothing_and_are_kept(
-        self, provider: Provider, emulator: Emulator
-    ) -> None:
-        before = {each.id: each for each in self._recordings(provider, emulator)}
+    def test_unknown_fields_change_nothing_and_stay_in_raw(self) -> None:
+        before = {each.id: each for each in self._read_recordings()}
         more = {"zz_new_field": {"words": ["and", 1, None]}}
-        emulator.alter = lambda request, payload: every(payload, {}, more)
-        with promising("fields that nobody knows change nothing, and stay in raw"):
-            after = {each.id: each for each in self._recordings(provider, emulator)}
-            assert after.keys() == before.keys(), "other recordings are listed"
+        with (
+            state_requirement("fields that the provider does not read change nothing but raw"),
+            self.alter_payloads(lambda request, payload: rewrite_payload(payload, {}, more)),
+        ):
+            after = {each.id: each for each in self._read_recordings()}
+            assert after.keys() == before.keys(), (
+                f"with the field zz_new_field, {len(after)} recordings are read instead of "
+                f"{len(before)}"
+            )
             for id, recording in after.items():
-                assert recording == before[id], f"{recording!r} was {before[id]!r}"
-                assert "zz_new_field" in json.dumps(dict(recording.raw)), "raw lost it"
+                assert recording == before[id], (
+                    f"with the field zz_new_field, {before[id]!r} became {recording!r}"
+                )
+                assert "zz_new_field" in json.dumps(dict(recording.raw)), (
+                    f"raw of recording {id} lacks zz_new_field: {recording.raw!r}"
+                )
 
-    def test_one_bad_row_costs_that_row_and_is_counted(self, emulator: Emulator) -> None:
-        with emulator.connect(http=ONCE) as provider:
-            bounds = _recent(list(provider.list(**horizon(emulator)))) or horizon(emulator)
-            ids, answers = _seen(provider.list(**bounds), emulator)
-            for change in changes(answers):
-                victim = row_of(change.place, answers, ids)
-                if victim is None:
+    def test_an_unreadable_row_costs_only_that_row(self) -> None:
+        with self.vendor.connect(http=SINGLE_REQUESTS) as provider:
+            bounds = _find_recent_bounds(self.list_all()) or self.bounds
+            listing = provider.list(**bounds)
+            for change, row_id, ids in self._generate_listing_changes(listing):
+                if row_id is None:
                     continue
-                with promising(f"list, with one field of a row changed ({change})"):
-                    listing = provider.list(**bounds)
-                    found, error = _swept(listing, emulator, change)
-                    assert error is None, f"one bad row costs the whole list: {error!r}"
-                    for recording in found:
-                        assert not (wrong := undocumented(recording)), wrong
+                with state_requirement(f"list loses at most the row that changed ({change})"):
+                    found, error = self._sweep(listing, change)
+                    assert error is None, f"one changed row ends the listing: {error!r}"
                     lost = ids - {recording.id for recording in found}
-                    assert lost <= {victim}, f"it costs other rows too: {sorted(lost)}"
-                    # A row whose id became another id is there, under that one.
-                    gone = lost and len(found) < len(ids)
-                    assert not (gone and listing.coverage.complete), (
-                        "the row is missing, and coverage says complete: it must be counted in "
+                    assert lost <= {row_id}, (
+                        f"row {row_id} changed, and these rows are lost: {sorted(lost)}"
+                    )
+                    # A row whose id changed is listed under its new id.
+                    is_missing = lost and len(found) < len(ids)
+                    assert not (is_missing and listing.coverage.complete), (
+                        f"row {row_id} is lost, but coverage.complete is true: count it in "
                         "coverage.unreadable"
                     )
 
-    def test_a_page_that_goes_wrong_never_makes_a_complete_list(self, emulator: Emulator) -> None:
-        with emulator.connect(http=ONCE) as provider:
-            bounds = horizon(emulator)
-            listing = provider.list(**bounds)
-            ids, answers = _seen(listing, emulator)
-            # Who is told no number cannot see that the last page is not the last.
-            counted = listing.coverage.expected is not None
-            for change in changes(answers):
-                if row_of(change.place, answers, ids) is not None:
+    def test_a_malformed_page_never_gives_complete_coverage(self) -> None:
+        with self.vendor.connect(http=SINGLE_REQUESTS) as provider:
+            listing = provider.list(**self.bounds)
+            list(listing)
+            # Without a total, nothing shows that the last page is not the last.
+            has_total = listing.coverage.expected is not None
+            for change, row_id, ids in self._generate_listing_changes(listing):
+                if row_id is not None:
                     continue
-                with promising(f"list, with a page's own field changed ({change})"):
-                    listing = provider.list(**bounds)
-                    found, error = _swept(listing, emulator, change)
-                    for recording in found:
-                        assert not (wrong := undocumented(recording)), wrong
+                with state_requirement(f"coverage reports what a changed page lost ({change})"):
+                    found, error = self._sweep(listing, change)
                     complete = listing.coverage.complete
-                    assert not (error and complete), f"{error!r}, and coverage says complete"
+                    assert not (error and complete), (
+                        f"list raised {error!r}, but coverage.complete is true"
+                    )
                     lost = ids - {recording.id for recording in found}
-                    assert not (counted and lost and complete), (
-                        f"{len(lost)} recordings are lost, and coverage says complete"
+                    assert not (has_total and lost and complete), (
+                        f"{len(lost)} of {len(ids)} recordings are lost, but coverage.complete is "
+                        "true"
                     )
 
-    def test_any_field_of_one_recording_may_go_wrong(self, emulator: Emulator) -> None:
-        with emulator.connect(http=ONCE) as provider:
-            reads = self._single_reads(provider, emulator)
+    def _generate_listing_changes(
+        self, listing: Listing
+    ) -> Iterator[tuple[PayloadChange, str | None, set[str]]]:
+        """Generate each change of a listing's payloads, the changed row's id, and all ids."""
+        recordings, answers = self._log_answers(lambda: list(listing))
+        ids = {each.id for each in recordings}
+        for change in generate_changes(answers):
+            yield change, find_row_id(change.place, answers, ids), ids
+
+    def test_one_changed_field_gives_typed_values_or_a_typed_error(self) -> None:
+        with self.vendor.connect(http=SINGLE_REQUESTS) as provider:
+            reads = self._build_single_reads(provider)
             if not reads:
                 pytest.skip("neither get nor active is declared")
             for verb, read in reads.items():
-                with _kept(emulator) as answers:
-                    read()
-                for change in changes(answers):
-                    emulator.alter = change
-                    with promising(f"{verb} with one field changed ({change})"):
-                        value, error = _tried(read)
-                        assert value is None or not (wrong := undocumented(value)), wrong
-                        named = getattr(error, "provider", provider.name)
-                        assert named == provider.name, f"{error!r} names no provider"
-                    emulator.alter = None
+                _, answers = self._log_answers(read)
+                for change in generate_changes(answers):
+                    with (
+                        state_requirement(
+                            f"{verb} with one changed field ({change}) returns documented types or "
+                            "raises a RecordingError"
+                        ),
+                        self.alter_payloads(change),
+                    ):
+                        try:
+                            value = read()
+                            if value is not None:
+                                check_types(value)
+                        except RecordingError as error:
+                            name = getattr(error, "provider", provider.name)
+                            check_equal(f"{error!r}.provider", name, provider.name)
 
-    # -- what is read ----------------------------------------------------------------------------
+    # -- reads -----------------------------------------------------------------------------------
 
-    def _recordings(self, provider: Provider, emulator: Emulator) -> list[Recording]:
-        """Everything that the listing says, and some of it as `get` says it."""
-        listed = list(provider.list(**horizon(emulator))) if provider.can(Operation.LIST) else []
-        got = [provider.get(each) for each in listed[:20]] if provider.can(Operation.GET) else []
-        return [*listed, *got]
+    def _read_recordings(self) -> list[Recording]:
+        """Read all recordings by `list`, and the first twenty again by `get`."""
+        listed = self.list_all() if self.provider.can(Operation.LIST) else []
+        if self.provider.can(Operation.GET):
+            listed += [self.provider.get(each) for each in listed[:20]]
+        return listed
 
-    def _sessions(self, provider: Provider, emulator: Emulator) -> list[RecordingSession]:
-        """A session of each kind, in every state that it goes through."""
-        if not provider.can(Operation.START):
-            return []
+    def _read_values(self) -> list[Recording | RecordingSession]:
+        return [*self._read_recordings(), *self._run_sessions()]
+
+    def _run_sessions(self) -> list[RecordingSession]:
+        """Run a session of each kind and return each of its states."""
         sessions: list[RecordingSession] = []
-        for target in carrying(emulator, provider.info, Operation.START):
-            sessions.append(self.begin(provider, target))
-            for operation, verb in (
-                (Operation.PAUSE, provider.pause),
-                (Operation.RESUME, provider.resume),
-                (Operation.STOP, provider.stop),
-            ):
-                if provider.can(operation, target.kind):
-                    advance(emulator, self.warm_up)
-                    sessions.append(verb(sessions[-1]))
-            advance(emulator, self.settle)
+        if not self.provider.can(Operation.START):
+            return sessions
+        verbs = self.build_verbs(self.provider)
+        for target in self.find_targets(Operation.START):
+            sessions.append(self.begin(self.provider, target))
+            for operation in (Operation.PAUSE, Operation.RESUME, Operation.STOP):
+                if self.provider.can(operation, target.kind):
+                    self.vendor.advance(self.warm_up)
+                    sessions.append(verbs[operation](sessions[-1]))
+            self.vendor.advance(self.processing_timeout)
         return sessions
 
-    def _reads(
-        self, provider: Provider, emulator: Emulator, some: Recording | str
-    ) -> dict[str, Callable[[], Any]]:
-        """Every declared way of reading, by name."""
-        reads: dict[str, Callable[[], Any]] = {}
+    def _build_reads(self, provider: Provider) -> dict[str, Call]:
+        """Build a call of each declared read, by name."""
+        reads: dict[str, Call] = {}
+        some: Recording | str = self.vendor.list_ids()[0]
         if provider.can(Operation.LIST):
-            bounds = horizon(emulator)
+            bounds = self.bounds
+            some = self.list_all()[0]
             reads["list"] = lambda: list(provider.list(**bounds))
         if provider.can(Operation.GET):
-            reads["get"] = lambda: provider.get(some)
+            reads["get"] = partial(provider.get, some)
         return reads
 
-    def _single_reads(self, provider: Provider, emulator: Emulator) -> dict[str, Callable[[], Any]]:
-        reads: dict[str, Callable[[], Any]] = {}
+    def _build_single_reads(self, provider: Provider) -> dict[str, Call]:
+        """Build calls of `get` and `active`, one per shape of recording and kind."""
+        reads: dict[str, Call] = {}
         if provider.can(Operation.LIST) and provider.can(Operation.GET):
-            for recording in _of_each_shape(list(provider.list(**horizon(emulator)))):
+            for recording in _select_by_shape(self.list_all()):
                 label = f"get of a recording that is {recording.status}"
                 reads[f"{label} with {len(recording.files)} files"] = partial(
                     provider.get, recording.id, target=recording.target
                 )
         if provider.can(Operation.ACTIVE) and provider.can(Operation.START):
-            for target in carrying(emulator, provider.info, Operation.ACTIVE, Operation.START):
+            for target in self.find_targets(Operation.ACTIVE, Operation.START):
                 self.begin(provider, target)
                 reads[f"active of a {target.kind}"] = partial(provider.active, target)
         return reads
 
-    def _some(self, provider: Provider, emulator: Emulator) -> Recording | str:
-        if provider.can(Operation.LIST):
-            first, *_ = provider.list(**horizon(emulator))
-            return first
-        return emulator.listed()[0]
+    def _log_answers(self, read: Callable[[], Any]) -> tuple[Any, list[Any]]:
+        """Return what a call returns, and every JSON payload that it received."""
+        answers: list[Any] = []
+
+        def log(request: Request, payload: Any) -> Any:
+            answers.append(payload)
+            return payload
+
+        with self.alter_payloads(log):
+            return read(), answers
+
+    def _sweep(
+        self, listing: Listing, change: PayloadChange
+    ) -> tuple[list[Recording], RecordingError | None]:
+        """Read a listing with one change; return the recordings, and the error that ended it."""
+        found: list[Recording] = []
+        with self.alter_payloads(change):
+            try:
+                for recording in listing:
+                    check_types(recording)
+                    found.append(recording)
+            except RecordingError as error:
+                return found, error
+        return found, None
 
 
-def _of_each_shape(recordings: list[Recording]) -> list[Recording]:
+def _select_by_shape(recordings: list[Recording]) -> list[Recording]:
+    """Return one recording of each kind, status and number of files."""
     shapes = {(each.kind, each.status, len(each.files)): each for each in reversed(recordings)}
     return list(shapes.values())
 
 
-@contextmanager
-def _kept(emulator: Emulator) -> Iterator[list[Any]]:
-    """Every JSON answer that is given inside."""
-    kept = Kept()
-    emulator.alter = kept
-    try:
-        yield kept.answers
-    finally:
-        emulator.alter = None
-
-
-def _tried(read: Callable[[], Any]) -> tuple[Any, RecordingError | None]:
-    try:
-        return read(), None
-    except RecordingError as error:
-        return None, error
-
-
-def _seen(listing: Listing, emulator: Emulator) -> tuple[set[str], list[Any]]:
-    """The ids of a sweep, and the answers that it got."""
-    with _kept(emulator) as answers:
-        return {recording.id for recording in listing}, answers
-
-
-def _swept(
-    listing: Listing, emulator: Emulator, change: Change
-) -> tuple[list[Recording], RecordingError | None]:
-    """What a sweep of changed answers finds, and how it ends."""
-    found: list[Recording] = []
-    emulator.alter = change
-    try:
-        found.extend(listing)
-    except RecordingError as error:
-        return found, error
-    finally:
-        emulator.alter = None
-    return found, None
-
-
-def _recent(recordings: list[Recording]) -> dict[str, Any] | None:
-    """Bounds of a list that has some rows of each kind, and is soon swept."""
-    moments = sorted(filter(None, map(times, recordings)), reverse=True)
+def _find_recent_bounds(recordings: list[Recording]) -> dict[str, Any] | None:
+    """Return bounds of a list of the 24 newest recordings, so that reading it is quick."""
+    moments = sorted(filter(None, map(find_listing_time, recordings)), reverse=True)
     return {"since": moments[min(23, len(moments) - 1)]} if moments else None
 
 
-def _unmasked(value: Any, path: str = "raw") -> Iterator[str]:
+def _find_unmasked(value: Any, path: str = "raw") -> Iterator[str]:
+    """Return the paths of the credential fields that are not masked."""
     if isinstance(value, Mapping):
         for key, item in value.items():
-            masked = redact_payload({key: "some-value"})[key] == MASK
-            if masked and item not in (None, "", MASK):
+            is_credential = redact_payload({key: "some-value"})[key] == MASK
+            if is_credential and item not in (None, "", MASK):
                 yield f"{path}.{key}"
             else:
-                yield from _unmasked(item, f"{path}.{key}")
+                yield from _find_unmasked(item, f"{path}.{key}")
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from _unmasked(item, f"{path}[]")
+            yield from _find_unmasked(item, f"{path}[]")

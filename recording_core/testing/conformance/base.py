@@ -1,10 +1,12 @@
-"""What do all promises stand on? A provider, connected to the emulator of the fixture."""
+"""Conformance base: the connection, hooks and helpers that all requirements share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -14,47 +16,58 @@ from recording_core import (
     HttpSettings,
     Operation,
     Provider,
-    ProviderInfo,
     Recording,
     RecordingSession,
     SessionKind,
 )
-from recording_core.testing.emulator.emulator import Emulator, Exchange
-from recording_core.testing.manual_clock import ManualClock
+from recording_core.testing.conformance.documented_types import find_type_error
+from recording_core.testing.emulator.emulator import Emulator
+from recording_core.testing.emulator.server import Request
 
-__all__ = [
-    "ConformanceBase",
-    "advance",
-    "carrying",
-    "exchanges",
-    "horizon",
-    "promising",
-    "silence",
-    "times",
-]
+#: No retries and one page at a time: each fault hits one request, in a known order.
+SINGLE_REQUESTS = HttpSettings(retries=0, workers=1)
+
+Call = Callable[[], Any]
 
 
 class ConformanceBase:
-    """What a provider's author may set, and the fixture that every test has."""
+    """The connection of each test, what a provider's author may override, and helpers."""
 
-    #: after its end a recording is final, its media there, within this time
-    settle: ClassVar[timedelta] = timedelta(minutes=2)
-    #: after its start a recording can be paused, and is worth keeping, after this time
+    #: within this time after its end a recording is final and its media available
+    processing_timeout: ClassVar[timedelta] = timedelta(minutes=2)
+    #: this long after its start a recording can be paused, and is long enough to be kept
     warm_up: ClassVar[timedelta] = timedelta(seconds=10)
     #: keywords that `start` needs at this vendor, by kind
     start_arguments: ClassVar[Mapping[SessionKind, Mapping[str, Any]]] = {}
 
-    @pytest.fixture
-    def provider(self, emulator: Emulator) -> Iterator[Provider]:
-        with emulator.connect() as provider:
-            yield provider
+    #: the emulated vendor of the test, which is its fixture `emulator`
+    vendor: Emulator
+    #: a provider that is connected to it
+    provider: Provider
+
+    @pytest.fixture(autouse=True)
+    def connect(self, emulator: Emulator) -> Iterator[None]:
+        """Set `vendor` and `provider`."""
+        self.vendor = emulator
+        with emulator.connect() as self.provider:
+            yield
 
     def begin(self, provider: Provider, target: CommunicationSession) -> RecordingSession:
-        """Start a recording of the target. Override where a plain start does not do."""
+        """Start a recording of the target. Override if that takes more than `provider.start`."""
         return provider.start(target, **self.start_arguments.get(target.kind, {}))
 
-    def verbs(self, provider: Provider) -> Mapping[Operation, Callable[[RecordingSession], Any]]:
-        """What can be done with a session, or with its target."""
+    def end(self, emulator: Emulator, session: RecordingSession) -> None:
+        """End a recording without its provider; by default another connection stops it.
+
+        Override with a hang-up if the emulator has one.
+        """
+        with emulator.connect() as other:
+            other.stop(session)
+
+    def build_verbs(
+        self, provider: Provider
+    ) -> Mapping[Operation, Callable[[RecordingSession], Any]]:
+        """Return the verbs that take a session or its target, by operation."""
         return {
             Operation.START: lambda session: self.begin(provider, session.target),
             Operation.ACTIVE: lambda session: provider.active(session.target),
@@ -63,83 +76,109 @@ class ConformanceBase:
             Operation.STOP: provider.stop,
         }
 
-    def end(self, emulator: Emulator, session: RecordingSession) -> None:
-        """End it behind the back of whoever started it; here, by a stop from elsewhere.
+    def record_once(self, target: CommunicationSession) -> RecordingSession:
+        """Start a recording, stop it, and wait until it is final."""
+        session = self.begin(self.provider, target)
+        self.vendor.advance(self.warm_up)
+        return self.provider.wait(self.provider.stop(session), timeout=self.processing_timeout)
 
-        Override it with a hang-up where the emulator has one.
+    def build_calls(
+        self, provider: Provider, download_directory: Path | None = None
+    ) -> dict[str, Call]:
+        """Build a call of each declared verb, by kind, with live sessions.
+
+        Without a directory there is no call of `download`.
         """
-        with emulator.connect() as other:
-            other.stop(session)
+        calls: dict[str, Call] = {}
+        bounds = self.bounds
+        if provider.can(Operation.LIST):
+            recordings = self.list_all()
+            some = next((each for each in recordings if each.files), recordings[0])
+            calls["list"] = lambda: list(provider.list(**bounds))
+            if provider.can(Operation.GET):
+                calls["get"] = partial(provider.get, some)
+            if provider.can(Operation.DELETE):
+                calls["delete"] = partial(provider.delete, recordings[-1])
+            if download_directory and provider.can(Operation.DOWNLOAD):
+                calls["download"] = partial(provider.download, some, download_directory)
+        for target in self.find_targets(Operation.START) if provider.can(Operation.START) else ():
+            session = self.begin(self.provider, target)
+            self.vendor.advance(self.warm_up)
+            for operation, verb in self.build_verbs(provider).items():
+                if provider.can(operation, target.kind):
+                    calls[f"{target.kind} {operation}"] = partial(verb, session)
+        return calls
 
-    def made(
-        self, provider: Provider, emulator: Emulator, target: CommunicationSession
-    ) -> RecordingSession:
-        """A recording that was started, stopped and waited for."""
-        session = self.begin(provider, target)
-        advance(emulator, self.warm_up)
-        return provider.wait(provider.stop(session), timeout=self.settle)
+    def find_kinds(self, *operations: Operation) -> list[SessionKind]:
+        """Return the kinds that declare all of the operations; skip without one."""
+        kinds = [k for k in SessionKind if all(self.provider.can(each, k) for each in operations)]
+        if not kinds:
+            pytest.skip(f"no kind declares all of: {', '.join(operations)}")
+        return kinds
 
-
-def carrying(
-    emulator: Emulator, info: ProviderInfo, *operations: Operation
-) -> list[CommunicationSession]:
-    """A live session of each kind for which all of the operations are declared."""
-    targets = []
-    for kind in SessionKind:
-        if all(info.can(operation, kind) for operation in operations):
-            live = [target for target in emulator.sessions if target.kind is kind]
-            assert live, f"Emulator.sessions has no live {kind}, and a {kind} can be recorded"
+    def find_targets(self, *operations: Operation) -> list[CommunicationSession]:
+        """Return a live session of each kind of `find_kinds`."""
+        targets = []
+        for kind in self.find_kinds(*operations):
+            live = [target for target in self.vendor.sessions if target.kind is kind]
+            assert live, (
+                f"Emulator.sessions has no live {kind}, but the provider declares "
+                f"{', '.join(operations)} for a {kind}: add one to Emulator.sessions"
+            )
             targets.append(live[0])
-    if not targets:
-        pytest.skip(f"for no kind are all of these declared: {', '.join(operations)}")
-    return targets
+        return targets
+
+    def require_declared(self, *operations: Operation) -> None:
+        """Skip the test if no kind declares one of the operations."""
+        if not all(map(self.provider.can, operations)):
+            pytest.skip(f"not all of these are declared: {', '.join(operations)}")
+
+    @property
+    def bounds(self) -> dict[str, Any]:
+        """Keywords of `list` that include everything that the emulator lists."""
+        return {"since": self.vendor.clock.now() - self.vendor.retention - timedelta(days=2)}
+
+    def list_all(self, **filters: Any) -> list[Recording]:
+        """List everything that the emulator lists."""
+        return list(self.provider.list(**self.bounds, **filters))
+
+    @contextmanager
+    def alter_payloads(self, alter: Callable[[Request, Any], Any]) -> Iterator[None]:
+        """Let a function rewrite each JSON payload of the vendor's API."""
+        self.vendor.alter = alter
+        try:
+            yield
+        finally:
+            self.vendor.alter = None
+
+    @contextmanager
+    def forbid_requests(self, requirement: str) -> Iterator[None]:
+        """Require that no request reaches the vendor inside, on either port."""
+        with state_requirement(requirement), self.vendor.forbid_requests():
+            yield
 
 
 @contextmanager
-def promising(what: str) -> Iterator[None]:
-    """Whatever fails inside names the promise that was broken."""
+def state_requirement(requirement: str) -> Iterator[None]:
+    """Add the requirement as a note to any error that is raised inside."""
     try:
         yield
     except BaseException as error:
-        error.add_note(f"The promise: {what}")
+        error.add_note(f"The requirement: {requirement}")
         raise
 
 
-@contextmanager
-def exchanges(emulator: Emulator) -> Iterator[list[Exchange]]:
-    """What the emulator's API port saw inside; filled on leaving."""
-    before, seen = len(emulator.journal), list[Exchange]()
-    try:
-        yield seen
-    finally:
-        seen += [each for each in emulator.journal[before:] if each.port == "api"]
+def check_equal(what: str, found: Any, expected: Any) -> None:
+    """Require that a value is the expected one; the message names it."""
+    assert found == expected, f"{what} is {found!r}, not {expected!r}"
 
 
-@contextmanager
-def silence(emulator: Emulator, what: str) -> Iterator[None]:
-    """Inside, no request reaches the emulator, on either port."""
-    before = len(emulator.journal)
-    with promising(what):
-        yield
-    sent = [f"{each.request.method} {each.request.path}" for each in emulator.journal[before:]]
-    assert not sent, f"{what}: yet there was sent {', '.join(sent)}"
+def check_types(value: Any) -> None:
+    """Require that each field of a value has its documented type."""
+    wrong = find_type_error(value)
+    assert wrong is None, wrong
 
 
-def times(recording: Recording) -> Any:
-    """The time by which `since` and `until` judge a recording."""
+def find_listing_time(recording: Recording) -> Any:
+    """Return the time that `since` and `until` of a list apply to."""
     return recording.created_at or recording.started_at
-
-
-def advance(emulator: Emulator, by: timedelta) -> None:
-    """Let the emulated time pass; nothing sleeps."""
-    assert isinstance(emulator.clock, ManualClock), "start the emulator on a ManualClock"
-    emulator.clock.advance(by)
-
-
-def horizon(emulator: Emulator) -> Mapping[str, Any]:
-    """Keywords of a `list` that reaches back over all that the emulator lists."""
-    return {"since": emulator.clock.now() - emulator.keeps - timedelta(days=2)}
-
-
-#: No retries and one page at a time: each fault hits one request, and each request is foreseen.
-ONCE = HttpSettings(retries=0, workers=1)

@@ -1,101 +1,72 @@
-"""Does a value have the types that its class documents? The annotations are the documentation."""
+"""Documented types: check that a value has the types of its class's annotations."""
 
 from __future__ import annotations
 
 import functools
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import attrs
 
-__all__ = ["undocumented"]
 
+def find_type_error(value: Any, hint: Any = None, path: str = "") -> str | None:
+    """Return a sentence about the first field that violates its annotation, or None.
 
-_Judge = Callable[[Any, str], str | None]
-
-
-def undocumented(value: Any, hint: Any = None, path: str = "") -> str | None:
-    """The first place that its annotation does not allow, in words; None where all is well.
-
-    Times must be aware and UTC, durations and numbers at least 0, and a bool is no number.
+    Times must be aware and in UTC, durations and integers at least 0; a bool is not an integer.
     """
     kind: Any = type(value) if hint is None else hint
-    return _judge(kind)(value, path)
+    if kind is Any:
+        return None
+    if isinstance(kind, type):
+        return _find_class_error(value, kind, path)
+    origin, args = _split_hint(kind)
+    if origin is Mapping:
+        return None if isinstance(value, dict) else _describe(value, "a mapping", path)
+    if origin is tuple:
+        if not isinstance(value, tuple):
+            return _describe(value, "a tuple", path)
+        items = enumerate(value)
+        errors = [find_type_error(item, args[0], f"{path}[{index}]") for index, item in items]
+        return next(filter(None, errors), None)
+    # A union: of several types, or of one and None.
+    if value is None and types.NoneType in args:
+        return None
+    kinds = [each for each in args if each is not types.NoneType]
+    errors = [find_type_error(value, each, path) for each in kinds]
+    return None if None in errors else errors[0]
+
+
+def _find_class_error(value: Any, kind: type, path: str) -> str | None:
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        return _describe(value, kind.__name__, path)
+    if isinstance(value, datetime) and value.tzinfo is not UTC:
+        return _describe(value, "aware" if value.utcoffset() is None else "in UTC", path)
+    if isinstance(value, timedelta) and value < timedelta(0):
+        return _describe(value, "a duration of at least 0", path)
+    if isinstance(value, int) and value < 0:
+        return _describe(value, "at least 0", path)
+    for name, hint in _find_fields(kind):
+        if error := find_type_error(getattr(value, name), hint, f"{path}.{name}"):
+            return error
+    return None
 
 
 @functools.cache
-def _judge(hint: Any) -> _Judge:
-    """What judges values of one annotation; each annotation is taken apart once."""
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        return _any_of(args)
-    if origin is tuple:
-        return _tuple_of(args[0])
-    if origin is Mapping:
-        return lambda value, path: (
-            None if isinstance(value, dict) else _no(value, "a mapping", path)
-        )
-    if hint is Any:
-        return lambda value, path: None
-    if hint is types.NoneType:
-        return lambda value, path: None if value is None else _no(value, "None", path)
-    return _of_class(hint)
+def _split_hint(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    return typing.get_origin(hint), typing.get_args(hint)
 
 
-def _any_of(hints: Sequence[Any]) -> _Judge:
-    judges = [_judge(hint) for hint in hints if hint is not types.NoneType]
-    optional = types.NoneType in hints
-
-    def judge(value: Any, path: str) -> str | None:
-        if value is None and optional:
-            return None
-        wrong = [each(value, path) for each in judges]
-        return None if None in wrong else wrong[0]
-
-    return judge
-
-
-def _tuple_of(hint: Any) -> _Judge:
-    inner = _judge(hint)
-
-    def judge(value: Any, path: str) -> str | None:
-        if type(value) is not tuple:
-            return _no(value, "a tuple", path)
-        wrong = (inner(item, f"{path}[{i}]") for i, item in enumerate(value))
-        return next((each for each in wrong if each), None)
-
-    return judge
-
-
-def _of_class(kind: type) -> _Judge:
-    fields = _fields(kind) if attrs.has(kind) else ()
-
-    def judge(value: Any, path: str) -> str | None:
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            return _no(value, kind.__name__, path)
-        if isinstance(value, datetime) and value.tzinfo is not UTC:
-            return _no(value, "aware" if value.utcoffset() is None else "in UTC", path)
-        if isinstance(value, timedelta) and value < timedelta(0):
-            return _no(value, "a duration of at least 0", path)
-        if isinstance(value, int) and value < 0:
-            return _no(value, "at least 0", path)
-        for name, hint in fields:
-            if wrong := _judge(hint)(getattr(value, name), f"{path}.{name}"):
-                return wrong
-        return None
-
-    return judge
-
-
-def _no(value: Any, expected: str, path: str) -> str:
-    return (
-        f"{path.lstrip('.') or 'the value'} is {value!r}, a {type(value).__name__}, not {expected}"
-    )
-
-
-def _fields(kind: type) -> Sequence[tuple[str, Any]]:
+@functools.cache
+def _find_fields(kind: type) -> list[tuple[str, Any]]:
+    if not attrs.has(kind):
+        return []
     hints = typing.get_type_hints(kind)
     return [(each.name, hints[each.name]) for each in attrs.fields(kind)]
+
+
+def _describe(value: Any, expected: str, path: str) -> str:
+    name = path.lstrip(".") or "the value"
+    return f"{name} is {value!r}, a {type(value).__name__}, not {expected}"

@@ -1,9 +1,8 @@
-"""Does a download leave whole files and nothing else, whatever the media host does?"""
+"""Requirements for downloads: complete files or none, for any reply of the media host."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -23,169 +22,146 @@ from recording_core import (
     dumps,
     loads,
 )
-from recording_core.testing.conformance.base import ConformanceBase, carrying, horizon, promising
-from recording_core.testing.conformance.documented_types import undocumented
-from recording_core.testing.emulator.emulator import Emulator
-from recording_core.testing.emulator.server import Reply
+from recording_core.testing.conformance.base import (
+    ConformanceBase,
+    check_equal,
+    check_types,
+    state_requirement,
+)
+from recording_core.testing.conformance.replies import MEDIA_FAILURES
 
-__all__ = ["DownloadRequirements"]
-
-_HTML = {"Content-Type": "text/html"}
-_AUDIO = {"Content-Type": "audio/wav"}
-#: Seconds that are really waited.
-_IMPATIENT = HttpSettings(retries=0, read_timeout=0.3)
-
-#: What the media host answers, each time that it is asked.
-BAD_MEDIA: Mapping[str, Reply] = {
-    "HTTP 500": Reply(500),
-    "HTTP 404": Reply(404, b"{}", {"Content-Type": "application/json"}),
-    "HTTP 401": Reply(401),
-    "HTTP 403": Reply(403, b"<Error>", {"Content-Type": "application/xml"}),
-    "HTTP 429": Reply(429),
-    "HTML with 200": Reply(200, b"<html>Sign in</html>", _HTML),
-    "JSON with 200": Reply(200, b'{"error": "gone"}', {"Content-Type": "application/json"}),
-    "HTML that claims to be audio": Reply(200, b"<!doctype html><p>" + b"x" * 600, _AUDIO),
-    "no bytes with 200": Reply(200, b"", _AUDIO),
-    "a connection that is cut": Reply(abort=True),
-    "headers that are cut": Reply(200, bytes(5000), _AUDIO, cut_headers=True),
-    "a body that is cut at once": Reply(200, bytes(5000), _AUDIO, cut_after=0),
-    "no body in time": Reply(200, bytes(5000), _AUDIO, stall="body", stall_seconds=5),
-    "a redirect without end": Reply(302, headers={"Location": "/again"}),
-    "a redirect to another protocol": Reply(302, headers={"Location": "file:///etc/passwd"}),
-}
+#: In seconds of real time.
+_SHORT_TIMEOUT = HttpSettings(retries=0, read_timeout=0.3)
 
 
 class DownloadRequirements(ConformanceBase):
-    """`download`, for what the emulator lists and for what is recorded now."""
+    """Requirements for `download`, of listed recordings and of new ones."""
 
-    def test_what_is_available_is_copied_whole(
-        self, provider: Provider, emulator: Emulator, tmp_path: Path
-    ) -> None:
-        for recording in self._downloadable(provider, emulator):
-            with promising(f"download of {recording.id}: whole files, and a Copy of each"):
+    def test_an_available_recording_is_downloaded_completely(self, tmp_path: Path) -> None:
+        for recording in self._find_downloadable():
+            with state_requirement(
+                f"download of {recording.id} writes each file completely and returns a Copy of each"
+            ):
                 directory = tmp_path / hashlib.sha256(recording.id.encode()).hexdigest()[:8]
-                copies = provider.download(recording, directory)
-                assert copies, "no Copy came back"
+                copies = self.provider.download(recording, directory)
+                assert copies, "download returned no Copy"
                 if recording.files:
-                    got = [copy.file.id for copy in copies]
-                    assert got == [file.id for file in recording.files], f"copies of {got}"
-                _are_whole(copies, recording, directory)
+                    copied = [copy.file.id for copy in copies]
+                    expected = [file.id for file in recording.files]
+                    assert copied == expected, f"the copies are of {copied}, not of {expected}"
+                _check_copies(copies, recording, directory)
 
-    def test_what_was_recorded_now_can_be_copied(
-        self, provider: Provider, emulator: Emulator, tmp_path: Path
-    ) -> None:
-        wanted = (Operation.START, Operation.STOP, Operation.GET, Operation.DOWNLOAD)
-        for target in carrying(emulator, provider.info, *wanted):
-            with promising(f"{target.kind} download: of what was recorded, by its id alone"):
-                recordings = self.made(provider, emulator, target).recordings
+    def test_a_new_recording_is_downloaded_by_its_id(self, tmp_path: Path) -> None:
+        for target in self.find_targets(
+            Operation.START, Operation.STOP, Operation.GET, Operation.DOWNLOAD
+        ):
+            with state_requirement(f"{target.kind} download takes the id of a new recording"):
+                recordings = self.record_once(target).recordings
                 ready = [each for each in recordings if each.status is RecordingStatus.AVAILABLE]
-                assert ready, f"not available after `settle`: {recordings}"
+                assert ready, (
+                    f"no recording is available within {self.processing_timeout} after the stop: "
+                    f"{recordings}"
+                )
                 for recording in ready:
                     directory = tmp_path / target.kind
-                    copies = provider.download(recording.id, directory, target=target)
-                    _are_whole(copies, recording, directory)
+                    copies = self.provider.download(recording.id, directory, target=target)
+                    _check_copies(copies, recording, directory)
 
-    def test_what_is_still_recorded_is_not_ready(
-        self, provider: Provider, emulator: Emulator, tmp_path: Path
-    ) -> None:
-        for target in carrying(emulator, provider.info, Operation.START, Operation.DOWNLOAD):
-            session = self.begin(provider, target)
+    def test_a_running_recording_is_not_ready(self, tmp_path: Path) -> None:
+        for target in self.find_targets(Operation.START, Operation.DOWNLOAD):
+            session = self.begin(self.provider, target)
             if session.id is not None:
                 with (
-                    promising(f"{target.kind} download: NotReady or NotFound while it records"),
+                    state_requirement(
+                        f"{target.kind} download raises NotReady or NotFound while it records"
+                    ),
                     pytest.raises((NotReady, NotFound)),
                 ):
-                    provider.download(session.id, tmp_path, target=target)
-                _is_empty(tmp_path)
+                    self.provider.download(session.id, tmp_path, target=target)
+                _check_empty(tmp_path)
 
-    def test_bad_media_is_a_typed_error_and_leaves_nothing(
-        self, provider: Provider, emulator: Emulator, tmp_path: Path
-    ) -> None:
-        bad = {what: reply for what, reply in BAD_MEDIA.items() if not reply.stall}
-        some = self._downloadable(provider, emulator)
-        self._leaves_nothing(provider, emulator, tmp_path, bad, some)
+    def test_bad_media_raises_a_typed_error_and_leaves_no_file(self, tmp_path: Path) -> None:
+        self._check_bad_media(self.provider, tmp_path, stalling=False)
 
-    def test_silent_media_is_a_typed_error_and_leaves_nothing(
-        self, provider: Provider, emulator: Emulator, tmp_path: Path
+    def test_media_that_stalls_raises_a_typed_error_and_leaves_no_file(
+        self, tmp_path: Path
     ) -> None:
-        silent = {what: reply for what, reply in BAD_MEDIA.items() if reply.stall}
-        some = self._downloadable(provider, emulator)
-        with emulator.connect(http=_IMPATIENT) as impatient:
-            self._leaves_nothing(impatient, emulator, tmp_path, silent, some)
+        with self.vendor.connect(http=_SHORT_TIMEOUT) as impatient:
+            self._check_bad_media(impatient, tmp_path, stalling=True)
 
-    def _leaves_nothing(
-        self,
-        provider: Provider,
-        emulator: Emulator,
-        directory: Path,
-        bad: Mapping[str, Reply],
-        recordings: list[Recording],
-    ) -> None:
-        for recording in _one_of_each_format(recordings):
-            for what, reply in bad.items():
-                with promising(f"download of a {recording.format} file, answered by {what}"):
-                    emulator.media_faults.extend([reply] * 20)
+    def _check_bad_media(self, provider: Provider, directory: Path, *, stalling: bool) -> None:
+        for recording in _select_by_format(self._find_downloadable()):
+            for what, reply in MEDIA_FAILURES.items():
+                if bool(reply.stall) is not stalling:
+                    continue
+                with state_requirement(
+                    f"download of a {recording.format} file raises a DownloadError or "
+                    f"ProviderError and leaves no file if the media host sends {what}"
+                ):
+                    self.vendor.media_faults.extend([reply] * 20)
                     with pytest.raises(RecordingError) as caught:
                         provider.download(recording, directory)
-                    emulator.media_faults.clear()
+                    self.vendor.media_faults.clear()
                     assert isinstance(caught.value, DownloadError | ProviderError), (
-                        f"raised {caught.value!r}"
+                        f"download raised {caught.value!r}"
                     )
-                    _is_empty(directory)
+                    _check_empty(directory)
 
-    def test_a_cut_that_passes_is_mended(
-        self, provider: Provider, emulator: Emulator, tmp_path: Path
-    ) -> None:
-        for recording in _one_of_each_format(self._downloadable(provider, emulator)):
-            before = provider.download(recording, tmp_path / "before")
-            for what in ("HTTP 500", "a connection that is cut", "a body that is cut at once"):
-                with promising(f"download after {what} once: whole all the same"):
-                    emulator.media_faults.append(BAD_MEDIA[what])
-                    after = provider.download(recording, tmp_path / "after")
-                    assert not emulator.media_faults, "the media's port was not asked"
-                    _are_whole(after, recording, tmp_path / "after")
+    def test_a_download_succeeds_after_a_temporary_error(self, tmp_path: Path) -> None:
+        for recording in _select_by_format(self._find_downloadable()):
+            before = self.provider.download(recording, tmp_path / "before")
+            for what in ("HTTP 500", "a closed connection", "a body that is truncated at once"):
+                with state_requirement(
+                    f"download succeeds if the media host sends {what} only once"
+                ):
+                    self.vendor.media_faults.append(MEDIA_FAILURES[what])
+                    after = self.provider.download(recording, tmp_path / "after")
+                    assert not self.vendor.media_faults, "no request reached the media host"
+                    _check_copies(after, recording, tmp_path / "after")
                     assert [copy.sha256 for copy in after] == [copy.sha256 for copy in before], (
-                        "other bytes than without the cut"
+                        f"the bytes differ from a download without {what}"
                     )
 
-    def _downloadable(self, provider: Provider, emulator: Emulator) -> list[Recording]:
-        """Some recordings of the listing whose media can be had."""
-        if not (provider.can(Operation.DOWNLOAD) and provider.can(Operation.LIST)):
-            pytest.skip("list and download are not both declared")
-        kinds = [kind for kind, each in provider.info if each is Operation.DOWNLOAD]
+    def _find_downloadable(self) -> list[Recording]:
+        """Return up to twelve listed recordings with media."""
+        self.require_declared(Operation.LIST, Operation.DOWNLOAD)
+        kinds = [kind for kind, each in self.provider.info if each is Operation.DOWNLOAD]
+        # `download` follows `Recording.files`, unless a provider overrides it.
+        needs_files = type(self.provider)._download is Provider._download
         found = [
             each
-            for each in provider.list(status=RecordingStatus.AVAILABLE, **horizon(emulator))
-            if each.kind in (None, *kinds) and (each.files or not _says_files(provider))
+            for each in self.list_all(status=RecordingStatus.AVAILABLE)
+            if each.kind in (None, *kinds) and (each.files or not needs_files)
         ]
-        assert found, "the emulator lists no available recording with files: add some"
+        assert found, (
+            "the emulator lists no available recording with files: add some in Emulator.populate"
+        )
         return found[:12]
 
 
-def _says_files(provider: Provider) -> bool:
-    """Whether `files` tells what can be downloaded, as it does unless a provider overrides it."""
-    return type(provider)._download is Provider._download
-
-
-def _one_of_each_format(recordings: list[Recording]) -> list[Recording]:
+def _select_by_format(recordings: list[Recording]) -> list[Recording]:
+    """Return one recording of each format."""
     return list({each.format: each for each in recordings}.values())
 
 
-def _are_whole(copies: tuple[Copy, ...], recording: Recording, directory: Path) -> None:
+def _check_copies(copies: tuple[Copy, ...], recording: Recording, directory: Path) -> None:
     for copy in copies:
-        assert not (wrong := undocumented(copy)), wrong
-        data = copy.path.read_bytes()
-        assert data, f"{copy.path.name} is empty"
-        assert hashlib.sha256(data).hexdigest() == copy.sha256, f"{copy.path.name}: wrong sha256"
-        assert len(data) == copy.size, f"{copy.path.name} has {len(data)} bytes, not {copy.size}"
-        assert copy.recording_id == recording.id, f"a copy of {copy.recording_id}"
-        assert "unverified" not in copy.checks, f"nothing proves that it is whole: {copy.checks}"
-        assert loads(dumps(copy), Copy) == copy, "loads(dumps(copy)) is another copy"
-    left = {path.name for path in directory.iterdir()}
-    assert {copy.path.name for copy in copies} <= left, f"the directory holds {left}"
-    assert not [name for name in left if name.startswith(".")], f"left behind: {left}"
+        check_types(copy)
+        name, data = copy.path.name, copy.path.read_bytes()
+        assert data, f"{name} is empty"
+        check_equal(f"copy.sha256 of {name}", copy.sha256, hashlib.sha256(data).hexdigest())
+        check_equal(f"copy.size of {name}", copy.size, len(data))
+        check_equal("copy.recording_id", copy.recording_id, recording.id)
+        assert copy.verified, (
+            f"{name} is not verified: copy.checks is {copy.checks}, copy.doubts is {copy.doubts}"
+        )
+        check_equal("loads(dumps(copy))", loads(dumps(copy), Copy), copy)
+    found = {path.name for path in directory.iterdir()}
+    assert {copy.path.name for copy in copies} <= found, f"the directory holds only {found}"
+    temporary = [name for name in found if name.startswith(".")]
+    assert not temporary, f"download left temporary files: {temporary}"
 
 
-def _is_empty(directory: Path) -> None:
-    left = sorted(str(path.relative_to(directory)) for path in directory.rglob("*"))
-    assert not left, f"left behind: {', '.join(left)}"
+def _check_empty(directory: Path) -> None:
+    found = sorted(str(path.relative_to(directory)) for path in directory.rglob("*"))
+    assert not found, f"download left files: {', '.join(found)}"

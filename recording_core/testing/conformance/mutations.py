@@ -1,4 +1,4 @@
-"""How can a vendor's answer drift? Every place in it, and what may stand there instead."""
+"""Mutations: every place in a vendor's JSON payloads, and the values that may replace it."""
 
 from __future__ import annotations
 
@@ -9,77 +9,64 @@ from typing import Any
 from attrs import define, field, frozen
 
 from recording_core.testing.emulator.server import Request
+from recording_core.testing.json_paths import JsonPath, get_value, walk_paths
 
-__all__ = ["GONE", "Change", "Kept", "Place", "changes", "every", "places", "row_of"]
-
-Path = tuple[str | int, ...]
-
-#: What is no such name is data, such as a file's name or an id.
+#: A key that does not match is data, such as a file name or an id.
 _NAME = re.compile(r"[A-Za-z_ ]{1,40}")
 
-#: The place is not there at all.
-GONE = object()
-#: What stands where another type is documented; a text where a text is, too.
+#: In place of a value: the key is removed.
+REMOVED = object()
+#: Values that replace one of another type; a string also replaces a string.
 WRONG: tuple[Any, ...] = (None, True, -7, 2.5, "", "zz-strange", [], {})
 
 
 @frozen
-class Place:
-    """A place in one answer: in which, where, and what stands there."""
+class PayloadPlace:
+    """A place in one payload: its number among the payloads, its path, and its value."""
 
     answer: int
-    path: Path
+    path: JsonPath
     value: Any
 
     @property
     def shape(self) -> tuple[Any, ...]:
-        """The same for the same field of another row; a key that is data is like any other."""
+        """Equal for the same field of different rows; keys that are data count as equal."""
         names = (
             step if isinstance(step, str) and _NAME.fullmatch(step) else "*" for step in self.path
         )
         return (*names, type(self.value))
 
     def __str__(self) -> str:
-        return f"answer {self.answer + 1}, {'.'.join(map(str, self.path))}"
+        return f"response {self.answer + 1}, {'.'.join(map(str, self.path))}"
 
 
-def places(answers: list[Any]) -> list[Place]:
-    """Every place of the answers, but one only of each shape: rows are alike."""
-    found: dict[tuple[Any, ...], Place] = {}
+def find_places(answers: list[Any]) -> list[PayloadPlace]:
+    """Return the places of the payloads, one of each shape, since rows are alike."""
+    found: dict[tuple[Any, ...], PayloadPlace] = {}
     for number, answer in enumerate(answers):
-        for path, value in _walk(answer):
-            place = Place(number, path, value)
-            found.setdefault(place.shape, place)
+        for path in walk_paths(answer):
+            if path:
+                place = PayloadPlace(number, path, get_value(answer, path))
+                found.setdefault(place.shape, place)
     return list(found.values())
 
 
-def _walk(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    if path:
-        yield path, value
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _walk(item, (*path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _walk(item, (*path, index))
-
-
-def changes(answers: list[Any]) -> Iterator[Change]:
-    """Every scalar as every wrong thing, and every key gone."""
-    for place in places(answers):
+def generate_changes(answers: list[Any]) -> Iterator[PayloadChange]:
+    """Generate a change of each scalar to each wrong value, and the removal of each key."""
+    for place in find_places(answers):
         if not isinstance(place.value, dict | list):
             for wrong in WRONG:
                 if wrong is not place.value and wrong != place.value:
-                    yield Change(place, wrong)
+                    yield PayloadChange(place, wrong)
         if isinstance(place.path[-1], str):
-            yield Change(place, GONE)
+            yield PayloadChange(place, REMOVED)
 
 
 @define
-class Change:
-    """For `Emulator.alter`: one place of one answer, counted from when it is set."""
+class PayloadChange:
+    """For `Emulator.alter`: change one place of one payload, counted from when it is set."""
 
-    place: Place
+    place: PayloadPlace
     value: Any
     seen: int = field(init=False, default=0)
 
@@ -87,41 +74,29 @@ class Change:
         self.seen += 1
         if self.seen == self.place.answer + 1:
             *parents, last = self.place.path
-            holder = payload
-            for step in parents:
-                holder = holder[step]
-            if self.value is GONE:
+            holder = get_value(payload, parents)
+            if self.value is REMOVED:
                 del holder[last]
             else:
                 holder[last] = self.value
         return payload
 
     def __str__(self) -> str:
-        return f"{self.place}: {'gone' if self.value is GONE else repr(self.value)}"
+        return f"{self.place}: {'removed' if self.value is REMOVED else repr(self.value)}"
 
 
-@define
-class Kept:
-    """For `Emulator.alter`: keeps each answer and changes nothing."""
-
-    answers: list[Any] = field(factory=list)
-
-    def __call__(self, request: Request, payload: Any) -> Any:
-        self.answers.append(payload)
-        return payload
-
-
-def every(value: Any, words: Mapping[str, str], more: Mapping[str, Any]) -> Any:
-    """The value with each text that is in `words` replaced, and `more` in each object."""
+def rewrite_payload(value: Any, words: Mapping[str, str], more: Mapping[str, Any]) -> Any:
+    """Return the value with each string that is in `words` replaced, and `more` in each object."""
     if isinstance(value, dict):
-        return {**{key: every(item, words, more) for key, item in value.items()}, **more}
+        rewritten = {key: rewrite_payload(item, words, more) for key, item in value.items()}
+        return {**rewritten, **more}
     if isinstance(value, list):
-        return [every(item, words, more) for item in value]
+        return [rewrite_payload(item, words, more) for item in value]
     return words.get(value, value) if isinstance(value, str) else value
 
 
-def row_of(place: Place, answers: list[Any], ids: set[str]) -> str | None:
-    """The recording whose row the place is in; None for what is about the page."""
+def find_row_id(place: PayloadPlace, answers: list[Any], ids: set[str]) -> str | None:
+    """Return the id of the recording whose row holds the place; None if no row does."""
     value = answers[place.answer]
     for step in place.path:
         value = value[step]

@@ -1,4 +1,4 @@
-"""Do credentials and signed URLs stay where they belong, in errors, logs and reprs too?"""
+"""Requirements for secrecy: no credential or signed URL in errors, logs, reprs or other hosts."""
 
 from __future__ import annotations
 
@@ -7,228 +7,198 @@ import copy
 import logging
 import pickle
 import traceback
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
 import pytest
 
-from recording_core import Operation, Provider, Recording, RecordingError
+from recording_core import Operation, Recording, RecordingError
 from recording_core.testing.conformance.base import (
-    ONCE,
+    SINGLE_REQUESTS,
     ConformanceBase,
-    advance,
-    carrying,
-    horizon,
-    promising,
+    state_requirement,
 )
 from recording_core.testing.emulator.emulator import Emulator
 from recording_core.testing.emulator.server import Reply
 
-__all__ = ["SecrecyRequirements"]
-
-#: Shorter values of a query, such as a version or a duration, are no signature.
-_SIGNATURE = 20
+#: Shorter values of a query, such as a version or a duration, are not signatures.
+_SIGNATURE_LENGTH = 20
 
 
 class SecrecyRequirements(ConformanceBase):
-    """What may be shown to anybody who reads logs, tickets and tracebacks."""
+    """Requirements for what logs, tickets, tracebacks and other hosts may contain."""
 
-    def test_no_error_and_no_log_shows_a_credential(
-        self, emulator: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    def test_no_error_or_log_shows_a_credential(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.DEBUG)
-        secrets = dict(_secrets(emulator))
-        with emulator.connect(http=ONCE) as provider:
-            for verb, ask in self._everything(provider, emulator, tmp_path).items():
-                for what, reply in _tell_tales(emulator):
-                    with promising(f"{verb}, answered by {what}: its error shows no credential"):
-                        emulator.faults.append(reply)
-                        emulator.media_faults.append(reply)
+        secrets = dict(_generate_secrets(self.vendor))
+        with self.vendor.connect(http=SINGLE_REQUESTS) as provider:
+            for verb, call in self.build_calls(provider, tmp_path).items():
+                for what, reply in _build_quoting_replies(self.vendor).items():
+                    with state_requirement(
+                        f"the error of {verb} shows no credential if the vendor sends {what}"
+                    ):
+                        self.vendor.faults.append(reply)
+                        self.vendor.media_faults.append(reply)
                         try:
-                            ask()
+                            call()
                         except RecordingError as error:
-                            _hides(secrets, _shown(error), f"a {type(error).__name__}")
-                        emulator.faults.clear()
-                        emulator.media_faults.clear()
-        _hides(secrets, _logged(caplog), "the log")
+                            _check_error(secrets, error)
+                        self.vendor.faults.clear()
+                        self.vendor.media_faults.clear()
+        _check_hidden(secrets, _format_log(caplog), "the log")
 
-    def test_no_error_and_no_log_shows_a_signed_url(
-        self,
-        provider: Provider,
-        emulator: Emulator,
-        tmp_path: Path,
-        caplog: pytest.LogCaptureFixture,
+    def test_no_error_or_log_shows_a_signed_url(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        if not (provider.can(Operation.LIST) and provider.can(Operation.DOWNLOAD)):
-            pytest.skip("list and download are not both declared")
+        self.require_declared(Operation.LIST, Operation.DOWNLOAD)
         caplog.set_level(logging.DEBUG)
-        recordings = [each for each in provider.list(**horizon(emulator)) if each.files]
-        signatures = dict(_signatures(recordings))
+        recordings = [each for each in self.list_all() if each.files]
+        signatures = dict(_generate_signatures(recordings))
         if not signatures:
             pytest.skip("this vendor signs no media URL")
         for recording in recordings:
             try:
-                provider.download(recording, tmp_path)
-                emulator.media_faults.extend([Reply(403, b"<Error>")] * 9)
-                provider.download(recording, tmp_path)
+                self.provider.download(recording, tmp_path)
+                self.vendor.media_faults.extend([Reply(403, b"<Error>")] * 9)
+                self.provider.download(recording, tmp_path)
             except RecordingError as error:
-                _hides(signatures, _shown(error), f"a {type(error).__name__}")
-            emulator.media_faults.clear()
-            _hides(signatures, repr(recording), "repr(recording)")
-        _hides(signatures, _logged(caplog), "the log")
+                _check_error(signatures, error)
+            self.vendor.media_faults.clear()
+            _check_hidden(signatures, repr(recording), "repr(recording)")
+        _check_hidden(signatures, _format_log(caplog), "the log")
 
-    def test_no_repr_shows_a_credential(self, provider: Provider, emulator: Emulator) -> None:
-        secrets = dict(_secrets(emulator))
-        shown: list[Any] = [provider, provider.info, provider.transport, provider.media]
-        shown += [*vars(provider).values(), *vars(provider.transport).values()]
+    def test_no_repr_shows_a_credential(self) -> None:
+        provider = self.provider
+        secrets = dict(_generate_secrets(self.vendor))
+        values: list[Any] = [provider, provider.info, provider.transport, provider.media]
+        values += [*vars(provider).values(), *vars(provider.transport).values()]
         if provider.can(Operation.LIST):
-            listing = provider.list(**horizon(emulator))
-            shown += [listing, *listing, listing.coverage]
+            listing = provider.list(**self.bounds)
+            values += [listing, *listing, listing.coverage]
         if provider.can(Operation.START):
-            for target in carrying(emulator, provider.info, Operation.START):
-                shown += [self.begin(provider, target), provider.record(target)]
-        for value in shown:
-            with promising(f"repr and str of a {type(value).__name__} show no credential"):
-                _hides(secrets, f"{value!r} {value}", f"a {type(value).__name__}")
+            for target in self.find_targets(Operation.START):
+                values += [self.begin(provider, target), provider.record(target)]
+        for value in values:
+            name = type(value).__name__
+            with state_requirement(f"repr and str of {name} show no credential"):
+                _check_hidden(secrets, f"{value!r} {value}", f"the repr or str of {name}")
 
-    def test_a_provider_is_not_pickled(self, provider: Provider) -> None:
-        for way, carry in (("pickle", pickle.dumps), ("copy", copy.deepcopy)):
-            with promising(f"{way} of a provider is refused"), pytest.raises(TypeError):
-                carry(provider)
+    def test_a_provider_cannot_be_pickled_or_copied(self) -> None:
+        for way, copy_by in (("pickle", pickle.dumps), ("deepcopy", copy.deepcopy)):
+            with (
+                state_requirement(f"{way} of a provider raises TypeError"),
+                pytest.raises(TypeError),
+            ):
+                copy_by(self.provider)
 
-    def test_no_credential_reaches_the_media_host(
-        self, provider: Provider, emulator: Emulator, tmp_path: Path
-    ) -> None:
-        if not (provider.can(Operation.LIST) and provider.can(Operation.DOWNLOAD)):
-            pytest.skip("list and download are not both declared")
-        for recording in list(provider.list(**horizon(emulator)))[:12]:
-            for fault in (None, Reply(401), Reply(307, headers={"Location": "/elsewhere"})):
-                if fault is not None:
-                    emulator.media_faults.append(fault)
+    def test_no_credential_reaches_the_media_host(self, tmp_path: Path) -> None:
+        self.require_declared(Operation.LIST, Operation.DOWNLOAD)
+        for recording in self.list_all()[:12]:
+            for faults in ([], [Reply(401)], [Reply(307, headers={"Location": "/elsewhere"})]):
+                self.vendor.media_faults.extend(faults)
                 try:
-                    provider.download(recording, tmp_path)
+                    self.provider.download(recording, tmp_path)
                 except RecordingError:
-                    pass  # what it asked for counts
-        assert emulator.requests("media"), "no media was asked for at all"
-        self._media_saw_nothing(emulator)
+                    pass  # only the requests matter here
+        assert self.vendor.list_requests("media"), "no request reached the media host"
+        self._check_media_requests()
 
-    def test_no_credential_follows_a_redirect(self, emulator: Emulator, tmp_path: Path) -> None:
-        with emulator.connect(http=ONCE) as provider:
-            for verb, ask in self._everything(provider, emulator, tmp_path).items():
+    def test_no_credential_follows_a_redirect(self, tmp_path: Path) -> None:
+        url = f"{self.vendor.media_origin}/elsewhere"
+        with self.vendor.connect(http=SINGLE_REQUESTS) as provider:
+            for verb, call in self.build_calls(provider, tmp_path).items():
                 for status in (301, 302, 303, 307, 308):
-                    there = f"{emulator.media_origin}/elsewhere"
-                    emulator.faults.append(Reply(status, headers={"Location": there}))
-                    with promising(f"{verb}, redirected by {status}: no credential goes there"):
+                    self.vendor.faults.append(Reply(status, headers={"Location": url}))
+                    with state_requirement(
+                        f"{verb} sends no credential to another host if the vendor redirects there "
+                        f"(HTTP {status})"
+                    ):
                         try:
-                            ask()
+                            call()
                         except RecordingError:
-                            pass  # a redirect that leads away may be refused, too
-                        self._media_saw_nothing(emulator)
-                    emulator.faults.clear()
+                            pass  # refusing the redirect is right, too
+                        self._check_media_requests()
+                    self.vendor.faults.clear()
 
-    def _media_saw_nothing(self, emulator: Emulator) -> None:
-        secrets = dict(_secrets(emulator))
-        for request in emulator.requests("media"):
+    def _check_media_requests(self) -> None:
+        secrets = dict(_generate_secrets(self.vendor))
+        for request in self.vendor.list_requests("media"):
             text = f"{request.path} {request.query} {dict(request.headers)} {request.body!r}"
-            _hides(secrets, text, f"the media host's {request.method} {request.path}")
-
-    def _everything(
-        self, provider: Provider, emulator: Emulator, directory: Path
-    ) -> dict[str, Callable[[], Any]]:
-        """Each declared verb, to be asked again and again; with live sessions to ask of."""
-        asks: dict[str, Callable[[], Any]] = {}
-        can = provider.can
-        if can(Operation.LIST):
-            bounds = horizon(emulator)
-            recordings = list(provider.list(**bounds))
-            some = next((each for each in recordings if each.files), recordings[0])
-            asks["list"] = lambda: list(provider.list(**bounds))
-            if can(Operation.GET):
-                asks["get"] = lambda: provider.get(some)
-            if can(Operation.DOWNLOAD):
-                asks["download"] = lambda: provider.download(some, directory)
-        for target in emulator.sessions:
-            kind = target.kind
-            if not can(Operation.START, kind):
-                continue
-            session = self.begin(provider, target)
-            advance(emulator, self.warm_up)
-            for operation, verb in self.verbs(provider).items():
-                if can(operation, kind):
-                    asks[f"{kind} {operation}"] = partial(verb, session)
-        if can(Operation.LIST) and can(Operation.DELETE):
-            asks["delete"] = lambda: provider.delete(recordings[-1])
-        return asks
+            _check_hidden(
+                secrets, text, f"the request {request.method} {request.path} to the media host"
+            )
 
 
-def _secrets(emulator: Emulator) -> Iterator[tuple[str, str]]:
-    """Each form in which a credential could show -> what it is."""
-    from recording_core.plugins.registry import provider_info
+def _generate_secrets(emulator: Emulator) -> Iterator[tuple[str, str]]:
+    """Generate each form in which a credential could show, and its description."""
+    from recording_core.plugins.registry import get_provider_info
 
-    for setting in provider_info(emulator.provider).settings:
+    for setting in get_provider_info(emulator.provider).settings:
         value = emulator.credentials.get(setting.name)
         if not setting.secret or not value:
             continue
         yield value, f"the credential {setting.name}"
-        yield quote(value, safe=""), f"the credential {setting.name}, quoted"
+        yield quote(value, safe=""), f"the credential {setting.name}, percent-encoded"
         for other in (*emulator.credentials.values(), ""):
             for pair in (f"{other}:{value}", f"{value}:{other}"):
                 encoded = base64.b64encode(pair.encode()).decode()
                 yield f"Basic {encoded}", f"the credential {setting.name}, as basic authentication"
 
 
-def _signatures(recordings: list[Recording]) -> Iterator[tuple[str, str]]:
-    """Each query of a media URL, and each value in it that could sign it -> what it is."""
+def _generate_signatures(recordings: list[Recording]) -> Iterator[tuple[str, str]]:
+    """Generate each query of a media URL, each long value in it, and their descriptions."""
     for recording in recordings:
         for file in recording.files:
             query = (file.url or "").partition("?")[2]
             if query:
                 yield query, "the query of a media URL"
             for name, value in parse_qsl(query):
-                if len(value) >= _SIGNATURE:
+                if len(value) >= _SIGNATURE_LENGTH:
                     yield value, f"the parameter {name} of a media URL"
                     yield quote(value, safe=""), f"the parameter {name} of a media URL"
 
 
-def _tell_tales(emulator: Emulator) -> list[tuple[str, Reply]]:
-    """Answers that repeat the credentials to whoever quotes them."""
-    secrets = [form for form, _ in _secrets(emulator)]
-    said = " ".join(secrets)
-    payload = {"message": f"bad: {said}", "error": said, "errors": [{"message": said}], "id": said}
-    there = f"{emulator.media_origin}/elsewhere?token={quote(said)}"
-    return [
-        ("HTTP 400 that quotes it", Reply.json(payload, 400)),
-        ("HTTP 401 that quotes it", Reply.json(payload, 401)),
-        ("HTTP 429 that quotes it", Reply.json(payload, 429)),
-        ("HTTP 500 that quotes it", Reply(500, f"<html>{said}".encode())),
-        ("JSON with 200 that quotes it", Reply.json(payload)),
-        ("a text with 200 that quotes it", Reply.json(said)),
-        ("broken JSON that quotes it", Reply(200, f'{{"token": "{said}'.encode())),
-        ("a redirect that quotes it", Reply(302, headers={"Location": there})),
-        ("a connection that is cut", Reply(abort=True)),
-    ]
+def _build_quoting_replies(emulator: Emulator) -> dict[str, Reply]:
+    """Build replies that quote the credentials, by description."""
+    quoted = " ".join(form for form, _ in _generate_secrets(emulator))
+    payload = {
+        "message": f"bad: {quoted}",
+        "error": quoted,
+        "errors": [{"message": quoted}],
+        "id": quoted,
+    }
+    url = f"{emulator.media_origin}/elsewhere?token={quote(quoted)}"
+    return {
+        **{
+            f"HTTP {status} with an object that quotes it": Reply.json(payload, status)
+            for status in (400, 401, 429, 200)
+        },
+        "HTTP 500 that quotes it": Reply(500, f"<html>{quoted}".encode()),
+        "HTTP 200 with a string that quotes it": Reply.json(quoted),
+        "truncated JSON that quotes it": Reply(200, f'{{"token": "{quoted}'.encode()),
+        "a redirect that quotes it": Reply(302, headers={"Location": url}),
+        "a closed connection": Reply(abort=True),
+    }
 
 
-def _shown(error: BaseException) -> str:
-    """Everything that a log, a ticket or a reader of attributes would see of it."""
-    return " ".join(
-        (str(error), repr(error), repr(vars(error)), *traceback.format_exception(error))
-    )
+def _check_error(secrets: dict[str, str], error: BaseException) -> None:
+    """Check everything that a log, a ticket or a reader of attributes could show of an error."""
+    texts = (str(error), repr(error), repr(vars(error)), *traceback.format_exception(error))
+    _check_hidden(secrets, " ".join(texts), f"a {type(error).__name__}")
 
 
-def _logged(caplog: pytest.LogCaptureFixture) -> str:
+def _format_log(caplog: pytest.LogCaptureFixture) -> str:
     return "\n".join(f"{r.name} {r.getMessage()} {r.exc_text or ''}" for r in caplog.records)
 
 
-def _hides(secrets: dict[str, str], text: str, where: str) -> None:
+def _check_hidden(secrets: dict[str, str], text: str, place: str) -> None:
     for form, what in secrets.items():
         if form in text:
-            at = text.index(form)
-            around = (
-                text[max(0, at - 60) : at] + "<HERE>" + text[at + len(form) : at + len(form) + 40]
-            )
-            # The value itself is not repeated here either.
-            raise AssertionError(f"{where} shows {what}: ...{around}...")
+            start, end = text.index(form), text.index(form) + len(form)
+            # The value itself must not show here either.
+            excerpt = f"{text[max(0, start - 60) : start]}<HERE>{text[end : end + 40]}"
+            raise AssertionError(f"{place} shows {what}: ...{excerpt}...")

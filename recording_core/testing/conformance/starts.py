@@ -1,13 +1,12 @@
-"""Is a start sent at most once, whatever the answer, and does a doubt say that it is one?"""
+"""Requirements for starts: sent at most once, and an unknown outcome raises `OutcomeUnknown`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-import pytest
-
 from recording_core import (
     AuthenticationFailed,
+    CommunicationSession,
     Conflict,
     HttpSettings,
     NotFound,
@@ -21,41 +20,28 @@ from recording_core import (
 )
 from recording_core.testing.conformance.base import (
     ConformanceBase,
-    carrying,
-    exchanges,
-    horizon,
-    promising,
+    check_equal,
+    state_requirement,
 )
-from recording_core.testing.emulator.emulator import Emulator, Exchange
+from recording_core.testing.conformance.replies import JSON, select_failures
+from recording_core.testing.emulator.emulator import Emulator
 from recording_core.testing.emulator.server import Reply
 
-__all__ = ["StartRequirements"]
+_SHORT_TIMEOUT = HttpSettings(read_timeout=0.4)  # in seconds of real time
 
-_JSON = {"Content-Type": "application/json"}
-_HTML = {"Content-Type": "text/html"}
-_IMPATIENT = HttpSettings(read_timeout=0.4)  # seconds that are really waited
-
-#: After these nobody knows whether the vendor has started.
-DOUBTS: Mapping[str, Reply] = {
-    "HTTP 500": Reply(500, b"{}", _JSON),
-    "HTTP 502": Reply(502, b"<html>Bad gateway</html>", _HTML),
-    "HTTP 503": Reply(503, b"", {"Retry-After": "1"}),
-    "HTTP 504": Reply(504),
-    "headers that are cut": Reply(200, b"{}", _JSON, cut_headers=True),
-    "a body that is cut": Reply(200, b'{"id": "some-id"}', _JSON, cut_after=5),
-    "a connection that is cut": Reply(abort=True),
-    "no answer in time": Reply(200, b"{}", _JSON, stall="headers", stall_seconds=5),
-    "no body in time": Reply(200, b"{}", _JSON, stall="body", stall_seconds=5),
-    "HTML with 200": Reply(200, b"<html>Welcome</html>", _HTML),
-    "JSON that breaks off, with 200": Reply(200, b'{"id": ', _JSON),
-}
-#: What parses and is no answer: a doubt again, unless the vendor may answer so.
-STRANGE: Mapping[str, Reply] = {
-    f"the JSON {body.decode() or 'of no bytes'}": Reply(200, body, _JSON)
+#: Replies that do not show whether the vendor has started a recording.
+UNKNOWN_OUTCOMES = select_failures(
+    *("HTTP 500", "HTTP 502 with HTML", "HTTP 503", "HTTP 504"),
+    *("truncated headers", "a truncated body", "a closed connection"),
+    *("HTTP 200 with HTML", "HTTP 200 with truncated JSON"),
+)
+#: Valid JSON without a recording: the outcome is unknown, unless the vendor documents the reply.
+UNEXPECTED: Mapping[str, Reply] = {
+    f"HTTP 200 with {body.decode() or 'no body'}": Reply(200, body, JSON)
     for body in (b"", b"null", b"[]", b"{}", b"7", b'"words"')
 }
-#: With these the vendor says that it has not.
-REFUSALS: Mapping[int, type[ProviderError]] = {
+#: Statuses with which the vendor reports that it started nothing.
+REJECTIONS: Mapping[int, type[ProviderError]] = {
     400: Rejected,
     401: AuthenticationFailed,
     404: NotFound,
@@ -66,85 +52,87 @@ REFUSALS: Mapping[int, type[ProviderError]] = {
 
 
 class StartRequirements(ConformanceBase):
-    """A second start is a second recording, a second bill, a second consent that nobody gave."""
+    """Requirements for `start`. A second start is a second recording and a second bill."""
 
-    def test_a_doubtful_start_is_sent_once_and_says_so(self, emulator: Emulator) -> None:
-        doubts = {what: reply for what, reply in DOUBTS.items() if not reply.stall}
-        with emulator.connect() as provider:
-            self._doubt(provider, emulator, {**doubts, **_redirects(emulator)})
+    def test_a_start_with_an_unknown_outcome_is_sent_once(self) -> None:
+        self._check_unknown(self.provider, {**UNKNOWN_OUTCOMES, **_build_redirects(self.vendor)})
 
-    def test_a_start_without_an_answer_in_time_is_sent_once(self, emulator: Emulator) -> None:
-        with emulator.connect(http=_IMPATIENT) as provider:
-            stalls = {what: reply for what, reply in DOUBTS.items() if reply.stall}
-            self._doubt(provider, emulator, stalls)
+    def test_a_start_without_a_response_in_time_is_sent_once(self) -> None:
+        with self.vendor.connect(http=_SHORT_TIMEOUT) as provider:
+            stalls = select_failures("no headers in time", "no body in time")
+            self._check_unknown(provider, stalls)
 
-    def _doubt(self, provider: Provider, emulator: Emulator, doubts: Mapping[str, Reply]) -> None:
-        _sign_in(provider, emulator)
-        for target in carrying(emulator, provider.info, Operation.START):
-            for what, reply in doubts.items():
-                with promising(f"{target.kind} start, answered by {what}: OutcomeUnknown"):
-                    asked_at = emulator.clock.now()
-                    emulator.faults.append(reply)
-                    with exchanges(emulator) as seen, pytest.raises(OutcomeUnknown) as caught:
-                        self.begin(provider, target)
-                    _sent_once(seen)
-                    error = caught.value
-                    assert error.target == target, f"its target is {error.target}"
-                    assert error.sent_at == asked_at, f"its sent_at is {error.sent_at}"
-                    assert error.parameters is not None, "its parameters are None"
+    def _check_unknown(self, provider: Provider, replies: Mapping[str, Reply]) -> None:
+        self._authenticate(provider)
+        for target in self.find_targets(Operation.START):
+            for what, reply in replies.items():
+                with state_requirement(
+                    f"{target.kind} start raises OutcomeUnknown if the vendor sends {what}"
+                ):
+                    sent_at = self.vendor.clock.now()
+                    error = self._start_once(provider, target, reply)
+                    assert isinstance(error, OutcomeUnknown), f"start gave {error!r}"
+                    check_equal("error.target", error.target, target)
+                    check_equal("error.sent_at", error.sent_at, sent_at)
+                    assert error.parameters is not None, "error.parameters is None"
                     given = self.start_arguments.get(target.kind, {}).keys() - {"extra"}
                     missing = given - error.parameters.keys()
-                    assert not missing, f"its parameters lack {missing}"
+                    assert not missing, f"error.parameters lacks {missing}"
 
-    def test_a_start_with_a_strange_answer_is_sent_once(self, emulator: Emulator) -> None:
-        with emulator.connect() as provider:
-            _sign_in(provider, emulator)
-            for target in carrying(emulator, provider.info, Operation.START):
-                for what, reply in STRANGE.items():
-                    with promising(
-                        f"{target.kind} start, answered by {what}: a session or OutcomeUnknown"
-                    ):
-                        emulator.faults.append(reply)
-                        with exchanges(emulator) as seen:
-                            try:
-                                session = self.begin(provider, target)
-                                assert isinstance(session, RecordingSession)
-                            except OutcomeUnknown:
-                                pass
-                        _sent_once(seen)
+    def test_a_start_with_an_unexpected_response_is_sent_once(self) -> None:
+        self._authenticate(self.provider)
+        for target in self.find_targets(Operation.START):
+            for what, reply in UNEXPECTED.items():
+                with state_requirement(
+                    f"{target.kind} start returns a session or raises OutcomeUnknown if the "
+                    f"vendor sends {what}"
+                ):
+                    outcome = self._start_once(self.provider, target, reply)
+                    assert isinstance(outcome, RecordingSession | OutcomeUnknown), (
+                        f"start gave {outcome!r}"
+                    )
 
-    def test_a_refused_start_is_sent_once_and_typed(self, emulator: Emulator) -> None:
-        # A 429 was not done either, and might be sent again; who starts decides that himself.
-        with emulator.connect() as provider:
-            _sign_in(provider, emulator)
-            for target in carrying(emulator, provider.info, Operation.START):
-                for status, kind in REFUSALS.items():
-                    with promising(
-                        f"{target.kind} start, answered by HTTP {status}: {kind.__name__}"
-                    ):
-                        emulator.faults.append(Reply(status, b"{}", _JSON))
-                        with exchanges(emulator) as seen, pytest.raises(ProviderError) as caught:
-                            self.begin(provider, target)
-                        _sent_once(seen)
-                        assert type(caught.value) is kind, f"raised {caught.value!r}"
-                        assert caught.value.status == status, f"its status is {caught.value.status}"
+    def test_a_rejected_start_is_sent_once_and_raises_a_typed_error(self) -> None:
+        # After a 429 nothing was started either; whether to start again is the caller's decision.
+        self._authenticate(self.provider)
+        for target in self.find_targets(Operation.START):
+            for status, kind in REJECTIONS.items():
+                with state_requirement(
+                    f"{target.kind} start raises {kind.__name__} if the vendor sends HTTP {status}"
+                ):
+                    reply = Reply(status, b"{}", JSON)
+                    error = self._start_once(self.provider, target, reply)
+                    assert type(error) is kind, f"start gave {error!r}"
+                    check_equal("error.status", error.status, status)
+
+    def _authenticate(self, provider: Provider) -> None:
+        """Send a first request, so that a token is fetched before requests are counted."""
+        if provider.can(Operation.LIST):
+            list(provider.list(**self.bounds))
+
+    def _start_once(
+        self, provider: Provider, target: CommunicationSession, reply: Reply
+    ) -> RecordingSession | ProviderError:
+        """Start, with a reply of the vendor to the only request that is not a GET."""
+        self.vendor.faults.append(reply)
+        outcome: RecordingSession | ProviderError
+        with self.vendor.log_requests("api") as entries:
+            try:
+                outcome = self.begin(provider, target)
+            except ProviderError as error:
+                outcome = error
+        requests = [each.request for each in entries if each.request.method != "GET"]
+        assert len(requests) == 1, (
+            f"start sent {len(requests)} requests that are not GET, instead of one: "
+            f"{', '.join(f'{each.method} {each.path}' for each in requests) or 'none'}"
+        )
+        return outcome
 
 
-def _redirects(emulator: Emulator) -> Mapping[str, Reply]:
-    here, there = f"{emulator.base_url}/moved", f"{emulator.media_origin}/moved"
+def _build_redirects(emulator: Emulator) -> Mapping[str, Reply]:
+    urls = (f"{emulator.base_url}/moved", f"{emulator.media_origin}/moved")
     return {
-        f"HTTP {status} to {where}": Reply(status, headers={"Location": where})
+        f"HTTP {status} to {url}": Reply(status, headers={"Location": url})
         for status in (301, 302, 303, 307, 308)
-        for where in (here, there)
+        for url in urls
     }
-
-
-def _sign_in(provider: Provider, emulator: Emulator) -> None:
-    """A first request, so that whatever signs in has done so."""
-    if provider.can(Operation.LIST):
-        list(provider.list(**horizon(emulator)))
-
-
-def _sent_once(seen: list[Exchange]) -> None:
-    sent = [f"{e.request.method} {e.request.path}" for e in seen if e.request.method != "GET"]
-    assert len(sent) == 1, f"sent {len(sent)} times: {', '.join(sent) or 'nothing'}"

@@ -1,23 +1,23 @@
-"""Does a provider keep what the library promises of every provider? The suite that proves it.
+"""Conformance suite: the test classes that a provider's tests inherit.
 
-A provider's tests inherit it and write one fixture:
+Inherit one, and name the emulator by a marker::
 
-    class TestAcmeConformance(ProviderConformance):
-        @pytest.fixture
-        def emulator(self) -> Iterator[Emulator]:
-            with AcmeEmulator(recordings=45) as emulator:
-                yield emulator
+    @pytest.mark.emulator("acme", recordings=45)
+    class TestAcmeConformance(ProviderConformance): ...
 
-The emulator stands on its `ManualClock`, so nothing sleeps; it should list some fifty recordings,
+The marker belongs to the pytest plugin that comes with the library. A fixture `emulator` of your
+own that yields a running emulator works, too.
+
+The emulator runs on its `ManualClock`, so nothing sleeps. It should list about fifty recordings,
 on several pages. What is tested follows from the capabilities that `ProviderInfo` declares: each
-yes has to work, each no has to raise before any request. A test that no capability calls for is
-skipped, and says so.
+declared operation has to work, each other one has to raise before any request. A test that needs
+an undeclared capability is skipped, with the reason.
 
-`WebhookConformance` is the same for a vendor that calls back: the emulator signs, and tells what
-happened by `callbacks()`.
+`WebhookConformance` is the same for a vendor with webhooks: the emulator signs each event, and
+`Emulator.build_webhook_requests` returns them.
 
-Beside the fixture there are a few things that may be overridden, all of them with a default that
-fits most vendors: `settle`, `warm_up`, `start_arguments`, `begin`, `end` (see `Ground`).
+If a vendor differs from the defaults, override `processing_timeout`, `warm_up`, `start_arguments`,
+`begin` or `end` (see `ConformanceBase`).
 """
 
 from __future__ import annotations
@@ -31,8 +31,6 @@ from recording_core.testing.conformance.starts import StartRequirements
 from recording_core.testing.conformance.verbs import VerbRequirements
 from recording_core.testing.conformance.webhooks import WebhookRequirements
 
-__all__ = ["ProviderConformance", "WebhookConformance"]
-
 
 class ProviderConformance(
     # pytest runs the tests of the last base first.
@@ -44,8 +42,8 @@ class ProviderConformance(
     StartRequirements,
     VerbRequirements,
 ):
-    """Inherit, write the fixture `emulator`, run pytest."""
+    """The requirements of every provider. Inherit, name the emulator by a marker, run pytest."""
 
 
 class WebhookConformance(WebhookRequirements):
-    """Inherit, write the fixture `emulator`, run pytest."""
+    """The requirements of webhooks. Inherit, name the emulator by a marker, run pytest."""

@@ -1,9 +1,11 @@
-"""Does each declared capability work, and does each undeclared one raise before any request?"""
+"""Requirements for verbs: declared operations work, others raise before any request."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,6 @@ from recording_core import (
     CommunicationSession,
     NotFound,
     Operation,
-    Provider,
     Recorder,
     Recording,
     RecordingSession,
@@ -24,394 +25,349 @@ from recording_core import (
     call,
 )
 from recording_core.model.enums import FINAL, LIVE
+from recording_core.provider.start_request import START_PARAMETERS
 from recording_core.testing.conformance.base import (
     ConformanceBase,
-    advance,
-    carrying,
-    exchanges,
-    horizon,
-    promising,
-    silence,
+    check_equal,
+    state_requirement,
 )
-from recording_core.testing.emulator.emulator import Emulator, Exchange
 from recording_core.testing.emulator.server import Reply
 
-__all__ = ["VerbRequirements"]
-
-#: A value for each keyword of `start`.
-KEYWORDS: Mapping[str, Any] = {
-    "format": "wav",
-    "max_duration": timedelta(hours=1),
-    "channels": 1,
-    "participant": "somebody",
-    "tracks": True,
-    "title": "a title",
-    "callback_url": "https://example.com/hook",
-}
+#: The fields that `get` and `list` return alike, if both report them.
+_COMMON_FIELDS = (
+    "id",
+    "kind",
+    "status",
+    "started_at",
+    "ended_at",
+    "created_at",
+    "duration",
+    "size",
+)
 
 
 class VerbRequirements(ConformanceBase):
-    """The verbs, driven by the capabilities that `ProviderInfo` declares."""
+    """Requirements for each verb, by the capabilities that `ProviderInfo` declares."""
 
-    def test_something_is_declared_and_each_secret_is_marked(self, provider: Provider) -> None:
-        assert list(provider.info), "ProviderInfo.capabilities declares nothing"
-        assert any(setting.secret for setting in provider.info.settings), (
-            "no Setting of ProviderInfo is marked secret=True: nothing would be redacted"
+    def test_capabilities_and_secrets_are_declared(self) -> None:
+        assert list(self.provider.info), "ProviderInfo.capabilities declares no operation"
+        assert any(setting.secret for setting in self.provider.info.settings), (
+            "no Setting of ProviderInfo has secret=True: no credential would be redacted"
         )
 
-    def test_a_start_records(self, provider: Provider, emulator: Emulator) -> None:
-        for target in carrying(emulator, provider.info, Operation.START):
-            with promising(f"{target.kind} start: a recording begins"):
-                with exchanges(emulator) as seen:
-                    session = self.begin(provider, target)
-                _took_effect(seen)
+    def test_start_begins_a_recording(self) -> None:
+        for target in self.find_targets(Operation.START):
+            with state_requirement(f"{target.kind} start: a recording begins"):
+                with self._require_write():
+                    session = self.begin(self.provider, target)
                 assert isinstance(session, RecordingSession), f"start returned {session!r}"
-                of = (session.provider, session.account, session.target)
-                assert of == (provider.name, provider.account, target), f"a session of {of}"
-                assert session.status in LIVE, f"status is {session.status} after start"
-                assert session.stopped_at is None, "a recording that begins has ended"
-
-    def test_a_pause_holds_until_the_resume(self, provider: Provider, emulator: Emulator) -> None:
-        for target in carrying(emulator, provider.info, Operation.START, Operation.PAUSE):
-            session = self.begin(provider, target)
-            advance(emulator, self.warm_up)
-            with promising(f"{target.kind} pause: recording is suspended"):
-                with exchanges(emulator) as seen:
-                    paused = provider.pause(session)
-                _took_effect(seen)
-                assert paused.status is RecordingStatus.PAUSED, f"status is {paused.status}"
-                assert [pause.end for pause in paused.pauses] == [None], f"{paused.pauses}"
-                self._is_seen_as(RecordingStatus.PAUSED, provider, paused)
-            if not provider.can(Operation.RESUME, target.kind):
-                continue
-            advance(emulator, self.warm_up)
-            with promising(f"{target.kind} resume: recording goes on"):
-                with exchanges(emulator) as seen:
-                    resumed = provider.resume(paused)
-                _took_effect(seen)
-                assert resumed.status is RecordingStatus.RECORDING, f"status is {resumed.status}"
-                assert [pause.end is None for pause in resumed.pauses] == [False], (
-                    f"the pause is not closed: {resumed.pauses}"
+                check_equal(
+                    "(provider, account, target) of the session",
+                    (session.provider, session.account, session.target),
+                    (self.provider.name, self.provider.account, target),
                 )
-                self._is_seen_as(RecordingStatus.RECORDING, provider, resumed)
+                assert session.status in LIVE, f"status is {session.status} after start"
+                check_equal("stopped_at after start", session.stopped_at, None)
 
-    def test_a_stop_ends_it(self, provider: Provider, emulator: Emulator) -> None:
-        for target in carrying(emulator, provider.info, Operation.START, Operation.STOP):
-            session = self.begin(provider, target)
-            advance(emulator, self.warm_up)
-            with promising(f"{target.kind} stop: nothing records any more"):
-                with exchanges(emulator) as seen:
-                    stopped = provider.stop(session)
-                _took_effect(seen)
+    def test_pause_suspends_until_resume(self) -> None:
+        verbs = self.build_verbs(self.provider)
+        for target in self.find_targets(Operation.START, Operation.PAUSE):
+            session = self.begin(self.provider, target)
+            for operation, status, effect in (
+                (Operation.PAUSE, RecordingStatus.PAUSED, "is suspended"),
+                (Operation.RESUME, RecordingStatus.RECORDING, "continues"),
+            ):
+                if not self.provider.can(operation, target.kind):
+                    continue
+                self.vendor.advance(self.warm_up)
+                with state_requirement(f"{target.kind} {operation}: the recording {effect}"):
+                    with self._require_write():
+                        session = verbs[operation](session)
+                    check_equal(f"status after {operation}", session.status, status)
+                    ended = [pause.end is not None for pause in session.pauses]
+                    assert ended == [operation is Operation.RESUME], (
+                        f"pauses is {session.pauses} after {operation}: there must be one, which "
+                        "ends at the resume"
+                    )
+                    if self.provider.can(Operation.ACTIVE, target.kind):
+                        found = self.provider.active(target)
+                        assert found is not None, f"active returned None after {operation}"
+                        check_equal(f"status of active after {operation}", found.status, status)
+
+    def test_stop_ends_the_recording(self) -> None:
+        for target in self.find_targets(Operation.START, Operation.STOP):
+            session = self.begin(self.provider, target)
+            self.vendor.advance(self.warm_up)
+            with state_requirement(f"{target.kind} stop: the recording ends"):
+                with self._require_write():
+                    stopped = self.provider.stop(session)
                 assert stopped.status not in LIVE, f"status is {stopped.status} after stop"
-                assert stopped.stopped_at is not None, "stopped_at is not set"
-                if provider.can(Operation.ACTIVE, target.kind):
-                    advance(emulator, self.settle)
-                    assert provider.active(target) is None, "active still finds it"
+                assert stopped.stopped_at is not None, "stopped_at is None after stop"
+                if self.provider.can(Operation.ACTIVE, target.kind):
+                    self.vendor.advance(self.processing_timeout)
+                    check_equal("active after stop", self.provider.active(target), None)
 
-    def test_wait_returns_once_every_recording_is_final(
-        self, provider: Provider, emulator: Emulator
-    ) -> None:
-        wanted = (Operation.START, Operation.STOP, Operation.GET)
-        for target in carrying(emulator, provider.info, *wanted):
-            with promising(f"{target.kind} wait: every recording becomes final within `settle`"):
-                session = self.made(provider, emulator, target)
-                assert session.recordings, "no recording came of it"
+    def test_wait_returns_when_each_recording_is_final(self) -> None:
+        for target in self.find_targets(Operation.START, Operation.STOP, Operation.GET):
+            with state_requirement(
+                f"{target.kind} wait: each recording becomes final within processing_timeout "
+                f"({self.processing_timeout})"
+            ):
+                session = self.record_once(target)
+                assert session.recordings, f"the session has no recordings: {session!r}"
                 for recording in session.recordings:
-                    assert recording.status in FINAL, f"{recording.id} is {recording.status}"
-                    assert recording.target == target, f"its target is {recording.target}"
+                    assert recording.status in FINAL, (
+                        f"recording {recording.id} is {recording.status}, which is not final"
+                    )
+                    check_equal(f"the target of {recording.id}", recording.target, target)
 
-    def test_active_finds_what_somebody_else_started(
-        self, provider: Provider, emulator: Emulator
-    ) -> None:
-        for target in carrying(emulator, provider.info, Operation.START, Operation.ACTIVE):
-            with promising(f"{target.kind} active: it finds what another connection started"):
-                assert provider.active(target) is None, "found before anything was started"
-                with emulator.connect() as other:
+    def test_active_finds_a_recording_of_another_connection(self) -> None:
+        for target in self.find_targets(Operation.START, Operation.ACTIVE):
+            with state_requirement(
+                f"{target.kind} active: it finds what another connection started"
+            ):
+                check_equal("active before any start", self.provider.active(target), None)
+                with self.vendor.connect() as other:
                     started = self.begin(other, target)
-                advance(emulator, self.warm_up)
-                found = provider.active(target)
-                assert found is not None, "nothing found while it records"
-                assert (found.id, found.target) == (started.id, target), f"found {found!r}"
-                assert found.status in LIVE, f"its status is {found.status}"
+                self.vendor.advance(self.warm_up)
+                found = self.provider.active(target)
+                assert found is not None, f"active returned None while {started!r} records"
+                check_equal(
+                    "(id, target) of active", (found.id, found.target), (started.id, target)
+                )
+                assert found.status in LIVE, f"status is {found.status} while it records"
 
-    def test_what_was_recorded_is_listed_and_got(
-        self, provider: Provider, emulator: Emulator
-    ) -> None:
-        wanted = (Operation.START, Operation.STOP, Operation.LIST, Operation.GET)
-        for target in carrying(emulator, provider.info, *wanted):
-            for recording in self.made(provider, emulator, target).recordings:
-                with promising(f"{target.kind} list: it has what was just recorded"):
-                    listed = {each.id: each for each in _shown(provider, emulator, target)}
-                    assert recording.id in listed, f"{recording.id} is not listed"
-                with promising(f"{target.kind} get: it says what the list says"):
-                    got = provider.get(recording.id, target=target)
-                    assert got.target == target, f"its target is {got.target}"
-                    _agree(got, listed[recording.id])
+    def test_a_new_recording_is_listed_and_found_by_get(self) -> None:
+        for target in self.find_targets(
+            Operation.START, Operation.STOP, Operation.LIST, Operation.GET
+        ):
+            for recording in self.record_once(target).recordings:
+                with state_requirement(f"{target.kind} list: it returns a new recording"):
+                    listed = {each.id: each for each in self._list_with_target(target.kind)}
+                    assert recording.id in listed, f"list does not return {recording.id}"
+                with state_requirement(f"{target.kind} get: it returns what list returns"):
+                    got = self.provider.get(recording.id, target=target)
+                    check_equal("target", got.target, target)
+                    _check_agreement(got, listed[recording.id])
 
-    def test_close_ends_connections_and_not_the_provider(
-        self, provider: Provider, emulator: Emulator
-    ) -> None:
-        for kind in _kinds(provider, Operation.LIST):
-            target = next((each for each in emulator.sessions if each.kind is kind), None)
-            before = {each.id for each in _shown(provider, emulator, target)}
-            provider.close()
-            provider.close()
-            with promising("close: it may be called twice, and a verb connects again"):
-                after = {each.id for each in _shown(provider, emulator, target)}
-                assert before <= after, f"{before - after} are not listed any more"
+    def test_a_closed_provider_connects_again(self) -> None:
+        for kind in self.find_kinds(Operation.LIST):
+            before = {each.id for each in self._list_with_target(kind)}
+            self.provider.close()
+            self.provider.close()
+            with state_requirement("close may be repeated, and the next verb connects again"):
+                after = {each.id for each in self._list_with_target(kind)}
+                assert before <= after, f"list lacks {before - after} after close"
 
-    def test_a_deleted_recording_is_gone(self, provider: Provider, emulator: Emulator) -> None:
-        for kind in _kinds(provider, Operation.DELETE, Operation.LIST):
-            target = next((each for each in emulator.sessions if each.kind is kind), None)
-            shown = _shown(provider, emulator, target)
-            listed = [each for each in shown if each.kind is kind]
-            assert listed, f"the emulator lists no {kind}'s recording that could be deleted"
-            victim = listed[len(listed) // 2]
-            with promising(f"{kind} delete: the recording is gone"):
-                provider.delete(victim)
-                assert victim.id not in emulator.listed(), "the emulator still lists it"
-                left = {each.id: each for each in _shown(provider, emulator, target)}
-                assert victim.id not in left or _is_deleted(left[victim.id]), "list still has it"
+    def test_delete_removes_the_recording(self) -> None:
+        for kind in self.find_kinds(Operation.DELETE, Operation.LIST):
+            deletable = [each for each in self._list_with_target(kind) if each.kind is kind]
+            assert deletable, f"the emulator lists no recording of a {kind}, to delete: add some"
+            recording = deletable[len(deletable) // 2]
+            with state_requirement(f"{kind} delete: the recording no longer exists"):
+                self.provider.delete(recording)
+                assert recording.id not in self.vendor.list_ids(), (
+                    f"the emulator still lists {recording.id}"
+                )
+                left = [each for each in self._list_with_target(kind) if each.id == recording.id]
+                assert all(map(_is_deleted, left)), f"list still returns {left!r}"
                 try:
-                    assert _is_deleted(provider.get(victim)), "get still finds it"
+                    got = self.provider.get(recording)
+                    assert _is_deleted(got), f"get still returns {got!r}"
                 except NotFound:
                     pass
                 with pytest.raises(NotFound):
-                    provider.delete(victim)
+                    self.provider.delete(recording)
 
-    def test_what_is_not_declared_raises_before_any_request(
-        self, provider: Provider, emulator: Emulator, tmp_path: Path
-    ) -> None:
+    def test_an_undeclared_operation_raises_before_any_request(self, tmp_path: Path) -> None:
         for kind in SessionKind:
+            verbs = self._build_all_verbs(kind, tmp_path)
             for operation in Operation:
-                if not provider.can(operation, kind):
-                    session = _invented(provider, CommunicationSession(kind, "some-id"))
+                if not self.provider.can(operation, kind):
                     with (
-                        silence(emulator, f"{kind} {operation} is not declared: it must raise"),
+                        self.forbid_requests(
+                            f"{kind} {operation} is not declared and raises UnsupportedOperation"
+                        ),
                         pytest.raises(UnsupportedOperation),
                     ):
-                        _ask(provider, operation, session, tmp_path)
+                        verbs[operation]()
 
-    def test_what_a_start_cannot_be_told_raises_before_any_request(
-        self, provider: Provider, emulator: Emulator
-    ) -> None:
-        for target in carrying(emulator, provider.info, Operation.START):
-            possible = provider.start_parameters.get(target.kind, frozenset())
-            assert possible <= set(KEYWORDS), f"no keywords of start: {possible - set(KEYWORDS)}"
-            for name in KEYWORDS.keys() - possible:
+    def test_an_undeclared_start_parameter_raises_before_any_request(self) -> None:
+        for target in self.find_targets(Operation.START):
+            declared = self.provider.start_parameters.get(target.kind, frozenset())
+            unknown = declared - set(START_PARAMETERS)
+            assert not unknown, f"start_parameters names {unknown}, which start does not take"
+            for name in START_PARAMETERS.keys() - declared:
                 with (
-                    silence(emulator, f"{target.kind} start: {name} cannot be told"),
+                    self.forbid_requests(
+                        f"{target.kind} start: {name} is not in start_parameters and raises "
+                        "UnsupportedOperation"
+                    ),
                     pytest.raises(UnsupportedOperation),
                 ):
-                    provider.start(target, **{name: KEYWORDS[name]})
+                    self.provider.start(target, **{name: START_PARAMETERS[name].example})
 
-    def test_stop_pause_and_resume_may_be_repeated(
-        self, provider: Provider, emulator: Emulator
-    ) -> None:
-        for target in carrying(emulator, provider.info, Operation.START):
-            session = self.begin(provider, target)
-            advance(emulator, self.warm_up)
-            for operation, verb in (
-                (Operation.PAUSE, provider.pause),
-                (Operation.RESUME, provider.resume),
-                (Operation.STOP, provider.stop),
-            ):
-                if not provider.can(operation, target.kind):
+    def test_pause_resume_and_stop_may_be_repeated(self) -> None:
+        verbs = self.build_verbs(self.provider)
+        for target in self.find_targets(Operation.START):
+            session = self.begin(self.provider, target)
+            self.vendor.advance(self.warm_up)
+            for operation in (Operation.PAUSE, Operation.RESUME, Operation.STOP):
+                if not self.provider.can(operation, target.kind):
                     continue
-                with promising(f"{target.kind} {operation}: it may be repeated"):
-                    once = verb(session)
-                    advance(emulator, timedelta(seconds=1))
-                    session = verb(once)
-                    assert session.status is once.status, f"{once.status}, then {session.status}"
-                    assert session.pauses == once.pauses, f"{once.pauses}, then {session.pauses}"
-                    advance(emulator, self.warm_up)
+                with state_requirement(f"{target.kind} {operation}: it may be repeated"):
+                    once = verbs[operation](session)
+                    self.vendor.advance(timedelta(seconds=1))
+                    session = verbs[operation](once)
+                    check_equal("status after the second call", session.status, once.status)
+                    check_equal("pauses after the second call", session.pauses, once.pauses)
+                    self.vendor.advance(self.warm_up)
 
-    def test_leaving_a_with_block_stops_and_shows_the_bodys_error(
-        self, provider: Provider, emulator: Emulator
-    ) -> None:
-        for target in carrying(emulator, provider.info, Operation.START, Operation.STOP):
+    def test_an_error_inside_a_with_block_stops_and_is_raised(self) -> None:
+        for target in self.find_targets(Operation.START, Operation.STOP):
             arguments = self.start_arguments.get(target.kind, {})
-            with promising(f"{target.kind} record: an error of the body stops it and is raised"):
-                recorder = provider.record(target, **arguments)
-                with pytest.raises(_BodyError):
-                    self._leave_by_error(recorder, emulator)
-                assert recorder.session.status not in LIVE, f"it is {recorder.session.status}"
-                advance(emulator, self.settle)
-            with promising(f"{target.kind} record: a stop that fails hides no error of the body"):
-                recorder = provider.record(target, **arguments)
-                with pytest.raises(_BodyError) as caught:
-                    self._leave_by_error(recorder, emulator, *[Reply(400)] * 20)
-                emulator.faults.clear()
+            with state_requirement(
+                f"{target.kind} record: an error inside the block stops the recording and is raised"
+            ):
+                recorder = self.provider.record(target, **arguments)
+                with pytest.raises(_BlockError):
+                    self._raise_inside(recorder)
+                status = recorder.session.status
+                assert status not in LIVE, f"status is {status} after leaving the block"
+                self.vendor.advance(self.processing_timeout)
+            with state_requirement(
+                f"{target.kind} record: a stop that fails does not hide the error of the block"
+            ):
+                recorder = self.provider.record(target, **arguments)
+                with pytest.raises(_BlockError) as caught:
+                    self._raise_inside(recorder, *[Reply(400)] * 20)
+                self.vendor.faults.clear()
                 notes = getattr(caught.value, "__notes__", [])
-                assert notes, "nothing says that it may still run"
-                provider.stop(recorder.session)
-                advance(emulator, self.settle)
+                assert notes, "the error has no note that the recording may still run"
+                self.provider.stop(recorder.session)
+                self.vendor.advance(self.processing_timeout)
 
-    def _leave_by_error(self, recorder: Recorder, emulator: Emulator, *faults: Reply) -> None:
+    def _raise_inside(self, recorder: Recorder, *faults: Reply) -> None:
         with recorder:
-            advance(emulator, self.warm_up)
-            emulator.faults.extend(faults)
-            raise _BodyError
+            self.vendor.advance(self.warm_up)
+            self.vendor.faults.extend(faults)
+            raise _BlockError
 
-    def test_leaving_a_with_block_after_it_ended_by_itself_is_success(
-        self, provider: Provider, emulator: Emulator
-    ) -> None:
-        for target in carrying(emulator, provider.info, Operation.START, Operation.STOP):
-            with promising(f"{target.kind} record: what ended by itself is left in peace"):
-                with provider.record(
-                    target, **self.start_arguments.get(target.kind, {})
-                ) as recorder:
-                    advance(emulator, self.warm_up)
-                    self.end(emulator, recorder.session)
-                    advance(emulator, self.settle)
-                assert recorder.session.status not in LIVE, f"it is {recorder.session.status}"
+    def test_leaving_a_with_block_after_the_recording_ended_succeeds(self) -> None:
+        for target in self.find_targets(Operation.START, Operation.STOP):
+            arguments = self.start_arguments.get(target.kind, {})
+            with state_requirement(
+                f"{target.kind} record: leaving the block succeeds if the recording has ended"
+            ):
+                with self.provider.record(target, **arguments) as recorder:
+                    self.vendor.advance(self.warm_up)
+                    self.end(self.vendor, recorder.session)
+                    self.vendor.advance(self.processing_timeout)
+                status = recorder.session.status
+                assert status not in LIVE, f"status is {status} after leaving the block"
 
-    def test_wrong_arguments_raise_before_any_request(
-        self, provider: Provider, emulator: Emulator, tmp_path: Path
-    ) -> None:
-        naive = datetime(2026, 1, 1)  # noqa: DTZ001  # naive is the point
+    def test_wrong_arguments_raise_before_any_request(self, tmp_path: Path) -> None:
+        # Of any type, so that a type checker accepts wrong arguments.
+        provider: Any = self.provider
+        naive = datetime(2026, 1, 1)  # noqa: DTZ001  # a naive time is what the test needs
         aware = datetime(2026, 1, 1, tzinfo=UTC)
-        session = _invented(provider, call("some-id"))
-        foreign = evolve(session, provider="somebody-else")
-        wrong: list[tuple[str, Any]] = [
-            ("a naive since", lambda: provider.list(since=naive)),
-            ("a naive until", lambda: provider.list(until=naive)),
-            ("a since that is no time", lambda: provider.list(since=_wrong("2026-01-01"))),
-            (
-                "a since after until",
-                lambda: provider.list(since=aware, until=aware - timedelta(days=1)),
-            ),
-            ("a status that does not exist", lambda: provider.list(status="zz")),
-            ("a target that is text", lambda: provider.list(target=_wrong("some-id"))),
-            ("an empty id of a recording", lambda: provider.get("")),
-            ("an id with a line break", lambda: provider.get("a\nb")),
-            ("an id that is a number", lambda: provider.get(_wrong(7))),
-            ("an empty id to delete", lambda: provider.delete(" ")),
-            ("an empty id to download", lambda: provider.download("", tmp_path)),
-            ("a start of text", lambda: provider.start(_wrong("some-id"))),
-            ("an empty id of a call", lambda: provider.start(call(""))),
-            ("a session that is text", lambda: provider.stop(_wrong("some-id"))),
-            ("a stop of another provider's session", lambda: provider.stop(foreign)),
-            ("a pause of another provider's session", lambda: provider.pause(foreign)),
-            ("a resume of another provider's session", lambda: provider.resume(foreign)),
-            (
-                "a wait for another provider's session",
-                lambda: provider.wait(foreign, timeout=timedelta(seconds=1)),
-            ),
-            (
-                "a get of another provider's recording",
-                lambda: provider.get(Recording("somebody-else", "default", "some-id")),
-            ),
+        reversed_bounds = {"since": aware, "until": aware - timedelta(days=1)}
+        foreign = evolve(self._build_session(call("some-id")), provider="other-provider")
+        theirs = Recording("other-provider", "default", "some-id")
+        second = timedelta(seconds=1)
+        wrong: list[tuple[str, Callable[[], Any]]] = [
+            ("list with a naive since", lambda: provider.list(since=naive)),
+            ("list with a naive until", lambda: provider.list(until=naive)),
+            ("list with a string as since", lambda: provider.list(since="2026-01-01")),
+            ("list with since after until", lambda: provider.list(**reversed_bounds)),
+            ("list with an unknown status", lambda: provider.list(status="zz")),
+            ("list with a string as target", lambda: provider.list(target="some-id")),
+            ("get with an empty id", lambda: provider.get("")),
+            ("get with a line break in the id", lambda: provider.get("a\nb")),
+            ("get with a number as id", lambda: provider.get(7)),
+            ("get with another provider's recording", lambda: provider.get(theirs)),
+            ("delete with a blank id", lambda: provider.delete(" ")),
+            ("download with an empty id", lambda: provider.download("", tmp_path)),
+            ("start with a string as target", lambda: provider.start("some-id")),
+            ("start with an empty id of a call", lambda: provider.start(call(""))),
+            ("stop with a string as session", lambda: provider.stop("some-id")),
+            ("stop with another provider's session", lambda: provider.stop(foreign)),
+            ("pause with another provider's session", lambda: provider.pause(foreign)),
+            ("resume with another provider's session", lambda: provider.resume(foreign)),
+            ("wait with another's session", lambda: provider.wait(foreign, timeout=second)),
         ]
+        wrong_parameters: tuple[dict[str, Any], ...] = (
+            {"channels": 0},
+            {"max_duration": 60},
+            {"participant": []},
+        )
         for kind in SessionKind:
             if provider.can(Operation.START, kind):
-                target = CommunicationSession(kind, "some-id")
+                start = partial(provider.start, CommunicationSession(kind, "some-id"))
                 wrong += [
-                    ("no channels", lambda t=target: provider.start(t, channels=0)),
-                    (
-                        "a duration in seconds",
-                        lambda t=target: provider.start(t, max_duration=_wrong(60)),
-                    ),
-                    ("no participants", lambda t=target: provider.start(t, participant=[])),
+                    (f"start with {each}", partial(start, **each)) for each in wrong_parameters
                 ]
-        for what, ask in wrong:
-            with silence(emulator, f"{what} is refused"), pytest.raises((ValueError, TypeError)):
-                ask()
+        for what, verb in wrong:
+            with (
+                self.forbid_requests(f"{what} raises ValueError or TypeError"),
+                pytest.raises((ValueError, TypeError)),
+            ):
+                verb()
 
-    def _is_seen_as(
-        self, status: RecordingStatus, provider: Provider, session: RecordingSession
-    ) -> None:
-        """Whether the vendor says so too, where it can be asked."""
-        if provider.can(Operation.ACTIVE, session.target.kind):
-            seen = provider.active(session.target)
-            assert seen is not None, f"active finds nothing while it is {status}"
-            assert seen.status is status, f"active says {seen.status}, not {status}"
+    @contextmanager
+    def _require_write(self) -> Iterator[None]:
+        """Require that a request other than GET is sent inside and that the vendor accepts it."""
+        with self.vendor.log_requests("api") as requests:
+            yield
+        sent = ", ".join(f"{each.request.method} -> HTTP {each.status}" for each in requests)
+        assert any(each.status < 300 for each in requests if each.request.method != "GET"), (
+            f"the vendor accepted no request that changes anything; the provider sent: "
+            f"{sent or 'nothing'}"
+        )
+
+    def _list_with_target(self, kind: SessionKind) -> list[Recording]:
+        """List all recordings, and by target those that the vendor's own list cannot contain."""
+        recordings = self.list_all()
+        target = next((each for each in self.vendor.sessions if each.kind is kind), None)
+        if self.provider.not_listable and target is not None:
+            recordings += self.list_all(target=target)
+        return recordings
+
+    def _build_session(self, target: CommunicationSession) -> RecordingSession:
+        return RecordingSession(self.provider.name, self.provider.account, "some-id", target)
+
+    def _build_all_verbs(
+        self, kind: SessionKind, directory: Path
+    ) -> dict[Operation, Callable[[], Any]]:
+        provider, target = self.provider, CommunicationSession(kind, "some-id")
+        session = self._build_session(target)
+        return {
+            Operation.START: lambda: provider.start(target),
+            Operation.PAUSE: lambda: provider.pause(session),
+            Operation.RESUME: lambda: provider.resume(session),
+            Operation.STOP: lambda: provider.stop(session),
+            Operation.ACTIVE: lambda: provider.active(target),
+            Operation.LIST: lambda: list(provider.list(target=target)),
+            Operation.GET: lambda: provider.get("some-id", target=target),
+            Operation.DOWNLOAD: lambda: provider.download("some-id", directory, target=target),
+            Operation.DELETE: lambda: provider.delete("some-id", target=target),
+        }
 
 
-class _BodyError(Exception):
-    """What the body of a `with` raises."""
-
-
-def _wrong(value: Any) -> Any:
-    """A value of a type that the signature forbids, past the type checker."""
-    return value
-
-
-def _invented(provider: Provider, target: CommunicationSession) -> RecordingSession:
-    return RecordingSession(provider.name, provider.account, "some-id", target)
-
-
-def _kinds(provider: Provider, *operations: Operation) -> list[SessionKind]:
-    kinds = [k for k in SessionKind if all(provider.can(each, k) for each in operations)]
-    if not kinds:
-        pytest.skip(f"for no kind are all of these declared: {', '.join(operations)}")
-    return kinds
-
-
-def _shown(
-    provider: Provider, emulator: Emulator, target: CommunicationSession | None
-) -> list[Recording]:
-    """What a list shows; of a vendor that is blind for some kind, also what the target's shows."""
-    shown = list(provider.list(**horizon(emulator)))
-    if provider.not_listable and target is not None:
-        shown += provider.list(target=target, **horizon(emulator))
-    return shown
-
-
-def _took_effect(seen: list[Exchange]) -> None:
-    """A verb that changes something sends something that may, and the vendor agrees."""
-    writes = [each for each in seen if each.request.method != "GET"]
-    said = ", ".join(f"{each.request.method} {each.status}" for each in seen) or "nothing"
-    assert any(each.status < 300 for each in writes), (
-        f"no request that changes anything was accepted by the vendor; sent was: {said}"
-    )
+class _BlockError(Exception):
+    """Raised inside a `with` block."""
 
 
 def _is_deleted(recording: Recording) -> bool:
     return recording.status is RecordingStatus.DELETED
 
 
-def _agree(got: Recording, listed: Recording) -> None:
-    """What both answers say, they say alike; either may leave something out."""
-    for name in (
-        "id",
-        "kind",
-        "status",
-        "started_at",
-        "ended_at",
-        "created_at",
-        "duration",
-        "size",
-    ):
+def _check_agreement(got: Recording, listed: Recording) -> None:
+    """Check that fields which both `get` and `list` report are equal."""
+    for name in _COMMON_FIELDS:
         one, other = getattr(got, name), getattr(listed, name)
         assert one is None or other is None or one == other, (
-            f"{name}: get says {one}, list says {other}"
+            f"{name} differs: get returns {one!r}, list returns {other!r}"
         )
     ours, theirs = ([file.id for file in each.files] for each in (got, listed))
-    assert ours == theirs, f"files: get says {ours}, list says {theirs}"
-
-
-def _ask(
-    provider: Provider, operation: Operation, session: RecordingSession, directory: Path
-) -> None:
-    target = session.target
-    match operation:
-        case Operation.START:
-            provider.start(target)
-        case Operation.PAUSE:
-            provider.pause(session)
-        case Operation.RESUME:
-            provider.resume(session)
-        case Operation.STOP:
-            provider.stop(session)
-        case Operation.ACTIVE:
-            provider.active(target)
-        case Operation.LIST:
-            list(provider.list(target=target))
-        case Operation.GET:
-            provider.get("some-id", target=target)
-        case Operation.DOWNLOAD:
-            provider.download("some-id", directory, target=target)
-        case Operation.DELETE:
-            provider.delete("some-id", target=target)
+    assert ours == theirs, f"the file ids differ: get returns {ours}, list returns {theirs}"

@@ -1,21 +1,20 @@
-"""Are the vendor's callbacks received when they are genuine, and only then, each fact once?"""
+"""Requirements for webhooks: only genuine events are received, each of them once."""
 
 from __future__ import annotations
 
 import itertools
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from attrs import evolve
+from attrs import evolve, frozen
 
 from recording_core import (
     ConfigurationError,
     NotFound,
     Operation,
-    Provider,
     Receiver,
     Recording,
     RecordingEvent,
@@ -29,160 +28,152 @@ from recording_core import (
 from recording_core.model.events import LASTING, build_event, build_event_key
 from recording_core.testing.conformance.base import (
     ConformanceBase,
-    advance,
-    carrying,
-    horizon,
-    promising,
+    check_equal,
+    state_requirement,
 )
-from recording_core.testing.emulator.emulator import Emulator
 from recording_core.testing.emulator.server import LoopbackServer, Reply, Request
-
-__all__ = ["WebhookRequirements"]
+from recording_core.testing.json_paths import replace_value, walk_paths
+from recording_core.testing.malformed_json import MALFORMED_JSON
 
 #: Bodies that no vendor sends.
-JUNK = (
-    b"",
-    b"\x00",
-    b"\xff\xfe\xfd",
-    b"null",
-    b"[]",
-    b'"text"',
-    b"{",
-    b"[" * 100_000,
-    b'{"a":' * 50_000,
-    b'{"event": NaN, "data": Infinity}',
-    b'{"event": ' + b"9" * 5000 + b"}",
-    b'{"event": "\\ud800"}',
-    b"a=1&a=2&&=&%ff=%zz",
-)
+JUNK = (*MALFORMED_JSON.values(), b"\x00", b"{", b"[]", b"a=1&a=2&&=&%ff=%zz")
 
-#: What a field could hold instead.
-OTHERS: tuple[Any, ...] = (
+#: Values that replace each value of a body.
+OTHER_VALUES: tuple[Any, ...] = (
     *(None, 7, -1, 1.5, True),
-    *("", "a word of tomorrow", "\x00", "é" * 99),
+    *("", "zz-new-word", "\x00", "é" * 99),
     *([], [[]], {}),
 )
 
 
+@frozen
+class SessionRun:
+    """A session that was run: its start, its webhook requests, and what `get` returned."""
+
+    begun: RecordingSession
+    requests: list[WebhookRequest]
+    polled: list[Recording]
+
+
 class WebhookRequirements(ConformanceBase):
-    """What an application may rely on when the vendor calls back."""
+    """Requirements for the provider's webhooks."""
 
-    # -- what happened, and what was told of it --------------------------------------------------
+    # -- events of the emulator ------------------------------------------------------------------
 
-    def receiver(self, emulator: Emulator) -> Receiver:
-        """On the emulator's clock, with what the emulator signs with."""
-        signs: dict[str, Any] = dict(emulator.webhooks)
-        return Receiver(emulator.provider, **signs, clock=emulator.clock)
+    def build_receiver(self, **other_secret: str) -> Receiver:
+        """Build a receiver with the emulator's secret or key, or another one, on its clock."""
+        secrets: dict[str, Any] = {**(other_secret or self.vendor.webhooks)}
+        return Receiver(self.vendor.provider, **secrets, clock=self.vendor.clock)
 
-    def lives(
-        self, provider: Provider, emulator: Emulator
-    ) -> Iterator[tuple[list[WebhookRequest], list[Recording], RecordingSession]]:
-        """For each kind that can be recorded: the callbacks, what polling showed, the session."""
-        told = False
-        for target in carrying(emulator, provider.info, Operation.START, Operation.GET):
-            before = len(emulator.callbacks())
-            session = begun = self.begin(provider, target)
-            polled = [self._polled(provider, session)]
-            advance(emulator, self.warm_up)
-            polled.append(self._polled(provider, session))
-            if all(provider.can(each, target.kind) for each in (Operation.PAUSE, Operation.RESUME)):
-                session = provider.pause(session)
-                advance(emulator, self.warm_up)
-                session = provider.resume(session)
-                advance(emulator, self.warm_up)
-            session = provider.stop(session)
-            polled.append(self._polled(provider, session))
-            done = provider.wait(session, timeout=self.settle)
-            polled.append(done.recordings)
-            callbacks = emulator.callbacks()[before:]
-            told = told or bool(callbacks)
-            yield callbacks, [each for some in polled for each in some], begun
-        assert told, "the emulator's callbacks() tell of no recording that was started and stopped"
+    def run_sessions(self) -> Iterator[SessionRun]:
+        """Run a session of each kind."""
+        any_request = False
+        verbs = self.build_verbs(self.provider)
+        for target in self.find_targets(Operation.START, Operation.GET):
+            before = len(self.vendor.build_webhook_requests())
+            session = begun = self.begin(self.provider, target)
+            polled = [*self._poll(session)]
+            self.vendor.advance(self.warm_up)
+            polled += self._poll(session)
+            pausing = (Operation.PAUSE, Operation.RESUME)
+            if all(self.provider.can(each, target.kind) for each in pausing):
+                for operation in pausing:
+                    session = verbs[operation](session)
+                    self.vendor.advance(self.warm_up)
+            session = self.provider.stop(session)
+            polled += self._poll(session)
+            polled += self.provider.wait(session, timeout=self.processing_timeout).recordings
+            requests = self.vendor.build_webhook_requests()[before:]
+            any_request = any_request or bool(requests)
+            yield SessionRun(begun, requests, polled)
+        assert any_request, (
+            "Emulator.build_webhook_requests returned no event of a recording that was started "
+            "and stopped: call deliveries.follow for each started recording"
+        )
 
-    def _polled(self, provider: Provider, session: RecordingSession) -> tuple[Recording, ...]:
+    def _poll(self, session: RecordingSession) -> tuple[Recording, ...]:
         if session.id is None:
             return ()
         try:
-            return (provider.get(session.id, target=session.target),)
+            return (self.provider.get(session.id, target=session.target),)
         except NotFound:
-            return ()  # some vendors show a recording once it is over
+            return ()  # some vendors return a recording only after its end
 
-    def genuine(self, provider: Provider, emulator: Emulator) -> WebhookRequest:
-        """A callback that tells of a recording."""
-        for callbacks, _, _ in self.lives(provider, emulator):
-            for each in callbacks:
-                if unsafe_parse(emulator.provider, each):
-                    return each
-        raise AssertionError("no callback tells of a recording")
+    def find_genuine_request(self) -> WebhookRequest:
+        """Return a signed webhook request about a recording."""
+        for run in self.run_sessions():
+            for request in run.requests:
+                if unsafe_parse(self.vendor.provider, request):
+                    return request
+        raise AssertionError("no webhook request of the emulator is about a recording")
 
-    # -- the promises ----------------------------------------------------------------------------
+    # -- requirements ----------------------------------------------------------------------------
 
-    def test_each_callback_verifies_and_tells_of_its_recording(
-        self, provider: Provider, emulator: Emulator
-    ) -> None:
-        ours = self.receiver(emulator)
-        for callbacks, polled, _ in self.lives(provider, emulator):
-            ids = {each.id.casefold() for each in polled}
-            for request in callbacks:
-                for event in ours.receive(request):
-                    with promising("an event names the recording that polling names"):
-                        assert event.recording_id is not None
-                        assert event.recording_id.casefold() in ids
-                        assert (event.provider, event.account) == (provider.name, "default")
-                        assert not event.replayed
+    def test_each_request_verifies_and_names_its_recording(self) -> None:
+        ours = self.build_receiver()
+        for run in self.run_sessions():
+            ids = {each.id.casefold() for each in run.polled}
+            for event in _receive_all(ours, run):
+                with state_requirement("an event names the recording that get returns"):
+                    assert event.recording_id is not None, f"no recording id: {event!r}"
+                    assert event.recording_id.casefold() in ids, (
+                        f"event.recording_id is {event.recording_id!r}, get returns {ids}"
+                    )
+                    owner = (event.provider, event.account)
+                    check_equal(
+                        "(provider, account) of the event", owner, (self.provider.name, "default")
+                    )
+                    assert not event.replayed, f"the first delivery is replayed: {event!r}"
 
-    def test_a_fact_has_one_key_by_callback_and_by_polling(
-        self, provider: Provider, emulator: Emulator
-    ) -> None:
-        ours = self.receiver(emulator)
+    def test_an_event_has_the_same_key_by_webhook_and_by_polling(self) -> None:
+        ours = self.build_receiver()
         compared = 0
-        for callbacks, polled, _ in self.lives(provider, emulator):
-            facts = {event.key for each in polled if (event := build_event(each)) is not None}
-            for request in callbacks:
-                for event in ours.receive(request):
-                    if event.kind not in LASTING:
-                        continue
-                    with promising("a lasting fact's key is made of what it is, and nothing else"):
-                        assert event.key == build_event_key(
-                            event.provider, event.account, event.recording_id, event.kind
-                        )
-                    compared += event.key in facts
-        with promising("what a callback tells is what polling shows, under the same key"):
-            assert compared, "no callback's key was ever that of a poll"
+        for run in self.run_sessions():
+            keys = {event.key for each in run.polled if (event := build_event(each)) is not None}
+            for event in _receive_all(ours, run):
+                if event.kind not in LASTING:
+                    continue
+                with state_requirement(
+                    "the key of a lasting event consists of provider, account, recording and kind"
+                ):
+                    expected = build_event_key(
+                        event.provider, event.account, event.recording_id, event.kind
+                    )
+                    check_equal("the key", event.key, expected)
+                compared += event.key in keys
+        with state_requirement("an event has the same key by webhook and by polling"):
+            assert compared, "no key of a webhook event equals the key of a poll"
 
-    def test_what_a_callback_told_is_not_announced_by_reconciling(
-        self, provider: Provider, emulator: Emulator
-    ) -> None:
-        if not provider.can(Operation.LIST):
-            pytest.skip("list is not declared")
-        ours = self.receiver(emulator)
-        told: list[RecordingEvent] = []
-        ours.listen(told.append)
-        for callbacks, _, _ in self.lives(provider, emulator):
-            for request in callbacks:
-                ours.receive(request)
-        by_callback = {event.key for event in told}
-        done = ours.reconcile(provider, **horizon(emulator))
-        with promising("reconciling announces what no callback told, and once"):
-            assert by_callback
-            assert by_callback.isdisjoint(event.key for event in done)
-            assert [event.key for event in told[len(by_callback) :]] == [e.key for e in done]
-            assert len(ours.reconcile(provider, **horizon(emulator))) == 0
+    def test_reconcile_dispatches_only_what_no_webhook_delivered(self) -> None:
+        self.require_declared(Operation.LIST)
+        ours = self.build_receiver()
+        dispatched: list[RecordingEvent] = []
+        ours.listen(dispatched.append)
+        for run in self.run_sessions():
+            _receive_all(ours, run)
+        by_webhook = {event.key for event in dispatched}
+        reconciled = ours.reconcile(self.provider, **self.bounds)
+        with state_requirement("reconcile dispatches once what no webhook delivered"):
+            assert by_webhook, "no webhook event was dispatched"
+            repeated = by_webhook.intersection(event.key for event in reconciled)
+            assert not repeated, f"reconcile dispatched again: {repeated}"
+            later = [event.key for event in dispatched[len(by_webhook) :]]
+            returned = [each.key for each in reconciled]
+            assert later == returned, f"listeners received {later}, reconcile returned {returned}"
+            again = ours.reconcile(self.provider, **self.bounds)
+            assert len(again) == 0, f"a second reconcile dispatched {again}"
 
-    def test_no_recording_is_lost_when_deliveries_fail(
-        self, provider: Provider, emulator: Emulator
-    ) -> None:
-        if not provider.can(Operation.LIST):
-            pytest.skip("list is not declared")
-        ours = self.receiver(emulator)
-        heard: list[RecordingEvent] = []
-        away = [True]
+    def test_no_recording_is_lost_if_deliveries_fail(self) -> None:
+        self.require_declared(Operation.LIST)
+        ours = self.build_receiver()
+        dispatched: list[RecordingEvent] = []
+        failing = [True]
 
         @ours.listen
         def listen(event: RecordingEvent) -> None:
-            if away[0]:
-                raise ConnectionError("the application's database is away")
-            heard.append(event)
+            if failing[0]:
+                raise ConnectionError("the application's database is not reachable")
+            dispatched.append(event)
 
         def answer(request: Request) -> Reply:
             url = request.origin + request.path
@@ -193,156 +184,160 @@ class WebhookRequirements(ConformanceBase):
             return Reply(200)
 
         with LoopbackServer(answer) as server:
-            emulator.deliver_to(f"{server.origin}/hook")
-            lives = list(self.lives(provider, emulator))
-            emulator.settle()
-            statuses = {attempt.status for attempt in emulator.deliveries.attempts}
-            with promising("a listener that raises is answered 503"):
-                assert statuses == {503}
-                assert heard == []
-            away[0] = False
-            advance(emulator, self.settle)  # where the vendor sends again, it does by now
-            emulator.settle()
-        ours.reconcile(provider, **horizon(emulator))
-        for _, _, session in lives:  # what some vendors list only for those who name it
-            ours.reconcile(provider, **horizon(emulator), target=session.target)
-        keys = [event.key for event in heard]
-        ends = {each.id: build_event(each) for _, polled, _ in lives for each in polled}
-        with promising("each recording's end is announced, by callback or by reconciling, once"):
-            assert {event.key for event in ends.values() if event is not None} <= set(keys)
-            assert len(keys) == len(set(keys))
+            self.vendor.deliver_to(f"{server.origin}/hook")
+            runs = list(self.run_sessions())
+            self.vendor.wait_for_deliveries()
+            statuses = {attempt.status for attempt in self.vendor.deliveries.attempts}
+            with state_requirement("a webhook request whose listener raises gets HTTP 503"):
+                assert statuses == {503}, f"the responses have the statuses {statuses}"
+                assert dispatched == [], f"the listener received {dispatched}"
+            failing[0] = False
+            self.vendor.advance(self.processing_timeout)  # redeliveries are due by then
+            self.vendor.wait_for_deliveries()
+        ours.reconcile(self.provider, **self.bounds)
+        for run in runs:  # some vendors list these only by target
+            ours.reconcile(self.provider, **self.bounds, target=run.begun.target)
+        keys = [event.key for event in dispatched]
+        ends = {each.id: build_event(each) for run in runs for each in run.polled}
+        with state_requirement(
+            "the end of each recording is dispatched once, by webhook or by reconcile"
+        ):
+            missing = {event.key for event in ends.values() if event is not None} - set(keys)
+            assert not missing, f"events were not dispatched: {missing}"
+            assert len(keys) == len(set(keys)), f"events were dispatched twice: {keys}"
 
-    def test_a_replay_is_returned_as_such_and_not_announced(
-        self, provider: Provider, emulator: Emulator
-    ) -> None:
-        ours = self.receiver(emulator)
-        request = self.genuine(provider, emulator)
-        told: list[RecordingEvent] = []
-        ours.listen(told.append)
+    def test_a_replayed_request_is_returned_and_not_dispatched(self) -> None:
+        ours = self.build_receiver()
+        request = self.find_genuine_request()
+        dispatched: list[RecordingEvent] = []
+        ours.listen(dispatched.append)
         first, again = ours.receive(request), ours.receive(request)
-        assert [event.replayed for event in first] == [False] * len(first)
-        assert [event.replayed for event in again] == [True] * len(first)
-        assert told == list(first)
+        with state_requirement("a second delivery has replayed=True and reaches no listener"):
+            assert [event.replayed for event in first] == [False] * len(first), f"{first}"
+            assert [event.replayed for event in again] == [True] * len(first), f"{again}"
+            assert dispatched == list(first), f"listeners received {dispatched}, not {first}"
 
-    def test_no_flipped_bit_changes_what_is_said(
-        self, provider: Provider, emulator: Emulator
-    ) -> None:
-        ours = self.receiver(emulator)
-        request = self.genuine(provider, emulator)
-        said = _said(ours.verify(request))
-        refused = flips = 0
-        for what, forged in _flipped(request):
+    def test_a_flipped_bit_changes_no_event(self) -> None:
+        ours = self.build_receiver()
+        request = self.find_genuine_request()
+        genuine = _freeze_events(ours.verify(request))
+        rejected = flips = 0
+        for what, forged in _generate_flips(request):
             flips += 1
-            with promising(f"{what}: refused, or read as what was signed"):
-                answer = _verified(ours, forged)
-                assert answer in (400, 401, said)
-            refused += answer != said
-        assert refused > flips / 2, f"of {flips} flipped bits only {refused} were refused"
+            with state_requirement(f"{what} flipped: rejected, or read as the genuine request"):
+                outcome = _verify(ours, forged)
+                assert outcome in (400, 401, genuine), f"the outcome is {outcome}"
+            rejected += outcome != genuine
+        assert rejected > flips / 2, f"only {rejected} of {flips} requests were rejected"
 
-    def test_nobody_elses_secret_will_do(self, provider: Provider, emulator: Emulator) -> None:
-        request = self.genuine(provider, emulator)
-        other = Receiver(emulator.provider, **_others(emulator.webhooks), clock=emulator.clock)
-        with pytest.raises(WebhookRejected) as caught:
-            other.receive(request)
-        assert caught.value.status == 401
+    def test_a_signature_of_another_secret_is_rejected(self) -> None:
+        request = self.find_genuine_request()
+        other = self.build_receiver(**_build_other_secret(self.vendor.webhooks))
+        with state_requirement("a request that another secret signed is rejected with 401"):
+            check_equal("the outcome", _verify(other, request), 401)
 
-    def test_no_signature_is_no_callback(self, provider: Provider, emulator: Emulator) -> None:
-        request = self.genuine(provider, emulator)
-        bare = [pair for pair in request.headers if "signature" not in pair[0]]
-        assert len(bare) < len(request.headers), "no header's name says that it is a signature"
-        for headers in (bare, []):
-            with pytest.raises(WebhookRejected) as caught:
-                self.receiver(emulator).receive(evolve(request, headers=headers))
-            assert caught.value.status in (400, 401)
+    def test_a_request_without_a_signature_is_rejected(self) -> None:
+        request = self.find_genuine_request()
+        unsigned = [pair for pair in request.headers if "signature" not in pair[0]]
+        assert len(unsigned) < len(request.headers), (
+            f"no header name of the request contains 'signature': {list(request.headers)}"
+        )
+        for headers in (unsigned, []):
+            with state_requirement("a request without a signature is rejected with 400 or 401"):
+                outcome = _verify(self.build_receiver(), evolve(request, headers=headers))
+                assert outcome in (400, 401), f"the outcome is {outcome}"
 
-    def test_nothing_is_received_without_a_secret(
-        self, provider: Provider, emulator: Emulator
-    ) -> None:
-        request = self.genuine(provider, emulator)
-        [name] = emulator.webhooks
+    def test_a_blank_or_missing_secret_raises_configuration_error(self) -> None:
+        vendor, request = self.vendor.provider, self.find_genuine_request()
+        [name] = self.vendor.webhooks
         wrongs: list[dict[str, Any]] = [{name: blank} for blank in ("", "  ", "\n", [], [""])]
         wrongs.append({"secret": "x" * 40, "key": "x" * 40})
         for wrong in wrongs:
-            with promising(f"{wrong} is a ConfigurationError"):
+            with state_requirement(f"receiver and receive with {wrong} raise ConfigurationError"):
                 with pytest.raises(ConfigurationError):
-                    receiver(emulator.provider, **wrong)
+                    receiver(vendor, **wrong)
                 with pytest.raises(ConfigurationError):
-                    receive(emulator.provider, request, **wrong)
+                    receive(vendor, request, **wrong)
         with pytest.raises(ConfigurationError):
-            receive(emulator.provider, request)
+            receive(vendor, request)
 
-    def test_whatever_the_body_only_a_typed_refusal_leaves(
-        self, provider: Provider, emulator: Emulator
-    ) -> None:
-        ours, request = self.receiver(emulator), self.genuine(provider, emulator)
-        said = _said(ours.verify(request))
-        bodies = [*JUNK, *_altered(request.body)]
-        bodies += [request.body[:cut] for cut in range(len(request.body))]
+    def test_any_body_raises_nothing_but_webhook_rejected(self) -> None:
+        ours = self.build_receiver()
+        request = self.find_genuine_request()
+        genuine = _freeze_events(ours.verify(request))
+        bodies = [*JUNK, *_generate_bodies(request.body)]
+        bodies += [request.body[:length] for length in range(len(request.body))]
         for body in bodies:
             forged = evolve(request, body=body)
-            with promising(f"the body {body[:80]!r}: read, or refused"):
-                # A GET's parameters are in its URL; its body says nothing.
-                assert _verified(ours, forged) in (400, 401, said)
+            with state_requirement(f"a request with the body {body[:80]!r} is read or rejected"):
+                # The parameters of a GET are in its URL; its body is ignored.
+                outcome = _verify(ours, forged)
+                assert outcome in (400, 401, genuine), f"the outcome is {outcome}"
                 try:
-                    events = unsafe_parse(emulator.provider, forged)
+                    events = unsafe_parse(self.vendor.provider, forged)
                 except WebhookRejected:
                     continue
-                assert all(not event.trusted for event in events)
+                trusted = [event for event in events if event.trusted]
+                assert not trusted, f"unsafe_parse returned trusted events: {trusted}"
 
-    def test_in_whatever_order_callbacks_come_the_session_ends_alike(
-        self, provider: Provider, emulator: Emulator
-    ) -> None:
-        for callbacks, polled, session in self.lives(provider, emulator):
-            ours = self.receiver(emulator)
-            ids = {each.id.casefold() for each in polled}
-            events = [event for request in callbacks for event in ours.receive(request)]
+    def test_the_session_is_the_same_in_any_order_of_events(self) -> None:
+        for run in self.run_sessions():
+            ids = {each.id.casefold() for each in run.polled}
+            events = _receive_all(self.build_receiver(), run)
             events = [each for each in events if (each.recording_id or "").casefold() in ids]
             ends = set()
             for order in itertools.islice(itertools.permutations(events), 200):
-                after = session
+                after = run.begun
                 for event in (*order, *order):
                     after = after.apply(event)
                 files = tuple((each.id, each.status) for each in after.recordings)
                 ends.add((after.status, after.pauses, files))
-            with promising("late, doubled and overtaken callbacks end in the same session"):
-                assert len(ends) == 1, ends
+            with state_requirement(
+                "late, duplicate and reordered events give the same session as ordered ones"
+            ):
+                assert len(ends) == 1, f"status, pauses and recordings differ by order: {ends}"
 
-    def test_no_repr_and_no_log_shows_a_secret(
-        self, provider: Provider, emulator: Emulator, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_no_repr_or_log_shows_a_secret(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)
-        if "secret" not in emulator.webhooks:
-            pytest.skip("this vendor shares no secret")
-        secret = emulator.webhooks["secret"]
-        request = self.genuine(provider, emulator)
-        ours = self.receiver(emulator)
-        shown: list[Any] = [ours, *vars(ours).values(), request, *ours.receive(request)]
+        if "secret" not in self.vendor.webhooks:
+            pytest.skip("this vendor signs with a key pair: there is no shared secret")
+        secret = self.vendor.webhooks["secret"]
+        request = self.find_genuine_request()
+        ours = self.build_receiver()
+        values: list[Any] = [ours, *vars(ours).values(), request, *ours.receive(request)]
         with pytest.raises(WebhookRejected) as caught:
             ours.receive(evolve(request, headers=[]))
-        shown += [caught.value, [each.getMessage() for each in caplog.records]]
-        for value in shown:
-            with promising(f"a {type(value).__name__} shows no secret"):
-                assert secret not in f"{value!r} {value}"
+        values += [caught.value, [each.getMessage() for each in caplog.records]]
+        for value in values:
+            name = type(value).__name__
+            with state_requirement(f"repr and str of {name} do not show the secret"):
+                shown = secret in f"{value!r} {value}"
+                assert not shown, f"the repr or str of {name} shows the secret"
 
 
-def _verified(ours: Receiver, request: WebhookRequest) -> list[Any] | int:
-    """What a request says, or the status by which it is refused."""
+def _receive_all(ours: Receiver, run: SessionRun) -> list[RecordingEvent]:
+    """Receive the webhook requests of a session."""
+    return [event for request in run.requests for event in ours.receive(request)]
+
+
+def _verify(ours: Receiver, request: WebhookRequest) -> list[Any] | int:
+    """Return the events of a request, or the status with which it is rejected."""
     try:
-        return _said(ours.verify(request))
+        return _freeze_events(ours.verify(request))
     except WebhookRejected as error:
         return error.status
 
 
-def _said(events: tuple[RecordingEvent, ...]) -> list[Any]:
-    """All that is in events, but for what no vendor signs."""
+def _freeze_events(events: tuple[RecordingEvent, ...]) -> list[Any]:
+    """Return the content of events that can be compared, without the id that no vendor signs."""
     return [
         (evolve(event, delivery_id=None), json.dumps(event.raw, sort_keys=True, default=str))
         for event in events
     ]
 
 
-def _flipped(request: WebhookRequest) -> Iterator[tuple[str, WebhookRequest]]:
-    """Each bit of the body, and of each header that signs or is signed."""
+def _generate_flips(request: WebhookRequest) -> Iterator[tuple[str, WebhookRequest]]:
+    """Generate the request with each bit of the body and of the signing headers flipped."""
     for index, bit in itertools.product(range(len(request.body)), range(8)):
         body = bytearray(request.body)
         body[index] ^= 1 << bit
@@ -357,39 +352,19 @@ def _flipped(request: WebhookRequest) -> Iterator[tuple[str, WebhookRequest]]:
             yield f"bit {bit} of character {index} of {name}", evolve(request, headers=headers)
 
 
-def _altered(body: bytes) -> Iterator[bytes]:
-    """The body's JSON with each of its values of another type, or gone."""
+def _generate_bodies(body: bytes) -> Iterator[bytes]:
+    """Generate a JSON body with each of its values replaced by each of `OTHER_VALUES`."""
     try:
-        told = json.loads(body)
+        payload = json.loads(body)
     except ValueError:
         return
-    for path in list(_paths(told)):
-        for value in OTHERS:
-            yield json.dumps(_with(told, path, value)).encode()
+    for path in walk_paths(payload):
+        for value in OTHER_VALUES:
+            yield json.dumps(replace_value(json.loads(body), path, value)).encode()
 
 
-def _paths(value: Any) -> Iterator[tuple[Any, ...]]:
-    yield ()
-    items: Iterable[tuple[Any, Any]] = ()
-    if isinstance(value, dict):
-        items = value.items()
-    elif isinstance(value, list):
-        items = enumerate(value)
-    for key, item in items:
-        for path in _paths(item):
-            yield (key, *path)
-
-
-def _with(told: Any, path: tuple[Any, ...], value: Any) -> Any:
-    if not path:
-        return value
-    copy = dict(told) if isinstance(told, dict) else list(told)
-    copy[path[0]] = _with(copy[path[0]], path[1:], value)
-    return copy
-
-
-def _others(webhooks: Any) -> dict[str, Any]:
-    """A secret, or a key, of the same form that is somebody else's."""
+def _build_other_secret(webhooks: Any) -> dict[str, Any]:
+    """Build another secret, or another key, of the same form."""
     if "secret" in webhooks:
         secret = webhooks["secret"]
         return {"secret": secret[:-1] + ("a" if secret[-1] != "a" else "b")}

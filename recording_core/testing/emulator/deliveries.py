@@ -1,4 +1,4 @@
-"""How does an emulated vendor call back? Signed, when things happen on its clock, and again."""
+"""Webhook deliveries of an emulator: signed requests, sent when events happen, and again."""
 
 from __future__ import annotations
 
@@ -12,56 +12,63 @@ from urllib.parse import urlsplit, urlunsplit
 
 from attrs import field, frozen
 
-from recording_core.model.events import WebhookRequest
+from recording_core.webhooks.request import WebhookRequest
 
 if TYPE_CHECKING:
     from recording_core.testing.emulator.emulator import Emulator
 
-__all__ = ["Attempt", "Deliveries", "EmulatedEvent", "Webhook", "RedeliveryPolicy"]
-
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-#: Seconds between two looks at the clock, while there is a URL to call.
+#: Seconds between two readings of the clock while there is a URL to deliver to.
 _TICK = 0.02
 
 
 @frozen
 class EmulatedEvent:
-    """Something that happened to a recording. `name` is its own among that recording's facts.
+    """Something that happened to a recording.
 
-    `told` is what the vendor says of it, in whatever form its emulator signs. After the `last`
-    nothing more happens.
+    Attributes:
+        at: when it happened, by the emulator's clock
+        name: unique among the events of that recording
+        payload: what the vendor sends about it, in the form that `Emulator.sign_event` reads
+        is_last: whether no other event of that recording follows
+        webhook: the only receiver, if the request that started the recording named one
     """
 
     at: datetime
     name: str
-    told: Any = field(repr=False)
-    last: bool = False
+    payload: Any = field(repr=False)
+    is_last: bool = False
+    webhook: Webhook | None = None
 
 
 @frozen
 class Webhook:
-    """Where a user wants to be called, and by which method."""
+    """A URL that a user configured, and the method with which the vendor calls it."""
 
     url: str
     method: str = "POST"
 
     @property
-    def is_near(self) -> bool:
-        """Whether it is on this machine: an emulator calls nobody else."""
+    def is_loopback(self) -> bool:
+        """Whether the URL is on this machine. An emulator sends to no other."""
         parts = urlsplit(self.url)
         return parts.scheme == "http" and parts.hostname in _LOOPBACK
 
 
 @frozen
 class RedeliveryPolicy:
-    """When a vendor sends a callback again: how often in all, how much later, and after what.
+    """When a vendor delivers an event again.
 
-    `after` is asked with the status that it got, None where none came within `timeout` seconds.
+    Attributes:
+        attempts: how many requests at most, with the first
+        delay: from one attempt to the next
+        should_retry: receives the status of the response, None if none came
+        timeout: seconds that the vendor waits for the response
     """
 
     attempts: int
-    pause: timedelta
-    after: Callable[[int | None], bool]
+    delay: timedelta
+    should_retry: Callable[[int | None], bool]
     timeout: float = 30.0
 
     ONCE: ClassVar[RedeliveryPolicy]
@@ -72,136 +79,153 @@ RedeliveryPolicy.ONCE = RedeliveryPolicy(1, timedelta(0), lambda status: False)
 
 @frozen
 class Attempt:
-    """A request that was sent, and the status that it got; None where none came."""
+    """A request that was sent, and the status of its response; None if none came."""
 
     request: WebhookRequest
     status: int | None
 
 
 @frozen
-class _Due:
+class _PendingDelivery:
     at: datetime
-    fact: EmulatedEvent
-    hook: Webhook
-    sent: int = 0
+    event: EmulatedEvent
+    webhook: Webhook
+    earlier_attempts: int = 0
 
 
 class Deliveries:
-    """What happened at one emulator, whom it has to tell, and the thread that tells them.
+    """The events of one emulator, the deliveries that are due, and the thread that sends them.
 
-    What happened follows from the clock: nobody pushes it, so it is noticed by looking.
+    Events follow from the clock, which pushes nothing: they are found by reading it.
     """
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
         self._followed: dict[str, Callable[[datetime], Iterable[EmulatedEvent]]] = {}
-        self._noticed: set[tuple[str, str]] = set()
-        self._happened: list[tuple[EmulatedEvent, tuple[Webhook, ...]]] = []
-        self._due: list[_Due] = []
-        self._in_hand = 0
+        self._collected: set[tuple[str, str]] = set()
+        self._events: list[tuple[EmulatedEvent, tuple[Webhook, ...]]] = []
+        self._pending: list[_PendingDelivery] = []
+        self._sending = 0
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
-        #: every request that was really sent, oldest first
+        #: every request that was sent, oldest first
         self.attempts: list[Attempt] = []
 
-    def follow(self, id: str, facts: Callable[[datetime], Iterable[EmulatedEvent]]) -> None:
-        """Tell of a recording from now on. `facts` gives what happened to it until then."""
+    def follow(self, id: str, events: Callable[[datetime], Iterable[EmulatedEvent]]) -> None:
+        """Deliver the events of a recording. `events(now)` returns those that happened by then."""
         with self._emulator.lock:
-            self._followed[id] = facts
+            self._followed[id] = events
 
-    def look(self) -> None:
-        """Notice what happened by now. Called with the emulator's lock held."""
+    def forget(self, id: str) -> None:
+        """Deliver no further events of a recording, because it was removed."""
+        with self._emulator.lock:
+            self._followed.pop(id, None)
+
+    def collect_events(self) -> None:
+        """Collect the events that happened by now. Called with the emulator's lock held."""
         now = self._emulator.clock.now()
-        fresh: list[EmulatedEvent] = []
-        for id, facts in list(self._followed.items()):
-            for fact in facts(now):
-                if (id, fact.name) not in self._noticed:
-                    self._noticed.add((id, fact.name))
-                    fresh.append(fact)
-                if fact.last:
+        new: list[EmulatedEvent] = []
+        for id, events in list(self._followed.items()):
+            for event in events(now):
+                if (id, event.name) not in self._collected:
+                    self._collected.add((id, event.name))
+                    new.append(event)
+                if event.is_last:
                     self._followed.pop(id, None)
-        for fact in sorted(fresh, key=lambda each: each.at):
-            hooks = tuple(self._emulator.hooks(fact))
-            self._happened.append((fact, hooks))
-            self._due += [_Due(fact.at, fact, hook) for hook in hooks if hook.is_near]
-
-    def requests(self) -> list[WebhookRequest]:
-        """All that was to be told so far, oldest first, as it would be sent now."""
-        with self._emulator.lock:
-            self.look()
-            somewhere = Webhook(f"https://hooks.example.com/{self._emulator.provider}")
-            now = self._emulator.clock.now()
-            return [
-                self._emulator.signed(fact, hook, now)
-                for fact, hooks in self._happened
-                for hook in hooks or (somewhere,)
+        for event in sorted(new, key=lambda each: each.at):
+            found = (event.webhook,) if event.webhook else self._emulator.find_webhooks(event)
+            webhooks = tuple(found)
+            self._events.append((event, webhooks))
+            self._pending += [
+                _PendingDelivery(event.at, event, webhook)
+                for webhook in webhooks
+                if webhook.is_loopback
             ]
 
-    def happened(self) -> list[EmulatedEvent]:
-        """All that was to be told so far, oldest first: as `requests`, and not signed."""
+    def build_requests(self) -> list[WebhookRequest]:
+        """Build the request of every event so far, oldest first, signed as of now."""
         with self._emulator.lock:
-            self.look()
-            return [fact for fact, hooks in self._happened for _ in hooks or (None,)]
+            self.collect_events()
+            default = Webhook(f"https://hooks.example.com/{self._emulator.provider}")
+            now = self._emulator.clock.now()
+            return [
+                self._emulator.sign_event(event, webhook, now)
+                for event, webhooks in self._events
+                for webhook in webhooks or (default,)
+            ]
 
-    def open(self, url: str) -> None:
-        """From now on somebody may have to be called: watch the clock. Not for far URLs."""
+    def list_events(self) -> list[EmulatedEvent]:
+        """Return the event of each request that `build_requests` builds, in the same order."""
         with self._emulator.lock:
-            if self._thread is None and Webhook(url).is_near:
+            self.collect_events()
+            return [event for event, webhooks in self._events for _ in webhooks or (None,)]
+
+    def start_sending(self, url: str) -> None:
+        """Start the thread that sends what is due, if the URL is on this machine."""
+        with self._emulator.lock:
+            if self._thread is None and Webhook(url).is_loopback:
                 self._thread = threading.Thread(
                     target=self._run, name=f"{self._emulator.provider}-webhooks", daemon=True
                 )
                 self._thread.start()
 
-    def settle(self, timeout: float) -> None:
-        """Wait until all that is due by the clock was sent. Raises `TimeoutError`."""
+    def wait_until_sent(self, timeout: float) -> None:
+        """Wait until everything that is due by the clock was sent.
+
+        Raises `TimeoutError` after `timeout` seconds of real time.
+        """
         end = time.monotonic() + timeout
         while True:
             with self._emulator.lock:
-                self.look()
+                self.collect_events()
                 now = self._emulator.clock.now()
-                if not self._in_hand and not any(due.at <= now for due in self._due):
+                if not self._sending and not any(each.at <= now for each in self._pending):
                     return
             if time.monotonic() > end:
-                raise TimeoutError(f"callbacks were not delivered within {timeout} seconds")
+                raise TimeoutError(f"webhooks were not delivered within {timeout} seconds")
             time.sleep(0.005)
 
     def close(self) -> None:
-        """Call nobody any more."""
+        """Stop sending."""
         self._closing.set()
         if self._thread is not None:
             self._thread.join(timeout=5)
 
     def _run(self) -> None:
         while not self._closing.wait(_TICK):
-            # Sent without the lock: who is called may well ask the emulator before it answers.
-            for due in self._taken():
+            # Sent without the lock: the receiver may query the emulator before it responds.
+            for delivery in self._take_due():
                 if not self._closing.is_set():
-                    self._send(due)
+                    self._send(delivery)
 
-    def _taken(self) -> Sequence[_Due]:
+    def _take_due(self) -> Sequence[_PendingDelivery]:
         with self._emulator.lock:
-            self.look()
+            self.collect_events()
             now = self._emulator.clock.now()
-            taken = sorted((due for due in self._due if due.at <= now), key=lambda due: due.at)
-            self._due = [due for due in self._due if due.at > now]
-            self._in_hand = len(taken)
-        return taken
+            due = sorted(
+                (each for each in self._pending if each.at <= now), key=lambda each: each.at
+            )
+            self._pending = [each for each in self._pending if each.at > now]
+            self._sending = len(due)
+        return due
 
-    def _send(self, due: _Due) -> None:
+    def _send(self, delivery: _PendingDelivery) -> None:
         emulator, policy = self._emulator, self._emulator.redelivery
+        event, webhook = delivery.event, delivery.webhook
         with emulator.lock:
-            request = emulator.signed(due.fact, due.hook, emulator.clock.now())
-        status = _sent(request, policy.timeout)
+            request = emulator.sign_event(event, webhook, emulator.clock.now())
+        status = _send_request(request, policy.timeout)
         with emulator.lock:
             self.attempts.append(Attempt(request, status))
-            self._in_hand -= 1
-            if policy.after(status) and due.sent + 1 < policy.attempts:
-                again = emulator.clock.now() + policy.pause
-                self._due.append(_Due(again, due.fact, due.hook, due.sent + 1))
+            self._sending -= 1
+            attempts = delivery.earlier_attempts + 1
+            if policy.should_retry(status) and attempts < policy.attempts:
+                at = emulator.clock.now() + policy.delay
+                self._pending.append(_PendingDelivery(at, event, webhook, attempts))
 
 
-def _sent(request: WebhookRequest, timeout: float) -> int | None:
-    """The status of the answer; None where none came."""
+def _send_request(request: WebhookRequest, timeout: float) -> int | None:
+    """Send a request and return the status of its response; None if none came."""
     parts = urlsplit(request.url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
     target = urlunsplit(("", "", parts.path or "/", parts.query, ""))
@@ -209,9 +233,9 @@ def _sent(request: WebhookRequest, timeout: float) -> int | None:
         connection.request(
             request.method, target, body=request.body or None, headers=dict(request.headers)
         )
-        answer = connection.getresponse()
-        answer.read()
-        return answer.status
+        response = connection.getresponse()
+        response.read()
+        return response.status
     except (OSError, http.client.HTTPException):
         return None
     finally:

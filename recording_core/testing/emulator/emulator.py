@@ -1,4 +1,4 @@
-"""What does every emulated vendor have? Two ports, a clock, a journal, and answers gone wrong."""
+"""Emulator: the base class of emulated vendors, with two ports, a clock, a journal and faults."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from types import TracebackType
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
+from uuid import UUID
 
 from attrs import evolve, frozen
 
 from recording_core.clock import Clock
-from recording_core.model.entities import CommunicationSession
-from recording_core.model.events import WebhookRequest
-from recording_core.plugins.registry import load_object, provider_info
+from recording_core.model.entities import CommunicationSession, Interval
+from recording_core.plugins.registry import get_provider_info, load_object
 from recording_core.provider.connection import Connection
 from recording_core.testing.emulator.deliveries import (
     Deliveries,
@@ -29,17 +30,16 @@ from recording_core.testing.emulator.deliveries import (
 )
 from recording_core.testing.emulator.server import LoopbackServer, Reply, Request
 from recording_core.testing.manual_clock import ManualClock
+from recording_core.webhooks.request import WebhookRequest
 
 if TYPE_CHECKING:
     from recording_core.provider.provider import Provider
     from recording_core.transport import HttpSettings
 
-__all__ = ["Emulator", "Exchange"]
-
 
 @frozen
-class Exchange:
-    """A request that an emulator saw, and the status that it answered."""
+class JournalEntry:
+    """A request that an emulator received, on which port, and the status that it returned."""
 
     request: Request
     port: str
@@ -47,33 +47,32 @@ class Exchange:
 
 
 class Emulator(ABC):
-    """A vendor on loopback: it speaks its vendor's own words, with the quirks of its pages.
+    """A vendor on loopback: it speaks its vendor's API, with the documented quirks.
 
-    A subclass writes `answer` (the API's port) and `answer_media` (the media's port), sets
-    `credentials` and `sessions`, and knows no client and no mapping: one that shared them would
-    agree with their bugs. State moves on `clock`, which a test advances.
+    A subclass implements `answer` (the API's port) and `answer_media` (the media's port), sets
+    `credentials` and `sessions`, and imports neither client nor mapping: if it shared code with
+    them, it would share their bugs. State moves on `clock`, which a test advances.
 
-    A context manager, which is `start` and `stop`.
+    A context manager: it starts on entering and stops on leaving.
 
     Args:
         recordings: how many past recordings the vendor would list today
-        clock: a `ManualClock` of its own without it; several emulators may share one
+        clock: several emulators may share one; by default a `ManualClock` of its own
         processing: from the end of a recording until its media can be fetched
-        latency: in real time, before each answer
-        seed: another one makes another history and other credentials; the same, the same
-        port: of the API, any that is free without it
+        latency: before each answer, in real time
+        seed: determines the past recordings and the credentials
+        port: of the API; by default any free port
     """
 
     #: the provider's name
     provider: ClassVar[str]
-    #: what follows the origin in the base URL, such as `/v1`
+    #: the path of the base URL, such as `/v1`
     prefix: ClassVar[str] = ""
-    #: how long the vendor keeps what it lists; past recordings are spread over at most 90 days
-    keeps: ClassVar[timedelta] = timedelta(days=90)
-    #: more keywords of the constructor for a run on the wall clock, where nobody waits as long as
-    #: the vendor would have one wait
-    wall_clock: ClassVar[Mapping[str, Any]] = {}
-    #: when its callbacks are sent again
+    #: how long the vendor lists a recording; past recordings are spread over at most 90 days
+    retention: ClassVar[timedelta] = timedelta(days=90)
+    #: keywords of the constructor for a run on the wall clock, which shorten the vendor's delays
+    wall_clock_settings: ClassVar[Mapping[str, Any]] = {}
+    #: when its webhook events are delivered again
     redelivery: RedeliveryPolicy = RedeliveryPolicy.ONCE
 
     #: what `rec.connect(provider, base_url=..., **credentials)` takes
@@ -97,41 +96,40 @@ class Emulator(ABC):
         self.processing = processing
         self.latency = latency
         self.random = random.Random(f"{self.provider}:{seed}")
-        #: every exchange since the start, oldest first
-        self.journal: list[Exchange] = []
-        #: answers that the next requests get in place of the vendor's; media has its own
+        #: every request since the start, oldest first
+        self.journal: list[JournalEntry] = []
+        #: replies to the next requests in place of the vendor's; the media port has its own
         self.faults: deque[Reply] = deque()
         self.media_faults: deque[Reply] = deque()
         #: rewrites each JSON payload of the API before it is sent
         self.alter: Callable[[Request, Any], Any] | None = None
         self.lock = threading.RLock()
-        #: what it tells by itself; its chances are its own, so that nothing else depends on them
         self.deliveries = Deliveries(self)
-        self.hook_random = random.Random(f"{self.provider}:{seed}:webhooks")
-        self._told: Webhook | None = None
+        #: a generator for webhooks alone, so that their use changes no other value
+        self.webhook_random = random.Random(f"{self.provider}:{seed}:webhooks")
+        self._webhook: Webhook | None = None
         self._port = port
-        self._api: LoopbackServer | None = None
-        self._media: LoopbackServer | None = None
+        self._servers: dict[str, LoopbackServer] = {}
 
     @abstractmethod
     def answer(self, request: Request) -> Reply:
-        """What the vendor's API answers. Called with `lock` held."""
+        """Return the API's reply to a request. Called with `lock` held."""
 
     @abstractmethod
     def answer_media(self, request: Request) -> Reply:
-        """What the vendor's media host answers. Called with `lock` held."""
+        """Return the media host's reply to a request. Called with `lock` held."""
 
     @abstractmethod
     def populate(self) -> None:
-        """Make the past recordings and the live sessions. Called once, when the ports are known."""
+        """Create the past recordings and the live sessions. Called once, with both ports open."""
 
     @abstractmethod
-    def listed(self) -> list[str]:
-        """The ids of the recordings that the vendor would list today, in whatever order."""
+    def list_ids(self) -> list[str]:
+        """Return the ids of the recordings that the vendor would list today, in any order."""
 
     def connect(self, *, account: str = "default", http: HttpSettings | None = None) -> Provider:
-        """The installed provider of this emulator's name, connected to it and on its clock."""
-        info = provider_info(self.provider)
+        """Connect the installed provider of this emulator's name to it, on its clock."""
+        info = get_provider_info(self.provider)
         connection = Connection(
             info,
             settings={each.name: each.default or "" for each in info.settings} | self.credentials,
@@ -143,110 +141,177 @@ class Emulator(ABC):
         client: type[Provider] = load_object(info, "client")
         return client(connection)
 
-    # -- of a vendor that calls back -------------------------------------------------------------
+    # -- for a vendor with webhooks --------------------------------------------------------------
 
     @property
     def webhooks(self) -> Mapping[str, str]:
-        """What `rec.receiver(provider, **webhooks)` takes: a secret, or a key in PEM."""
+        """Keywords of `rec.receiver(provider, **webhooks)`: a secret, or a key in PEM."""
         return {}
 
-    def hooks(self, fact: EmulatedEvent) -> Iterable[Webhook]:
-        """Who is told of it; by default the URL of `deliver_to`. Called with `lock` held."""
-        return () if self._told is None else (self._told,)
+    def find_webhooks(self, event: EmulatedEvent) -> Iterable[Webhook]:
+        """Return the webhooks that receive an event; by default the URL of `deliver_to`.
 
-    def signed(self, fact: EmulatedEvent, hook: Webhook, now: datetime) -> WebhookRequest:
-        """The callback as the vendor would send it now. Called with `lock` held."""
-        raise NotImplementedError(f"{self.provider} does not call back")
+        Called with `lock` held.
+        """
+        return () if self._webhook is None else (self._webhook,)
 
-    # -- what subclasses need not override -------------------------------------------------------
+    def sign_event(self, event: EmulatedEvent, webhook: Webhook, now: datetime) -> WebhookRequest:
+        """Build the signed request that delivers an event now. Called with `lock` held."""
+        raise NotImplementedError(f"{self.provider} has no webhooks")
+
+    # -- what subclasses do not override ---------------------------------------------------------
 
     def deliver_to(self, url: str) -> None:
-        """From now on its callbacks go there, signed, if it is a loopback URL."""
+        """Deliver later events to this URL, signed, if it is a loopback URL."""
         with self.lock:
-            self.deliveries.look()
-            self._told = Webhook(url)
-        self.deliveries.open(url)
+            self.deliveries.collect_events()
+            self._webhook = Webhook(url)
+        self.deliveries.start_sending(url)
 
-    def callbacks(self) -> list[WebhookRequest]:
-        """What it told so far, oldest first, signed as of now; nobody need have listened."""
-        return self.deliveries.requests()
+    def build_webhook_requests(self) -> list[WebhookRequest]:
+        """Build the requests of all events so far, oldest first, signed as of now.
 
-    def settle(self, timeout: float = 10.0) -> None:
-        """Wait until every callback that is due by its clock was sent. `timeout` is in seconds."""
-        self.deliveries.settle(timeout)
+        This needs no server and no `deliver_to`.
+        """
+        return self.deliveries.build_requests()
+
+    def wait_for_deliveries(self, timeout: float = 10.0) -> None:
+        """Wait until everything that is due by its clock was sent.
+
+        Raises `TimeoutError` after `timeout` seconds of real time.
+        """
+        self.deliveries.wait_until_sent(timeout)
 
     @property
     def base_url(self) -> str:
-        """What `rec.connect(base_url=)` takes."""
+        """The base URL of the API, for `rec.connect(base_url=)`."""
         return self.origin + self.prefix
 
     @property
     def origin(self) -> str:
-        """Of the API's port."""
-        assert self._api is not None, "start the emulator first"
-        return self._api.origin
+        """The origin of the API's port."""
+        return self._find_origin("api")
 
     @property
     def media_origin(self) -> str:
-        """Of the media's port."""
-        assert self._media is not None, "start the emulator first"
-        return self._media.origin
+        """The origin of the media's port."""
+        return self._find_origin("media")
 
-    def requests(self, port: str = "api") -> list[Request]:
-        """What arrived at one of the two ports, oldest first."""
-        return [exchange.request for exchange in self.journal if exchange.port == port]
+    def _find_origin(self, port: str) -> str:
+        assert port in self._servers, "start the emulator first"
+        return self._servers[port].origin
+
+    def list_requests(self, port: str = "api") -> list[Request]:
+        """Return the requests that arrived at a port (`api` or `media`), oldest first."""
+        return [entry.request for entry in self.journal if entry.port == port]
+
+    @contextmanager
+    def log_requests(self, *ports: str) -> Iterator[list[JournalEntry]]:
+        """Collect the requests that arrive inside a `with` block, at these ports or at both.
+
+        The list is filled on leaving the block.
+        """
+        before, entries = len(self.journal), list[JournalEntry]()
+        try:
+            yield entries
+        finally:
+            entries += [each for each in self.journal[before:] if not ports or each.port in ports]
+
+    @contextmanager
+    def forbid_requests(self) -> Iterator[None]:
+        """Raise `AssertionError` if a request arrives at a port inside a `with` block."""
+        with self.log_requests() as entries:
+            yield
+        sent = [f"{each.request.method} {each.request.path}" for each in entries]
+        assert not sent, f"no request may be sent here, but the provider sent {', '.join(sent)}"
+
+    def advance(self, by: timedelta) -> None:
+        """Advance the clock, which must be a `ManualClock`; nothing sleeps."""
+        assert isinstance(self.clock, ManualClock), (
+            f"the emulator runs on a {type(self.clock).__name__}: start it on a ManualClock"
+        )
+        self.clock.advance(by)
+
+    def record(
+        self,
+        target: CommunicationSession | None = None,
+        *,
+        duration: timedelta = timedelta(seconds=10),
+        processing: timedelta = timedelta(seconds=10),
+        **parameters: Any,
+    ) -> str:
+        """Record a live session by the installed provider, and return the recording's id.
+
+        Args:
+            target: by default the first of `sessions`
+            duration: from the start to the stop
+            processing: how long to advance the clock after the stop
+            parameters: of `Provider.start`
+        """
+        with self.connect() as provider:
+            session = provider.start(target or self.sessions[0], **parameters)
+            self.advance(duration)
+            provider.stop(session)
+        self.advance(processing)
+        assert session.id is not None, f"{self.provider} returned no id for the recording"
+        return session.id
 
     def start(self) -> Self:
-        """Open both ports on loopback and populate."""
-        self._api = LoopbackServer(lambda request: self._exchange(request, "api"), self._port)
-        self._media = LoopbackServer(lambda request: self._exchange(request, "media"))
+        """Open both ports on loopback and create the past recordings."""
+        for name, port in (("api", self._port), ("media", 0)):
+            self._servers[name] = LoopbackServer(partial(self._handle, port=name), port)
         self.populate()
         return self
 
     def stop(self) -> None:
-        """Close both ports, and call nobody any more."""
+        """Close both ports and stop delivering events."""
         self.deliveries.close()
-        for server in (self._api, self._media):
-            if server is not None:
-                server.close()
+        for server in self._servers.values():
+            server.close()
 
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
-    def spread(self, index: int) -> timedelta:
-        """How long ago the past recording of this index ended: all over the time that is kept."""
-        kept = min(self.keeps, timedelta(days=90)) - timedelta(hours=6)
-        return timedelta(hours=3) + kept * index / max(self.recordings, 1)
+    def compute_age(self, index: int) -> timedelta:
+        """Compute how long ago the past recording of this index ended, over the whole retention."""
+        span = min(self.retention, timedelta(days=90)) - timedelta(hours=6)
+        return timedelta(hours=3) + span * index / max(self.recordings, 1)
 
-    def _exchange(self, request: Request, port: str) -> Reply:
+    def _handle(self, request: Request, port: str) -> Reply:
         if self.latency:
             time.sleep(self.latency.total_seconds())
         with self.lock:
-            self.deliveries.look()
+            self.deliveries.collect_events()
             faults = self.faults if port == "api" else self.media_faults
             if faults:
                 reply = faults.popleft()
             elif port == "api":
-                reply = self._altered(request, self.answer(request))
+                reply = self._alter_reply(request, self.answer(request))
             else:
                 reply = self.answer_media(request)
-            self.journal.append(Exchange(request, port, reply.status))
-            self.deliveries.look()
-            # Every vendor says what time it is; `recordings doctor` compares.
+            self.journal.append(JournalEntry(request, port, reply.status))
+            self.deliveries.collect_events()
+            # Every vendor sends a Date header, which `recordings doctor` compares.
             now = format_datetime(self.clock.now().astimezone(UTC), usegmt=True)
         return evolve(reply, headers={"Date": now, **reply.headers})
 
-    def _altered(self, request: Request, reply: Reply) -> Reply:
+    def _alter_reply(self, request: Request, reply: Reply) -> Reply:
         is_json = reply.headers.get("Content-Type", "").startswith("application/json")
         if self.alter is None or not is_json or not reply.body:
             return reply
         payload = self.alter(request, json.loads(reply.body))
         return evolve(reply, body=json.dumps(payload).encode())
+
+
+def build_uuid(generator: random.Random) -> str:
+    """Build a random UUID (version 4) that depends on the generator's seed alone."""
+    return str(UUID(int=generator.getrandbits(128), version=4))
+
+
+def compute_recorded_time(start: datetime, end: datetime, pauses: Iterable[Interval]) -> timedelta:
+    """Compute the time from start to end without the pauses, of which the last may be open."""
+    paused = (min(each.end or end, end) - min(each.start, end) for each in pauses)
+    return end - start - sum(paused, timedelta(0))

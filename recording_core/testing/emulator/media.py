@@ -1,4 +1,4 @@
-"""Where does emulated media come from? Small files, made from nothing, that players accept."""
+"""Emulated media: small generated files that players accept."""
 
 from __future__ import annotations
 
@@ -11,18 +11,7 @@ import wave
 import zlib
 from datetime import timedelta
 
-__all__ = [
-    "MEDIA_TYPES",
-    "build_media",
-    "build_mp3",
-    "build_mp4",
-    "build_opus",
-    "build_tar",
-    "build_wav",
-    "build_webm",
-]
-
-#: format -> the Content-Type that a vendor's media host would say
+#: format -> Content-Type
 MEDIA_TYPES = {
     "aac": "audio/aac",
     "m4a": "audio/mp4",
@@ -36,9 +25,9 @@ MEDIA_TYPES = {
 
 
 def build_media(format: str, duration: timedelta, *, pitch: int = 440) -> bytes:
-    """A file of that format and duration. Raises `KeyError` for a format that nobody emulates."""
+    """Build a file of a format and duration. Raises `KeyError` for an unsupported format."""
     seconds = max(duration.total_seconds(), 0.0)
-    makers = {
+    builders = {
         "mp3": build_mp3,
         "mp4": build_mp4,
         "m4a": build_mp4,
@@ -46,13 +35,13 @@ def build_media(format: str, duration: timedelta, *, pitch: int = 440) -> bytes:
         "webm": build_webm,
         "tar": build_tar,
     }
-    return build_wav(seconds, pitch=pitch) if format == "wav" else makers[format](seconds)
+    return build_wav(seconds, pitch=pitch) if format == "wav" else builders[format](seconds)
 
 
 @functools.lru_cache(maxsize=8)
 def build_wav(seconds: float, *, pitch: int = 440, sample_rate: int = 8000) -> bytes:
-    """A soft tone: PCM, 16 bits, mono."""
-    # One second's samples, repeated: any whole pitch ends where it began.
+    """Build a soft tone: PCM, 16 bits, mono."""
+    # The samples of one second are repeated: a whole pitch has whole periods in a second.
     tone = struct.pack(
         f"<{sample_rate}h",
         *(
@@ -72,72 +61,76 @@ def build_wav(seconds: float, *, pitch: int = 440, sample_rate: int = 8000) -> b
 
 
 def build_mp3(seconds: float) -> bytes:
-    """Silence: MPEG-2 layer III, 16 kHz mono at 8 kbit/s, frames of 36 bytes and 36 ms."""
+    """Build silence: MPEG-2 layer III, 16 kHz mono at 8 kbit/s, frames of 36 bytes and 36 ms."""
     frame = bytes.fromhex("fff318c4") + bytes(32)
     return frame * max(1, round(seconds / 0.036))
 
 
 def build_mp4(seconds: float) -> bytes:
-    """The boxes that name a duration, and no track: ISO/IEC 14496-12, `ftyp` and `moov/mvhd`."""
+    """Build the boxes that state a duration, without tracks: ISO/IEC 14496-12, `ftyp`, `mvhd`."""
 
-    def box(kind: bytes, content: bytes) -> bytes:
+    def build_box(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", 8 + len(content)) + kind + content
 
     matrix = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
     header = struct.pack(">IIIII", 0, 0, 0, 1000, round(seconds * 1000))
     header += struct.pack(">IH", 0x10000, 0x100) + bytes(10) + matrix + bytes(24)
     header += struct.pack(">I", 1)
-    return box(b"ftyp", b"isom" + bytes(4) + b"isommp42") + box(b"moov", box(b"mvhd", header))
+    return build_box(b"ftyp", b"isom" + bytes(4) + b"isommp42") + build_box(
+        b"moov", build_box(b"mvhd", header)
+    )
 
 
 def build_opus(seconds: float) -> bytes:
-    """Silence: Opus in Ogg (RFC 7845), packets of two empty frames of 60 ms each (RFC 6716)."""
-    # SILK, 60 ms, mono, and as many frames as the second byte says; samples count at 48 kHz.
+    """Build silence: Opus in Ogg (RFC 7845), packets of two empty 60 ms frames (RFC 6716)."""
+    # SILK, 60 ms, mono; the second byte is the number of frames; samples count at 48 kHz.
     packet, samples = b"\x1b\x02", 5760
     length = round(seconds * 48000)
     left = max(1, math.ceil(length / samples))
     head = struct.pack("<8sBBHIhB", b"OpusHead", 1, 1, 0, 16000, 0, 0)
     tags = struct.pack("<8sI8sI", b"OpusTags", 8, b"emulated", 0)
-    pages = [_ogg_page(0, [head], 0, begins=True), _ogg_page(1, [tags], 0)]
+    pages = [_build_ogg_page(0, [head], 0, begins=True), _build_ogg_page(1, [tags], 0)]
     reached = 0
     while left:
-        count = min(left, 255)  # a page has room for no more
+        count = min(left, 255)  # the most that a page holds
         left -= count
-        # The last page says where to cut the last packet.
+        # The granule position of the last page trims the last packet.
         reached = reached + count * samples if left else length
-        pages.append(_ogg_page(len(pages), [packet] * count, reached, ends=not left))
+        pages.append(_build_ogg_page(len(pages), [packet] * count, reached, ends=not left))
     return b"".join(pages)
 
 
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
-def _ogg_page(
+def _build_ogg_page(
     number: int, packets: list[bytes], granule: int, *, begins: bool = False, ends: bool = False
 ) -> bytes:
-    """RFC 3533, section 6, for packets of less than 255 bytes."""
+    """Build an Ogg page (RFC 3533, section 6) of packets of less than 255 bytes."""
     head = struct.pack("<4sBBqII", b"OggS", 0, 2 * begins + 4 * ends, granule, 1, number)
     rest = bytes([len(packets), *map(len, packets)]) + b"".join(packets)
-    # Ogg's CRC is that of zlib with each byte's bits mirrored, and without its inversions.
+    # Ogg's CRC is zlib's with the bits of each byte mirrored, and without inversions.
     mirrored = (head + bytes(4) + rest).translate(_MIRRORED)
     crc = zlib.crc32(mirrored, 0xFFFFFFFF) ^ 0xFFFFFFFF
     return head + int(f"{crc:032b}"[::-1], 2).to_bytes(4, "little") + rest
 
 
 def build_webm(seconds: float) -> bytes:
-    """An EBML header and a segment whose info names the duration: RFC 8794 and RFC 9559."""
+    """Build an EBML header and a segment with the duration (RFC 8794, RFC 9559)."""
 
-    def element(identifier: str, content: bytes) -> bytes:
+    def build_element(identifier: str, content: bytes) -> bytes:
         return bytes.fromhex(identifier) + bytes([0x80 | len(content)]) + content
 
-    header = element("1a45dfa3", element("4282", b"webm") + element("4287", b"\x04"))
-    info = element("2ad7b1", (1_000_000).to_bytes(3, "big"))
-    info += element("4489", struct.pack(">d", seconds * 1000))
-    return header + element("18538067", element("1549a966", info))
+    header = build_element(
+        "1a45dfa3", build_element("4282", b"webm") + build_element("4287", b"\x04")
+    )
+    info = build_element("2ad7b1", (1_000_000).to_bytes(3, "big"))
+    info += build_element("4489", struct.pack(">d", seconds * 1000))
+    return header + build_element("18538067", build_element("1549a966", info))
 
 
 def build_tar(seconds: float) -> bytes:
-    """A playlist of ten-second segments, and the segments, as interactive recordings have them."""
+    """Build a playlist of ten-second segments, and the segments, as in interactive recordings."""
     count = max(1, math.ceil(seconds / 10))
     names = [f"segment_{index:05d}.ts" for index in range(count)]
     playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:10\n"

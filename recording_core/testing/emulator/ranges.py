@@ -1,4 +1,4 @@
-"""How does a media host answer? With the whole file, with the part that was asked for, or 416."""
+"""Ranges: a media host's replies with a whole file, one range of it, or HTTP 416."""
 
 from __future__ import annotations
 
@@ -7,23 +7,20 @@ import re
 
 from recording_core.testing.emulator.server import Reply, Request
 
-__all__ = ["build_file_reply"]
-
 _ONE_RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)", re.ASCII)
 
 
 def build_file_reply(request: Request, body: bytes, media_type: str) -> Reply:
-    """What RFC 9110 says of GET and HEAD: `Range` and `If-Range` against a strong ETag.
+    """Build the reply to GET or HEAD of a file, with ranges and a strong ETag (RFC 9110).
 
-    Several ranges in one request, and a range that cannot be read, get the whole file, as the RFC
-    allows.
+    Several ranges, and a range that cannot be parsed, get the whole file, as the RFC allows.
     """
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {"Content-Type": media_type, "ETag": etag, "Accept-Ranges": "bytes"}
-    asked = _ONE_RANGE.fullmatch(request.header("range") or "")
-    if asked is None or request.method != "GET" or request.header("if-range") not in (None, etag):
+    wanted = _ONE_RANGE.fullmatch(request.header("range") or "")
+    if wanted is None or request.method != "GET" or request.header("if-range") not in (None, etag):
         return Reply(200, body, headers)
-    first, last = asked.groups()
+    first, last = wanted.groups()
     if first:
         start, end = int(first), min(int(last or len(body)), len(body) - 1)
         if last and int(last) < int(first):

@@ -1,4 +1,4 @@
-"""How does an emulator speak HTTP, well and badly? A loopback server that cuts and stalls."""
+"""Loopback server: HTTP on 127.0.0.1, with replies that can be truncated, stalled and dripped."""
 
 from __future__ import annotations
 
@@ -7,26 +7,23 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote
 
 from attrs import evolve, field, frozen
 
-__all__ = ["LoopbackServer", "Reply", "Request"]
-
 
 @frozen
 class Request:
-    """One request as it arrived.
+    """A request as it arrived.
 
     Attributes:
         method: such as `GET`
-        path: still percent-encoded, without the query
-        query: decoded pairs, in their order
-        headers: by names in lower case
+        path: percent-encoded, without the query
+        query: decoded pairs, in order
+        headers: by lower-case name
         body: the raw bytes
-        origin: the port's own, such as `http://127.0.0.1:41234`
+        origin: of the port that it reached, such as `http://127.0.0.1:41234`
     """
 
     method: str
@@ -37,98 +34,86 @@ class Request:
     origin: str
 
     def header(self, name: str) -> str | None:
-        """A header's value, whatever the letter case of its name."""
+        """Return the value of a header, in any letter case, or None."""
         return self.headers.get(name.lower())
 
     def arg(self, name: str) -> str | None:
-        """The first value of a query parameter."""
+        """Return the first value of a query parameter, or None."""
         return next((value for key, value in self.query if key == name), None)
 
     def args(self, name: str) -> list[str]:
-        """All values of a query parameter."""
+        """Return all values of a query parameter."""
         return [value for key, value in self.query if key == name]
 
     def json(self) -> Any:
-        """The body's JSON; None for an empty body. Raises `ValueError` for anything else."""
+        """Decode the JSON body; None for an empty body. Raises `ValueError` if it is not JSON."""
         return json.loads(self.body) if self.body else None
 
+    def json_object(self) -> dict[str, Any] | None:
+        """Decode the body; None if it is not a JSON object."""
+        try:
+            body = self.json()
+        except ValueError:
+            return None
+        return body if isinstance(body, dict) else None
+
     def segments(self) -> list[str]:
-        """The path's decoded parts, without empty ones."""
+        """Return the decoded, non-empty parts of the path."""
         return [unquote(part) for part in self.path.split("/") if part]
 
 
 @frozen
 class Reply:
-    """One answer, or one way to fail at giving it."""
+    """A response to send, or a fault in place of it.
+
+    Each fault ends or delays the response at one point, so that a client's reaction can be tested.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(factory=dict)
-    #: `none`: neither a length nor chunks; the body ends where the connection does
+    #: `none`: neither a length nor chunks; the body ends with the connection
     framing: Literal["length", "chunked", "none"] = "length"
-    #: close after so many bytes of the body, which was announced whole
+    #: close the connection after so many bytes of the body; Content-Length names the whole
     cut_after: int | None = None
-    #: close in the middle of the headers
+    #: close the connection in the middle of the headers
     cut_headers: bool = False
-    #: close without a byte
+    #: close the connection before the first byte
     abort: bool = False
-    #: say nothing for so many seconds, before the headers or before the body
+    #: pause for `stall_seconds` before the headers or before the body
     stall: Literal["headers", "body"] | None = None
     stall_seconds: float = 30.0
-    #: send one byte each so many seconds, of the headers or of the body
+    #: send the headers or the body byte by byte, with `drip_seconds` between two bytes
     drip: Literal["headers", "body"] | None = None
     drip_seconds: float = 0.05
 
     @classmethod
     def json(cls, payload: Any, status: int = 200, **headers: str) -> Reply:
-        """A JSON answer; keyword `retry_after="3"` becomes the header `retry-after: 3`."""
-        return cls(
-            status,
-            json.dumps(payload, separators=(",", ":")).encode(),
-            {
-                "Content-Type": "application/json",
-                **{k.replace("_", "-"): v for k, v in headers.items()},
-            },
-        )
+        """Build a JSON reply; the keyword `retry_after="3"` is the header `retry-after: 3`."""
+        body = json.dumps(payload, separators=(",", ":")).encode()
+        return cls(status, body, {"Content-Type": "application/json"}).with_headers(**headers)
 
     def with_headers(self, **headers: str) -> Reply:
-        """The same answer with more headers."""
+        """Return this reply with more headers."""
         more = {key.replace("_", "-"): value for key, value in headers.items()}
         return evolve(self, headers={**self.headers, **more})
 
 
 class LoopbackServer:
-    """Serves `answer` on 127.0.0.1 from threads of its own until it is closed."""
+    """An HTTP server on 127.0.0.1 that replies by `answer`, from its own threads, until closed."""
 
     def __init__(self, answer: Callable[[Request], Reply], port: int = 0) -> None:
-        self._closing = threading.Event()
-        outer = self
-
-        class Handler(_Handler):
-            closing = outer._closing
-
-            def answer(self, request: Request) -> Reply:
-                return answer(request)
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 128
-
-            def handle_error(self, request: Any, client_address: Any) -> None:
-                """A client that hangs up in the middle is what the tests are about, no news."""
-
-        self._server = Server(("127.0.0.1", port), Handler)
+        self._server = _Server(answer, port)
         self.port: int = self._server.server_address[1]
-        self.origin = f"http://127.0.0.1:{self.port}"
-        Handler.origin = self.origin
+        self.origin = self._server.origin
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
         )
         self._thread.start()
 
     def close(self) -> None:
-        """Stop serving; connections that still hang are let go."""
-        self._closing.set()
+        """Stop serving, and end responses that still stall or drip."""
+        self._server.closing.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(timeout=5)
@@ -136,32 +121,37 @@ class LoopbackServer:
     def __enter__(self) -> LoopbackServer:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, answer: Callable[[Request], Reply], port: int) -> None:
+        super().__init__(("127.0.0.1", port), _RequestHandler)
+        self.answer = answer
+        self.origin = f"http://127.0.0.1:{self.server_address[1]}"
+        self.closing = threading.Event()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Ignore clients that close early: that is what the tests do."""
+
+
+class _RequestHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     timeout = 60
-    closing: threading.Event
-    origin = ""
-
-    def answer(self, request: Request) -> Reply:
-        raise NotImplementedError
+    server: _Server
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Standard error belongs to the program that runs us."""
+        """Log nothing: standard error belongs to the program that runs the server."""
 
     def _serve(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
-        if self.closing.is_set():
-            return self._hang_up()  # a connection kept alive outlives the listening socket
+        if self.server.closing.is_set():
+            return self._abort_connection()  # a connection kept alive outlives the listening socket
         path, _, query = self.path.partition("?")
         request = Request(
             method=self.command,
@@ -169,19 +159,38 @@ class _Handler(BaseHTTPRequestHandler):
             query=tuple(parse_qsl(query, keep_blank_values=True)),
             headers={key.lower(): value for key, value in self.headers.items()},
             body=self.rfile.read(length) if length else b"",
-            origin=self.origin,
+            origin=self.server.origin,
         )
-        self._send(self.answer(request))
+        self._send(self.server.answer(request))
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _serve
 
     def _send(self, reply: Reply) -> None:
         if reply.abort:
-            return self._hang_up()
+            return self._abort_connection()
+        head, body = self._build_head(reply), self._build_body(reply)
+        if reply.cut_headers:
+            self.wfile.write(head[: len(head) * 2 // 3])
+            return self._abort_connection()
+        if reply.cut_after is not None:
+            body = body[: reply.cut_after]
+        if reply.stall is None and reply.drip is None and len(body) < 65536:
+            # One write for small replies: two would wait for the client's delayed ACK.
+            head, body = head + body, b""
+        for part, data in (("headers", head), ("body", body)):
+            if reply.stall == part:
+                self.server.closing.wait(reply.stall_seconds)
+            if reply.drip == part:
+                self._drip(data, reply.drip_seconds)
+            else:
+                self.wfile.write(data)
+        if reply.cut_after is not None:
+            self._abort_connection()
+        return None
+
+    def _build_head(self, reply: Reply) -> bytes:
         head = [f"HTTP/1.1 {reply.status} {self.responses.get(reply.status, ('',))[0]}"]
         head += [f"{name}: {value}" for name, value in reply.headers.items()]
-        bodiless = reply.status in (204, 304) or self.command == "HEAD"
-        body = b"" if bodiless else reply.body
         if reply.framing == "length" and reply.status != 204:
             head.append(f"Content-Length: {len(reply.body)}")
         elif reply.framing == "chunked":
@@ -189,46 +198,26 @@ class _Handler(BaseHTTPRequestHandler):
         elif reply.framing == "none":
             head.append("Connection: close")
             self.close_connection = True
-        start = ("\r\n".join(head) + "\r\n\r\n").encode("latin-1")
-        if reply.cut_headers:
-            self.wfile.write(start[: len(start) * 2 // 3])
-            return self._hang_up()
-        if reply.stall == "headers":
-            self._pause(reply.stall_seconds)
-        if reply.framing == "chunked" and not bodiless:
-            body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n"
-        if reply.cut_after is not None:
-            self.wfile.write(start + body[: reply.cut_after])
-            return self._hang_up()
-        if reply.drip == "headers":
-            self._drip(start, reply.drip_seconds)
-        else:
-            # One write for small answers: two would meet the peer's delayed acknowledgement.
-            if reply.stall is None and reply.drip is None and len(body) < 65536:
-                self.wfile.write(start + body)
-                return None
-            self.wfile.write(start)
-        if reply.stall == "body":
-            self._pause(reply.stall_seconds)
-        if reply.drip == "body":
-            self._drip(body, reply.drip_seconds)
-        else:
-            self.wfile.write(body)
-        return None
+        return ("\r\n".join(head) + "\r\n\r\n").encode("latin-1")
 
-    def _pause(self, seconds: float) -> None:
-        self.closing.wait(seconds)
+    def _build_body(self, reply: Reply) -> bytes:
+        if reply.status in (204, 304) or self.command == "HEAD":
+            return b""
+        if reply.framing == "chunked":
+            chunk = b"%x\r\n%s\r\n" % (len(reply.body), reply.body) if reply.body else b""
+            return chunk + b"0\r\n\r\n"
+        return reply.body
 
     def _drip(self, data: bytes, seconds: float) -> None:
         for index in range(len(data)):
-            if self.closing.is_set():
+            if self.server.closing.is_set():
                 return
             self.wfile.write(data[index : index + 1])
-            self._pause(seconds)
+            self.server.closing.wait(seconds)
 
-    def _hang_up(self) -> None:
+    def _abort_connection(self) -> None:
         self.close_connection = True
         try:
             self.connection.shutdown(socket.SHUT_RDWR)
         except OSError:
-            pass  # the other side was faster
+            pass  # the client has closed it

@@ -1,7 +1,7 @@
-"""How is a provider answered without a socket? Its connections are replaced, and nothing above.
+"""In-memory transport: answer a provider's requests without a socket.
 
-Requests, retries, limits and the reading of bytes are those that a network would meet; an exchange
-takes a third of the time. What a socket does by itself, such as to drip, is left to real ones.
+Only the connections are replaced: requests, retries, limits and the reading of bytes are those of
+a network, in a third of the time. Replies that drip need a real socket.
 """
 
 from __future__ import annotations
@@ -17,28 +17,26 @@ from recording_core.provider.provider import Provider
 from recording_core.testing.emulator.server import Reply, Request
 from recording_core.transport.deadline import mark_sent
 
-__all__ = ["unplug"]
 
+def serve_in_memory(provider: Provider, answer: Callable[[Request], Reply]) -> None:
+    """Answer all further requests of the provider by `answer`, for any host."""
 
-def unplug(provider: Provider, answer: Callable[[Request], Reply]) -> None:
-    """From now on `answer` gives what the provider's API would, at whatever address it is."""
-
-    def pool(host: str, port: int | None = None, **settings: Any) -> _Pool:
-        made = _Pool(host, port)
-        made.answer = answer
-        return made
+    def build_pool(host: str, port: int | None = None, **settings: Any) -> _InMemoryPool:
+        in_memory = _InMemoryPool(host, port)
+        in_memory.answer = answer
+        return in_memory
 
     for scheme in ("http://", "https://"):
         adapter: Any = provider.transport._session.get_adapter(scheme)
         manager = adapter.poolmanager
         manager.clear()
-        manager.pool_classes_by_scheme = {"http": pool, "https": pool}
+        manager.pool_classes_by_scheme = {"http": build_pool, "https": build_pool}
 
 
-class _Pool(urllib3.HTTPConnectionPool):
+class _InMemoryPool(urllib3.HTTPConnectionPool):
     answer: Callable[[Request], Reply]
 
-    def urlopen(  # type: ignore[override]  # urllib3 has an overload for each of its versions
+    def urlopen(  # type: ignore[override]  # its overloads differ by urllib3's version
         self,
         method: str,
         url: str,
@@ -48,14 +46,14 @@ class _Pool(urllib3.HTTPConnectionPool):
     ) -> urllib3.HTTPResponse:
         mark_sent()
         parts = urlsplit(url)
-        given = body.encode() if isinstance(body, str) else body
+        content = body.encode() if isinstance(body, str) else body
         reply = self.answer(
             Request(
                 method=method,
                 path=parts.path,
                 query=tuple(parse_qsl(parts.query, keep_blank_values=True)),
                 headers={name.lower(): value for name, value in (headers or {}).items()},
-                body=given or b"",
+                body=content or b"",
                 origin=f"http://{self.host}:{self.port}",
             )
         )

@@ -1,77 +1,60 @@
-"""What may become of a payload on its way? Garbled by seed: a seed gives the same bytes again."""
+"""Payload fuzzing: mutated and random bodies, reproducible by seed."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
-__all__ = [
-    "CANARY_DIGITS",
-    "CANARY_NUMBER",
-    "NOISE",
-    "SHAPES",
-    "garbled",
-    "noise",
-    "words_said",
-]
+from recording_core.testing.json_paths import JsonPath, get_value, replace_value, walk_paths
 
-#: Planted where another type stood: whoever finds it as text has turned a number into text.
+#: Replaces values of other types. If it is read as text, a number was converted to text.
 CANARY_NUMBER = 918273645
-#: The same for a text that reads as a number.
+#: The same for a string of digits, which must not be read as a number.
 CANARY_DIGITS = "546372819"
 
-#: What stands where something of another type is documented.
+#: Values that replace one of another type.
 _WRONG: tuple[Any, ...] = (
     *(None, True, False, CANARY_NUMBER, -CANARY_NUMBER, float(CANARY_NUMBER), 0.5),
     *(CANARY_DIGITS, "", [], {}, [CANARY_NUMBER], {"zz": CANARY_NUMBER}, [[]], [None]),
 )
-#: What a vendor might say some day, and what nobody should.
-_WORDS: tuple[str, ...] = (
-    *(
-        "",
-        " ",
-        "zz-a-word-of-tomorrow",
-        "NULL",
-        "None",
-        "true",
-        "0",
-        "-1",
-        "1e9",
-        "NaN",
-        CANARY_DIGITS,
-    ),
-    *("١٢٣", "\u0000", "é" * 40, "\U0001f600", "a" * 5000, "../../etc", "a\nb", "%2e%2e", "\u202e"),
-    *("0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00", "2026-02-30T00:00:00Z", "2026-06-01"),
-    *("2026-06-01T12:00:00", "2026-06-01 12:00:00+25:00", "20260601T120000Z", "2026-W23-1"),
-    *("http://", "https://[::1", "https://user:pw@h/x", "//h", "javascript:0", "https://h/a?b=c#d"),
+#: Strings that replace another: new words, numbers, times, URLs, control characters.
+_STRINGS: tuple[str, ...] = (
+    *("", " ", "zz-new-word", "NULL", "None", "true", "0", "-1", "1e9", "NaN"),
+    *(CANARY_DIGITS, "١٢٣", "\u0000", "é" * 40, "\U0001f600", "a" * 5000, "a\nb", "\u202e"),
+    *("../../etc", "%2e%2e", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00", "2026-06-01"),
+    *("2026-02-30T00:00:00Z", "2026-06-01T12:00:00", "2026-06-01 12:00:00+25:00", "2026-W23-1"),
+    *("20260601T120000Z", "http://", "https://[::1", "https://user:pw@h/x", "//h"),
+    *("javascript:0", "https://h/a?b=c#d"),
 )
 _NUMBERS: tuple[Any, ...] = (
     *(0, -1, 1, 2**31, 2**53 + 1, 2**63 - 1, 2**63, 2**64, -(2**63), 10**30),
     *(0.5, -0.5, 1e-300, 1e300, 1e18, 253402300800, 4102444800000, 1780315200),
 )
+#: Pieces of JSON, valid or not.
+_PIECES: tuple[bytes, ...] = (
+    *(b"\xff", b"\x00", b"\\ud800", b"NaN", b"1e999", b"[" * 200, b'{"a":' * 120, b"9" * 400),
+    *(b"null", b'"', b",", b"}", b"\xef\xbb\xbf", b'"id":7,', b"\\u0000", b" \t\r\n", b"-"),
+)
 
-_Steps = tuple[str | int, ...]
 
+def mutate_payload(payload: Any, mutation: str, seed: int, others: Sequence[Any] = ()) -> bytes:
+    """Return the payload as JSON, changed by the mutation of that name in `MUTATIONS`.
 
-def garbled(payload: Any, shape: str, seed: int, others: Sequence[Any] = ()) -> bytes:
-    """The payload as JSON, changed in the way that `shape` names; see `SHAPES`.
-
-    `others` are payloads of the same vendor, which may come in its place or in a part of it.
+    `others` are payloads of the same vendor, which may replace it or a part of it.
     """
-    dice = Random(seed)
-    made = SHAPES[shape](_copied(payload), dice, others)
-    return made if isinstance(made, bytes) else _written(made)
+    mutated = MUTATIONS[mutation](_copy(payload), Random(seed), others)
+    return mutated if isinstance(mutated, bytes) else _encode(mutated)
 
 
-def noise(kind: str, seed: int, words: Sequence[str] = ()) -> bytes:
-    """Bytes that no payload was the beginning of; see `NOISE`. `words` are the vendor's own."""
+def generate_noise(kind: str, seed: int, words: Sequence[str] = ()) -> bytes:
+    """Return random bytes of a kind in `NOISE`. `words` are strings that the vendor uses."""
     return NOISE[kind](Random(seed), words)
 
 
-def words_said(payload: Any) -> list[str]:
-    """Every text of a payload, keys and all."""
+def list_words(payload: Any) -> list[str]:
+    """Return every string of a payload, with its keys."""
     words, left = [], [payload]
     while left:
         value = left.pop()
@@ -85,203 +68,169 @@ def words_said(payload: Any) -> list[str]:
     return words
 
 
-def _copied(payload: Any) -> Any:
-    """Of JSON alone, in a tenth of the time that `copy.deepcopy` takes."""
+def _copy(payload: Any) -> Any:
+    """Copy JSON, ten times as fast as `copy.deepcopy`."""
     return json.loads(json.dumps(payload))
 
 
-# -- what is changed ------------------------------------------------------------------------------
+# -- mutations -----------------------------------------------------------------------------------
 
 
-def _places(value: Any, path: _Steps = ()) -> Iterator[_Steps]:
-    yield path
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _places(item, (*path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _places(item, (*path, index))
-
-
-def _at(value: Any, path: _Steps) -> Any:
-    for step in path:
-        value = value[step]
-    return value
-
-
-def _put(value: Any, path: _Steps, new: Any) -> Any:
-    if not path:
-        return new
-    _at(value, path[:-1])[path[-1]] = new
-    return value
-
-
-def _some(value: Any, dice: Random, kinds: type | tuple[type, ...] = object) -> list[_Steps]:
-    """One to three places that hold what is of one of these types, the last and deepest first."""
+def _choose_places(
+    value: Any, random: Random, kinds: type | tuple[type, ...] = object
+) -> list[JsonPath]:
+    """Choose one to three places that hold a value of these types, the last and deepest first."""
     fitting = [
         path
-        for path in _places(value)
-        if isinstance(found := _at(value, path), kinds)
+        for path in walk_paths(value)
+        if isinstance(found := get_value(value, path), kinds)
         and not (isinstance(found, bool) and kinds is not object)
     ]
     if not fitting:
         return []
-    chosen = {dice.choice(fitting) for _ in range(dice.choice((1, 1, 1, 2, 3)))}
+    chosen = {random.choice(fitting) for _ in range(random.choice((1, 1, 1, 2, 3)))}
     return sorted(chosen, reverse=True)
 
 
-def _wrong_types(value: Any, dice: Random, others: Sequence[Any]) -> Any:
-    for path in _some(value, dice):
-        fitting = [each for each in _WRONG if type(each) is not type(_at(value, path))]
-        value = _put(value, path, _copied(dice.choice(fitting)))
+def _change_types(value: Any, random: Random, others: Sequence[Any]) -> Any:
+    for path in _choose_places(value, random):
+        fitting = [each for each in _WRONG if type(each) is not type(get_value(value, path))]
+        value = replace_value(value, path, _copy(random.choice(fitting)))
     return value
 
 
-def _gone(value: Any, dice: Random, others: Sequence[Any]) -> Any:
-    for path in _some(value, dice):
+def _remove_keys(value: Any, random: Random, others: Sequence[Any]) -> Any:
+    for path in _choose_places(value, random):
         if path:
-            del _at(value, path[:-1])[path[-1]]
+            del get_value(value, path[:-1])[path[-1]]
     return value
 
 
-def _strange_words(value: Any, dice: Random, others: Sequence[Any]) -> Any:
-    for path in _some(value, dice, str):
-        value = _put(value, path, dice.choice((*_WORDS, _chance_text(dice))))
+def _replace_strings(value: Any, random: Random, others: Sequence[Any]) -> Any:
+    for path in _choose_places(value, random, str):
+        value = replace_value(value, path, random.choice((*_STRINGS, _generate_text(random))))
     return value
 
 
-def _strange_numbers(value: Any, dice: Random, others: Sequence[Any]) -> Any:
-    for path in _some(value, dice, (int, float)) or _some(value, dice, str):
-        value = _put(value, path, dice.choice(_NUMBERS))
+def _replace_numbers(value: Any, random: Random, others: Sequence[Any]) -> Any:
+    for path in _choose_places(value, random, (int, float)) or _choose_places(value, random, str):
+        value = replace_value(value, path, random.choice(_NUMBERS))
     return value
 
 
-def _swapped(value: Any, dice: Random, others: Sequence[Any]) -> Any:
-    """One place gets what stands in another one, of this payload or of another."""
-    source = dice.choice((value, value, *others))
-    found = _at(source, dice.choice(list(_places(source))))
-    return _put(value, dice.choice(list(_places(value))), _copied(found))
+def _copy_elsewhere(value: Any, random: Random, others: Sequence[Any]) -> Any:
+    """Replace one place by a value of another place, of this payload or of another."""
+    source = random.choice((value, value, *others))
+    found = get_value(source, random.choice(list(walk_paths(source))))
+    return replace_value(value, random.choice(list(walk_paths(value))), _copy(found))
 
 
-def _wrapped(value: Any, dice: Random, others: Sequence[Any]) -> Any:
-    for path in _some(value, dice):
-        inner = _at(value, path)
+def _wrap_values(value: Any, random: Random, others: Sequence[Any]) -> Any:
+    for path in _choose_places(value, random):
+        inner = get_value(value, path)
         wraps: list[Any] = [[inner], {"data": inner}, [inner, inner], {"zz": inner}, [[inner]]]
         if isinstance(inner, list) and inner:
             wraps += [inner[0], inner * 3, inner[::-1]]
-        value = _put(value, path, _copied(dice.choice(wraps)))
+        value = replace_value(value, path, _copy(random.choice(wraps)))
     return value
 
 
-def _new_fields(value: Any, dice: Random, others: Sequence[Any]) -> Any:
-    """More of what nobody knows, and nothing else."""
-    for path in list(_places(value)):
-        found = _at(value, path)
+def _add_fields(value: Any, random: Random, others: Sequence[Any]) -> Any:
+    """Add an unknown field to each object, and change nothing else."""
+    for path in list(walk_paths(value)):
+        found = get_value(value, path)
         if isinstance(found, dict):
-            found[f"zz_new_{dice.randrange(9)}"] = {"words": ["and", CANARY_NUMBER, None]}
+            found[f"zz_new_{random.randrange(9)}"] = {"words": ["and", CANARY_NUMBER, None]}
     return value
 
 
-def _anothers(value: Any, dice: Random, others: Sequence[Any]) -> Any:
-    return _copied(dice.choice(others)) if others else value
+def _replace_payload(value: Any, random: Random, others: Sequence[Any]) -> Any:
+    return _copy(random.choice(others)) if others else value
 
 
-def _broken_bytes(value: Any, dice: Random, others: Sequence[Any]) -> bytes:
-    """Its JSON with bits flipped, a piece cut out, doubled, or put elsewhere."""
-    data = bytearray(_written(value))
-    for _ in range(dice.choice((1, 1, 2, 5))):
+def _change_bytes(value: Any, random: Random, others: Sequence[Any]) -> bytes:
+    """Flip bits of the JSON, or cut out, repeat or insert bytes."""
+    data = bytearray(_encode(value))
+    for _ in range(random.choice((1, 1, 2, 5))):
         if not data:
             break
-        at = dice.randrange(len(data))
-        length = dice.choice((1, 2, 7, 40))
-        match dice.randrange(6):
+        at = random.randrange(len(data))
+        end = at + random.choice((1, 2, 7, 40))
+        match random.randrange(6):
             case 0:
-                data[at] ^= 1 << dice.randrange(8)
+                data[at] ^= 1 << random.randrange(8)
             case 1:
-                del data[at : at + length]
+                del data[at:end]
             case 2:
-                data[at:at] = data[at : at + length]
+                data[at:at] = data[at:end]
             case 3:
                 del data[at:]
             case 4:
-                data[at:at] = dice.choice(_PIECES)
+                data[at:at] = random.choice(_PIECES)
             case 5:
-                data[at : at + length] = data[:length]
+                data[at:end] = data[: end - at]
     return bytes(data)
 
 
-_PIECES: tuple[bytes, ...] = (
-    b"\xff",
-    b"\x00",
-    b"\\ud800",
-    b"NaN",
-    b"1e999",
-    b"[" * 200,
-    b'{"a":' * 120,
-    b"9" * 400,
-)
-_PIECES += (b"null", b'"', b",", b"}", b"\xef\xbb\xbf", b'"id":7,', b"\\u0000", b" \t\r\n", b"-")
-
-#: How a payload may be changed, by name.
-SHAPES: Mapping[str, Callable[[Any, Random, Sequence[Any]], Any]] = {
-    "wrong types": _wrong_types,
-    "gone": _gone,
-    "strange words": _strange_words,
-    "strange numbers": _strange_numbers,
-    "swapped": _swapped,
-    "wrapped": _wrapped,
-    "new fields": _new_fields,
-    "another's": _anothers,
-    "broken bytes": _broken_bytes,
+#: name -> how it changes a payload
+MUTATIONS: Mapping[str, Callable[[Any, Random, Sequence[Any]], Any]] = {
+    "wrong types": _change_types,
+    "removed keys": _remove_keys,
+    "other strings": _replace_strings,
+    "other numbers": _replace_numbers,
+    "copied values": _copy_elsewhere,
+    "wrapped values": _wrap_values,
+    "new fields": _add_fields,
+    "another payload": _replace_payload,
+    "changed bytes": _change_bytes,
 }
 
 
-# -- what was never a payload ---------------------------------------------------------------------
+# -- noise ---------------------------------------------------------------------------------------
 
 
-def _chance_text(dice: Random) -> str:
-    codes = (dice.choice((dice.randrange(32, 127), dice.randrange(0xD7FF))) for _ in range(9))
+def _generate_text(random: Random) -> str:
+    codes = (random.choice((random.randrange(32, 127), random.randrange(0xD7FF))) for _ in range(9))
     return "".join(map(chr, codes))
 
 
-def _any_bytes(dice: Random, words: Sequence[str]) -> bytes:
-    return dice.randbytes(dice.choice((0, 1, 2, 8, 60, 500)))
+def _generate_bytes(random: Random, words: Sequence[str]) -> bytes:
+    return random.randbytes(random.choice((0, 1, 2, 8, 60, 500)))
 
 
-def _any_json(dice: Random, words: Sequence[str]) -> bytes:
-    return _written(_any_value(dice, words, depth=4))
+def _generate_json(random: Random, words: Sequence[str]) -> bytes:
+    return _encode(_generate_value(random, words, depth=4))
 
 
-def _any_value(dice: Random, words: Sequence[str], depth: int) -> Any:
-    kind = dice.randrange(8 if depth else 5)
-    if kind == 0:
-        return dice.choice(_WRONG)
-    if kind == 1:
-        return dice.choice(_NUMBERS)
-    if kind == 2:
-        return dice.choice(_WORDS)
-    if kind in (3, 4):
-        return dice.choice(words) if words else _chance_text(dice)
+def _generate_value(random: Random, words: Sequence[str], depth: int) -> Any:
+    def generate_word() -> str:
+        return random.choice(words) if words else _generate_text(random)
+
+    kind = random.randrange(8 if depth else 5)
+    if kind < 3:
+        return random.choice((_WRONG, _NUMBERS, _STRINGS)[kind])
+    if kind < 5:
+        return generate_word()
     if kind == 5:
-        return [_any_value(dice, words, depth - 1) for _ in range(dice.randrange(4))]
-    names = [dice.choice(words) if words else _chance_text(dice) for _ in range(dice.randrange(12))]
-    return {name: _any_value(dice, words, depth - 1) for name in names}
+        return [_generate_value(random, words, depth - 1) for _ in range(random.randrange(4))]
+    names = [generate_word() for _ in range(random.randrange(12))]
+    return {name: _generate_value(random, words, depth - 1) for name in names}
 
 
-def _any_tokens(dice: Random, words: Sequence[str]) -> bytes:
-    """What JSON is made of, in any order."""
+def _generate_tokens(random: Random, words: Sequence[str]) -> bytes:
+    """Return tokens of JSON in random order."""
     tokens = [*_PIECES, b"{", b"}", b"[", b"]", b":", b",", b'"', b"true", b"null", b"-1", b"0.5"]
     tokens += [json.dumps(each).encode() for each in words]
-    return b"".join(dice.choice(tokens) for _ in range(dice.randrange(1, 30)))
+    return b"".join(random.choice(tokens) for _ in range(random.randrange(1, 30)))
 
 
-#: What may come in place of a payload, by name.
+#: name -> how it generates bytes in place of a payload
 NOISE: Mapping[str, Callable[[Random, Sequence[str]], bytes]] = {
-    "any bytes": _any_bytes,
-    "any JSON": _any_json,
-    "any tokens": _any_tokens,
+    "random bytes": _generate_bytes,
+    "random JSON": _generate_json,
+    "random tokens": _generate_tokens,
 }
 
 
-def _written(value: Any) -> bytes:
+def _encode(value: Any) -> bytes:
     return json.dumps(value).encode("utf-8")

@@ -1,1 +1,1 @@
-"""Acme Voice's recordings in the provider-neutral vocabulary of recording-core."""
+"""Acme Voice for recording-core."""

@@ -1,4 +1,4 @@
-"""How is Acme asked, and what do its answers mean?"""
+"""Client: requests to the Acme API."""
 
 from __future__ import annotations
 
@@ -8,18 +8,15 @@ from urllib.parse import quote
 
 from requests.auth import AuthBase
 
+from recording_acme import mapping
 from recording_core import (
     CommunicationSession,
-    FileRole,
     MalformedPayload,
-    MediaFile,
     NotFound,
     Provider,
     Recording,
     RecordingSession,
-    RecordingStatus,
     SessionKind,
-    call,
 )
 from recording_core.plugin import (
     ErrorDetails,
@@ -32,14 +29,6 @@ from recording_core.plugin import (
     read_rows,
 )
 from recording_core.plugin import readers as read
-
-#: https://acme.example/docs/states
-STATUSES: Mapping[str, RecordingStatus] = {
-    "live": RecordingStatus.RECORDING,
-    "encoding": RecordingStatus.PROCESSING,
-    "done": RecordingStatus.AVAILABLE,
-    "broken": RecordingStatus.FAILED,
-}
 
 
 class AcmeVoice(Provider):
@@ -55,45 +44,47 @@ class AcmeVoice(Provider):
         return HeaderAuth("X-Acme-Key", settings["key"])
 
     def _error_details(self, status: int, headers: Mapping[str, str], body: Any) -> ErrorDetails:
-        problem = body.get("problem")
-        return ErrorDetails(message=problem if isinstance(problem, str) else None)
+        return mapping.read_error_details(body)
 
     def _start(self, request: StartRequest) -> RecordingSession:
-        body: dict[str, Any] = {"call": request.target.id, **request.extra}
+        body: dict[str, Any] = {"call": request.target.id}
         if request.format is not None:
             body["format"] = request.format
         if request.max_duration is not None:
-            body["max_seconds"] = int(request.max_duration.total_seconds())
+            body["max_seconds"] = round(request.max_duration.total_seconds())
         answer = self.transport.request(
-            "POST", "recordings", operation="start", json=body, retry=RetryPolicy.NEVER
+            "POST",
+            "recordings",
+            operation="start",
+            json={**body, **request.extra},
+            retry=RetryPolicy.NEVER,
         )
-        return self._session(answer.payload, request.target)
+        return self._build_session(answer.payload, request.target)
 
     def _stop(self, session: RecordingSession) -> RecordingSession:
         # Acme answers a second stop like the first.
-        answer = self.transport.request(
-            "PUT", f"recordings/{session.id}/stop", operation="stop", retry=RetryPolicy.IDEMPOTENT
-        )
-        return self._session(answer.payload, session.target)
+        path = f"recordings/{quote(str(session.id), safe='')}/stop"
+        answer = self.transport.request("PUT", path, operation="stop", retry=RetryPolicy.IDEMPOTENT)
+        return self._build_session(answer.payload, session.target)
 
     def _active(self, target: CommunicationSession) -> RecordingSession | None:
+        path = f"calls/{quote(target.id, safe='')}/recording"
         try:
-            answer = self.transport.get(
-                f"calls/{quote(target.id, safe='')}/recording", operation="active"
-            )
+            answer = self.transport.get(path, operation="active")
         except NotFound:
             return None
-        return self._session(answer.payload, target)
+        return self._build_session(answer.payload, target)
 
     def _page(self, query: Query, window: Window, cursor: Any) -> Page:
         params = {"page": cursor or "1"}
         if query.target is not None:
             params["call"] = query.target.id
-        payload = self.transport.get("recordings", operation="list", params=params).payload
-        rows = read.array(_object(payload).get("recordings"), "recordings")
-        total = read.count(_object(payload).get("total"), "total")
+        answer = self.transport.get("recordings", operation="list", params=params)
+        payload = mapping.require_object(answer.payload)
+        rows = read.array(payload.get("recordings"), "recordings")
+        total = read.count(payload.get("total"), "total")
         if rows is None or total is None:
-            raise MalformedPayload("a list without recordings or total")
+            raise MalformedPayload("Acme returned a list without `recordings` or `total`")
         next_page = read.text(payload.get("next_page"), "next_page")
         return Page(read_rows(rows, self._read), total=total, next=next_page)
 
@@ -105,53 +96,19 @@ class AcmeVoice(Provider):
         path = f"recordings/{quote(recording_id, safe='')}"
         self.transport.request("DELETE", path, operation="delete", retry=RetryPolicy.IDEMPOTENT)
 
-    def _session(self, payload: Any, target: CommunicationSession) -> RecordingSession:
-        seen = self._read(payload)
+    def _read(self, payload: Any) -> Recording:
+        return mapping.read_recording(payload, self.account)
+
+    def _build_session(self, payload: Any, target: CommunicationSession) -> RecordingSession:
+        recording = self._read(payload)
         return RecordingSession(
             provider=self.name,
             account=self.account,
-            id=seen.id,
+            id=recording.id,
             target=target,
-            status=seen.status,
-            provider_status=seen.provider_status,
-            started_at=seen.started_at,
-            stopped_at=seen.ended_at,
-            raw=seen.raw,
+            status=recording.status,
+            provider_status=recording.provider_status,
+            started_at=recording.started_at,
+            stopped_at=recording.ended_at,
+            raw=recording.raw,
         )
-
-    def _read(self, payload: Any) -> Recording:
-        return recording(payload, self.account)
-
-
-def recording(payload: Any, account: str) -> Recording:
-    """A recording out of a row, of the API's or of a callback's."""
-    row = _object(payload)
-    call_id = read.text(row.get("call"), "call")
-    word = read.text(row.get("state"), "state")
-    url = read.text(row.get("link"), "link")
-    size = read.count(row.get("bytes"), "bytes")
-    format = read.text(row.get("format"), "format")
-    duration = read.seconds(row.get("seconds"), "seconds")
-    file = MediaFile("mix", FileRole.MIX, format, size=size, duration=duration, url=url)
-    return Recording(
-        provider="acme",
-        account=account,
-        id=read.required_text(row.get("id"), "id"),
-        kind=SessionKind.CALL,
-        target=call(call_id) if call_id is not None else None,
-        status=read.status_of(word, STATUSES),
-        provider_status=word,
-        started_at=read.instant(row.get("started"), "started"),
-        ended_at=read.instant(row.get("ended"), "ended"),
-        duration=duration,
-        size=size,
-        format=format,
-        files=(file,) if url is not None else (),
-        raw=row,
-    )
-
-
-def _object(payload: Any) -> Mapping[str, Any]:
-    if not isinstance(payload, dict):
-        raise MalformedPayload("an answer that is no object")
-    return payload

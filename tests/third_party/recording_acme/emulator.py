@@ -1,4 +1,4 @@
-"""What would Acme answer? Its API and its media, on loopback; it shares no code with the client."""
+"""Emulator: Acme's API, media and webhooks on loopback. It shares no code with the client."""
 
 from __future__ import annotations
 
@@ -18,14 +18,18 @@ PER_PAGE = 20
 
 
 @define
-class Take:
-    """One recording."""
+class AcmeRecording:
+    """A recording in the emulator."""
 
     id: str
     call: str
     started: datetime
     ended: datetime | None = None
     format: str = "wav"
+
+    def build_media(self) -> bytes:
+        assert self.ended is not None
+        return build_media(self.format, self.ended - self.started)
 
 
 class AcmeEmulator(Emulator):
@@ -36,120 +40,123 @@ class AcmeEmulator(Emulator):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.credentials = {"key": self._id("key")}
-        self.sessions = [call(self._id("call"))]
-        self._takes: dict[str, Take] = {}
+        self.credentials = {"key": self._build_id("key")}
+        self.sessions = [call(self._build_id("call"))]
+        self._recordings: dict[str, AcmeRecording] = {}
 
     def populate(self) -> None:
         for index in range(self.recordings):
-            ended = self.clock.now() - self.spread(index)
-            long = timedelta(seconds=self.random.randint(1, 5))
-            take = Take(self._id("rec"), self._id("call"), ended - long, ended)
-            self._takes[take.id] = take
+            ended = self.clock.now() - self.compute_age(index)
+            started = ended - timedelta(seconds=self.random.randint(1, 5))
+            self._add(AcmeRecording(self._build_id("rec"), self._build_id("call"), started, ended))
 
-    def listed(self) -> list[str]:
-        return list(self._takes)
+    def list_ids(self) -> list[str]:
+        return list(self._recordings)
 
-    # -- the API ---------------------------------------------------------------------------------
+    # -- API -------------------------------------------------------------------------------------
 
     def answer(self, request: Request) -> Reply:
         if request.header("x-acme-key") != self.credentials["key"]:
-            return _problem(401, "who are you?")
+            return _build_problem(401, "invalid key")
         match (request.method, *request.segments()[1:]):
             case ("POST", "recordings"):
                 return self._start(request)
             case ("GET", "recordings"):
                 return self._list(request)
             case ("GET", "calls", call_id, "recording"):
-                live = [each for each in self._takes.values() if each.ended is None]
-                found = next((each for each in live if each.call == call_id), None)
-                return Reply.json(self._row(found)) if found else _problem(404, "not recorded")
-            case (method, "recordings", id, *verb) if id in self._takes:
-                take = self._takes[id]
+                for recording in self._recordings.values():
+                    if recording.call == call_id and recording.ended is None:
+                        return Reply.json(self._build_row(recording))
+            case (method, "recordings", id, *verb) if id in self._recordings:
+                recording = self._recordings[id]
                 if (method, verb) == ("PUT", ["stop"]):
-                    take.ended = take.ended or self.clock.now()
+                    recording.ended = recording.ended or self.clock.now()
                 elif (method, verb) == ("DELETE", []):
-                    del self._takes[id]
+                    del self._recordings[id]
                     return Reply(204)
-                return Reply.json(self._row(take))
-        return _problem(404, "no such thing")
+                return Reply.json(self._build_row(recording))
+        return _build_problem(404, "not found")
 
     def _start(self, request: Request) -> Reply:
         body = request.json()
         if body["call"] != self.sessions[0].id:
-            return _problem(404, "no such call")
-        take = Take(self._id("rec"), body["call"], self.clock.now())
-        take.format = body.get("format", "wav")
-        self._takes[take.id] = take
-        self.deliveries.follow(take.id, lambda now: self._facts(take, now))
-        return Reply.json(self._row(take), 201)
+            return _build_problem(404, "no such call")
+        recording = AcmeRecording(self._build_id("rec"), body["call"], self.clock.now())
+        recording.format = body.get("format", "wav")
+        self._add(recording)
+        self.deliveries.follow(recording.id, lambda now: self._generate_events(recording, now))
+        return Reply.json(self._build_row(recording), 201)
 
     def _list(self, request: Request) -> Reply:
-        wanted = request.arg("call")
-        takes = [each for each in self._takes.values() if wanted in (None, each.call)]
-        takes.sort(key=lambda each: each.started, reverse=True)
-        page = int(request.arg("page") or 1)
-        shown = takes[(page - 1) * PER_PAGE : page * PER_PAGE]
-        more = str(page + 1) if page * PER_PAGE < len(takes) else None
-        rows = [self._row(each) for each in shown]
-        return Reply.json({"recordings": rows, "total": len(takes), "next_page": more})
+        call_id, page = request.arg("call"), int(request.arg("page") or 1)
+        found = [each for each in self._recordings.values() if call_id in (None, each.call)]
+        found.sort(key=lambda each: each.started, reverse=True)
+        end = page * PER_PAGE
+        return Reply.json(
+            {
+                "recordings": [self._build_row(each) for each in found[end - PER_PAGE : end]],
+                "total": len(found),
+                "next_page": str(page + 1) if end < len(found) else None,
+            }
+        )
 
-    def _row(self, take: Take, *, at: datetime | None = None) -> dict[str, Any]:
-        now = at or self.clock.now()
+    def _build_row(self, recording: AcmeRecording, *, at: datetime | None = None) -> dict[str, Any]:
         row: dict[str, Any] = {
-            "id": take.id,
-            "call": take.call,
+            "id": recording.id,
+            "call": recording.call,
             "state": "live",
-            "format": take.format,
-            "started": take.started.isoformat(),
+            "format": recording.format,
+            "started": recording.started.isoformat(),
         }
-        if take.ended is not None:
-            row |= {"state": "encoding", "ended": take.ended.isoformat()}
-            row |= {"seconds": (take.ended - take.started).total_seconds()}
-        if take.ended is not None and now >= take.ended + self.processing:
-            link = f"{self.media_origin}/{take.id}?signature={self._signature(take.id)}"
-            row |= {"state": "done", "bytes": len(self._content(take)), "link": link}
+        if recording.ended is None:
+            return row
+        row |= {
+            "state": "encoding",
+            "ended": recording.ended.isoformat(),
+            "seconds": (recording.ended - recording.started).total_seconds(),
+        }
+        if (at or self.clock.now()) >= recording.ended + self.processing:
+            link = f"{self.media_origin}/{recording.id}?signature={self._sign(recording.id)}"
+            row |= {"state": "done", "bytes": len(recording.build_media()), "link": link}
         return row
 
-    # -- the callbacks ---------------------------------------------------------------------------
+    # -- webhooks --------------------------------------------------------------------------------
 
     @property
     def webhooks(self) -> dict[str, str]:
         return {"secret": f"hook-{self.credentials['key']}"}
 
-    def _facts(self, take: Take, now: datetime) -> Iterator[EmulatedEvent]:
-        live = evolve(take, ended=None)
-        yield EmulatedEvent(take.started, "live", self._row(live))
-        if take.ended is not None:
-            yield EmulatedEvent(take.ended, "encoding", self._row(take, at=take.ended))
-            done = take.ended + self.processing
+    def _generate_events(self, recording: AcmeRecording, now: datetime) -> Iterator[EmulatedEvent]:
+        live = evolve(recording, ended=None)
+        yield EmulatedEvent(recording.started, "live", self._build_row(live))
+        if recording.ended is not None:
+            ended, done = recording.ended, recording.ended + self.processing
+            yield EmulatedEvent(ended, "encoding", self._build_row(recording, at=ended))
             if done <= now:
-                yield EmulatedEvent(done, "done", self._row(take, at=done), last=True)
+                yield EmulatedEvent(done, "done", self._build_row(recording, at=done), is_last=True)
 
-    def signed(self, fact: EmulatedEvent, hook: Webhook, now: datetime) -> WebhookRequest:
-        body = json.dumps(fact.told).encode()
-        secret = self.webhooks["secret"].encode()
-        signature = hmac.digest(secret, body, "sha256").hex()
-        return WebhookRequest("POST", hook.url, {"X-Acme-Signature": signature}, body)
+    def sign_event(self, event: EmulatedEvent, webhook: Webhook, now: datetime) -> WebhookRequest:
+        body = json.dumps(event.payload).encode()
+        signature = hmac.digest(self.webhooks["secret"].encode(), body, "sha256").hex()
+        return WebhookRequest("POST", webhook.url, {"X-Acme-Signature": signature}, body)
 
-    # -- the media -------------------------------------------------------------------------------
+    # -- media -----------------------------------------------------------------------------------
 
     def answer_media(self, request: Request) -> Reply:
-        take = self._takes.get(request.path.strip("/"))
-        if take is None or request.arg("signature") != self._signature(take.id):
-            return _problem(403, "the signature is wrong")
-        return build_file_reply(request, self._content(take), MEDIA_TYPES[take.format])
+        recording = self._recordings.get(request.path.strip("/"))
+        if recording is None or request.arg("signature") != self._sign(recording.id):
+            return _build_problem(403, "invalid signature")
+        return build_file_reply(request, recording.build_media(), MEDIA_TYPES[recording.format])
 
-    def _content(self, take: Take) -> bytes:
-        assert take.ended is not None
-        return build_media(take.format, take.ended - take.started)
-
-    def _signature(self, id: str) -> str:
+    def _sign(self, id: str) -> str:
         return hmac.digest(self.credentials["key"].encode(), id.encode(), "sha256").hex()
 
-    def _id(self, kind: str) -> str:
+    def _build_id(self, kind: str) -> str:
         return f"{kind}-{self.random.getrandbits(96):024x}"
 
+    def _add(self, recording: AcmeRecording) -> None:
+        self._recordings[recording.id] = recording
 
-def _problem(status: int, words: str) -> Reply:
-    return Reply.json({"problem": words}, status)
+
+def _build_problem(status: int, message: str) -> Reply:
+    return Reply.json({"problem": message}, status)

@@ -1,4 +1,4 @@
-"""What does Acme's plugin declare? Data only: connecting imports the client."""
+"""Plugin: what the Acme provider declares. This module imports no client and no HTTP library."""
 
 from recording_core import ProviderInfo, Setting
 from recording_core.plugin import build_capabilities, hookimpl

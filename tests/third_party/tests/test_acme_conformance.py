@@ -1,24 +1,34 @@
-"""Does Acme keep what recording-core promises of every provider?"""
+"""Conformance of the Acme provider."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
-from recording_acme.emulator import AcmeEmulator
 
-from recording_core.testing import ProviderConformance, WebhookConformance
+from recording_core import Provider
+from recording_core.testing import Emulator, ProviderConformance, WebhookConformance
+
+pytestmark = pytest.mark.emulator("acme", recordings=45)
 
 
 class TestAcmeConformance(ProviderConformance):
-    @pytest.fixture
-    def emulator(self) -> Iterator[AcmeEmulator]:
-        with AcmeEmulator(recordings=45) as emulator:
-            yield emulator
+    """The requirements of every provider."""
 
 
 class TestAcmeWebhooks(WebhookConformance):
-    @pytest.fixture
-    def emulator(self) -> Iterator[AcmeEmulator]:
-        with AcmeEmulator(recordings=45) as emulator:
-            yield emulator
+    """The requirements of webhooks."""
+
+
+def test_the_format_is_sent(emulator: Emulator, emulated_provider: Provider) -> None:
+    with emulator.log_requests("api") as requests:
+        emulated_provider.start(emulator.sessions[0], format="mp3")
+    assert requests[0].request.json()["format"] == "mp3"
+
+
+def test_a_recording_without_its_end_has_no_file(
+    emulator: Emulator, emulated_provider: Provider
+) -> None:
+    session = emulated_provider.start(emulator.sessions[0])
+    emulator.advance(timedelta(seconds=10))
+    assert emulated_provider.get(session.id or "").files == ()

@@ -1,0 +1,74 @@
+"""pytest plugin: fixtures that start emulators and connect to them, on a clock that tests advance.
+
+pytest loads this module in every run, so that the library itself is imported by the fixtures only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from recording_core import Provider
+    from recording_core.testing import Emulator, ManualClock
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker of the fixture `emulator`."""
+    config.addinivalue_line(
+        "markers",
+        "emulator(provider, **settings): the emulator of this test, such as "
+        "@pytest.mark.emulator('acme', recordings=45)",
+    )
+
+
+@pytest.fixture
+def manual_clock() -> ManualClock:
+    """The clock of the test's emulators. It stands still until the test advances it."""
+    from recording_core.testing import ManualClock
+
+    return ManualClock()
+
+
+@pytest.fixture
+def start_emulator(manual_clock: ManualClock) -> Iterator[Callable[..., Emulator]]:
+    """A function that starts emulators, which stop after the test.
+
+    `start_emulator("acme", recordings=45)` takes a provider's name and the keywords of its
+    emulator's constructor. All emulators of a test share `manual_clock`, unless `clock=` is given.
+    """
+    from recording_core.plugins.registry import get_provider_info, load_object
+
+    with ExitStack() as running:
+
+        def start(provider: str, **settings: Any) -> Emulator:
+            build = load_object(get_provider_info(provider), "emulator")
+            emulator: Emulator = build(**{"clock": manual_clock, **settings})
+            return running.enter_context(emulator)
+
+        yield start
+
+
+@pytest.fixture
+def emulator(request: pytest.FixtureRequest, start_emulator: Callable[..., Emulator]) -> Emulator:
+    """The running emulator that `@pytest.mark.emulator("acme", recordings=45)` names.
+
+    The marker applies to a test, a class or, as `pytestmark`, to a module.
+    """
+    marker = request.node.get_closest_marker("emulator")
+    if marker is None:
+        raise pytest.UsageError(
+            f"{request.node.nodeid} uses the fixture emulator: name one by a marker, such as "
+            '@pytest.mark.emulator("acme"), or write a fixture of that name'
+        )
+    return start_emulator(*marker.args, **marker.kwargs)
+
+
+@pytest.fixture
+def emulated_provider(emulator: Emulator) -> Iterator[Provider]:
+    """The real provider, connected to the fixture `emulator` and on its clock."""
+    with emulator.connect() as provider:
+        yield provider
