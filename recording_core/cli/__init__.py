@@ -1,18 +1,20 @@
-"""What runs when `recordings` is typed? `main`; nothing is imported before it is needed."""
+"""Command line: the `recordings` command. `main` imports the rest when it runs."""
 
 from __future__ import annotations
 
 import sys
 
-__all__ = ["main"]
-
 
 def main() -> int:
     """Run the command line and return its exit code."""
     try:
-        import click  # noqa: F401  # whether it is there is the question
+        import click  # noqa: F401  # only checks that click is installed
     except ImportError:
-        print("recordings needs click: install recording-core[cli]", file=sys.stderr)
+        print(
+            "Error: The command line needs click, which is not installed: "
+            "pip install 'recording-core[cli]'",
+            file=sys.stderr,
+        )
         return 1
     from recording_core.cli.app import run
 

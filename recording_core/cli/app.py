@@ -1,12 +1,12 @@
-"""Which commands are there, and how does each end?
+"""Application: the group of all commands, and the exit code of each.
 
-| exit | when |
+| exit code | when |
 |---|---|
-| 0 | all is well |
-| 1 | an error; one line on standard error says which |
-| 2 | a wrong call; nothing was sent |
-| 3 | it worked, and something needs attention |
-| 130 | Ctrl-C |
+| 0 | success |
+| 1 | an error, described in one line on standard error |
+| 2 | wrong usage; no request was sent |
+| 3 | success, but something needs attention |
+| 130 | interrupted with Ctrl-C |
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 import click
 
 import recording_core as rec
+from recording_core.cli.commands import verbs
 from recording_core.cli.commands.compare import compare
 from recording_core.cli.commands.demo import demo
 from recording_core.cli.commands.doctor import doctor
@@ -28,50 +29,32 @@ from recording_core.cli.commands.list import list_recordings
 from recording_core.cli.commands.missing import missing
 from recording_core.cli.commands.providers import matrix, providers
 from recording_core.cli.commands.report import report
-from recording_core.cli.commands.verbs import (
-    active,
-    delete,
-    download,
-    pause,
-    resume,
-    show,
-    start,
-    stop,
-)
 from recording_core.cli.commands.webhooks import webhooks
-from recording_core.cli.output.values import one_line
+from recording_core.cli.output.values import sanitize_line
 from recording_core.plugins import registry as plugins
 from recording_core.redaction import redact_text
 
-__all__ = ["command_line", "run"]
-
-#: In the order of a recording's life.
+#: In the order in which the help lists them.
 COMMANDS: tuple[click.Command, ...] = (
-    *(start, pause, resume, stop, active),
-    *(list_recordings, show, download, delete),
+    *(verbs.start, verbs.pause, verbs.resume, verbs.stop, verbs.active),
+    *(list_recordings, verbs.show, verbs.download, verbs.delete),
     *(report, missing, compare, webhooks),
     *(providers, matrix, doctor, emulate, demo),
 )
 
-HELP = """Call, conference and meeting recordings of many vendors, as if there were one.
+HELP = """Manage call, conference and meeting recordings of many vendors in one way.
 
-Credentials come from the environment; `recordings doctor` says which are missing. Data goes to
-standard output: tables on a terminal, lines of tab-separated fields elsewhere, one JSON object a
-line with --json. All else goes to standard error.
+Credentials are read from environment variables; `recordings doctor` lists the missing ones.
 
-Exit codes: 0 all is well, 1 an error, 2 a wrong call, 3 it worked and something needs attention.
+Data is written to standard output: as a table on a terminal, as lines of tab-separated fields in a
+pipe or file, and as one JSON object per line with --json. Messages are written to standard error.
+
+Exit codes: 0 success; 1 error; 2 wrong usage; 3 success, but something needs attention.
 """
 
 
-class Failed(click.ClickException):
-    """An error as one line, however many lines a vendor made of it."""
-
-    def __init__(self, error: BaseException) -> None:
-        super().__init__(one_line(str(error)) or type(error).__name__)
-
-
-class Recordings(click.Group):
-    """The group that every command, also a plugin's, belongs to."""
+class RecordingsGroup(click.Group):
+    """The group of all commands, including those of plugins."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -80,97 +63,104 @@ class Recordings(click.Group):
         try:
             return super().invoke(ctx)
         except rec.RecordingError as error:
-            raise Failed(error) from error
+            # One line, even if the vendor's message has several.
+            text = sanitize_line(str(error)) or type(error).__name__
+            raise click.ClickException(text) from error
         except BrokenPipeError:
-            # `recordings list | head`: the reader has enough, and that is no error.
-            _let_go_of_stdout()
+            # The reader closed the pipe, as in `recordings list | head`: not an error.
+            _discard_stdout()
             raise click.exceptions.Exit(0) from None
 
 
-def command_line(*, with_plugins: bool = True) -> click.Group:
-    """The whole command line; without plugins it is the same on every machine, for the docs."""
-    group = Recordings(
+def build_command_line(*, with_plugins: bool = True) -> click.Group:
+    """Build the command line; without plugins it is equal on every machine, as docs need it."""
+    group = RecordingsGroup(
         "recordings",
         help=HELP,
         context_settings={
             "help_option_names": ["-h", "--help"],
             "color": False if os.environ.get("NO_COLOR") else None,
+            "show_default": True,
         },
     )
     click.version_option(rec.__version__, message="%(version)s")(group)
     for command in COMMANDS:
         group.add_command(command)
     if with_plugins:
-        _add_plugins_commands(group)
+        _add_plugin_commands(group)
     return group
 
 
-def _add_plugins_commands(group: click.Group) -> None:
-    own = dict(group.commands)
+def _add_plugin_commands(group: click.Group) -> None:
+    """Let plugins add commands; built-in commands cannot be replaced."""
+    builtin = dict(group.commands)
     plugins.notify_plugins("recording_commands", group=group)
-    for name, command in own.items():
+    for name, command in builtin.items():
         if group.commands.get(name) is not command:
             warnings.warn(
-                f"a plugin would replace the command {name!r}; it stays ours", stacklevel=2
+                f"a plugin tried to replace the built-in command {name!r} and was ignored",
+                stacklevel=2,
             )
             group.commands[name] = command
 
 
 def run() -> int:
-    """Run what the process was called with, and give its exit code."""
-    _speak_in_lines()
+    """Run the command with the process's arguments and return its exit code."""
+    _configure_messages()
     try:
-        # A number where a command ended early, and None where it ran through.
-        code = command_line().main(prog_name="recordings", standalone_mode=False) or 0
+        # A number if the command ended early, otherwise None.
+        code = build_command_line().main(prog_name="recordings", standalone_mode=False) or 0
         sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         code = error.exit_code
     except BrokenPipeError:
-        _let_go_of_stdout()
+        _discard_stdout()
         code = 0
-    except OSError as error:  # a vendor's and a download's are typed: this is standard output's
-        _let_go_of_stdout()
-        click.echo(f"Error: the output cannot be written: {error.strerror or error}", err=True)
+    except OSError as error:
+        # Errors of vendors and downloads are RecordingErrors, so this is standard output.
+        _discard_stdout()
+        click.echo(f"Error: Cannot write the output: {error.strerror or error}", err=True)
         code = 1
     except (click.Abort, KeyboardInterrupt):
-        # Requests that are under way hold threads which the interpreter would wait for.
+        # The interpreter would wait for the threads of requests that are in progress.
         sys.stderr.flush()
         os._exit(130)
-    except Exception as error:  # ours or a plugin's bug: still one line
+    except Exception as error:  # a bug in the library or a plugin: also one line
         if os.environ.get("RECORDINGS_TRACEBACK"):
             raise
-        what = redact_text(one_line(f"{type(error).__name__}: {error}"))
-        click.echo(f"Error: a bug: {what} (RECORDINGS_TRACEBACK=1 shows where)", err=True)
+        details = redact_text(sanitize_line(f"{type(error).__name__}: {error}"))
+        click.echo(
+            f"Error: Unexpected error, probably a bug: {details} "
+            "(set RECORDINGS_TRACEBACK=1 to see the traceback)",
+            err=True,
+        )
         code = 1
     return int(code)
 
 
-def _speak_in_lines() -> None:
-    """Warnings and the library's log as one line each; no character that breaks a terminal."""
+def _configure_messages() -> None:
+    """Write warnings and the library's log as one line each, without unprintable characters."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
-    def warn(text: str) -> None:
-        click.echo(f"Warning: {redact_text(one_line(text))}", err=True)
+    def write_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+        click.echo(f"Warning: {redact_text(sanitize_line(str(message)))}", err=True)
 
-    class Lines(logging.Handler):
+    class OneLineHandler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             error = record.exc_info[1] if record.exc_info else None
-            why = f": {type(error).__name__}: {error}" if error else ""
-            warn(record.getMessage() + why)
+            cause = f": {type(error).__name__}: {error}" if error else ""
+            write_warning(record.getMessage() + cause)
 
-    def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-        warn(str(message))
-
-    logging.getLogger("recording_core").addHandler(Lines(logging.WARNING))
-    warnings.showwarning = show_warning
+    logging.getLogger("recording_core").addHandler(OneLineHandler(logging.WARNING))
+    warnings.showwarning = write_warning
 
 
-def _let_go_of_stdout() -> None:
-    """The interpreter flushes once more on leaving, and would complain."""
+def _discard_stdout() -> None:
+    """Redirect standard output to the null device: the interpreter flushes it again at exit."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError):
-        pass  # standard output is no file here, as in tests
+        pass  # standard output has no file descriptor, as in tests

@@ -1,9 +1,10 @@
-"""How are callbacks taken on this machine? By a WSGI server of the standard library, in threads."""
+"""Serving: receives webhooks with the standard library's WSGI server, in threads."""
 
 from __future__ import annotations
 
+import signal
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -13,20 +14,19 @@ import recording_core as rec
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse
 
-__all__ = ["listening"]
-
 
 @contextmanager
-def listening(
+def serve_receivers(
     receiver: rec.Receiver | Mapping[str, rec.Receiver],
     host: str = "127.0.0.1",
     port: int = 0,
     url: str | None = None,
 ) -> Iterator[str]:
-    """Serve until the `with` ends; yields the address. `url` is what the vendor knows it as.
+    """Serve receivers until the `with` block ends; yields the server's address.
 
-    Without it that is this address, and for one receiver whichever path below it was called.
-    Raises `ConfigurationError` where nobody can listen.
+    `url` is the public URL that is configured at the vendor. Without it, it is this server's
+    address; a single receiver then accepts requests at any path, and that path is part of its URL.
+    Raises `ConfigurationError` if the server cannot listen at the host and port.
     """
     from socketserver import ThreadingMixIn
     from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -34,37 +34,53 @@ def listening(
     from recording_core.webhooks import wsgi_app
 
     class Handler(WSGIRequestHandler):
-        timeout = 30  # whoever connects and says nothing
+        timeout = 30  # closes a connection on which nothing is sent
 
         def log_message(self, *_: Any) -> None:
-            """Standard error is for words that somebody reads."""
+            """Write no access log: standard error is for messages."""
 
     class Server(ThreadingMixIn, WSGIServer):
         daemon_threads = True
 
         def handle_error(self, *_: Any) -> None:
-            """A client that hangs up is no news."""
+            """Ignore clients that close the connection."""
 
     try:
         server = Server((host, port), Handler)
     except OSError as error:
         raise rec.ConfigurationError(
-            f"cannot listen at {host}:{port}: {error.strerror or error}"
+            f"Cannot listen at {host}:{port}: {error.strerror or error}"
         ) from None
     address = f"http://{host}:{server.server_port}"
-    at_any_path = url is None and isinstance(receiver, rec.Receiver)
     app = wsgi_app(receiver, url=url or address)
 
-    def called(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    def handle_at_any_path(
+        environ: dict[str, Any], start_response: StartResponse
+    ) -> Iterable[bytes]:
         path = quote(environ.get("PATH_INFO", ""), safe="/:@!$&'()*+,;=~", encoding="latin-1")
-        below = wsgi_app(receiver, url=address + path) if path.strip("/") else app
-        return below(environ, start_response)
+        app_at_path = wsgi_app(receiver, url=address + path) if path.strip("/") else app
+        return app_at_path(environ, start_response)
 
-    server.set_app(called if at_any_path else app)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
+    server.set_app(
+        handle_at_any_path if url is None and isinstance(receiver, rec.Receiver) else app
+    )
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield address
     finally:
         server.shutdown()
         server.server_close()
+
+
+def watch_for_interrupt() -> Callable[[], None]:
+    """Watch for SIGINT and SIGTERM; returns a function that waits until one of them arrived."""
+    stopped = threading.Event()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda *_: stopped.set())
+
+    def wait() -> None:
+        # With a timeout, because a signal does not interrupt an endless wait on every system.
+        while not stopped.wait(0.5):
+            pass
+
+    return wait

@@ -1,4 +1,4 @@
-"""Does it keep its promises? Every installed vendor, emulated here, recorded at and listed."""
+"""Command `demo`: runs the library against emulators of all installed vendors."""
 
 from __future__ import annotations
 
@@ -9,33 +9,40 @@ import click
 
 import recording_core as rec
 
-__all__ = ["demo"]
-
 
 @click.command()
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where the copies and the report stay.  [default: the report here; copies are removed]",
+    help="Keep the copies, the report and a page with all results in this directory.  [default: "
+    "write the report to the current directory and remove the copies]",
 )
-@click.option("--drop-webhooks", is_flag=True, help="Cut the vendors' callbacks off.")
+@click.option(
+    "--drop-webhooks",
+    is_flag=True,
+    help="Deliver no webhooks; every event then comes from reconciliation with the listing.",
+)
 def demo(output: Path | None, drop_webhooks: bool) -> None:
-    """Show it at work at every installed vendor.
+    """Run the library against emulators of all installed vendors.
 
-    Takes less than a minute and needs no account and no network: the vendors are emulated on this
-    machine.
+    Records, downloads, deletes, lists and reports, and checks the library's requirements. Takes
+    less than a minute and needs no account and no network: the emulators run on this machine.
+
+    Exit code 1: a requirement was not met.
     """
-    from recording_core.cli.demo.steps import run_demo  # `recordings --help` need not wait for it
+    from recording_core.cli.demo.steps import run_demo
 
     began = time.monotonic()
-    promises = run_demo(output, drop_webhooks=drop_webhooks)
+    requirements = run_demo(output, drop_webhooks=drop_webhooks)
     took = time.monotonic() - began
     click.echo()
-    if promises.broken:
-        for each in promises.broken:
-            click.echo(f"Not as promised: {each}", err=True)
-        checked = promises.kept + len(promises.broken)
-        raise rec.RecordingError(f"{len(promises.broken)} of {checked} promises were not kept")
+    if requirements.violations:
+        for each in requirements.violations:
+            click.echo(f"Requirement not met: {each}", err=True)
+        checked = requirements.passed + len(requirements.violations)
+        raise rec.RecordingError(
+            f"{len(requirements.violations)} of {checked} requirements were not met"
+        )
     if output is not None:
-        click.echo(f"The copies are in {output}, all on one page: {output / 'index.html'}")
-    click.echo(f"{promises.kept} promises checked, all kept, in {took:.0f} s.")
+        click.echo(f"The copies are in {output}; open {output / 'index.html'} to see the results.")
+    click.echo(f"{requirements.passed} requirements checked, all met, in {took:.0f} s.")

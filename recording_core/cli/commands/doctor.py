@@ -1,4 +1,4 @@
-"""What keeps it from working? Plugins, credentials, the vendors' answers, and the clock."""
+"""Command `doctor`: checks plugins, credentials, connections to vendors, and the clock."""
 
 from __future__ import annotations
 
@@ -13,34 +13,36 @@ import click
 from attrs import frozen
 
 import recording_core as rec
-from recording_core.cli.arguments import PROVIDER, Where, where_options
-from recording_core.cli.environment import configured, distribution_of, missing_settings
-from recording_core.cli.output.output import Column, Output, needs_attention, output_options, say
-from recording_core.cli.output.values import clock_time
+from recording_core.accounts import is_configured, list_missing_settings
+from recording_core.cli.arguments import PROVIDER
+from recording_core.cli.commands.providers import find_distribution
+from recording_core.cli.options import ConnectOptions, add_connect_options
+from recording_core.cli.output.messages import AttentionNeeded, write_message
+from recording_core.cli.output.output import Output, OutputColumn, add_output_options
+from recording_core.cli.output.values import format_for_people
 from recording_core.plugins import registry as plugins
 
-__all__ = ["Check", "Verdict", "doctor"]
-
-#: How far the vendor's clock and ours may be apart: signed links and webhooks bear minutes.
-SKEW = timedelta(seconds=60)
-#: Seconds that a healthy vendor takes at most.
-PATIENCE = 15.0
-HASTE: Mapping[str, Any] = {"total_timeout": PATIENCE, "retries": 0, "workers": 1}
+#: The accepted difference between the vendor's clock and ours. Signed links and webhooks tolerate
+#: minutes.
+MAX_CLOCK_SKEW = timedelta(seconds=60)
+#: The time limit for each request to a vendor, in seconds.
+TIMEOUT = 15.0
+HTTP_SETTINGS: Mapping[str, Any] = {"total_timeout": TIMEOUT, "retries": 0, "workers": 1}
 
 
 class Verdict(StrEnum):
-    """How a check went."""
+    """The result of a check."""
 
     OK = "ok"
-    #: somebody should look
+    #: a problem to fix
     ATTENTION = "attention"
-    #: there was nothing to check it by
+    #: the check could not be made
     SKIPPED = "skipped"
 
 
 @frozen
 class Check:
-    """One thing that was looked at."""
+    """One check of one provider and its result."""
 
     provider: str
     check: str
@@ -48,124 +50,127 @@ class Check:
     detail: str
 
 
-CHECK: tuple[Column[Check], ...] = (
-    Column("PROVIDER", lambda each: each.provider, width=12),
-    Column("CHECK", lambda each: each.check, width=11),
-    Column("VERDICT", lambda each: each.verdict, width=9),
-    Column("", lambda each: each.detail),
+CHECK: tuple[OutputColumn[Check], ...] = (
+    OutputColumn("PROVIDER", lambda each: each.provider, width=12),
+    OutputColumn("CHECK", lambda each: each.check, width=11),
+    OutputColumn("VERDICT", lambda each: each.verdict, width=9),
+    OutputColumn("DETAIL", lambda each: each.detail),
 )
 
 
 @click.command()
 @click.argument("providers", nargs=-1, type=PROVIDER, metavar="[PROVIDER]...")
-@output_options
-@where_options
-def doctor(providers: tuple[str, ...], where: Where, out: Output) -> None:
-    """Find out what keeps it from working.
+@add_output_options
+@add_connect_options
+def doctor(providers: tuple[str, ...], connect_options: ConnectOptions, out: Output) -> None:
+    """Check plugins, credentials, connections and clocks.
 
-    Looks at plugins and credentials, asks each vendor for one page, and compares clocks. Without
-    PROVIDER those without credentials are named, and nothing is made of it. No secret is shown.
+    Requests one page of recordings from each vendor and compares its clock with this machine's.
+    Without PROVIDER, checks every installed vendor and skips those without credentials. Prints no
+    secrets.
 
-    Exit code 3: something needs attention.
+    Exit code 3: a check found a problem, or no vendor was contacted.
     """
     found = plugins.load_registry()
     names = providers or (*found.providers, *found.broken)
-    if where.base_url and len(names) > 1:
-        raise click.UsageError("--base-url is one vendor's: name the PROVIDER")
+    connect_options.check_providers(names)
     checks: list[Check] = []
 
-    def examined() -> Iterator[Check]:
+    def run_checks() -> Iterator[Check]:
         for name in names:
-            for check in _examine(name, where, asked_for=bool(providers)):
-                checks.append(check)
-                yield check
+            for each in _check_provider(name, connect_options, requested=bool(providers)):
+                checks.append(Check(name, *each))
+                yield checks[-1]
 
-    out.rows(examined(), CHECK)
-    asked = any(each.check == "answer" for each in checks)
-    if not asked:
-        say("no vendor could be asked: set the variables of one of them")
-    if not asked or any(each.verdict is Verdict.ATTENTION for each in checks):
-        raise needs_attention()
+    out.write_rows(run_checks(), CHECK)
+    contacted = any(each.check == "answer" for each in checks)
+    if not contacted:
+        write_message("No vendor was contacted: set the environment variables of at least one.")
+    if not contacted or any(each.verdict is Verdict.ATTENTION for each in checks):
+        raise AttentionNeeded()
 
 
-def _examine(name: str, where: Where, *, asked_for: bool) -> Iterator[Check]:
+def _check_provider(
+    name: str, connect_options: ConnectOptions, *, requested: bool
+) -> Iterator[tuple[str, Verdict, str]]:
+    """Yield the name, verdict and detail of each check."""
     broken = plugins.load_registry().broken.get(name)
     if broken is not None:
-        yield Check(name, "plugin", Verdict.ATTENTION, str(broken))
+        yield "plugin", Verdict.ATTENTION, str(broken)
         return
-    info = plugins.provider_info(name)
-    yield Check(name, "plugin", Verdict.OK, distribution_of(name))
-    missing = _missing_words(info)
+    info = plugins.get_provider_info(name)
+    yield "plugin", Verdict.OK, find_distribution(name)
+    missing = _describe_missing_settings(info)
     if missing:
-        wanted = asked_for or configured(info)
-        verdict = Verdict.ATTENTION if wanted else Verdict.SKIPPED
-        yield Check(name, "credentials", verdict, f"not set: {missing}")
+        needed = requested or is_configured(info)
+        verdict = Verdict.ATTENTION if needed else Verdict.SKIPPED
+        yield "credentials", verdict, f"not set: {missing}"
         return
     try:
-        provider = where.connect(name, **HASTE)
+        provider = connect_options.connect(name, **HTTP_SETTINGS)
     except rec.RecordingError as error:
-        yield Check(name, "credentials", Verdict.ATTENTION, str(error))
+        yield "credentials", Verdict.ATTENTION, str(error)
         return
     with provider:
-        yield from _ask(provider)
+        yield from _check_api(provider)
 
 
-def _missing_words(info: rec.ProviderInfo) -> str:
-    """The variables to set, or those of which one is enough; empty where all is set."""
-    missing = missing_settings(info)
-    if missing or configured(info):
+def _describe_missing_settings(info: rec.ProviderInfo) -> str:
+    """Name the variables to set, or those of which one is enough; empty if everything is set."""
+    missing = list_missing_settings(info)
+    if missing or is_configured(info):
         return ", ".join(missing)
     return " or ".join(each.env for each in info.settings if not each.default)
 
 
-def _ask(provider: rec.Provider) -> Iterator[Check]:
-    """One page of what was created in the last hour: who is refused it is refused everything."""
+def _check_api(provider: rec.Provider) -> Iterator[tuple[str, Verdict, str]]:
+    """Request one page of the last hour's recordings, which checks the address and credentials."""
     url, began = provider.transport.base_url, time.monotonic()
-    credentials = Check(provider.name, "credentials", Verdict.OK, "accepted")
+    verdict, detail = Verdict.OK, "accepted"
     try:
         listing = provider.list(since=provider.clock.now() - timedelta(hours=1))
         next(iter(listing), None)
     except rec.AuthenticationFailed as error:
-        credentials = Check(provider.name, "credentials", Verdict.ATTENTION, str(error))
+        verdict, detail = Verdict.ATTENTION, str(error)
     except rec.UnsupportedOperation as error:
-        yield Check(provider.name, "answer", Verdict.SKIPPED, str(error))
+        yield "answer", Verdict.SKIPPED, str(error)
         return
     except rec.RecordingError as error:
-        yield Check(provider.name, "answer", Verdict.ATTENTION, f"{url}: {error}")
+        yield "answer", Verdict.ATTENTION, f"{url}: {error}"
         return
-    took = round((time.monotonic() - began) * 1000)
-    yield Check(provider.name, "answer", Verdict.OK, f"{url} in {took} ms")
-    yield credentials
-    yield _clock(provider)
+    yield "answer", Verdict.OK, f"{url} in {(time.monotonic() - began) * 1000:.0f} ms"
+    yield "credentials", verdict, detail
+    yield "clock", *_check_clock(provider)
 
 
-def _clock(provider: rec.Provider) -> Check:
-    """By the `Date` of whatever the API's root answers to a stranger (RFC 9110, 6.6.1)."""
+def _check_clock(provider: rec.Provider) -> tuple[Verdict, str]:
+    """Compare clocks by the `Date` header (RFC 9110, 6.6.1) of the API's root.
+
+    The request has no credentials; an error response has a `Date` too.
+    """
     from recording_core.transport.authentication import NoAuth
     from recording_core.transport.deadline import Deadline
-    from recording_core.transport.session import NETWORK_ERRORS, new_session
+    from recording_core.transport.session import NETWORK_ERRORS, build_session
 
     url = provider.transport.base_url
     try:
         with (
-            new_session(None, 1) as session,
-            Deadline(PATIENCE) as deadline,
+            build_session(None, 1) as session,
+            Deadline(TIMEOUT) as deadline,
             provider.transport.send(
                 session, "GET", url, deadline, auth=NoAuth(), headers={}
-            ) as answer,
+            ) as response,
         ):
-            theirs = parsedate_to_datetime(answer.headers["Date"])
+            vendor_time = parsedate_to_datetime(response.headers["Date"])
     except (*NETWORK_ERRORS, KeyError, TypeError, ValueError):
-        return Check(provider.name, "clock", Verdict.SKIPPED, "the vendor names no time")
-    if theirs.tzinfo is None:
-        theirs = theirs.replace(tzinfo=UTC)
-    apart = provider.clock.now() - theirs
-    if abs(apart) <= SKEW:
-        return Check(provider.name, "clock", Verdict.OK, "as the vendor's")
-    way = "ahead of" if apart > timedelta(0) else "behind"
-    return Check(
-        provider.name,
-        "clock",
-        Verdict.ATTENTION,
-        f"this machine is {clock_time(abs(apart))} {way} the vendor: set its clock",
+        return Verdict.SKIPPED, "the vendor sent no Date header"
+    if vendor_time.tzinfo is None:
+        vendor_time = vendor_time.replace(tzinfo=UTC)
+    skew = provider.clock.now() - vendor_time
+    if abs(skew) <= MAX_CLOCK_SKEW:
+        return Verdict.OK, "agrees with the vendor's clock"
+    direction = "ahead of" if skew > timedelta(0) else "behind"
+    return Verdict.ATTENTION, (
+        f"this machine's clock is {format_for_people(abs(skew))} {direction} the vendor's clock: "
+        "correct it"
     )

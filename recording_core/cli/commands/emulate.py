@@ -1,12 +1,9 @@
-"""How does one try it without a vendor? Emulators that serve on loopback until interrupted."""
+"""Command `emulate`: runs emulators of vendors on loopback until it is interrupted."""
 
 from __future__ import annotations
 
 import json
 import shlex
-import signal
-import threading
-from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -15,13 +12,12 @@ import click
 
 import recording_core as rec
 from recording_core.cli.arguments import PROVIDER
-from recording_core.cli.output.output import say
+from recording_core.cli.output.messages import write_message
+from recording_core.cli.serving import watch_for_interrupt
 from recording_core.plugins import registry as plugins
 
 if TYPE_CHECKING:
     from recording_core.testing import Emulator
-
-__all__ = ["emulate", "emulator_of"]
 
 
 @click.command()
@@ -30,35 +26,36 @@ __all__ = ["emulate", "emulator_of"]
     "--port",
     type=click.IntRange(0, 65535),
     default=0,
-    help="Of the first; each other one's is one higher.  [default: any that is free]",
+    show_default="any free port",
+    help="Port of the first emulator; the others use the ports after it.",
 )
 @click.option(
     "--recordings",
     type=click.IntRange(min=0),
     default=45,
-    show_default=True,
-    help="Past recordings that each vendor lists.",
+    help="Number of past recordings that each vendor lists.",
 )
 @click.option(
     "--processing-ms",
     type=click.IntRange(min=0),
     default=500,
-    show_default=True,
-    help="From the end of a recording until its media is there, beside what the vendor adds.",
+    help="Time from the end of a recording until its media is available, in milliseconds, in "
+    "addition to the vendor's own delay.",
 )
 @click.option(
     "--latency-ms",
     type=click.IntRange(min=0),
     default=0,
-    show_default=True,
-    help="Before each answer.",
+    help="Delay before each response, in milliseconds.",
 )
 @click.option(
     "--webhook-url",
     metavar="URL",
-    help="A loopback URL that each vendor calls back, signed, as things happen.",
+    help="Send signed webhooks of every vendor to this loopback URL.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a vendor, on one line.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object per vendor, each on one line."
+)
 def emulate(
     providers: tuple[str, ...],
     port: int,
@@ -68,18 +65,16 @@ def emulate(
     webhook_url: str | None,
     as_json: bool,
 ) -> None:
-    """Play vendors on this machine, over HTTP, until interrupted.
+    """Emulate vendors on this machine, over HTTP, until interrupted.
 
-    Each has past recordings and a live session of each kind, and says how to connect to it. The
-    credentials are made up, and good for nothing else.
+    Each emulator has past recordings and a live session of each kind. The command prints how to
+    connect to it. The credentials are valid for the emulator only.
     """
-    over = threading.Event()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, lambda *_: over.set())
+    wait_for_interrupt = watch_for_interrupt()
     with ExitStack() as running:
         for index, name in enumerate(providers):
-            emulator = emulator_of(
-                plugins.provider_info(name),
+            emulator = build_emulator(
+                plugins.get_provider_info(name),
                 port=port + index if port else 0,
                 recordings=recordings,
                 processing=timedelta(milliseconds=processing_ms),
@@ -89,19 +84,17 @@ def emulate(
                 running.enter_context(emulator)
             except OSError as error:
                 raise rec.ConfigurationError(
-                    f"cannot serve {name} on port {port + index}: {error.strerror}"
+                    f"Cannot serve {name} on port {port + index}: {error.strerror}"
                 ) from None
             if webhook_url is not None:
                 emulator.deliver_to(webhook_url)
-            click.echo(_as_json(emulator) if as_json else _for_people(emulator))
+            click.echo(_format_json(emulator) if as_json else _format_text(emulator))
         if not as_json:
-            say("Ctrl-C ends it.")
-        # Woken now and then: on some systems a signal does not interrupt a wait without an end.
-        while not over.wait(0.5):
-            pass
+            write_message("Press Ctrl-C to stop.")
+        wait_for_interrupt()
 
 
-def emulator_of(
+def build_emulator(
     info: rec.ProviderInfo,
     *,
     port: int = 0,
@@ -110,22 +103,22 @@ def emulator_of(
     latency: timedelta = timedelta(0),
     seed: int = 0,
 ) -> Emulator:
-    """A vendor's emulator on the wall clock, where nobody waits longer than was asked for."""
+    """Create a vendor's emulator that runs on the wall clock with the given delays."""
     from recording_core.clock import SystemClock
 
-    kind: type[Emulator] = plugins.load_object(info, "emulator")
-    return kind(
+    emulator_class: type[Emulator] = plugins.load_object(info, "emulator")
+    return emulator_class(
         recordings=recordings,
         clock=SystemClock(),
         seed=seed,
         processing=processing,
         latency=latency,
         port=port,
-        **kind.wall_clock,
+        **emulator_class.wall_clock_settings,
     )
 
 
-def _as_json(emulator: Emulator) -> str:
+def _format_json(emulator: Emulator) -> str:
     return json.dumps(
         {
             "provider": emulator.provider,
@@ -137,27 +130,24 @@ def _as_json(emulator: Emulator) -> str:
     )
 
 
-def _keywords(given: Mapping[str, str]) -> str:
-    return "".join(f", {name}={json.dumps(value)}" for name, value in given.items())
-
-
-def _for_people(emulator: Emulator) -> str:
-    info = plugins.provider_info(emulator.provider)
+def _format_text(emulator: Emulator) -> str:
+    info = plugins.get_provider_info(emulator.provider)
     settings = {"base_url": emulator.base_url, **emulator.credentials}
     keywords = "".join(f",\n        {name}={json.dumps(value)}" for name, value in settings.items())
+    secrets = "".join(f", {name}={json.dumps(value)}" for name, value in emulator.webhooks.items())
     variables = {f"{info.name.upper()}_BASE_URL": emulator.base_url} | {
         each.env: emulator.credentials[each.name]
         for each in info.settings
         if each.name in emulator.credentials
     }
-    listed = len(emulator.listed())
+    heading = (
+        f"{info.label} runs at {emulator.base_url} with {len(emulator.list_ids())} past recordings"
+    )
     lines = [
-        click.style(
-            f"{info.label} answers at {emulator.base_url}, with {listed} past recordings", bold=True
-        ),
+        click.style(heading, bold=True),
         "",
         f"    rec.connect(\n        {json.dumps(info.name)}{keywords},\n    )",
-        f"    rec.receiver({json.dumps(info.name)}{_keywords(emulator.webhooks)})",
+        f"    rec.receiver({json.dumps(info.name)}{secrets})",
         "",
         *(f"    export {name}={shlex.quote(value)}" for name, value in variables.items()),
         "",

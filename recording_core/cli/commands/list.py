@@ -1,186 +1,159 @@
-"""Which recordings are there? At one vendor, several, or all whose credentials are set."""
+"""Command `list`: lists the recordings of one or several vendors."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import click
-from attrs import asdict, frozen
+from attrs import asdict, define, field
 
 import recording_core as rec
-from recording_core.cli.arguments import (
-    MOMENT,
-    PROVIDER,
-    TARGET,
-    Where,
-    where_options,
-    wrong_call,
+from recording_core.accounts import is_configured
+from recording_core.cli.arguments import PROVIDER, TARGET, raise_usage_errors
+from recording_core.cli.options import (
+    ConnectOptions,
+    add_connect_options,
+    since_option,
+    until_option,
 )
-from recording_core.cli.environment import configured
-from recording_core.cli.output.output import Column, Output, needs_attention, output_options, say
-from recording_core.cli.output.progress import counting
-from recording_core.cli.output.values import counted, size
+from recording_core.cli.output.messages import raise_errors, write_message
+from recording_core.cli.output.output import Output, OutputColumn, add_output_options
+from recording_core.cli.output.progress import show_status
+from recording_core.cli.output.summary import describe_coverage
+from recording_core.reporting.number_format import format_count, format_size
 
-__all__ = ["coverage_words", "list_recordings"]
-
-ON_TERMINAL: tuple[Column[rec.Recording], ...] = (
-    Column("CREATED", lambda each: each.created_at or each.started_at, width=16),
-    Column("STATUS", lambda each: each.status, width=10),
-    Column("DURATION", lambda each: each.duration, width=8, right=True),
-    Column("SIZE", lambda each: each.size, size, width=8, right=True, yields=2),
-    Column("RECORDING", lambda each: each.id, width=36),
-    Column("OF", lambda each: each.target or each.kind, width=24, yields=3),
+TABLE_COLUMNS: tuple[OutputColumn[rec.Recording], ...] = (
+    OutputColumn("CREATED", lambda each: each.created_at or each.started_at, width=16),
+    OutputColumn("STATUS", lambda each: each.status, width=10),
+    OutputColumn("DURATION", lambda each: each.duration, width=8, right=True),
+    OutputColumn("SIZE", lambda each: each.size, format_size, width=8, right=True, drop_priority=2),
+    OutputColumn("RECORDING", lambda each: each.id, width=36),
+    OutputColumn("TARGET", lambda each: each.target or each.kind, width=24, drop_priority=3),
 )
-ELSEWHERE: tuple[Column[rec.Recording], ...] = (
-    Column("provider", lambda each: each.provider),
-    Column("recording", lambda each: each.id),
-    Column("status", lambda each: each.status),
-    Column("created", lambda each: each.created_at or each.started_at),
-    Column("duration", lambda each: each.duration),
-    Column("size", lambda each: each.size),
-    Column("of", lambda each: each.target or each.kind),
+CREATED, STATUS, DURATION, SIZE, RECORDING, TARGET_OR_KIND = TABLE_COLUMNS
+FIELD_COLUMNS: tuple[OutputColumn[rec.Recording], ...] = (
+    OutputColumn("PROVIDER", lambda each: each.provider),
+    *(RECORDING, STATUS, CREATED, DURATION, SIZE, TARGET_OR_KIND),
 )
 
 
-@frozen
-class Swept:
-    """How one vendor's listing went."""
+@define
+class ListingResult:
+    """The result of listing one vendor's recordings."""
 
     provider: str
     account: str
-    coverage: rec.Coverage
-    #: how many were shown: those seen and not asked for were not
-    shown: int
+    coverage: rec.Coverage = field(factory=lambda: rec.Coverage())
+    #: the number of recordings printed; filters exclude others that were seen
+    shown: int = 0
     error: rec.RecordingError | None = None
 
 
 @click.command("list")
 @click.argument("providers", nargs=-1, type=PROVIDER, metavar="[PROVIDER]...")
-@click.option("--since", type=MOMENT, help="Created then or later: 90d (ago), or ISO 8601.")
-@click.option("--until", type=MOMENT, help="Created before then.")
+@since_option
+@until_option
 @click.option(
     "--status",
     multiple=True,
     metavar="STATUS",
     type=click.Choice([each.value for each in rec.RecordingStatus]),
-    help=f"Only these, may be repeated: {' '.join(rec.RecordingStatus)}.",
+    help="Only recordings in this status. May be repeated. One of: "
+    f"{', '.join(rec.RecordingStatus)}.",
 )
-@click.option("--target", type=TARGET, help="Only of this call, conference or meeting.")
-@output_options
-@where_options
+@click.option("--target", type=TARGET, help="Only recordings of this call, conference or meeting.")
+@add_output_options
+@add_connect_options
 def list_recordings(
-    providers: tuple[str, ...],
-    since: datetime | None,
-    until: datetime | None,
-    status: tuple[str, ...],
-    target: rec.CommunicationSession | None,
-    where: Where,
-    out: Output,
+    providers: tuple[str, ...], connect_options: ConnectOptions, out: Output, **filters: Any
 ) -> None:
-    """List recordings, each once, and say what could not be seen.
+    """List recordings, each once, and report what could not be listed.
 
-    Without PROVIDER every vendor is asked whose credentials are set in the environment. Elsewhere
-    than on a terminal the fields are: provider, id, status, created, duration in seconds, size in
-    bytes, what it is a recording of. With --json the last line of each vendor is
-    {"coverage": {...}}.
+    Without PROVIDER, lists every vendor whose credentials are set in the environment.
 
-    Exit code 3: a listing is not complete, or one of several vendors did not answer.
+    In a pipe or file, the fields are: provider, id, status, creation time, duration in seconds,
+    size in bytes, and target. With --json, the last line of each vendor is {"coverage": {...}}.
+
+    Exit code 3: a listing is not complete, or one of several vendors failed.
     """
-    names = tuple(dict.fromkeys(providers)) or _configured_providers()
-    if where.base_url and len(names) > 1:
-        raise click.UsageError("--base-url is one vendor's: name the PROVIDER")
-    if since and until and since > until:
-        raise click.UsageError("--since is after --until")
-
-    def ask(provider: rec.Provider) -> rec.Listing:
-        with wrong_call():
-            return provider.list(since=since, until=until, target=target, status=status or None)
-
-    swept = [_sweep(name, ask, where, out, several=len(names) > 1) for name in names]
-    for each in swept:
-        _tell(each, out, alone=len(swept) == 1)
-    errors = [each.error for each in swept if each.error is not None]
-    if errors and len(swept) == 1:
-        raise errors[0]
-    if errors and len(errors) == len(swept):
-        raise rec.RecordingError("no vendor could be listed")
-    if not all(each.coverage.complete for each in swept):
-        raise needs_attention()
+    names = tuple(dict.fromkeys(providers)) or _find_configured_providers()
+    connect_options.check_providers(names)
+    if filters["since"] and filters["until"] and filters["since"] > filters["until"]:
+        raise click.UsageError("--since is later than --until.")
+    filters["status"] = filters["status"] or None
+    several = len(names) > 1
+    results = [
+        _list_provider(name, filters, connect_options, out, several=several) for name in names
+    ]
+    for each in results:
+        _report_result(each, out, alone=not several)
+    raise_errors(
+        [each.error for each in results if each.error is not None],
+        len(results),
+        "No vendor could be listed",
+        complete=all(each.coverage.complete for each in results),
+    )
 
 
-def _configured_providers() -> tuple[str, ...]:
-    names = tuple(info.name for info in rec.providers().values() if configured(info))
+def _find_configured_providers() -> tuple[str, ...]:
+    names = tuple(info.name for info in rec.providers().values() if is_configured(info))
     if not names:
         raise rec.ConfigurationError(
-            "no vendor's credentials are set in the environment; `recordings doctor` names the "
-            "variables"
+            "No vendor's credentials are set in the environment; `recordings doctor` lists the "
+            "variables to set"
         )
     return names
 
 
-def _sweep(
+def _list_provider(
     name: str,
-    ask: Callable[[rec.Provider], rec.Listing],
-    where: Where,
+    filters: dict[str, Any],
+    connect_options: ConnectOptions,
     out: Output,
     *,
     several: bool,
-) -> Swept:
-    """Write one vendor's recordings as they come. What goes wrong there stops no other vendor."""
-    account = where.account or "default"
+) -> ListingResult:
+    """Print one vendor's recordings as they arrive. An error does not stop other vendors."""
+    result = ListingResult(name, connect_options.account or "default")
     listing: rec.Listing | None = None
-    shown = 0
 
-    def to_show(listing: rec.Listing) -> Iterator[rec.Recording]:
-        nonlocal shown
+    def count_shown(listing: rec.Listing) -> Iterator[rec.Recording]:
         for recording in listing:
-            shown += 1
+            result.shown += 1
             yield recording
 
     try:
-        with where.connect(name) as provider:
-            listing = ask(provider)
-            rows: Iterable[rec.Recording] = to_show(listing)
-            if out.for_people and several:
+        with connect_options.connect(name) as provider:
+            with raise_usage_errors():
+                listing = provider.list(**filters)
+            rows: Iterable[rec.Recording] = count_shown(listing)
+            if out.is_table and several:
                 click.secho(f"\n{provider.info.label}", bold=True)
-            elif sys.stderr.isatty() and not sys.stdout.isatty():
-                rows = _counted(rows, name)
-            out.rows(rows, ON_TERMINAL if out.for_people else ELSEWHERE)
-        return Swept(name, account, listing.coverage, shown)
+            elif not sys.stdout.isatty():
+                rows = _show_count(rows, name)
+            out.write_rows(rows, TABLE_COLUMNS if out.is_table else FIELD_COLUMNS)
     except rec.RecordingError as error:
-        coverage = listing.coverage if listing else rec.Coverage(errors=(str(error),))
-        return Swept(name, account, coverage, shown, error)
+        result.error = error
+    result.coverage = listing.coverage if listing else rec.Coverage(errors=(str(result.error),))
+    return result
 
 
-def _counted(rows: Iterable[rec.Recording], name: str) -> Iterator[rec.Recording]:
-    """The same, with a count for whoever watches while the data goes to a file."""
-    with counting(name) as count:
+def _show_count(rows: Iterable[rec.Recording], name: str) -> Iterator[rec.Recording]:
+    """Yield the rows and show their count on the terminal while the data goes to a file."""
+    with show_status(name) as update_status:
         for seen, recording in enumerate(rows, 1):
-            count(f"{name}: {counted(seen, 'recording')}")
+            update_status(f"{name}: {format_count(seen, 'recording')}")
             yield recording
 
 
-def _tell(swept: Swept, out: Output, *, alone: bool) -> None:
+def _report_result(result: ListingResult, out: Output, *, alone: bool) -> None:
     if out.json:
-        whose = {"provider": swept.provider, "account": swept.account}
-        out.object({"coverage": whose | asdict(swept.coverage, recurse=False)})
-    elif swept.error is None:
-        of = f"{swept.shown:,} of " if swept.shown != swept.coverage.seen else ""
-        say(f"{swept.provider}: {of}{coverage_words(swept.coverage)}")
-    elif not alone:  # else it is the whole command's error
-        say(f"Error: {swept.error}")
-
-
-def coverage_words(coverage: rec.Coverage) -> str:
-    """`45 recordings seen in 2 pages, complete; cannot be seen here: ...`"""
-    words = f"{counted(coverage.seen, 'recording')} seen in {counted(coverage.pages, 'page')}"
-    words += ", complete" if coverage.complete else ", NOT complete"
-    if coverage.unreadable:
-        words += f"; {counted(coverage.unreadable, 'row')} unreadable"
-    for error in coverage.errors:
-        words += f"; {error}"
-    if coverage.not_listable:
-        words += f"; cannot be seen here: {', '.join(coverage.not_listable)}"
-    return words
+        account = {"provider": result.provider, "account": result.account}
+        out.write_object({"coverage": account | asdict(result.coverage, recurse=False)})
+    elif result.error is None:
+        of = f"{result.shown:,} of " if result.shown != result.coverage.seen else ""
+        write_message(f"{result.provider}: {of}{describe_coverage(result.coverage)}")
+    elif not alone:  # otherwise it is the error of the whole command
+        write_message(f"Error: {result.error}")

@@ -1,32 +1,32 @@
-"""Which sessions should have a recording and have none? Those of a CSV file, at all accounts."""
+"""Command `missing`: finds the sessions of a CSV file that have no recording at any account."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
 import recording_core as rec
-from recording_core.cli.arguments import MOMENT, wrong_call
-from recording_core.cli.commands.report import asked_accounts, config_option, waiting
-from recording_core.cli.output.output import Column, Output, needs_attention, output_options, say
-from recording_core.cli.output.values import counted
+from recording_core.cli.arguments import raise_usage_errors
+from recording_core.cli.commands.report import show_waiting_status
+from recording_core.cli.options import CollectOptions, add_collect_options
+from recording_core.cli.output.messages import AttentionNeeded, write_message
+from recording_core.cli.output.output import Output, OutputColumn, add_output_options
+from recording_core.reporting.number_format import format_count
 
 if TYPE_CHECKING:
-    from recording_core.reporting.missing import Ask, Found
+    from recording_core.reporting.missing import SessionLookup, SessionResult
 
-__all__ = ["missing"]
-
-FOUND: tuple[Column[Found], ...] = (
-    Column("ANSWER", lambda each: each.answer),
-    Column("PROVIDER", lambda each: each.expected.provider),
-    Column("ACCOUNT", lambda each: each.expected.account, yields=2),
-    Column("SESSION", lambda each: each.expected.session),
-    Column("STARTED", lambda each: each.expected.started_at, yields=1),
-    Column("", lambda each: each.why or None),
+RESULT_COLUMNS: tuple[OutputColumn[SessionResult], ...] = (
+    OutputColumn("OUTCOME", lambda each: each.outcome),
+    OutputColumn("PROVIDER", lambda each: each.expected.provider),
+    OutputColumn("ACCOUNT", lambda each: each.expected.account, drop_priority=2),
+    OutputColumn("SESSION", lambda each: each.expected.session),
+    OutputColumn("STARTED", lambda each: each.expected.started_at, drop_priority=1),
+    OutputColumn("REASON", lambda each: each.reason or None),
 )
 
 
@@ -35,79 +35,74 @@ FOUND: tuple[Column[Found], ...] = (
     "--expected",
     required=True,
     metavar="FILE",
-    help="CSV with the columns provider,kind,id and, if you like, account,started_at.",
+    help="CSV file of sessions with the columns provider,kind,id and optionally "
+    "account,started_at.",
 )
-@click.option("--since", type=MOMENT, help="Look at recordings created then or later.")
-@click.option("--until", type=MOMENT, help="And before then.")
-@click.option("--to", metavar="FOLDER", help="Keep what is collected there, a path or URL.")
-@click.option(
-    "--from", "source", metavar="FOLDER", help="Read what was collected there; ask no vendor."
-)
-@click.option("--all", "everything", is_flag=True, help="Name those that are recorded, too.")
-@config_option
-@output_options
-def missing(
-    expected: str,
-    since: datetime | None,
-    until: datetime | None,
-    to: str | None,
-    source: str | None,
-    everything: bool,
-    config: str | None,
-    out: Output,
-) -> None:
-    """Find the sessions that should have a recording and have none.
+@add_collect_options
+@click.option("--all", "everything", is_flag=True, help="Show the recorded sessions too.")
+@add_output_options
+def missing(expected: str, collect: CollectOptions, everything: bool, out: Output) -> None:
+    """Find sessions that should have a recording and have none.
 
-    The answers are: recorded; no media (each recording failed, is empty or gone); missing (all was
-    seen, and there is none); not seen (a vendor failed, or cannot list such recordings: there may
-    be one). Elsewhere than on a terminal the fields are: answer, provider, account, session, its
-    start, and why.
+    \b
+    Outcomes:
+      recorded  there is a recording with media
+      no media  every recording failed, is empty, or its media is gone
+      missing   everything was listed, and there is no recording
+      not seen  there may be a recording: a vendor failed, or cannot list it
 
-    Exit code 3: one of them is not recorded.
+    In a pipe or file, the fields are: outcome, provider, account, session, start time, and
+    reason.
+
+    Exit code 3: at least one session is not recorded.
     """
     from recording_core.clock import SystemClock
-    from recording_core.reporting.collect.selection import ReportWindow, collected
-    from recording_core.reporting.missing import Answer, find_missing, read_expected
-
-    sessions = read_expected(expected)
-    accounts = asked_accounts(config, source if to is None else None)
-    window = ReportWindow(since, until, "UTC", SystemClock().now())
-    with ExitStack() as meanwhile:
-        meanwhile.enter_context(wrong_call())
-        with waiting(accounts):
-            collection = meanwhile.enter_context(
-                collected(window, accounts=accounts, to=to, source=source)
-            )
-        ask = _asking(accounts, meanwhile) if accounts is not None else None
-        found = list(find_missing(sessions, collection, window, ask))
-    shown = [each for each in found if everything or each.answer is not Answer.RECORDED]
-    out.rows(shown, FOUND)
-    counts = ", ".join(
-        f"{number} {answer}"
-        for answer in Answer
-        if (number := sum(each.answer is answer for each in found))
+    from recording_core.reporting.collect.collected_rows import open_collected_rows
+    from recording_core.reporting.missing import (
+        SessionOutcome,
+        find_missing,
+        read_expected_sessions,
     )
-    say(f"{counted(len(found), 'session')} expected: {counts or 'none'}")
-    if any(each.answer is not Answer.RECORDED for each in found):
-        raise needs_attention()
+    from recording_core.reporting.window import ReportWindow
+
+    sessions = read_expected_sessions(expected)
+    accounts = collect.find_accounts()
+    window = ReportWindow(collect.since, collect.until, "UTC", SystemClock().now())
+    with ExitStack() as stack:
+        stack.enter_context(raise_usage_errors())
+        with show_waiting_status(accounts):
+            collection = stack.enter_context(
+                open_collected_rows(window, accounts=accounts, to=collect.to, source=collect.source)
+            )
+        lookup = _build_lookup(accounts, stack) if accounts is not None else None
+        found = list(find_missing(sessions, collection, window, lookup))
+    shown = [each for each in found if everything or each.outcome is not SessionOutcome.RECORDED]
+    out.write_rows(shown, RESULT_COLUMNS)
+    counts = Counter(each.outcome for each in found)
+    outcomes = ", ".join(f"{counts[each]} {each}" for each in SessionOutcome if counts[each])
+    write_message(f"{format_count(len(found), 'session')} expected: {outcomes or 'none'}")
+    if counts[SessionOutcome.RECORDED] < len(found):
+        raise AttentionNeeded()
 
 
-def _asking(accounts: Sequence[rec.Account], meanwhile: ExitStack) -> Ask:
-    """Asks an account for one session's recordings, where listing all of them cannot tell."""
+def _build_lookup(accounts: Sequence[rec.Account], stack: ExitStack) -> SessionLookup:
+    """Build a function that lists one session's recordings, if a full list does not show them."""
+    configured = {(each.provider, each.name): each for each in accounts}
     connections: dict[tuple[str, str], rec.Provider] = {}
 
-    def ask(
+    def find_recordings(
         provider: str, account: str, session: rec.CommunicationSession
     ) -> Sequence[rec.Recording]:
-        if (provider, account) not in connections:
-            [its] = [each for each in accounts if (each.provider, each.name) == (provider, account)]
-            connections[provider, account] = meanwhile.enter_context(its.connect())
-        listing = connections[provider, account].list(target=session)
+        key = (provider, account)
+        if key not in connections:
+            connections[key] = stack.enter_context(configured[key].connect())
+        listing = connections[key].list(target=session)
         found = list(listing)
         if not found and not listing.coverage.complete:
             raise rec.RecordingError(
-                "; ".join(listing.coverage.errors) or "not all of its recordings could be seen"
+                "; ".join(listing.coverage.errors)
+                or "its recordings could not be listed completely"
             )
         return found
 
-    return ask
+    return find_recordings

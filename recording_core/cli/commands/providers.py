@@ -1,49 +1,52 @@
-"""Which vendors are installed, and what can each be told?"""
+"""Commands `providers` and `matrix`: the installed vendors, and what each supports."""
 
 from __future__ import annotations
 
+from importlib import metadata
 from typing import Any
 
 import click
 
 import recording_core as rec
-from recording_core.cli.environment import configured, distribution_of, missing_settings
-from recording_core.cli.output.matrix import Ability, abilities, matrix_markdown, matrix_rows
-from recording_core.cli.output.output import Column, Output, output_options
-from recording_core.cli.output.values import aligned
+from recording_core.accounts import is_configured, list_missing_settings
+from recording_core.cli.output.matrix import (
+    SupportedOperations,
+    build_matrix_markdown,
+    find_supported_operations,
+    write_matrix,
+)
+from recording_core.cli.output.output import Output, OutputColumn, add_output_options
+from recording_core.plugins.hookspecs import PROJECT
 
-__all__ = ["matrix", "providers"]
-
-INFO: tuple[Column[dict[str, Any]], ...] = (
-    Column("PROVIDER", lambda info: info["name"]),
-    Column("NAME", lambda info: info["label"]),
-    Column("DISTRIBUTION", lambda info: info["distribution"]),
-    Column("CREDENTIALS", lambda info: "set" if info["configured"] else "not set"),
-    Column("EMULATOR", lambda info: info["emulator"], yields=2),
-    Column("DOCUMENTATION", lambda info: info["documentation"], yields=3),
+INFO: tuple[OutputColumn[dict[str, Any]], ...] = (
+    OutputColumn("PROVIDER", lambda info: info["name"]),
+    OutputColumn("NAME", lambda info: info["label"]),
+    OutputColumn("DISTRIBUTION", lambda info: info["distribution"]),
+    OutputColumn("CREDENTIALS", lambda info: "set" if info["configured"] else "not set"),
+    OutputColumn("EMULATOR", lambda info: info["emulator"], drop_priority=2),
+    OutputColumn("DOCUMENTATION", lambda info: info["documentation"], drop_priority=3),
 )
 
-ABILITY: tuple[Column[Ability], ...] = (
-    Column("PROVIDER", lambda ability: ability.provider),
-    Column("KIND", lambda ability: ability.kind),
-    Column("OPERATIONS", lambda ability: ability.operations),
+OPERATIONS: tuple[OutputColumn[SupportedOperations], ...] = (
+    OutputColumn("PROVIDER", lambda each: each.provider),
+    OutputColumn("KIND", lambda each: each.kind),
+    OutputColumn("OPERATIONS", lambda each: each.operations),
 )
 
 
 @click.command()
-@output_options
+@add_output_options
 def providers(out: Output) -> None:
-    """Show the vendors whose plugins are installed."""
-    out.rows([_described(info) for info in rec.providers().values()], INFO)
+    """List the installed vendors and whether their credentials are set."""
+    out.write_rows([_describe_provider(info) for info in rec.providers().values()], INFO)
 
 
-def _described(info: rec.ProviderInfo) -> dict[str, Any]:
-    missing = missing_settings(info)
+def _describe_provider(info: rec.ProviderInfo) -> dict[str, Any]:
     return {
         "name": info.name,
         "label": info.label,
-        "distribution": distribution_of(info.name),
-        "configured": configured(info) and not missing,
+        "distribution": find_distribution(info.name),
+        "configured": is_configured(info) and not list_missing_settings(info),
         "settings": [
             {"name": each.name, "env": each.env, "secret": each.secret, "default": each.default}
             for each in info.settings
@@ -57,21 +60,25 @@ def _described(info: rec.ProviderInfo) -> dict[str, Any]:
     }
 
 
+def find_distribution(provider: str) -> str:
+    """Return the name and version of the distribution that provides a provider's plugin."""
+    for entry in metadata.entry_points(group=PROJECT, name=provider):
+        if entry.dist is not None:
+            return f"{entry.dist.name} {entry.dist.version}"
+    return "unknown"
+
+
 @click.command()
-@click.option("--markdown", is_flag=True, help="As README and docs carry it.")
-@output_options
+@click.option("--markdown", is_flag=True, help="Print a Markdown table.")
+@add_output_options
 def matrix(markdown: bool, out: Output) -> None:
-    """Show what each vendor can be told, for each kind of session."""
+    """Show the operations that each vendor supports.
+
+    Prints one row per vendor and kind of session: call, conference or meeting.
+    """
     if markdown:
-        click.echo(matrix_markdown(), nl=False)
-    elif out.for_people:
-        for line in matrix_lines():
-            click.echo(line)
+        click.echo(build_matrix_markdown(), nl=False)
+    elif out.is_table:
+        write_matrix()
     else:
-        out.rows(abilities(), ABILITY)
-
-
-def matrix_lines(indent: int = 0) -> list[str]:
-    """The matrix for people, its heading in bold."""
-    heading, *rows = aligned(matrix_rows(), gap=1, indent=indent)
-    return [click.style(heading, bold=True), *rows]
+        out.write_rows(find_supported_operations(), OPERATIONS)

@@ -1,390 +1,335 @@
-"""What is there at every vendor together? One table, or one file, of all configured accounts."""
+"""Command `report`: reports on the recordings of all configured accounts, as a table or file."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
-from datetime import UTC, date, datetime, timedelta
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from datetime import date, datetime, timedelta
+from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import click
 
 import recording_core as rec
-from recording_core.cli.arguments import DURATION, MOMENT, wrong_call
-from recording_core.cli.commands.list import coverage_words
-from recording_core.cli.output.output import needs_attention, say
-from recording_core.cli.output.progress import counting
-from recording_core.cli.output.values import (
-    NOTHING,
-    clock_time,
-    counted,
-    for_programs,
-    one_line,
-    size,
-    width_of,
+from recording_core.cli.arguments import DURATION, raise_usage_errors
+from recording_core.cli.options import CollectOptions, add_collect_options
+from recording_core.cli.output.messages import raise_errors, write_message
+from recording_core.cli.output.output import OutputColumn, write_table
+from recording_core.cli.output.progress import show_status
+from recording_core.cli.output.summary import describe_coverage
+from recording_core.cli.output.values import format_for_programs, sanitize_line
+from recording_core.reporting.number_format import (
+    NOT_REPORTED,
+    format_count,
+    format_datetime,
+    format_length,
+    format_number,
+    format_size,
 )
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from recording_core.reporting.collect.selection import Covered
+    from recording_core.reporting.collect.collector import AccountCoverage
     from recording_core.reporting.report import Report
 
-__all__ = ["asked_accounts", "config_option", "report", "show_report", "tell_coverage", "waiting"]
-
-FORMATS = ("table", "csv", "json", "parquet", "arrow", "html")
-#: What a file's name says of its format.
-ENDINGS = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".arrow": "arrow"} | {
-    ".html": "html",
-    ".htm": "html",
+#: format -> the file name extensions for which it is the default
+FORMATS: Mapping[str, tuple[str, ...]] = {
+    "table": (),
+    "csv": (".csv",),
+    "json": (".json",),
+    "parquet": (".parquet",),
+    "arrow": (".arrow",),
+    "html": (".html", ".htm"),
 }
-#: Formats that no terminal can show.
+#: Formats that a terminal cannot show.
 BINARY = ("parquet", "arrow")
-ENGINES = ("duckdb", "spark")
-
-config_option = click.option(
-    "--config",
-    metavar="FILE",
-    help="The accounts.  [default: recordings.toml here or of the user, else the environment]",
-)
 
 
 @click.command()
-@click.option("--since", type=MOMENT, help="Created then or later: 90d (ago), or ISO 8601.")
-@click.option("--until", type=MOMENT, help="Created before then.")
+@add_collect_options
 @click.option(
     "--by",
     default="provider",
-    show_default=True,
     metavar="NAME,...",
-    help="Columns of the rows, and hour, day, week, month; such as provider,day,status.",
+    help="Group by these columns, or by hour, day, week or month, e.g. provider,day,status.",
 )
 @click.option(
     "--tz",
     default="UTC",
-    show_default=True,
     metavar="ZONE",
-    help="Of these, as Europe/Berlin.",
-)
-@click.option(
-    "--to", metavar="FOLDER", help="Keep what is collected there, a path or URL, as Parquet."
-)
-@click.option(
-    "--from", "source", metavar="FOLDER", help="Read what was collected there; ask no vendor."
+    help="Time zone for hour, day, week and month, e.g. Europe/Berlin.",
 )
 @click.option(
     "--expiring",
     type=DURATION,
     default="7d",
-    show_default=True,
-    help="How soon is soon for media that the vendor will remove.",
+    help="Report media that expires within this time.",
 )
-@click.option("--prices", metavar="FILE", help="Your own price table, in TOML.")
+@click.option("--prices", metavar="FILE", help="File with your storage prices, in TOML.")
 @click.option(
     "--engine",
-    type=click.Choice(ENGINES),
+    type=click.Choice(("duckdb", "spark")),
     default="duckdb",
-    show_default=True,
-    help="What computes it; spark takes its address from its own settings.",
+    help="Engine that computes the report. Spark reads its address from its own settings.",
 )
 @click.option(
     "--format",
     "form",
-    type=click.Choice(FORMATS),
-    help="[default: what the output's name says, else a table]",
+    type=click.Choice(tuple(FORMATS)),
+    help="Output format.  [default: from the extension of --output, otherwise table]",
 )
-@click.option("--output", metavar="FILE", help="Write it there, a path or URL; - writes it here.")
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-@config_option
+@click.option(
+    "--output", metavar="FILE", help="Write to this file, a path or URL; - is standard output."
+)
+@click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
 def report(
-    since: datetime | None,
-    until: datetime | None,
-    by: str,
-    tz: str,
-    to: str | None,
-    source: str | None,
-    expiring: timedelta,
-    prices: str | None,
-    engine: str,
+    collect: CollectOptions,
     form: str | None,
     output: str | None,
     as_json: bool,
-    config: str | None,
+    **options: Any,
 ) -> None:
-    """Report on the recordings of every configured account, in one normalised view.
+    """Report on the recordings of all configured accounts.
 
-    Each account is asked at once, and a vendor that fails costs its own rows alone: the report
-    says so first. With --to the next report asks only for what may have changed. Elsewhere than on
-    a terminal a table is lines of tab-separated fields: those of --by, then every measure in the
-    order that docs/report.md gives.
+    Lists all accounts in parallel. If a vendor fails, the report names it first and contains the
+    rows of the others. A later report with the same --to folder requests only what may have
+    changed.
 
-    Exit code 3: a vendor is missing, or not all of it could be seen.
+    In a pipe or file, a table is written as lines of tab-separated fields: those of --by, then
+    every measure in the order of docs/report.md.
+
+    Exit code 3: an account is missing or its listing is not complete.
     """
-    form = _form(form, output, as_json)
+    form = _choose_format(form, output, as_json)
     output = None if output == "-" else output
     if form in BINARY and output is None and sys.stdout.isatty():
-        raise click.UsageError(f"{form} is not for a terminal: name a file with --output")
-    _check(since, until, by, tz, engine, expiring, stored=source is not None and to is None)
-    with ExitStack() as meanwhile:
-        accounts = asked_accounts(config, source if to is None else None)
-        meanwhile.enter_context(waiting(accounts))
-        meanwhile.enter_context(wrong_call())
+        raise click.UsageError(f"A terminal cannot show {form}: write it to a file with --output.")
+    _check_options(collect, **options)
+    with ExitStack() as stack:
+        accounts = collect.find_accounts()
+        stack.enter_context(show_waiting_status(accounts))
+        stack.enter_context(raise_usage_errors())
         found = rec.report(
-            since=since,
-            until=until,
-            by=by,
-            tz=tz,
+            since=collect.since,
+            until=collect.until,
             accounts=accounts,
-            to=to,
-            source=source,
-            engine=engine,
-            expiring=expiring,
-            prices=prices,
+            to=collect.to,
+            source=collect.source,
+            **options,
         )
     if form == "table" and output is None and sys.stdout.isatty():
-        from rich.console import Console
-
-        show_report(found, Console(highlight=False))
+        show_report(found)
     else:
-        _tell_missing(found.missing, say)
-        for line in _drift(found):
-            say(line)
-        _write(_bytes(found, form), output)
-    tell_coverage(found.coverage)
+        for line in (*_describe_missing(found), *_describe_unknown_statuses(found)):
+            write_message(line)
+        _write_data(_serialize_report(found, form), output)
+    _report_coverage(found.coverage)
 
 
-def _check(
-    since: datetime | None,
-    until: datetime | None,
-    by: str,
-    tz: str,
-    engine: str,
-    expiring: timedelta,
-    *,
-    stored: bool,
+def _choose_format(form: str | None, output: str | None, as_json: bool) -> str:
+    if as_json and form not in (None, "json"):
+        raise click.UsageError(f"--json and --format {form} contradict each other.")
+    if as_json or form:
+        return form or "json"
+    name = (output or "").lower()
+    return next((each for each, endings in FORMATS.items() if name.endswith(endings)), "table")
+
+
+def _check_options(
+    collect: CollectOptions, *, by: str, tz: str, engine: str, expiring: timedelta, **_: Any
 ) -> None:
-    """What is wrong with the question is a wrong call."""
-    from recording_core.reporting.collect.selection import ReportWindow
-    from recording_core.reporting.compute.figures import checked_terms
-    from recording_core.reporting.report import checked_question
+    """Raise `UsageError` for options that are wrong."""
+    from recording_core.reporting.report import check_arguments
+    from recording_core.reporting.window import build_window
 
     try:
-        asked = ReportWindow(since, until, tz, datetime.now(UTC))
-        checked_question(asked, by, engine, stored=stored)
-        checked_terms(asked.now, expiring)
+        window = build_window(collect.since, collect.until, tz)
+        check_arguments(window, by, engine, expiring, stored=collect.is_stored)
     except rec.ConfigurationError as error:
         raise click.UsageError(str(error)) from None
 
 
-def asked_accounts(config: str | None, source: str | None) -> tuple[rec.Account, ...] | None:
-    """The accounts to ask; None where a folder is read: whose rows are there is asked of it."""
-    return None if source is not None and config is None else rec.find_accounts(config)
+def show_waiting_status(accounts: tuple[rec.Account, ...] | None) -> AbstractContextManager[object]:
+    """Show on a terminal that accounts are being listed."""
+    if accounts is None:
+        return nullcontext()
+    return show_status(f"listing {format_count(len(accounts), 'account')}")
 
 
-def waiting(accounts: tuple[rec.Account, ...] | None) -> Any:
-    """A word to whoever waits on a terminal."""
-    if accounts is None or not sys.stderr.isatty():
-        return ExitStack()
-    return counting(f"asking {counted(len(accounts), 'account')}")
-
-
-def tell_coverage(coverage: tuple[Covered, ...]) -> None:
-    """What was seen of each account; raises where somebody should look, or nobody answered."""
+def _report_coverage(coverage: tuple[AccountCoverage, ...]) -> None:
+    """Report the coverage of each account, and raise its errors."""
     for each in coverage:
-        say(f"{_whose(each)}: {coverage_words(each.coverage)}")
+        write_message(f"{_format_account(each)}: {describe_coverage(each.coverage)}")
     errors = [each.error for each in coverage if each.error is not None]
-    if errors and len(errors) == len(coverage) and not any(each.asked_at for each in coverage):
-        several = rec.RecordingError("no account could be collected: see above, one by one")
-        raise errors[0] if len(errors) == 1 else several
-    if not all(each.coverage.complete for each in coverage):
-        raise needs_attention()
+    raise_errors(
+        [] if any(each.asked_at for each in coverage) else errors,
+        len(coverage),
+        "No account could be collected",
+        complete=all(each.coverage.complete for each in coverage),
+    )
 
 
-def _form(form: str | None, output: str | None, as_json: bool) -> str:
-    if as_json and form not in (None, "json"):
-        raise click.UsageError(f"--json and --format {form} are two formats")
-    if as_json or form:
-        return form or "json"
-    name = (output or "").lower()
-    return next((form for ending, form in ENDINGS.items() if name.endswith(ending)), "table")
-
-
-def _whose(each: Covered) -> str:
+def _format_account(each: AccountCoverage) -> str:
     return each.provider if each.account == "default" else f"{each.provider} {each.account}"
 
 
-def _tell_missing(missing: tuple[Covered, ...], tell: Callable[[str], None]) -> None:
-    for each in missing:
-        what = "MISSING" if each.error is not None else "NOT COMPLETE"
-        tell(f"{what}: {_whose(each)}: {'; '.join(each.coverage.errors) or 'see below'}")
+def _describe_missing(found: Report) -> Iterator[str]:
+    """Describe the accounts that are missing or not complete."""
+    for each in found.missing:
+        problem = "MISSING" if each.error is not None else "NOT COMPLETE"
+        errors = "; ".join(each.coverage.errors) or "see below"
+        yield sanitize_line(f"{problem}: {_format_account(each)}: {errors}")
+
+
+def _describe_unknown_statuses(found: Report) -> Iterator[str]:
+    """Describe the status values of vendors that the library does not support."""
+    for row in found.rows:
+        if row.get("unknown_words"):
+            group = " ".join(_format_group(row[name]) for name in found.by)
+            yield sanitize_line(
+                f"{group}: unknown status values: {', '.join(row['unknown_words'])}"
+            )
 
 
 # -- files and pipes ------------------------------------------------------------------------------
 
 
-def _write(data: bytes, output: str | None) -> None:
+def _write_data(data: bytes, output: str | None) -> None:
     if output is None:
         click.echo(data, nl=False)
         return
     from recording_core.reporting.collect.folder import write_file
 
     write_file(output, data)
-    say(f"wrote {output}, {size(len(data))}")
+    write_message(f"Wrote {output}, {format_size(len(data))}.")
 
 
-def _bytes(found: Report, form: str) -> bytes:
+def _serialize_report(found: Report, form: str) -> bytes:
     if form == "json":
         return f"{found.to_json()}\n".encode()
     if form == "csv":
         return found.to_csv().encode()
     if form == "html":
-        from recording_core.reporting.html.page import page
+        from recording_core.reporting.html.page import render_page
 
-        return page(found).encode()
-    if form in BINARY:
-        return _arrow(found.to_arrow(), form)
-    lines = ("\t".join(map(_for_programs, row.values())) for row in found.rows)
+        return render_page(found).encode()
+    if form == "parquet":
+        from recording_core.reporting.parquet import encode_parquet
+
+        return encode_parquet(found.to_arrow())
+    if form == "arrow":
+        return _encode_arrow(found.to_arrow())
+    lines = ("\t".join(map(_format_field, row.values())) for row in found.rows)
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def _arrow(table: Any, form: str) -> bytes:
+def _encode_arrow(table: Any) -> bytes:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     sink = pa.BufferOutputStream()
-    if form == "parquet":
-        pq.write_table(table, sink, compression="zstd")
-    else:
-        with pa.ipc.new_file(sink, table.schema) as file:
-            file.write_table(table)
+    with pa.ipc.new_file(sink, table.schema) as file:
+        file.write_table(table)
     data: bytes = sink.getvalue().to_pybytes()
     return data
 
 
-def _for_programs(value: Any) -> str:
+def _format_field(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}" if value.is_integer() else repr(value)
     if isinstance(value, date) and not isinstance(value, datetime):
         return value.isoformat()
-    return for_programs(value)
+    return format_for_programs(value)
 
 
 # -- the table on a terminal ----------------------------------------------------------------------
 
-
-def _seconds(value: float) -> str:
-    return clock_time(timedelta(seconds=value))
-
-
-#: measure -> its heading, and how people read it; what is nowhere known or always 0 is left out
-SHOWN: Mapping[str, tuple[str, Callable[[Any], str]]] = {
-    "recordings": ("recordings", "{:,}".format),
-    "hours": ("hours", "{:,.1f}".format),
-    "bytes": ("size", size),
-    "seconds_median": ("median", _seconds),
-    "seconds_p95": ("95 %", _seconds),
-    "failed": ("failed", "{:,}".format),
-    "empty": ("empty", "{:,}".format),
-    "unknown": ("unknown", "{:,}".format),
-    "without_media": ("no media", "{:,}".format),
-    "expiring": ("expiring", "{:,}".format),
-    "peak_concurrency": ("peak", "{:,}".format),
-    "cost": ("cost a month", "{:,.2f}".format),
+#: measure -> its heading, format and drop priority. Measures that are unknown or 0 in every row are
+#: left out.
+SHOWN: Mapping[str, tuple[str, Callable[[Any], str], int]] = {
+    "recordings": ("recordings", format_number, 0),
+    "hours": ("hours", "{:,.1f}".format, 1),
+    "bytes": ("size", format_size, 2),
+    "seconds_median": ("median", format_length, 6),
+    "seconds_p95": ("95 %", format_length, 8),
+    "failed": ("failed", format_number, 3),
+    "empty": ("empty", format_number, 10),
+    "unknown": ("unknown", format_number, 5),
+    "without_media": ("no media", format_number, 11),
+    "expiring": ("expiring", format_number, 4),
+    "peak_concurrency": ("peak", format_number, 7),
+    "cost": ("cost per month", "{:,.2f}".format, 9),
 }
-#: a measure -> the one that says of how many recordings it is
+#: measure -> the measure that counts the recordings for which it is known
 KNOWN = {"hours": "seconds_known", "bytes": "bytes_known", "cost": "cost_known"}
-#: What is left out on a narrow terminal, first to last.
-YIELDS = (
-    *("without_media", "empty", "cost", "seconds_p95", "peak_concurrency", "seconds_median"),
-    *("unknown", "expiring", "failed", "bytes", "hours"),
-)
-BAR = 12
+BAR_WIDTH = 12
 
 
-def show_report(found: Report, console: Console) -> None:
-    """The table with its bars, what is missing above it and new words below."""
+def show_report(found: Report) -> None:
+    """Print the table with its bars, missing accounts above it and unknown statuses below."""
     from rich.bar import Bar
-    from rich.table import Table
-    from rich.text import Text
 
-    def alarm(text: str) -> None:
-        console.print(Text(one_line(text), style="bold red"))
-
-    _tell_missing(found.missing, alarm)
-    console.print(Text(_title(found), style="bold"))
+    for line in _describe_missing(found):
+        click.secho(line, fg="red", bold=True)
+    click.secho(_build_title(found), bold=True)
     if not found.rows:
-        console.print("no recordings")
+        click.echo("No recordings.")
         return
-    groups = [[one_line(_group(row[name])) for row in found.rows] for name in found.by]
-    room = console.width - BAR - 2
-    room -= sum(
-        2 + max(map(width_of, [name, *cells])) for name, cells in zip(found.by, groups, strict=True)
-    )
-    columns = _fitting(found, room)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_footer=len(found.rows) > 1)
-    for index, name in enumerate(found.by):
-        table.add_column(name, footer="together" if index == 0 else "", no_wrap=True)
-    table.add_column("", width=BAR)
-    for heading, cells in columns.values():
-        table.add_column(heading, footer=cells[-1], justify="right", no_wrap=True)
     most = max(row["recordings"] for row in found.rows) or 1
-    for index, row in enumerate(found.rows):
-        bar = Bar(most, 0, row["recordings"], width=BAR, color="cyan")
-        named = (Text(cells[index]) for cells in groups)
-        table.add_row(*named, bar, *(cells[index] for _, cells in columns.values()))
-    console.print(table)
-    if any("*" in cell for _, cells in columns.values() for cell in cells):
-        console.print("*: of so many it is known", style="dim")
-    for line in _drift(found):
-        console.print(Text(line, style="yellow"))
+    # The total has no value for the groupings, apart from the word "total" in the first one.
+    total = dict.fromkeys(found.by, "") | found.totals | dict.fromkeys(found.by[:1], "total")
+
+    def build_bar(row: Mapping[str, Any]) -> Any:
+        count = row["recordings"]
+        return "" if row is total else Bar(most, 0, count, width=BAR_WIDTH, color="cyan")
+
+    columns: list[OutputColumn[Mapping[str, Any]]] = [
+        OutputColumn(name, itemgetter(name), _format_group) for name in found.by
+    ]
+    columns.append(OutputColumn("", build_bar, lambda bar: bar, width=BAR_WIDTH))
+    columns += [
+        OutputColumn(
+            heading,
+            partial(_format_cell, name=name, format_value=format_value),
+            right=True,
+            drop_priority=drop_priority,
+        )
+        for name, (heading, format_value, drop_priority) in SHOWN.items()
+        if name == "recordings" or found.totals.get(name)
+    ]
+    has_total = len(found.rows) > 1
+    rows = [*found.rows, total] if has_total else found.rows
+    shown = write_table(rows, columns, has_total=has_total)
+    if any("*" in column.value(total) for column in shown if column.right):
+        click.secho("*: the number of recordings for which the value is known", dim=True)
+    for line in _describe_unknown_statuses(found):
+        click.secho(line, fg="yellow")
 
 
-def _fitting(found: Report, room: int) -> dict[str, tuple[str, list[str]]]:
-    """Measure -> its heading and cells, the last of them the totals; those that matter least are
-    left out where there is no room, and those that say nothing everywhere."""
-    columns: dict[str, tuple[str, list[str]]] = {}
-    for name, (heading, words) in SHOWN.items():
-        if name == "recordings" or found.totals.get(name):
-            cells = [_cell(row, name, words) for row in (*found.rows, found.totals)]
-            columns[name] = (heading, cells)
-    yielding = [name for name in YIELDS if name in columns]
-    while yielding and sum(2 + max(map(len, [h, *c])) for h, c in columns.values()) > room:
-        del columns[yielding.pop(0)]
-    return columns
-
-
-def _drift(found: Report) -> Iterator[str]:
-    """The words that a vendor began to use and we don't know."""
-    for row in found.rows:
-        if row.get("unknown_words"):
-            whose = " ".join(_group(row[name]) for name in found.by)
-            yield one_line(f"{whose}: words that we don't know: {', '.join(row['unknown_words'])}")
-
-
-def _title(found: Report) -> str:
+def _build_title(found: Report) -> str:
     from zoneinfo import ZoneInfo
 
     window = found.window
     zone = ZoneInfo(window.tz)
-    until = f"{(window.until or window.now).astimezone(zone):%Y-%m-%d %H:%M} ({window.tz})"
+    until = f"{format_datetime(window.until or window.now, zone)} ({window.tz})"
     if window.since is None:
         return f"Recordings until {until}"
-    return f"Recordings from {window.since.astimezone(zone):%Y-%m-%d %H:%M} to {until}"
+    return f"Recordings from {format_datetime(window.since, zone)} to {until}"
 
 
-def _cell(row: Mapping[str, Any], name: str, words: Callable[[Any], str]) -> str:
-    """`1.2 GB`, or `1.2 GB *9` where only 9 of the recordings tell."""
+def _format_cell(row: Mapping[str, Any], name: str, format_value: Callable[[Any], str]) -> str:
+    """Format a cell: `1.2 GB`, or `1.2 GB *9` if the value is known for only 9 recordings."""
     value = row.get(name)
     if value is None:
-        return NOTHING
+        return NOT_REPORTED
     known = row.get(KNOWN.get(name, ""), row["recordings"])
-    return words(value) if known == row["recordings"] else f"{words(value)} *{known}"
+    text = format_value(value)
+    return text if known == row["recordings"] else f"{text} *{known}"
 
 
-def _group(value: Any) -> str:
+def _format_group(value: Any) -> str:
     if value is None:
-        return NOTHING
+        return NOT_REPORTED
     if isinstance(value, datetime):
         clock = "%Y-%m-%d" if value.hour == value.minute == 0 else "%Y-%m-%d %H:%M"
         return value.strftime(clock)

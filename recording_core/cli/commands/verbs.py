@@ -1,11 +1,10 @@
-"""How is one recording started, paused, stopped, shown, downloaded, deleted?"""
+"""Commands for one recording: start, pause, resume, stop, active, show, download, delete."""
 
 from __future__ import annotations
 
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,348 +12,347 @@ import click
 
 import recording_core as rec
 from recording_core.cli.arguments import (
-    DURATION,
     EXTRA,
     KIND,
     PROVIDER,
     TARGET,
-    Where,
-    where_options,
-    wrong_call,
+    build_target,
+    raise_usage_errors,
 )
-from recording_core.cli.output.output import Column, Output, needs_attention, output_options, say
-from recording_core.cli.output.progress import downloading
-from recording_core.cli.output.values import counted, size
+from recording_core.cli.options import (
+    ConnectOptions,
+    add_arguments,
+    add_connect_options,
+    add_start_options,
+    build_option_group,
+)
+from recording_core.cli.output.messages import AttentionNeeded, raise_errors, write_message
+from recording_core.cli.output.output import Output, OutputColumn, add_output_options
+from recording_core.cli.output.progress import show_download_progress
 from recording_core.redaction import redact_url
+from recording_core.reporting.number_format import format_count, format_size
 
-__all__ = ["active", "delete", "download", "pause", "resume", "show", "start", "stop"]
-
-SESSION: tuple[Column[rec.RecordingSession], ...] = (
-    Column("PROVIDER", lambda each: each.provider),
-    Column("RECORDING", lambda each: each.id),
-    Column("STATUS", lambda each: each.status),
-    Column("OF", lambda each: each.target),
+SESSION: tuple[OutputColumn[rec.RecordingSession], ...] = (
+    OutputColumn("PROVIDER", lambda each: each.provider),
+    OutputColumn("RECORDING", lambda each: each.id),
+    OutputColumn("STATUS", lambda each: each.status),
+    OutputColumn("TARGET", lambda each: each.target),
 )
 
-RECORDING: tuple[Column[rec.Recording], ...] = (
-    Column("recording", lambda each: each.id),
-    Column("provider", lambda each: each.provider),
-    Column("account", lambda each: each.account),
-    Column("status", lambda each: each.status),
-    Column("vendor's word", lambda each: each.provider_status),
-    Column("of", lambda each: each.target or each.kind),
-    Column("reference", lambda each: each.reference),
-    Column("title", lambda each: each.title),
-    Column("created", lambda each: each.created_at),
-    Column("started", lambda each: each.started_at),
-    Column("ended", lambda each: each.ended_at),
-    Column("duration", lambda each: each.duration),
-    Column("size", lambda each: each.size, size),
-    Column("format", lambda each: each.format),
-    Column("channels", lambda each: each.channels),
-    Column("media until", lambda each: each.media_expires_at),
-    Column("deleted", lambda each: each.deleted_at),
-    Column("error", lambda each: each.error),
+RECORDING: tuple[OutputColumn[rec.Recording], ...] = (
+    OutputColumn("recording", lambda each: each.id),
+    OutputColumn("provider", lambda each: each.provider),
+    OutputColumn("account", lambda each: each.account),
+    OutputColumn("status", lambda each: each.status),
+    OutputColumn("vendor status", lambda each: each.provider_status),
+    OutputColumn("target", lambda each: each.target or each.kind),
+    OutputColumn("reference", lambda each: each.reference),
+    OutputColumn("title", lambda each: each.title),
+    OutputColumn("created", lambda each: each.created_at),
+    OutputColumn("started", lambda each: each.started_at),
+    OutputColumn("ended", lambda each: each.ended_at),
+    OutputColumn("duration", lambda each: each.duration),
+    OutputColumn("size", lambda each: each.size, format_size),
+    OutputColumn("format", lambda each: each.format),
+    OutputColumn("channels", lambda each: each.channels),
+    OutputColumn("media expires", lambda each: each.media_expires_at),
+    OutputColumn("deleted", lambda each: each.deleted_at),
+    OutputColumn("error", lambda each: each.error),
 )
 
-FILE: tuple[Column[rec.MediaFile], ...] = (
-    Column("FILE", lambda each: each.id),
-    Column("ROLE", lambda each: each.role),
-    Column("FORMAT", lambda each: each.format),
-    Column("SIZE", lambda each: each.size, size, right=True),
-    Column("DURATION", lambda each: each.duration, right=True),
-    Column("PARTICIPANT", lambda each: each.participant),
+FILE: tuple[OutputColumn[rec.MediaFile], ...] = (
+    OutputColumn("FILE", lambda each: each.id),
+    OutputColumn("ROLE", lambda each: each.role),
+    OutputColumn("FORMAT", lambda each: each.format),
+    OutputColumn("SIZE", lambda each: each.size, format_size, right=True),
+    OutputColumn("DURATION", lambda each: each.duration, right=True),
+    OutputColumn("PARTICIPANT", lambda each: each.participant),
 )
 
-COPY: tuple[Column[rec.Copy], ...] = (
-    Column("COPY", lambda each: each.path),
-    Column("SIZE", lambda each: each.size, size, width=8, right=True),
-    Column("CHECKS", lambda each: each.checks, yields=1),
-    Column("SHA256", lambda each: each.sha256, lambda value: f"{value[:12]}…", yields=2),
+COPY: tuple[OutputColumn[rec.Copy], ...] = (
+    OutputColumn("COPY", lambda each: each.path),
+    OutputColumn("SIZE", lambda each: each.size, format_size, width=8, right=True),
+    OutputColumn("CHECKS", lambda each: each.checks, drop_priority=1),
+    OutputColumn(
+        "SHA256", lambda each: each.sha256, lambda value: f"{value[:12]}…", drop_priority=2
+    ),
+    OutputColumn("VERIFIED", lambda each: "yes" if each.verified else "no"),
 )
 
 
-# -- an act of recording --------------------------------------------------------------------------
+# -- recording sessions ---------------------------------------------------------------------------
+
+
+#: PROVIDER KIND ID; a command receives the last two as `target`.
+_add_target_arguments = build_option_group(
+    "target",
+    build_target,
+    click.argument("provider", type=PROVIDER),
+    click.argument("kind", type=KIND, metavar="KIND"),
+    click.argument("id"),
+)
 
 
 @click.command()
-@click.argument("provider", type=PROVIDER)
-@click.argument("kind", type=KIND, metavar="KIND")
-@click.argument("id")
-@click.option("--format", metavar="FORMAT", help="Such as mp3, wav, mp4.")
-@click.option("--max-duration", type=DURATION, help="Stop by itself then, such as 1h30m.")
-@click.option("--channels", type=click.IntRange(min=1), help="2 for a side each.")
-@click.option("--participant", "participants", multiple=True, help="Only this one; repeatable.")
-@click.option("--tracks", is_flag=True, help="One file a participant.")
-@click.option("--title")
-@click.option("--callback-url", metavar="URL", help="Where the vendor sends its webhooks.")
+@_add_target_arguments
+@add_start_options
 @click.option(
-    "--extra", multiple=True, type=EXTRA, help="Handed to the vendor as it is; repeatable."
+    "--extra",
+    multiple=True,
+    type=EXTRA,
+    help="Send this parameter to the vendor unchanged. May be repeated.",
 )
-@output_options
-@where_options
+@add_output_options
+@add_connect_options
 def start(
     provider: str,
-    kind: str,
-    id: str,
-    format: str | None,
-    max_duration: timedelta | None,
-    channels: int | None,
-    participants: tuple[str, ...],
-    tracks: bool,
-    title: str | None,
-    callback_url: str | None,
+    target: rec.CommunicationSession,
     extra: tuple[tuple[str, Any], ...],
-    where: Where,
+    connect_options: ConnectOptions,
     out: Output,
+    **parameters: Any,
 ) -> None:
     """Start recording a call, conference or meeting.
 
-    KIND is call, conference or meeting, and ID what the vendor calls it. Without --max-duration
-    the vendor's longest is asked for. It is sent once, whatever happens.
+    KIND is call, conference or meeting; ID is its identifier at the vendor. Without
+    --max-duration, the recording may last as long as the vendor allows. The request is sent at
+    most once, even if it fails.
     """
-    target = _target(kind, id)
-    with where.connect(provider) as connected, wrong_call():
-        session = connected.start(
-            target,
-            format=format,
-            max_duration=max_duration,
-            channels=channels,
-            participant=participants or None,
-            tracks=tracks,
-            title=title,
-            callback_url=callback_url,
-            extra=dict(extra) or None,
+    with connect_options.connect(provider) as connected, raise_usage_errors():
+        given = {name: value for name, value in parameters.items() if value}
+        session = connected.start(target, extra=dict(extra) or None, **given)
+    out.write_rows((session,), SESSION)
+    if out.is_table:
+        option = f" --recording {shlex.quote(session.id)}" if session.id else ""
+        write_message(
+            f"To stop: recordings stop {provider} {target.kind} {shlex.quote(target.id)}{option}"
         )
-    out.rows((session,), SESSION)
-    if out.for_people:
-        of_it = f" --recording {shlex.quote(session.id)}" if session.id else ""
-        say(f"\nstop it with: recordings stop {provider} {kind} {shlex.quote(id)}{of_it}")
 
 
-def _session_verb(
-    name: str, help: str, act: Callable[[rec.Provider, rec.RecordingSession], rec.RecordingSession]
-) -> click.Command:
-    """pause, resume and stop: one shape, three verbs."""
+def _build_session_command(verb: str, summary: str) -> click.Command:
+    """Build the command `pause`, `resume` or `stop`, which have the same arguments."""
 
-    @click.command(name, help=help)
+    @click.command(verb, help=f"{summary}\n\n{_SESSION_HELP}")
     @click.argument("provider", metavar="PROVIDER|-")
     @click.argument("kind", type=KIND, metavar="[KIND]", required=False)
     @click.argument("id", required=False)
-    @click.option("--recording", metavar="ID", help="This recording of it.")
-    @output_options
-    @where_options
-    @click.pass_context
+    @click.option(
+        "--recording", metavar="ID", help="Id of the recording, if the target has several."
+    )
+    @add_output_options
+    @add_connect_options
     def command(
-        ctx: click.Context,
         provider: str,
         kind: str | None,
         id: str | None,
         recording: str | None,
-        where: Where,
+        connect_options: ConnectOptions,
         out: Output,
     ) -> None:
         if provider == "-":
             if kind or id or recording:
-                raise click.UsageError("`-` stands alone: the session says all of it")
+                raise click.UsageError(
+                    "`-` takes no KIND, ID or --recording: the session has them."
+                )
             session = rec.loads(sys.stdin.buffer.read(), rec.RecordingSession)
         else:
-            name = PROVIDER.convert(provider, None, ctx)
+            name = PROVIDER.convert(provider, None, None)
             if not kind or not id:
-                raise click.UsageError("say PROVIDER KIND ID, or - for a session's JSON on stdin")
-            session = rec.RecordingSession(
-                name, where.account or "default", recording or None, _target(kind, id)
-            )
-        with where.connect(session.provider, account=session.account) as connected, wrong_call():
-            out.rows((act(connected, session),), SESSION)
+                raise click.UsageError(
+                    "Give PROVIDER KIND ID, or - to read a session's JSON from standard input."
+                )
+            account = connect_options.account or "default"
+            session = rec.RecordingSession(name, account, recording or None, build_target(kind, id))
+        connection = connect_options.connect(session.provider, account=session.account)
+        with connection, raise_usage_errors():
+            out.write_rows((getattr(connection, verb)(session),), SESSION)
 
     return command
 
 
-_SAY = """
-
-KIND is call, conference or meeting, and ID what the vendor calls it. In place of them, `-` reads
-a session's JSON from standard input, as `start --json` writes it.
+_SESSION_HELP = """
+KIND is call, conference or meeting; ID is its identifier at the vendor. With `-` as the only
+argument, the session is read as JSON from standard input, as `start --json` prints it.
 """
-pause = _session_verb(
-    "pause",
-    f"Suspend a recording, such as while a card number is read out. May be repeated.{_SAY}",
-    lambda provider, session: provider.pause(session),
+pause = _build_session_command(
+    "pause", "Pause a recording, e.g. while a card number is read out. May be repeated."
 )
-resume = _session_verb(
-    "resume",
-    f"Go on after a pause. May be repeated.{_SAY}",
-    lambda provider, session: provider.resume(session),
-)
-stop = _session_verb(
-    "stop",
-    f"End a recording. Success also where nothing records any more.{_SAY}",
-    lambda provider, session: provider.stop(session),
+resume = _build_session_command("resume", "Resume a paused recording. May be repeated.")
+stop = _build_session_command(
+    "stop", "Stop a recording. Also succeeds if the recording has already ended."
 )
 
 
 @click.command()
-@click.argument("provider", type=PROVIDER)
-@click.argument("kind", type=KIND, metavar="KIND")
-@click.argument("id")
-@output_options
-@where_options
-def active(provider: str, kind: str, id: str, where: Where, out: Output) -> None:
-    """Show the recording that runs now, by whomever it was started; nothing where none does."""
-    target = _target(kind, id)
-    with where.connect(provider) as connected:
+@_add_target_arguments
+@add_output_options
+@add_connect_options
+def active(
+    provider: str, target: rec.CommunicationSession, connect_options: ConnectOptions, out: Output
+) -> None:
+    """Show the recording that is in progress, if any.
+
+    Also shows a recording that another program or the vendor started. KIND is call, conference or
+    meeting; ID is its identifier at the vendor.
+    """
+    with connect_options.connect(provider) as connected:
         session = connected.active(target)
     if session is None:
-        say(f"{target} is not recorded at {provider} now")
+        write_message(f"{provider}: {target} is not being recorded.")
     else:
-        out.rows((session,), SESSION)
-
-
-def _target(kind: str, id: str) -> rec.CommunicationSession:
-    with wrong_call():
-        return rec.CommunicationSession(rec.SessionKind(kind), id)
+        out.write_rows((session,), SESSION)
 
 
 # -- recordings -----------------------------------------------------------------------------------
 
-_of = click.option(
-    "--of",
-    "target",
-    type=TARGET,
-    help="What it is a recording of, where the vendor finds it only so.",
+
+#: PROVIDER ID... and --target
+_add_recording_arguments = add_arguments(
+    click.argument("provider", type=PROVIDER),
+    click.argument("ids", nargs=-1, required=True, metavar="ID..."),
+    click.option(
+        "--target",
+        type=TARGET,
+        help="The call, conference or meeting; needed by vendors that look recordings up by it.",
+    ),
 )
 
 
 @click.command()
-@click.argument("provider", type=PROVIDER)
-@click.argument("ids", nargs=-1, required=True, metavar="ID...")
-@_of
-@output_options
-@where_options
+@_add_recording_arguments
+@add_output_options
+@add_connect_options
 def show(
     provider: str,
     ids: tuple[str, ...],
     target: rec.CommunicationSession | None,
-    where: Where,
+    connect_options: ConnectOptions,
     out: Output,
 ) -> None:
-    """Show what the vendor says of a recording."""
+    """Show the details of recordings."""
 
-    def look(connected: rec.Provider, id: str) -> None:
+    def show_recording(connected: rec.Provider, id: str) -> None:
         recording = connected.get(id, target=target)
-        out.fields(recording, RECORDING)
-        if out.for_people and recording.files:
+        out.write_fields(recording, RECORDING)
+        if out.is_table and recording.files:
             click.echo()
-            out.rows(recording.files, FILE)
+            out.write_rows(recording.files, FILE)
             for file in recording.files:
                 if file.url:
                     click.echo(f"{file.id}: {file.url if out.urls else redact_url(file.url)}")
 
-    with where.connect(provider) as connected:
-        _each(ids, lambda id: look(connected, id))
+    with connect_options.connect(provider) as connected:
+        _apply_to_each(ids, lambda id: show_recording(connected, id))
 
 
 @click.command()
-@click.argument("provider", type=PROVIDER)
-@click.argument("ids", nargs=-1, required=True, metavar="ID...")
-@_of
+@_add_recording_arguments
 @click.option(
     "--to",
     "directory",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(),
-    help="The directory; made where it is missing.  [default: here]",
+    show_default="the current directory",
+    help="Directory for the files; created if missing.",
 )
-@click.option("--only", multiple=True, metavar="ROLE", help="Files of this role or id; repeatable.")
-@output_options
-@where_options
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="ROLE",
+    help="Download only files with this role or id. May be repeated.",
+)
+@add_output_options
+@add_connect_options
 def download(
     provider: str,
     ids: tuple[str, ...],
     target: rec.CommunicationSession | None,
     directory: Path,
     only: tuple[str, ...],
-    where: Where,
+    connect_options: ConnectOptions,
     out: Output,
 ) -> None:
-    """Copy recordings' files into a directory, whole and verified.
+    """Download the files of recordings and verify them.
 
-    Exit code 3: one of several could not be copied, or nothing proves that a copy is whole.
+    A file is downloaded completely or not at all.
+
+    Exit code 3: one of several recordings could not be downloaded, or a copy is not verified.
     """
-    unverified = False
-    with where.connect(provider) as connected:
+    all_verified = True
+    with connect_options.connect(provider) as connected:
 
-        def fetch(id: str) -> None:
-            nonlocal unverified
+        def download_recording(id: str) -> None:
+            nonlocal all_verified
             recording = connected.get(id, target=target)
-            with downloading((recording,), directory, id) as arrived, wrong_call():
+            with (
+                show_download_progress((recording,), directory, id) as add_copies,
+                raise_usage_errors(),
+            ):
                 copies = connected.download(recording, directory, target=target, files=only or None)
-                arrived(copies)
-            out.rows(copies, COPY)
-            unverified = unverified or any("unverified" in copy.checks for copy in copies)
+                add_copies(copies)
+            out.write_rows(copies, COPY)
+            all_verified = all_verified and all(copy.verified for copy in copies)
+            for copy in copies:
+                for doubt in copy.doubts:
+                    write_message(f"{copy.path}: {doubt}.")
 
-        _each(ids, fetch)
-    if unverified:
-        say("unverified: the vendor told neither size nor checksum nor end of a file")
-        raise needs_attention()
+        _apply_to_each(ids, download_recording)
+    if not all_verified:
+        raise AttentionNeeded()
 
 
 @click.command()
-@click.argument("provider", type=PROVIDER)
-@click.argument("ids", nargs=-1, required=True, metavar="ID...")
-@_of
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@output_options
-@where_options
+@_add_recording_arguments
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@add_output_options
+@add_connect_options
 def delete(
     provider: str,
     ids: tuple[str, ...],
     target: rec.CommunicationSession | None,
     yes: bool,
-    where: Where,
+    connect_options: ConnectOptions,
     out: Output,
 ) -> None:
-    """Delete recordings at the vendor, for good.
+    """Delete recordings at the vendor permanently.
 
-    Asks first on a terminal, and elsewhere wants --yes.
+    Asks for confirmation on a terminal; otherwise --yes is required.
     """
-    with where.connect(provider) as connected:
+    with connect_options.connect(provider) as connected:
         if not yes:
             if not sys.stdin.isatty():
-                raise click.UsageError("deleting is for good: say --yes where nobody can be asked")
-            what = f"{counted(len(ids), 'recording')} at {connected.info.label}"
+                raise click.UsageError(
+                    "Deletion is permanent: confirm it with --yes, as this is not a terminal."
+                )
+            recordings = f"{format_count(len(ids), 'recording')} at {connected.info.label}"
             try:
-                sure = click.confirm(f"Delete {what} for good?", err=True)
+                confirmed = click.confirm(f"Delete {recordings} permanently?", err=True)
             except click.Abort:
-                click.echo(err=True)  # the shell's next prompt stands on a line of its own
+                click.echo(err=True)  # so that the shell's prompt begins on a new line
                 raise
-            if not sure:
-                raise click.ClickException("nothing was deleted")
+            if not confirmed:
+                raise click.ClickException("Nothing was deleted.")
 
-        def remove(id: str) -> None:
+        def delete_recording(id: str) -> None:
             connected.delete(id, target=target)
             if out.json:
-                out.object({"provider": provider, "id": id, "deleted": True})
+                out.write_object({"provider": provider, "id": id, "deleted": True})
             else:
-                say(f"{provider}: {id} is deleted")
+                write_message(f"{provider}: deleted {id}.")
 
-        _each(ids, remove)
+        _apply_to_each(ids, delete_recording)
 
 
-def _each(ids: Sequence[str], act: Callable[[str], None]) -> None:
-    """One after the other; what goes wrong with one is told, and stops none of the others."""
-    wrong: dict[str, rec.RecordingError] = {}
-    for id in dict.fromkeys(ids):
+def _apply_to_each(ids: Sequence[str], act: Callable[[str], None]) -> None:
+    """Call `act` for each id. An error of one is reported and does not stop the others."""
+    ids = tuple(dict.fromkeys(ids))
+    errors: list[rec.RecordingError] = []
+    for id in ids:
         try:
-            with wrong_call():
+            with raise_usage_errors():
                 act(id)
         except rec.RecordingError as error:
-            wrong[id] = error
+            errors.append(error)
             if len(ids) > 1:
-                say(f"Error: {id}: {error}")
-    if wrong and len(ids) == 1:
-        raise next(iter(wrong.values()))
-    if wrong and len(wrong) == len(set(ids)):
-        raise rec.RecordingError(f"none of {counted(len(wrong), 'recording')} went well")
-    if wrong:
-        raise needs_attention()
+                write_message(f"Error: {id}: {error}")
+    raise_errors(errors, len(ids), f"Failed for all of {format_count(len(ids), 'recording')}")

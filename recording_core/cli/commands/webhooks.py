@@ -1,76 +1,121 @@
-"""What do vendors call back? Received on this machine, looked into, or caught up with."""
+"""Commands `webhooks`: receive webhooks, verify a saved one, and find events without one."""
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
-from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
+from attrs import frozen
 
 import recording_core as rec
-from recording_core.cli.arguments import MOMENT, PROVIDER, TARGET, Where, where_options, wrong_call
-from recording_core.cli.commands.list import coverage_words
-from recording_core.cli.output.output import Column, Output, needs_attention, output_options, say
-from recording_core.cli.output.values import counted
-from recording_core.cli.serving import listening
+from recording_core.cli.arguments import PROVIDER, TARGET, TIME, raise_usage_errors
+from recording_core.cli.options import ConnectOptions, add_connect_options, build_option_group
+from recording_core.cli.output.messages import AttentionNeeded, write_message
+from recording_core.cli.output.output import Output, OutputColumn, add_output_options
+from recording_core.cli.output.summary import describe_coverage
+from recording_core.cli.serving import serve_receivers, watch_for_interrupt
+from recording_core.clock import SystemClock
+from recording_core.reporting.number_format import format_count
 
-__all__ = ["webhooks"]
-
-EVENT: tuple[Column[rec.RecordingEvent], ...] = (
-    Column("AT", lambda each: each.occurred_at, width=16),
-    Column("PROVIDER", lambda each: each.provider, width=11),
-    Column("EVENT", lambda each: each.kind, width=9),
-    Column("STATUS", lambda each: each.status, width=10, yields=3),
-    Column("RECORDING", lambda each: each.recording_id, width=36),
-    Column("OF", lambda each: each.target, width=24, yields=2),
-    Column("TRUSTED", lambda each: each.trusted, width=7, yields=4),
+EVENT: tuple[OutputColumn[rec.RecordingEvent], ...] = (
+    OutputColumn("TIME", lambda each: each.occurred_at, width=16),
+    OutputColumn("PROVIDER", lambda each: each.provider, width=11),
+    OutputColumn("EVENT", lambda each: each.kind, width=9),
+    OutputColumn("STATUS", lambda each: each.status, width=10, drop_priority=3),
+    OutputColumn("RECORDING", lambda each: each.recording_id, width=36),
+    OutputColumn("TARGET", lambda each: each.target, width=24, drop_priority=2),
+    OutputColumn("TRUSTED", lambda each: each.trusted, width=7, drop_priority=4),
 )
 
 
 @click.group()
 def webhooks() -> None:
-    """Receive vendors' callbacks, look into one, catch up with those that never came.
+    """Receive and verify webhooks, or find missed events.
 
-    Secrets come from the environment, the variable PROVIDER_WEBHOOK_SECRET in capitals; a vendor's
-    public key, if it shall not be fetched, from PROVIDER_WEBHOOK_KEY, in PEM.
+    A secret is read from the environment variable PROVIDER_WEBHOOK_SECRET (PROVIDER is the
+    provider's name in capitals). A vendor's public key is read from PROVIDER_WEBHOOK_KEY, in PEM
+    format, or fetched from the vendor.
     """
 
 
-def secret_options(command: Callable[..., None]) -> Callable[..., None]:
-    for option in (
-        click.option("--account", default="default", metavar="NAME", help="Whose they are."),
-        click.option(
-            "--allow-v2",
-            is_flag=True,
-            help="Accept a vendor's older signature, which does not cover the body.",
-        ),
-        click.option(
-            "--key-file",
-            type=click.Path(exists=True, dir_okay=False, path_type=Path),
-            multiple=True,
-            help="The vendor's public key, in PEM; may be repeated.",
-        ),
-        click.option(
-            "--secret-env",
-            multiple=True,
-            metavar="NAME",
-            help="The variable that holds the secret; may be repeated, for rotation."
-            "  [default: PROVIDER_WEBHOOK_SECRET]",
-        ),
-    ):
-        command = option(command)
-    return command
+@frozen
+class ReceiverOptions:
+    """The options that choose an account and its secrets or keys."""
+
+    account: str
+    allow_v2: bool
+    key_file: tuple[Path, ...]
+    secret_env: tuple[str, ...]
+
+    def build_receiver(self, provider: str, **more: Any) -> rec.Receiver:
+        """Build a receiver with the secrets and keys of the environment or files."""
+        from recording_core.webhooks.verification import load_scheme
+
+        prefix = provider.upper()
+        keys = [path.read_text(encoding="utf-8", errors="replace") for path in self.key_file]
+        if not keys and os.environ.get(f"{prefix}_WEBHOOK_KEY"):
+            keys = [os.environ[f"{prefix}_WEBHOOK_KEY"]]
+        names = self.secret_env or (f"{prefix}_WEBHOOK_SECRET",)
+        secrets = [os.environ[name] for name in names if os.environ.get(name)]
+        if self.secret_env and len(secrets) < len(names):
+            missing = ", ".join(name for name in names if not os.environ.get(name))
+            raise rec.ConfigurationError(f"The environment variable {missing} is not set")
+        if not secrets and not keys and load_scheme(provider).key_url is None:
+            raise rec.ConfigurationError(
+                f"{provider}'s webhooks cannot be verified: set {prefix}_WEBHOOK_SECRET, or name "
+                "another variable with --secret-env"
+            )
+        return rec.Receiver(
+            provider,
+            account=self.account,
+            allow_v2=self.allow_v2,
+            secret=secrets or None,
+            key=keys or None,
+            **more,
+        )
 
 
-seen_option = click.option(
-    "--seen",
+add_receiver_options = build_option_group(
+    "options",
+    ReceiverOptions,
+    click.option(
+        "--secret-env",
+        multiple=True,
+        metavar="NAME",
+        help="Environment variable that contains the secret. May be repeated, for rotation."
+        "  [default: PROVIDER_WEBHOOK_SECRET]",
+    ),
+    click.option(
+        "--key-file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        multiple=True,
+        help="File with the vendor's public key, in PEM format. May be repeated.",
+    ),
+    click.option(
+        "--allow-v2",
+        is_flag=True,
+        help="Accept the vendor's older signature too, which does not cover the body.",
+    ),
+    click.option(
+        "--account",
+        default="default",
+        metavar="NAME",
+        help="Name of the account in the output.",
+    ),
+)
+
+replay_store_option = click.option(
+    "--replay-store",
+    metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Remember what was announced in this file, also for other runs.",
+    callback=lambda _, __, path: None if path is None else rec.SqliteReplayStore(path),
+    help="Remember printed events in this file, so that no run prints them again.",
 )
 
 
@@ -79,91 +124,74 @@ seen_option = click.option(
 
 @webhooks.command()
 @click.argument("providers", nargs=-1, type=PROVIDER, metavar="[PROVIDER]...")
-@click.option("--provider", "more", multiple=True, type=PROVIDER, help="The same, by name.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option(
+    "--provider", "more", multiple=True, type=PROVIDER, help="Same as PROVIDER. May be repeated."
+)
+@click.option("--host", default="127.0.0.1", help="Host name or address to listen on.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=0,
-    help="Of this machine.  [default: any that is free]",
+    show_default="any free port",
+    help="Port to listen on.",
 )
 @click.option(
     "--url",
     metavar="URL",
-    help="The public URL as the vendor knows it, which some sign; of several vendors, what "
-    "precedes /PROVIDER.  [default: that of this machine]",
+    help="Public URL that is configured at the vendor; some vendors sign it. With several vendors, "
+    "the part before /PROVIDER.  [default: the address of this server]",
 )
-@secret_options
-@seen_option
-@output_options
+@add_receiver_options
+@replay_store_option
+@add_output_options
 def serve(
     providers: tuple[str, ...],
     more: tuple[str, ...],
     host: str,
     port: int,
     url: str | None,
-    secret_env: tuple[str, ...],
-    key_file: tuple[Path, ...],
-    allow_v2: bool,
-    account: str,
-    seen: Path | None,
+    options: ReceiverOptions,
+    replay_store: rec.ReplayStore | None,
     out: Output,
 ) -> None:
-    """Print events as they come, until interrupted.
+    """Receive webhooks and print their events, until interrupted.
 
-    One vendor's callbacks are taken at any path, several vendors' at /PROVIDER each. A replay is
-    answered and not printed.
+    Accepts webhooks of one vendor at any path, and of several vendors at /PROVIDER each. Accepts a
+    replayed webhook without printing its events again.
     """
     names = tuple(dict.fromkeys((*providers, *more)))
     if not names:
-        raise click.UsageError("name a PROVIDER")
-    if len(names) > 1 and (secret_env or key_file):
-        raise click.UsageError("--secret-env and --key-file are one vendor's: name one PROVIDER")
-    over = _interruption()
-    store = rec.SqliteReplayStore(seen) if seen is not None else None
-    shared = _Shown(out)
+        raise click.UsageError("Name at least one PROVIDER.")
+    if len(names) > 1 and (options.secret_env or options.key_file):
+        raise click.UsageError("--secret-env and --key-file need exactly one PROVIDER.")
+    wait_for_interrupt = watch_for_interrupt()
+    printer = _EventPrinter(out)
     receivers: dict[str, rec.Receiver] = {}
     for name in names:
-        receiver = rec.Receiver(
-            name,
-            account=account,
-            replay_store=store,
-            allow_v2=allow_v2,
-            **_secrets(name, secret_env, key_file),
-        )
-        receiver.listen(shared)
-        receivers[f"/{name}"] = receiver
+        receivers[f"/{name}"] = options.build_receiver(name, replay_store=replay_store)
+        receivers[f"/{name}"].listen(printer)
     only = receivers[f"/{names[0]}"] if len(names) == 1 else None
-    with listening(only or receivers, host, port, url) as address:
+    with serve_receivers(only or receivers, host, port, url) as address:
         for path, receiver in receivers.items():
-            where = address if only else address + path
-            say(f"{receiver.provider}'s callbacks are taken at {where}")
-        say("Ctrl-C ends it.")
-        # Woken now and then: on some systems a signal does not interrupt a wait without an end.
-        while not over.wait(0.5):
-            pass
+            url_here = address if only else address + path
+            write_message(f"Receiving webhooks of {receiver.provider} at {url_here}")
+        write_message("Press Ctrl-C to stop.")
+        wait_for_interrupt()
 
 
-class _Shown:
-    """Prints each event, one at a time, and at once."""
+class _EventPrinter:
+    """Prints each event immediately, one at a time, below one heading."""
 
     def __init__(self, out: Output) -> None:
         self._out = out
         self._lock = threading.Lock()
+        self._needs_heading = True
 
     def __call__(self, event: rec.RecordingEvent) -> None:
         with self._lock:
-            self._out.rows(iter((event,)), EVENT)
+            self._out.write_rows(iter((event,)), EVENT, heading=self._needs_heading)
+            self._needs_heading = False
             sys.stdout.flush()
-
-
-def _interruption() -> threading.Event:
-    import signal
-
-    over = threading.Event()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, lambda *_: over.set())
-    return over
 
 
 # -- verify ---------------------------------------------------------------------------------------
@@ -175,71 +203,70 @@ def _interruption() -> threading.Event:
 @click.option(
     "--url",
     metavar="URL",
-    help="The public URL as the vendor knows it.  [default: of the request line, or its Host]",
+    help="Public URL that is configured at the vendor.  [default: from the request line and the "
+    "Host header]",
 )
 @click.option(
     "--at",
-    type=MOMENT,
-    help="When it came, for a vendor that signs a time: 2h (ago), or ISO 8601.  [default: now]",
+    type=TIME,
+    help="Time at which the request arrived, for vendors that sign a time: 2h (2 hours ago), or "
+    "ISO 8601.  [default: now]",
 )
-@secret_options
-@output_options
+@add_receiver_options
+@add_output_options
 def verify(
     provider: str,
     request: Any,
     url: str | None,
     at: datetime | None,
-    secret_env: tuple[str, ...],
-    key_file: tuple[Path, ...],
-    allow_v2: bool,
-    account: str,
+    options: ReceiverOptions,
     out: Output,
 ) -> None:
-    """Tell why a saved request passes or fails. FILE is raw HTTP, or - for standard input.
+    """Verify a saved webhook request and explain the result.
 
-    A request line, headers, an empty line, and the body with its bytes as they came. Nothing is
-    announced. Exit code 1: it fails.
+    FILE contains a raw HTTP request, or is - for standard input: a request line, headers, an empty
+    line, and the unchanged body. Plugins are not notified.
+
+    Exit code 1: the request fails verification.
     """
-    callback, words = saved_request(request.read(), url)
-    for each in words:
-        say(each)
-    receiver = rec.Receiver(
-        provider,
-        account=account,
-        allow_v2=allow_v2,
-        clock=_At(at) if at is not None else None,
-        **_secrets(provider, secret_env, key_file),
-    )
+    saved_request = _parse_saved_request(request.read(), url)
+    receiver = options.build_receiver(provider, clock=_FixedClock(at) if at is not None else None)
     try:
-        events = receiver.verify(callback)
+        events = receiver.verify(saved_request)
     except rec.WebhookRejected as error:
         if out.json:
-            out.object({"passes": False, "status": error.status, "reason": error.message})
+            out.write_object({"passes": False, "status": error.status, "reason": error.message})
             raise click.exceptions.Exit(1) from None
-        claims = "; it would read as nothing"
+        content = "; it contains no event"
         try:
-            claimed = rec.unsafe_parse(provider, callback, account=account)
-            if claimed:
-                claims = "; it claims " + ", ".join(f"{e.kind} {e.recording_id}" for e in claimed)
+            events = rec.unsafe_parse(provider, saved_request, account=options.account)
+            if events:
+                kinds = ", ".join(f"{each.kind} {each.recording_id}" for each in events)
+                content = f"; its unverified content: {kinds}"
         except rec.WebhookRejected:
             pass
-        raise rec.RecordingError(f"fails ({error.status}): {error.message}{claims}") from None
+        raise rec.RecordingError(
+            f"The request fails verification ({error.status}): {error.message}{content}"
+        ) from None
     if out.json:
-        out.object({"passes": True, "events": len(events)})
+        out.write_object({"passes": True, "events": len(events)})
     else:
-        say(f"passes, with {counted(len(events), 'event')}")
-    out.rows(events, EVENT)
+        write_message(f"The request passes verification: {format_count(len(events), 'event')}.")
+    out.write_rows(events, EVENT)
 
 
-def saved_request(data: bytes, url: str | None) -> tuple[rec.WebhookRequest, list[str]]:
-    """A request as it is saved, and what had to be assumed. `UsageError` for what is none."""
-    head, gap, body = _halves(data)
+def _parse_saved_request(data: bytes, url: str | None) -> rec.WebhookRequest:
+    """Parse a raw HTTP request, and write messages on what was assumed.
+
+    Raises `UsageError` if the data is not an HTTP request.
+    """
+    head, *rest = re.split(rb"\r?\n\r?\n", data, maxsplit=1)
     lines = head.decode("latin-1").replace("\r\n", "\n").split("\n")
     start = lines[0].split(" ")
-    if not gap or len(start) != 3 or not start[2].startswith("HTTP/"):
+    if not rest or len(start) != 3 or not start[2].startswith("HTTP/"):
         raise click.UsageError(
-            "FILE is no raw HTTP request: it begins with a line such as `POST /hook HTTP/1.1`, and "
-            "an empty line ends its headers"
+            "FILE is not a raw HTTP request, which begins with a line such as "
+            "`POST /hook HTTP/1.1` and has an empty line after its headers."
         )
     headers = [
         (name.strip(), value.strip())
@@ -247,46 +274,33 @@ def saved_request(data: bytes, url: str | None) -> tuple[rec.WebhookRequest, lis
         if colon
     ]
     method, target, _ = start
-    words: list[str] = []
+    [body] = rest
     draft = rec.WebhookRequest(method, target, headers, body)
     length = draft.header("content-length") or ""
     if length.isdigit() and int(length[:12]) < len(body):
-        words.append(f"{len(body) - int(length)} bytes after the body's length are left out")
+        write_message(
+            f"Ignored {len(body) - int(length)} bytes after the end of the body (Content-Length)."
+        )
         body = body[: int(length)]
     elif length.isdigit() and int(length[:12]) > len(body):
-        words.append(f"the body has {len(body)} bytes, and its header promises {length}")
+        write_message(f"The body has {len(body)} bytes, but Content-Length is {length}.")
     if url is None and target.startswith("/"):
         target = f"https://{draft.header('host') or 'localhost'}{target}"
-        words.append(f"its URL is taken to be {target.partition('?')[0]}; --url tells another")
+        write_message(f"Assumed the URL {target.partition('?')[0]}; set another with --url.")
     elif url is not None and "?" in target:
-        # What is configured is the same for every request; its query is each one's own.
+        # The configured URL is the same for every request, but each request has its own query.
         url = f"{url.partition('?')[0]}?{target.partition('?')[2]}"
-    return rec.WebhookRequest(method, url or target, headers, body), words
+    return rec.WebhookRequest(method, url or target, headers, body)
 
 
-def _halves(data: bytes) -> tuple[bytes, bytes, bytes]:
-    """Head, gap and body, whichever line ends an editor left in the head."""
-    gaps = [(data.find(each), each) for each in (b"\r\n\r\n", b"\n\n") if each in data]
-    if not gaps:
-        return data, b"", b""
-    at, gap = min(gaps)
-    return data[:at], gap, data[at + len(gap) :]
-
-
-class _At:
-    """A clock that stands at when a request came."""
+class _FixedClock(SystemClock):
+    """A clock that always shows the same time."""
 
     def __init__(self, at: datetime) -> None:
         self._at = at
 
     def now(self) -> datetime:
         return self._at
-
-    def monotonic(self) -> float:
-        return self._at.timestamp()
-
-    def sleep(self, seconds: float) -> None:
-        raise NotImplementedError
 
 
 # -- reconcile ------------------------------------------------------------------------------------
@@ -296,73 +310,43 @@ class _At:
 @click.argument("provider", type=PROVIDER)
 @click.option(
     "--since",
-    type=MOMENT,
+    type=TIME,
     required=True,
-    help="Of recordings created then or later: 1d (ago), or ISO 8601.",
+    help="Check recordings created at or after this time: 1d (1 day ago), or ISO 8601.",
 )
 @click.option(
     "--target",
     type=TARGET,
-    help="Only of this call, conference or meeting, such as one that is listed only by its name.",
+    help="Check recordings of this call, conference or meeting; needed for those that the vendor "
+    "lists only by target.",
 )
-@seen_option
-@output_options
-@where_options
+@replay_store_option
+@add_output_options
+@add_connect_options
 def reconcile(
     provider: str,
     since: datetime,
     target: rec.CommunicationSession | None,
-    seen: Path | None,
-    where: Where,
+    replay_store: rec.ReplayStore | None,
+    connect_options: ConnectOptions,
     out: Output,
 ) -> None:
-    """Announce what the vendor lists and no callback told, as the same events.
+    """Print events of listed recordings for which no webhook arrived.
 
-    With --seen, what is in the file is left out, and what is announced enters it. Exit code 3: a
-    listener failed, or the listing is not complete.
+    With --replay-store, skips the events in that file and adds those that are printed.
+
+    Exit code 3: a plugin failed to handle an event, or the listing is not complete.
     """
     from recording_core.webhooks.dispatch import Dispatcher
-    from recording_core.webhooks.reconcile import reconciled
+    from recording_core.webhooks.reconcile import reconcile_events
 
-    announcer = Dispatcher(
-        rec.SqliteReplayStore(seen) if seen is not None else rec.MemoryReplayStore()
-    )
-    announcer.listen(_Shown(out))
-    with where.connect(provider) as connection, wrong_call():
-        done = reconciled(connection, announcer, since=since, target=target)
-    words = f"{counted(len(done), 'event')} announced"
+    dispatcher = Dispatcher(rec.MemoryReplayStore() if replay_store is None else replay_store)
+    dispatcher.listen(_EventPrinter(out))
+    with connect_options.connect(provider) as connection, raise_usage_errors():
+        done = reconcile_events(connection, dispatcher, since=since, target=target)
+    summary = f"{format_count(len(done), 'event')} dispatched"
     if done.failed:
-        words += f", {counted(len(done.failed), 'event')} refused by a listener"
-    say(f"{provider}: {words}; {coverage_words(done.coverage)}")
+        summary += f", {format_count(len(done.failed), 'event')} rejected by a listener"
+    write_message(f"{provider}: {summary}; {describe_coverage(done.coverage)}")
     if done.failed or not done.coverage.complete:
-        raise needs_attention()
-
-
-# -- secrets --------------------------------------------------------------------------------------
-
-
-def _secrets(
-    provider: str, secret_env: tuple[str, ...], key_file: tuple[Path, ...]
-) -> Mapping[str, Any]:
-    """The keywords `secret` or `key` of a receiver, out of the environment or a file."""
-    prefix = provider.upper()
-    keys = [path.read_text(encoding="utf-8", errors="replace") for path in key_file]
-    if not keys and os.environ.get(f"{prefix}_WEBHOOK_KEY"):
-        keys = [os.environ[f"{prefix}_WEBHOOK_KEY"]]
-    names = secret_env or (f"{prefix}_WEBHOOK_SECRET",)
-    missing = [name for name in names if not os.environ.get(name)]
-    if missing and secret_env:
-        raise rec.ConfigurationError(f"the variable {', '.join(missing)} is not set")
-    secrets = [os.environ[name] for name in names if name not in missing]
-    if not secrets and not keys and _shares_a_secret(provider):
-        raise rec.ConfigurationError(
-            f"{provider}'s callbacks cannot be verified: set {prefix}_WEBHOOK_SECRET, or name "
-            "another variable by --secret-env"
-        )
-    return {"secret": secrets or None, "key": keys or None}
-
-
-def _shares_a_secret(provider: str) -> bool:
-    from recording_core.webhooks.verification import scheme_of
-
-    return scheme_of(provider).key_url is None
+        raise AttentionNeeded()

@@ -1,482 +1,383 @@
-"""What does the demo do? Steps, each the same at every vendor, each holding it to its promises."""
+"""Demo steps: what the demo does at every vendor, and the requirements that it checks."""
 
 from __future__ import annotations
 
-import hashlib
-import shutil
-import sys
 import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from attrs import define, field
-from rich.console import Console
 
 import recording_core as rec
-from recording_core.cli.commands.emulate import emulator_of
-from recording_core.cli.commands.providers import matrix_lines
+from recording_core.cli.commands.emulate import build_emulator
 from recording_core.cli.commands.report import show_report
-from recording_core.cli.demo.callbacks import Callbacks, calling_back
-from recording_core.cli.output.progress import counting, downloading
-from recording_core.cli.output.summary import Summary, summarised, summary_lines
-from recording_core.cli.output.values import aligned, counted, one_line, padded, size
-from recording_core.download.formats import FORMATS
+from recording_core.cli.demo.page import TimelineEntry, build_demo_page
+from recording_core.cli.output.matrix import write_matrix
+from recording_core.cli.output.output import get_width, write_grid
+from recording_core.cli.output.progress import show_download_progress, show_status
+from recording_core.cli.output.summary import VendorListing, write_summary
+from recording_core.cli.output.values import sanitize_line
+from recording_core.cli.serving import serve_receivers
 from recording_core.model.enums import LIVE
-from recording_core.model.events import build_event
+from recording_core.reporting.number_format import format_count, format_size
 
 if TYPE_CHECKING:
     from recording_core.reporting.report import Report
     from recording_core.testing import Emulator
 
-__all__ = ["Promises", "run_demo"]
-
+#: The number of past recordings of each vendor.
 PAST = 45
-#: And how many the second account has.
+#: The number of past recordings of the second account.
 BRANCH = 20
-#: How many of them are copied.
+#: The number of past recordings that are downloaded per vendor.
 NEWEST = 5
 PROCESSING = timedelta(milliseconds=300)
-#: How long each part of a recording runs, in seconds.
-TAKE = 0.4
-PATIENCE = timedelta(seconds=30)
+#: The duration of each part of a recording, in seconds.
+PART_SECONDS = 0.4
+#: How long to wait for media.
+TIMEOUT = timedelta(seconds=30)
+#: How long to wait for an emulator to send the webhooks that are due, in seconds.
+DELIVERY_TIMEOUT = 10.0
 
 INTRODUCTION = """\
-Every vendor whose plugin is installed is played by an emulator on this machine, which answers over
-real HTTP with its vendor's own words, pages and quirks. What follows is one program that knows no
-vendor: it records, waits, downloads, deletes and lists the same way everywhere, and checks what the
-library promises as it goes."""
+Every installed vendor is emulated on this machine, over real HTTP, with its own fields, pages and
+quirks. The demo has no vendor-specific code: it records, waits, downloads, deletes and lists in the
+same way at every vendor, and checks the library's requirements."""
 
 
 @define
-class Promises:
-    """What was checked, and what was not as promised."""
+class Requirements:
+    """The number of requirements that were met, and those that were not."""
 
-    kept: int = 0
-    broken: list[str] = field(factory=list)
+    passed: int = 0
+    violations: list[str] = field(factory=list)
 
-    def hold(self, truth: bool, promise: str) -> None:
-        if truth:
-            self.kept += 1
+    def check(self, condition: bool, requirement: str) -> None:
+        """Count a requirement; print it if the condition is False."""
+        if condition:
+            self.passed += 1
         else:
-            self.broken.append(promise)
-            click.echo(f"  {click.style('NOT AS PROMISED', fg='red', bold=True)} {promise}")
+            self.violations.append(requirement)
+            mark = click.style("REQUIREMENT NOT MET", fg="red", bold=True)
+            click.echo(f"  {mark} {requirement}")
 
     @contextmanager
-    def within(self, what: str) -> Iterator[None]:
-        """An error of one vendor's is a promise broken, and does not end the others' show."""
+    def catch_errors(self, name: str) -> Iterator[None]:
+        """Count an error at one vendor as a violation, so that the demo goes on with the others."""
         try:
             yield
         except rec.RecordingError as error:
-            self.hold(False, one_line(f"{what}: {error}"))
+            self.check(False, sanitize_line(f"{name}: {error}"))
 
 
 @define
-class Take:
-    """One live session and the recording that is made of it."""
-
-    vendor: Vendor
-    session: rec.RecordingSession
-    #: the session as `start` returned it
-    started: rec.RecordingSession
-    #: from the start's being sent to the stop's being answered
-    ran: rec.Interval
-    did: list[str] = field(factory=list)
-    copies: tuple[rec.Copy, ...] = ()
-
-    @property
-    def name(self) -> str:
-        return f"{self.vendor.label} {self.session.target.kind}"
-
-
-@define
-class Vendor:
-    """One emulated vendor, and the library's connection to it."""
+class DemoVendor:
+    """An emulated vendor, the library's connections to it, and what was recorded."""
 
     info: rec.ProviderInfo
     emulator: Emulator
     provider: rec.Provider
-    #: another account at the same vendor, for the report
+    #: a second account at the same vendor, for the report
     branch: rec.Provider
-    takes: list[Take] = field(factory=list)
-    #: of its newest past recordings
+    sessions: list[TimelineEntry] = field(factory=list)
+    #: the copies of its newest past recordings
     copies: tuple[rec.Copy, ...] = ()
 
     @property
     def label(self) -> str:
+        """The vendor's name for people."""
         return self.info.label
 
 
-def run_demo(output: Path | None, *, drop_webhooks: bool = False) -> Promises:
-    """All steps, with the copies in `output`, or nowhere in the end."""
-    promises = Promises()
-    began = datetime.now(UTC)
+def run_demo(output: Path | None, *, drop_webhooks: bool = False) -> Requirements:
+    """Run all steps; the copies stay in `output`, or are removed at the end if it is None."""
     with ExitStack() as stack:
         folder = output or Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="recordings-"))
         )
-        click.echo(textwrap.fill(INTRODUCTION, _width()))
-        vendors = open_vendors(stack)
-        emulators = [vendor.emulator for vendor in vendors]
-        callbacks = stack.enter_context(calling_back(emulators, began, cut_off=drop_webhooks))
-        record_live_sessions(vendors, promises)
-        download_what_was_recorded(vendors, folder, promises)
-        compare_what_was_told(vendors, callbacks, promises)
-        delete_what_can_be(vendors, promises)
-        show_tables(list_everything(vendors, folder, promises))
-        report = report_on_all_accounts(vendors, output or Path(), promises)
+        demo = Demo(stack, folder, drop_webhooks)
+        click.echo(textwrap.fill(INTRODUCTION, min(get_width(), 100)))
+        demo.start_vendors()
+        demo.receive_webhooks()
+        demo.record_sessions()
+        demo.download_recordings()
+        demo.collect_events()
+        demo.delete_recordings()
+        listings = demo.list_recordings()
+        _print_title(7, "Operations that each vendor supports")
+        write_matrix(indent=2)
+        _print_title(8, "Recordings of each vendor, and why media is missing")
+        write_summary(listings, indent=2)
+        report = demo.report_all_accounts(output or Path())
         if output is not None:
-            write_page(output, vendors, report, promises, began)
-    return promises
+            demo.write_page(report)
+        return demo.requirements
 
 
-# -- the steps ------------------------------------------------------------------------------------
+@define
+class Demo:
+    """A run of the demo: its vendors, and what was received and checked."""
 
+    stack: ExitStack
+    #: the directory of the copies
+    folder: Path
+    #: whether no webhook is delivered
+    drop_webhooks: bool
+    began: datetime = field(factory=lambda: datetime.now(UTC))
+    requirements: Requirements = field(factory=Requirements)
+    vendors: list[DemoVendor] = field(factory=list)
+    receivers: dict[str, rec.Receiver] = field(factory=dict)
+    #: the events of the webhooks that arrived
+    events: list[rec.RecordingEvent] = field(factory=list)
 
-def open_vendors(stack: ExitStack) -> list[Vendor]:
-    _title(
-        1,
-        "The vendors",
-        f"each with {PAST} past recordings, live sessions, and an account 'branch' with {BRANCH}",
-    )
-    vendors: list[Vendor] = []
-    for info in rec.providers().values():
-        if info.emulator is None:
-            _line(info.label, "ships no emulator")
-            continue
-        emulator = stack.enter_context(emulator_of(info, recordings=PAST, processing=PROCESSING))
-        settings: dict[str, Any] = {"base_url": emulator.base_url, **emulator.credentials}
-        provider = rec.connect(info.name, **settings)
-        branch = stack.enter_context(
-            emulator_of(info, recordings=BRANCH, processing=PROCESSING, seed=1)
+    def start_vendors(self) -> None:
+        """Start an emulator and a second account for each vendor."""
+        subtitle = (
+            f"{PAST} past recordings and live sessions each, and {BRANCH} in a second account"
         )
-        settings = {"base_url": branch.base_url, "account": "branch", **branch.credentials}
-        other = rec.connect(info.name, **settings)
-        vendors.append(
-            Vendor(info, emulator, stack.enter_context(provider), stack.enter_context(other))
-        )
-        live = ", ".join(each.kind for each in emulator.sessions)
-        _line(info.label, f"{emulator.base_url}  live: {live}")
-    if not vendors:
-        raise rec.PluginError(
-            "no installed provider ships an emulator; install one, such as those of this project"
-        )
-    return vendors
-
-
-def record_live_sessions(vendors: list[Vendor], promises: Promises) -> None:
-    _title(2, "Record", "start, pause and resume where the vendor can be told so, stop")
-    for vendor in vendors:
-        for target in vendor.emulator.sessions:
-            name = f"{vendor.label} {target.kind}"
-            with _watched(f"{name} is recorded"), promises.within(name):
-                began = rec.Interval(datetime.now(UTC))
-                session = vendor.provider.start(target)
-                take = Take(vendor, session, session, began, ["started"])
-                vendor.takes.append(take)
-                _record(take, promises)
-            if vendor.takes and vendor.takes[-1].session.target == target:
-                _line(vendor.label, target.kind, ", ".join(vendor.takes[-1].did))
-
-
-def _record(take: Take, promises: Promises) -> None:
-    provider, name = take.vendor.provider, take.name
-    promises.hold(take.session.status in LIVE, f"{name}: after start it records")
-    if _can(take, rec.Operation.ACTIVE):
-        running = provider.active(take.session.target)
-        found = running is not None and running.id in (None, take.session.id)
-        promises.hold(found, f"{name}: what was started is found active")
-        take.did.append("seen active")
-    time.sleep(TAKE)
-    if _can(take, rec.Operation.PAUSE):
-        take.session = provider.pause(take.session)
-        promises.hold(
-            take.session.status is rec.RecordingStatus.PAUSED, f"{name}: after pause it is paused"
-        )
-        time.sleep(TAKE / 2)
-        take.session = provider.resume(take.session)
-        promises.hold(
-            take.session.status is rec.RecordingStatus.RECORDING,
-            f"{name}: after resume it records",
-        )
-        take.did += ["paused", "resumed"]
-        time.sleep(TAKE / 2)
-    else:
-        _refused(take, rec.Operation.PAUSE, partial(provider.pause, take.session), promises)
-    # A session is a value: any other process can read it and go on.
-    again = rec.loads(rec.dumps(take.session), rec.RecordingSession)
-    promises.hold(again == take.session, f"{name}: a session survives JSON")
-    take.session = provider.stop(again)
-    take.ran = rec.Interval(take.ran.start, datetime.now(UTC))
-    promises.hold(take.session.status not in LIVE, f"{name}: after stop it does not record")
-    take.session = provider.stop(take.session)
-    take.did.append("stopped")
-
-
-def download_what_was_recorded(vendors: list[Vendor], folder: Path, promises: Promises) -> None:
-    _title(3, "Download", "wait for the media, fetch it, check size, SHA-256 and format")
-    for take in _takes(vendors):
-        label, kind = take.vendor.label, take.session.target.kind
-        with promises.within(take.name):
-            began = time.monotonic()
-            with _watched(f"{take.name}: waiting for its media"):
-                take.session = take.vendor.provider.wait(take.session, timeout=PATIENCE)
-            waited = time.monotonic() - began
-            found = take.session.recordings
-            available = all(each.status is rec.RecordingStatus.AVAILABLE for each in found)
-            promises.hold(available, f"{take.name}: the media becomes available")
-            take.copies = _copied(take.vendor, found, folder, promises)
-            _line(label, kind, f"waited {waited:.1f} s, {_copies_words(take.copies)}")
-
-
-def _copied(
-    vendor: Vendor, recordings: Sequence[rec.Recording], folder: Path, promises: Promises
-) -> tuple[rec.Copy, ...]:
-    """Copy recordings under a bar, and hold each copy against what the library says of it."""
-    copies: list[rec.Copy] = []
-    with downloading(recordings, folder, vendor.label) as arrived:
-        for recording in recordings:
-            fetched = vendor.provider.download(recording, folder)
-            arrived(fetched)
-            promises.hold(bool(fetched), f"{vendor.label} {recording.id}: has a file to download")
-            copies += fetched
-    for copy in copies:
-        _compare(copy, promises)
-    return tuple(copies)
-
-
-def _compare(copy: rec.Copy, promises: Promises) -> None:
-    content = copy.path.read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    name = copy.path.name
-    promises.hold(digest == copy.sha256, f"{name}: the file has the SHA-256 that was told")
-    promises.hold(len(content) == copy.size, f"{name}: the file has the size that was told")
-    promises.hold("unverified" not in copy.checks, f"{name}: the copy is proved whole")
-    form = FORMATS.get(copy.file.format or "")
-    promises.hold(
-        form is not None and form.proves(content[:512]),
-        f"{name}: the bytes are {copy.file.format}",
-    )
-
-
-def _copies_words(copies: Sequence[rec.Copy]) -> str:
-    formats = "+".join(sorted({copy.file.format or "?" for copy in copies}))
-    bytes_ = size(sum(copy.size for copy in copies))
-    return f"{counted(len(copies), 'file')} ({formats}, {bytes_}), checked"
-
-
-def compare_what_was_told(vendors: list[Vendor], callbacks: Callbacks, promises: Promises) -> None:
-    ways = "cut off: all has to be asked for" if callbacks.cut_off else "or what was asked for"
-    _title(4, "Callbacks", f"what each vendor told by itself, signed; {ways}")
-    for take in _takes(vendors):
-        with promises.within(take.name):
-            learned = callbacks.learned(take.vendor.provider, take.vendor.emulator, take.session)
-            keys = [each.key for each in learned.events]
-            promises.hold(len(keys) == len(set(keys)), f"{take.name}: no fact is announced twice")
-            _hold_events(take, learned.events, promises)
-            told, asked = (_facts(events) for events in (learned.told, learned.asked))
-            _line(
-                take.vendor.label,
-                take.session.target.kind,
-                f"told: {told or 'nothing'}{f'; asked for: {asked}' if asked else ''}",
+        _print_title(1, "Vendors", subtitle)
+        for info in rec.providers().values():
+            if info.emulator is None:
+                _print_line(info.label, "has no emulator")
+                continue
+            emulator, provider = self._start_account(info, "default", PAST, seed=0)
+            _, branch = self._start_account(info, "branch", BRANCH, seed=1)
+            self.vendors.append(DemoVendor(info, emulator, provider, branch))
+            kinds = ", ".join(each.kind for each in emulator.sessions)
+            _print_line(info.label, emulator.base_url, f"live: {kinds}")
+        if not self.vendors:
+            raise rec.PluginError(
+                "No installed provider has an emulator: install a provider with an emulator"
             )
 
+    def _start_account(
+        self, info: rec.ProviderInfo, account: str, recordings: int, seed: int
+    ) -> tuple[Emulator, rec.Provider]:
+        emulator = build_emulator(info, recordings=recordings, processing=PROCESSING, seed=seed)
+        self.stack.enter_context(emulator)
+        settings: dict[str, Any] = {"base_url": emulator.base_url, **emulator.credentials}
+        connection = rec.connect(info.name, account=account, **settings)
+        return emulator, self.stack.enter_context(connection)
 
-def _hold_events(take: Take, events: Sequence[rec.RecordingEvent], promises: Promises) -> None:
-    """The same events in any order end where asking ended."""
-    if take.vendor.info.webhooks is None:
-        return
-    for each in take.session.recordings:
-        fact = build_event(each)
-        known = fact is not None and fact.key in {event.key for event in events}
-        promises.hold(known, f"{take.name}: that {each.id} is {each.status} is announced")
-    for ordered in (events, events[::-1]):
-        session = take.started
-        for event in ordered:
-            session = session.apply(event)
-        promises.hold(
-            session.status is take.session.status,
-            f"{take.name}: its events end in the status that asking ended in",
+    def receive_webhooks(self) -> None:
+        """Receive the emulators' webhooks on loopback, unless `drop_webhooks` is set."""
+        emulators = {each.info.name: each.emulator for each in self.vendors if each.info.webhooks}
+        for name, emulator in emulators.items():
+            keys: dict[str, Any] = dict(emulator.webhooks)
+            self.receivers[name] = rec.receiver(name, **keys)
+            self.receivers[name].listen(self.events.append)
+        if emulators and not self.drop_webhooks:
+            paths = {f"/{name}": receiver for name, receiver in self.receivers.items()}
+            address = self.stack.enter_context(serve_receivers(paths))
+            for name, emulator in emulators.items():
+                emulator.deliver_to(f"{address}/{name}")
+
+    def record_sessions(self) -> None:
+        """Record every live session of every vendor."""
+        _print_title(2, "Record", "start, pause and resume if the vendor supports it, stop")
+        for vendor in self.vendors:
+            for target in vendor.emulator.sessions:
+                name = f"{vendor.label} {target.kind}"
+                with self.requirements.catch_errors(name):
+                    with show_status(f"Recording {name}"):
+                        recorded = _record(vendor, target)
+                    _print_line(vendor.label, target.kind, ", ".join(recorded.actions))
+                    is_stopped = recorded.session.status not in LIVE
+                    self.requirements.check(is_stopped, f"{name}: the recording is stopped")
+
+    def _apply_to_sessions(self, act: Callable[[DemoVendor, TimelineEntry], str]) -> None:
+        """Call `act` for each recorded session and print the description that it returns."""
+        for vendor in self.vendors:
+            for recorded in vendor.sessions:
+                kind = recorded.session.target.kind
+                with self.requirements.catch_errors(f"{vendor.label} {kind}"):
+                    _print_line(vendor.label, kind, act(vendor, recorded))
+
+    def download_recordings(self) -> None:
+        """Wait for the recordings of the live sessions and download them."""
+        subtitle = "wait for the media, download it, check size, SHA-256 and format"
+        _print_title(3, "Download", subtitle)
+        self._apply_to_sessions(self._download_session)
+
+    def _download_session(self, vendor: DemoVendor, recorded: TimelineEntry) -> str:
+        began = time.monotonic()
+        with show_status(f"{vendor.label}: waiting for the media"):
+            recorded.session = vendor.provider.wait(recorded.session, timeout=TIMEOUT)
+        waited = time.monotonic() - began
+        recordings = recorded.session.recordings
+        self.requirements.check(bool(recordings), f"{vendor.label}: the session has a recording")
+        recorded.copies = self._download(vendor, recordings)
+        return f"waited {waited:.1f} s, {_describe_copies(recorded.copies)}"
+
+    def _download(
+        self, vendor: DemoVendor, recordings: Sequence[rec.Recording]
+    ) -> tuple[rec.Copy, ...]:
+        """Download recordings with a progress bar and check that every copy is verified."""
+        found: list[rec.Copy] = []
+        with show_download_progress(recordings, self.folder, vendor.label) as add_copies:
+            for each in recordings:
+                copies = vendor.provider.download(each, self.folder)
+                add_copies(copies)
+                verified = bool(copies) and all(copy.verified for copy in copies)
+                self.requirements.check(verified, f"{vendor.label} {each.id}: the copy is verified")
+                found += copies
+        return tuple(found)
+
+    def collect_events(self) -> None:
+        """Wait for the webhooks that are due, and reconcile the events that did not arrive."""
+        subtitle = (
+            "none are delivered, so every event comes from reconciliation with the listing"
+            if self.drop_webhooks
+            else "signed events from each vendor; missing ones come from reconciliation"
         )
+        _print_title(4, "Webhooks", subtitle)
+        self._apply_to_sessions(self._collect_session_events)
+
+    def _collect_session_events(self, vendor: DemoVendor, recorded: TimelineEntry) -> str:
+        if vendor.info.name not in self.receivers:
+            return "delivered: none"
+        if not self.drop_webhooks:
+            vendor.emulator.wait_for_deliveries(DELIVERY_TIMEOUT)
+        ids = {each.id for each in recorded.session.recordings}
+        delivered = [each for each in self.events if each.recording_id in ids]
+        # One minute earlier, because the vendor's clock may differ.
+        found = self.receivers[vendor.info.name].reconcile(
+            vendor.provider,
+            since=self.began - timedelta(minutes=1),
+            target=recorded.session.target,
+        )
+        reconciled = [each for each in found if each.recording_id in ids]
+        has_events = ids == {each.recording_id for each in (*delivered, *reconciled)}
+        self.requirements.check(has_events, f"{vendor.label}: each recording has an event")
+        words = f"delivered: {_list_kinds(delivered) or 'none'}"
+        return f"{words}; reconciled: {_list_kinds(reconciled)}" if reconciled else words
+
+    def delete_recordings(self) -> None:
+        """Delete the recordings of the live sessions at vendors that support it."""
+        _print_title(5, "Delete", "delete at the vendor, then request again; the copies stay")
+        self._apply_to_sessions(self._delete_session)
+
+    def _delete_session(self, vendor: DemoVendor, recorded: TimelineEntry) -> str:
+        if not vendor.provider.can(rec.Operation.DELETE, recorded.session.target.kind):
+            return "not supported; no request was sent"
+        for each in recorded.session.recordings:
+            vendor.provider.delete(each)
+            is_deleted = _is_deleted(vendor.provider, each)
+            self.requirements.check(is_deleted, f"{vendor.label} {each.id}: it is deleted")
+        return "deleted; a second request confirms it"
+
+    def list_recordings(self) -> list[VendorListing]:
+        """List all recordings of every vendor and download the newest ones."""
+        subtitle = f"all recordings of each vendor, each once; download the newest {NEWEST}"
+        _print_title(6, "List", subtitle)
+        listings: list[VendorListing] = []
+        for vendor in self.vendors:
+            label = vendor.label
+            with self.requirements.catch_errors(label):
+                began = time.monotonic()
+                with show_status(f"Listing {label}"):
+                    listing = vendor.provider.list()
+                    recordings = tuple(listing)
+                milliseconds = (time.monotonic() - began) * 1000
+                coverage = listing.coverage
+                self.requirements.check(coverage.complete, f"{label}: the listing is complete")
+                listings.append(VendorListing(label, recordings, coverage))
+                seen = format_count(len(recordings), "recording")
+                pages = format_count(coverage.pages, "page")
+                _print_line(label, f"{seen} in {pages}, {milliseconds:.0f} ms")
+                available = rec.RecordingStatus.AVAILABLE
+                newest = [each for each in recordings if each.status is available and each.files]
+                vendor.copies = self._download(vendor, newest[:NEWEST])
+                _print_line("", _describe_copies(vendor.copies))
+        return listings
+
+    def report_all_accounts(self, folder: Path) -> Report | None:
+        """Print a report on all accounts and write it as a page into `folder`."""
+        _print_title(9, "Report", "all accounts of all vendors in one table")
+        accounts = [each for vendor in self.vendors for each in (vendor.provider, vendor.branch)]
+        found: Report | None = None
+        with self.requirements.catch_errors("report"):
+            found = rec.report(accounts=accounts, by=("provider", "account"))
+            self.requirements.check(found.complete, "report: all accounts were listed completely")
+            show_report(found)
+            found.to_html(folder / "report.html")
+            click.echo(f"\nThe report as a page: {folder / 'report.html'}")
+        return found
+
+    def write_page(self, report: Report | None) -> None:
+        """Write all results as one page into the folder of the copies."""
+        now = datetime.now(UTC)
+        entries = [each for vendor in self.vendors for each in vendor.sessions]
+        recorded_here = {copy.recording_id for each in entries for copy in each.copies}
+        html = build_demo_page(
+            self.folder,
+            entries=entries,
+            past_copies=[
+                (
+                    each.label,
+                    [copy for copy in each.copies if copy.recording_id not in recorded_here],
+                )
+                for each in self.vendors
+            ],
+            report=report,
+            passed=self.requirements.passed,
+            violations=self.requirements.violations,
+            duration=now - self.began,
+            created_at=now,
+        )
+        (self.folder / "index.html").write_text(html, encoding="utf-8")
 
 
-def _facts(events: Sequence[rec.RecordingEvent]) -> str:
+# -- helpers --------------------------------------------------------------------------------------
+
+
+def _record(vendor: DemoVendor, target: rec.CommunicationSession) -> TimelineEntry:
+    provider, began = vendor.provider, datetime.now(UTC)
+    recorded = TimelineEntry(vendor.label, provider.start(target), rec.Interval(began), ["started"])
+    vendor.sessions.append(recorded)
+    if provider.can(rec.Operation.ACTIVE, target.kind) and provider.active(target):
+        recorded.actions.append("found active")
+    time.sleep(PART_SECONDS)
+    if provider.can(rec.Operation.PAUSE, target.kind):
+        recorded.session = provider.pause(recorded.session)
+        time.sleep(PART_SECONDS / 2)
+        recorded.session = provider.resume(recorded.session)
+        recorded.actions += ["paused", "resumed"]
+        time.sleep(PART_SECONDS / 2)
+    recorded.session = provider.stop(recorded.session)
+    recorded.interval = rec.Interval(began, datetime.now(UTC))
+    recorded.actions.append("stopped")
+    return recorded
+
+
+def _is_deleted(provider: rec.Provider, recording: rec.Recording) -> bool:
+    try:
+        return provider.get(recording).status is rec.RecordingStatus.DELETED
+    except rec.NotFound:
+        return True
+
+
+def _describe_copies(copies: Sequence[rec.Copy]) -> str:
+    formats = "+".join(sorted({copy.file.format or "?" for copy in copies}))
+    total = format_size(sum(copy.size for copy in copies))
+    return f"{format_count(len(copies), 'file')} ({formats}, {total}), checked"
+
+
+def _list_kinds(events: Sequence[rec.RecordingEvent]) -> str:
     return ", ".join(dict.fromkeys(each.kind for each in events))
 
 
-def delete_what_can_be(vendors: list[Vendor], promises: Promises) -> None:
-    _title(5, "Delete", "and ask again, to see it gone; the copies stay")
-    for take in _takes(vendors):
-        label, kind = take.vendor.label, take.session.target.kind
-        with promises.within(take.name):
-            if not _can(take, rec.Operation.DELETE):
-                for recording in take.session.recordings:
-                    again = partial(take.vendor.provider.delete, recording)
-                    _refused(take, rec.Operation.DELETE, again, promises)
-                _line(label, kind, "cannot be told to delete, and nothing was sent")
-                continue
-            for recording in take.session.recordings:
-                take.vendor.provider.delete(recording)
-                promises.hold(_is_gone(take, recording), f"{take.name}: what is deleted is gone")
-            kept = all(copy.path.exists() for copy in take.copies)
-            promises.hold(kept, f"{take.name}: the copies outlive the deletion")
-            _line(label, kind, "deleted, and gone when asked again")
-
-
-def _is_gone(take: Take, recording: rec.Recording) -> bool:
-    try:
-        again = take.vendor.provider.get(recording)
-    except rec.NotFound:
-        return True
-    return again.status is rec.RecordingStatus.DELETED
-
-
-def list_everything(vendors: list[Vendor], folder: Path, promises: Promises) -> list[Summary]:
-    _title(6, "List", f"everything each vendor has, each once; and copy the newest {NEWEST}")
-    summaries: list[Summary] = []
-    for vendor in vendors:
-        with promises.within(vendor.label):
-            began = time.monotonic()
-            with _watched(f"{vendor.label} is listed"):
-                listing = vendor.provider.list()
-                found = tuple(listing)
-            took = time.monotonic() - began
-            ids = [each.id for each in found]
-            promises.hold(len(ids) == len(set(ids)), f"{vendor.label}: each recording comes once")
-            promises.hold(
-                set(ids) == set(vendor.emulator.listed()),
-                f"{vendor.label}: the listing has what the vendor has",
-            )
-            promises.hold(listing.coverage.complete, f"{vendor.label}: the listing is complete")
-            summaries.append(summarised(vendor.label, found, listing.coverage))
-            pages = counted(listing.coverage.pages, "page")
-            _line(
-                vendor.label, f"{counted(len(found), 'recording')} in {pages}, {took * 1000:.0f} ms"
-            )
-            newest = [each for each in found if _can_be_copied(each)][:NEWEST]
-            vendor.copies = _copied(vendor, newest, folder, promises)
-            _line("", _copies_words(vendor.copies))
-    return summaries
-
-
-def _can_be_copied(recording: rec.Recording) -> bool:
-    return recording.status is rec.RecordingStatus.AVAILABLE and bool(recording.files)
-
-
-def show_tables(summaries: list[Summary]) -> None:
-    _title(7, "What each vendor can be told")
-    for line in matrix_lines(indent=2):
-        click.echo(line)
-    _title(8, "What there is, and what is not to be had")
-    heading, *lines = summary_lines(summaries, width=_width() - 2)
-    click.secho(f"  {heading}", bold=True)
-    for line in lines:
-        for each in line.splitlines():
-            click.echo(f"  {each}")
-
-
-def report_on_all_accounts(
-    vendors: list[Vendor], folder: Path, promises: Promises
-) -> Report | None:
-    _title(9, "The report", "every account of every vendor in one view")
-    accounts = [each for vendor in vendors for each in (vendor.provider, vendor.branch)]
-    report: Report | None = None
-    with promises.within("report"):
-        found = rec.report(accounts=accounts, by=("provider", "account"))
-        promises.hold(found.complete, "report: all of every account was seen")
-        promises.hold(len(found.rows) == len(accounts), "report: each account has its row")
-        there = sum(len(vendor.emulator.listed()) + BRANCH for vendor in vendors)
-        counted_ = found.totals["recordings"]
-        promises.hold(counted_ == there, f"report: it counts the {there} recordings that there are")
-        show_report(found, Console(width=_width(), highlight=False))
-        page = folder / "report.html"
-        found.to_html(page)
-        promises.hold(page.stat().st_size > 0, "report: the page is written")
-        click.echo(f"\nAs a page that opens from disk: {page}")
-        report = found
-    return report
-
-
-def write_page(
-    folder: Path,
-    vendors: list[Vendor],
-    report: Report | None,
-    promises: Promises,
-    began: datetime,
-) -> None:
-    """All of it as one page, beside the copies."""
-    from recording_core.cli.demo.page import Taken, demo_page
-
-    now = datetime.now(UTC)
-    ours = {copy.recording_id for take in _takes(vendors) for copy in take.copies}
-    html = demo_page(
-        folder,
-        taken=[
-            Taken(take.vendor.label, take.session, take.ran, tuple(take.did), take.copies)
-            for take in _takes(vendors)
-        ],
-        newest=[
-            (vendor.label, [each for each in vendor.copies if each.recording_id not in ours])
-            for vendor in vendors
-        ],
-        report=report,
-        kept=promises.kept,
-        broken=promises.broken,
-        took=now - began,
-        made=now,
-    )
-    (folder / "index.html").write_text(html, encoding="utf-8")
-
-
-# -- words and small things -----------------------------------------------------------------------
-
-
-def _takes(vendors: list[Vendor]) -> Iterator[Take]:
-    for vendor in vendors:
-        yield from vendor.takes
-
-
-def _can(take: Take, operation: rec.Operation) -> bool:
-    return take.vendor.provider.can(operation, take.session.target.kind)
-
-
-def _refused(
-    take: Take, operation: rec.Operation, attempt: Callable[[], object], promises: Promises
-) -> None:
-    """What cannot be said to a vendor raises before anything is sent."""
-    seen = len(take.vendor.emulator.journal)
-    try:
-        attempt()
-        unsent = False
-    except rec.UnsupportedOperation:
-        unsent = len(take.vendor.emulator.journal) == seen
-    promises.hold(unsent, f"{take.name}: {operation} is refused before anything is sent")
-
-
-def _watched(words: str) -> AbstractContextManager[object]:
-    """What is being waited for, while somebody watches."""
-    return counting(words) if sys.stderr.isatty() else nullcontext()
-
-
-def _title(number: int, title: str, more: str = "") -> None:
-    click.echo()
+def _print_title(number: int, title: str, subtitle: str = "") -> None:
     head = click.style(f"{number}. {title}", bold=True)
-    click.echo(f"{head}: {more}" if more else head)
+    click.echo(f"\n{head}: {subtitle}" if subtitle else f"\n{head}")
 
 
-def _line(label: str, *cells: str) -> None:
-    """A vendor, perhaps a kind, and what happened."""
-    columns = [padded(label, 11), *(padded(cell, 10) for cell in cells[:-1]), cells[-1]]
-    for line in aligned([columns], indent=2, width=_width()):
-        click.echo(line)
-
-
-def _width() -> int:
-    """What lines are wrapped to: the terminal, within reason."""
-    return min(max(shutil.get_terminal_size((100, 24)).columns, 80), 120)
+def _print_line(label: str, *cells: str) -> None:
+    """Print a vendor's name and cells in columns; the last cell is wrapped."""
+    write_grid([(label, *cells)], widths=(11, 10)[: len(cells)], indent=2)

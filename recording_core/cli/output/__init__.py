@@ -1,1 +1,1 @@
-"""Output: formats, tables, progress and generated help."""
+"""Output: formats, tables, messages and progress."""

@@ -1,44 +1,35 @@
-"""Where does what go? Data to standard output, in one of three dresses; words to standard error.
+"""Output: data to standard output in one of three formats.
 
-| dress | when |
+| format | when |
 |---|---|
-| one JSON object a line | `--json` |
+| one JSON object per line | `--json` |
 | a table | standard output is a terminal |
-| tab-separated fields, no heading | it is none |
+| tab-separated fields without a heading | standard output is not a terminal |
 """
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import click
 from attrs import frozen
 
 import recording_core as rec
-from recording_core.cli.output.values import (
-    aligned,
-    for_people,
-    for_programs,
-    one_line,
-    padded,
-    width_of,
-)
+from recording_core.cli.options import build_option_group
+from recording_core.cli.output.values import format_for_people, format_for_programs, sanitize_line
 from recording_core.redaction import MASK, redact_url
 
-__all__ = ["ATTENTION", "Column", "Output", "needs_attention", "output_options", "say", "style"]
+if TYPE_CHECKING:
+    from rich.console import JustifyMethod, RenderableType
 
 T = TypeVar("T")
 
-#: The exit code of what worked and should be looked at.
-ATTENTION = 3
-
-#: What a word of ours looks like on a terminal.
+#: word -> its colour on a terminal
 COLOURS: Mapping[str, str] = {
     word: colour
     for colour, words in {
@@ -52,105 +43,203 @@ COLOURS: Mapping[str, str] = {
 
 
 @frozen
-class Column(Generic[T]):
+class OutputColumn(Generic[T]):
     """One field of a kind of value.
 
-    `shown` is how people read it, if another way than usual. `width` is what is kept for it where
-    rows are written before all are known. On a narrow terminal the columns with a `yields` are
-    left out, the highest first.
+    `format_value` formats it for people. `width` is the minimum width, reserved because rows are
+    written before all of them are available. On a narrow terminal, columns with a `drop_priority`
+    are left out, highest first.
     """
 
     heading: str
     value: Callable[[T], Any]
-    shown: Callable[[Any], str] = for_people
+    format_value: Callable[[Any], RenderableType] = format_for_people
     width: int = 0
     right: bool = False
-    yields: int = 0
+    drop_priority: int = 0
 
-    def cell(self, item: T) -> str:
+    def format_cell(self, item: T) -> RenderableType:
+        """Format this field of an item for people."""
         value = self.value(item)
-        return for_people(None) if value is None else self.shown(value)
+        return format_for_people(None) if value is None else self.format_value(value)
 
 
 @frozen
 class Output:
-    """How this call's data is written."""
+    """The format in which a command writes its data."""
 
     json: bool = False
-    #: signed query strings are data, and credentials: only who asks gets them
+    #: Whether to keep the query strings of URLs: a signed query string is a credential.
     urls: bool = False
 
     @property
-    def for_people(self) -> bool:
+    def is_table(self) -> bool:
+        """Whether data is written as a table for people."""
         return not self.json and sys.stdout.isatty()
 
-    def object(self, value: Any) -> None:
-        """One of our values as one line of JSON, as `rec.dumps` writes it."""
+    def write_object(self, value: Any) -> None:
+        """Write one of the library's values as one line of JSON, as `rec.dumps` does."""
         text = rec.dumps(value)
         if not self.urls:
-            text = json.dumps(_without_queries(json.loads(text)), ensure_ascii=False)
-        # JSON is UTF-8, whatever the terminal's locale.
+            text = json.dumps(_remove_queries(json.loads(text)), ensure_ascii=False)
+        # JSON is UTF-8 in every locale.
         click.echo(text.encode())
 
-    def rows(self, items: Iterable[T], columns: Sequence[Column[T]]) -> None:
-        """Each item as it comes; a sequence's columns are as wide as they must be."""
-        if self.json:
-            for item in items:
-                self.object(item)
-        elif not self.for_people:
-            for item in items:
-                click.echo("\t".join(for_programs(column.value(item)) for column in columns))
-        else:
-            _write_table(items, columns)
+    def write_rows(
+        self, items: Iterable[T], columns: Sequence[OutputColumn[T]], *, heading: bool = True
+    ) -> None:
+        """Write each item as it arrives; a table of a sequence has columns that fit all of it."""
+        if self.is_table:
+            write_table(items, columns, heading=heading)
+            return
+        for item in items:
+            if self.json:
+                self.write_object(item)
+            else:
+                click.echo("\t".join(format_for_programs(column.value(item)) for column in columns))
 
-    def fields(self, item: T, columns: Sequence[Column[T]]) -> None:
-        """One item, a line a field."""
+    def write_fields(self, item: T, columns: Sequence[OutputColumn[T]]) -> None:
+        """Write one item, one line per field."""
         if self.json:
-            self.object(item)
-        elif not self.for_people:
+            self.write_object(item)
+        elif self.is_table:
+            write_grid(
+                [(column.heading, column.format_cell(item)) for column in columns], bold=True
+            )
+        else:
             for column in columns:
-                click.echo(f"{column.heading}\t{for_programs(column.value(item))}")
-        else:
-            rows = [(column.heading, column.cell(item)) for column in columns]
-            for line, (heading, _) in zip(aligned(rows), rows, strict=True):
-                click.echo(click.style(line[: len(heading)], bold=True) + line[len(heading) :])
+                click.echo(f"{column.heading}\t{format_for_programs(column.value(item))}")
 
 
-def output_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds `--json` and `--urls`, and hands them over as `out`."""
-
-    @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-    @click.option(
-        "--urls", is_flag=True, help="Keep the query strings of URLs, which may sign them."
-    )
-    @functools.wraps(command)
-    def packed(*args: Any, as_json: bool, urls: bool, **options: Any) -> None:
-        command(*args, out=Output(as_json, urls), **options)
-
-    return packed
+add_output_options = build_option_group(
+    "out",
+    Output,
+    click.option("--json", is_flag=True, help="Print one JSON object per line."),
+    click.option(
+        "--urls",
+        is_flag=True,
+        help="Print URLs with their query strings, which may contain signatures.",
+    ),
+)
 
 
-def say(text: str) -> None:
-    """A word to whoever watches; never data."""
-    click.echo(one_line(text), err=True)
+# -- tables for people ----------------------------------------------------------------------------
 
 
-def needs_attention() -> click.exceptions.Exit:
-    """To be raised where it worked, and somebody should look."""
-    return click.exceptions.Exit(ATTENTION)
+def get_width() -> int:
+    """Return the width of the terminal, or 100 columns without a terminal."""
+    return shutil.get_terminal_size((100, 24)).columns
 
 
-def style(word: str) -> str:
-    """A word of ours in its colour; what surrounds it is kept."""
-    colour = COLOURS.get(word.strip())
-    return click.style(word, fg=colour) if colour else word
+def write_table(
+    items: Iterable[T],
+    columns: Sequence[OutputColumn[T]],
+    *,
+    heading: bool = True,
+    write_details: Callable[[T], None] | None = None,
+    has_total: bool = False,
+    gap: int = 2,
+    indent: int = 0,
+) -> Sequence[OutputColumn[T]]:
+    """Write items as the rows of a table, and return the columns that fit.
+
+    The columns fit all rows of a sequence. Other items are written as they arrive, in columns of
+    their minimum width. `write_details` is called after each row. With `has_total`, the last row is
+    a total.
+    """
+    from rich.table import Table
+
+    available = items if isinstance(items, Sequence) else ()
+    widths = _choose_columns(columns, available, get_width() - indent, gap)
+
+    def write(rows: Sequence[T], *, heading: bool) -> None:
+        table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
+        table.show_header = heading
+        for column, width in widths:
+            justify: JustifyMethod = "right" if column.right else "left"
+            table.add_column(column.heading, min_width=width, justify=justify, no_wrap=True)
+        for row in rows:
+            cells = (_style_cell(column.format_cell(row)) for column, _ in widths)
+            table.add_row(*cells, style="bold" if has_total and row is rows[-1] else "")
+        # As wide as the cells: the terminal wraps what is wider than it, and nothing is cut off.
+        _write_renderable(table, 100_000, indent)
+
+    if available and write_details is None:
+        write(available, heading=heading)
+    else:
+        for index, item in enumerate(items):
+            write((item,), heading=heading and index == 0)
+            if write_details is not None:
+                write_details(item)
+    return [column for column, _ in widths]
 
 
-#: A text that is a URL and nothing else, whatever characters its query has.
+def write_grid(
+    rows: Iterable[Sequence[RenderableType]],
+    *,
+    widths: Sequence[int] = (0,),
+    bold: bool = False,
+    indent: int = 0,
+) -> None:
+    """Write rows in columns of at least these widths, and wrap the last column, which has none.
+
+    With `bold`, the other columns are bold.
+    """
+    from rich.table import Table
+
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for width in widths:
+        grid.add_column(min_width=width, no_wrap=True, style="bold" if bold else "")
+    grid.add_column(overflow="fold")
+    for row in rows:
+        grid.add_row(*map(_style_cell, row))
+    _write_renderable(grid, max(get_width() - indent, 40), indent)
+
+
+def _choose_columns(
+    columns: Sequence[OutputColumn[T]], items: Sequence[T], available: int, gap: int
+) -> list[tuple[OutputColumn[T], int]]:
+    """Return columns and their widths; leave out columns until the others fit."""
+    from rich.cells import cell_len
+
+    def measure(column: OutputColumn[T]) -> int:
+        cells = (column.heading, *map(column.format_cell, items))
+        return max(column.width, *(cell_len(each) for each in cells if isinstance(each, str)))
+
+    widths = [(column, measure(column)) for column in columns]
+    while sum(width + gap for _, width in widths) - gap > available:
+        first = max(widths, key=lambda each: each[0].drop_priority)
+        if not first[0].drop_priority:
+            break
+        widths.remove(first)
+    return widths
+
+
+def _style_cell(cell: RenderableType) -> RenderableType:
+    """Colour a status or verdict; no text is read as markup."""
+    from rich.text import Text
+
+    return Text(sanitize_line(cell), COLOURS.get(cell, "")) if isinstance(cell, str) else cell
+
+
+def _write_renderable(renderable: RenderableType, width: int, indent: int) -> None:
+    from rich.console import Console
+
+    console = Console(width=width, highlight=False)
+    with console.capture() as capture:
+        console.print(renderable)
+    for line in capture.get().splitlines():
+        click.echo(" " * indent + line.rstrip())
+
+
+# -- JSON -----------------------------------------------------------------------------------------
+
+#: A text that consists of one URL, with any characters in its query.
 _URL = re.compile(r"[a-z]+://\S*", re.IGNORECASE)
 
 
-def _without_queries(value: Any) -> Any:
+def _remove_queries(value: Any) -> Any:
+    """Remove the query strings of all URLs in a JSON value."""
     if isinstance(value, str):
         if "://" not in value:
             return value
@@ -158,37 +247,7 @@ def _without_queries(value: Any) -> Any:
             value = re.split("[?#]", value, maxsplit=1)[0]
         return redact_url(value).replace(f"?{MASK}", "")
     if isinstance(value, dict):
-        return {key: _without_queries(item) for key, item in value.items()}
+        return {key: _remove_queries(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_without_queries(item) for item in value]
+        return [_remove_queries(item) for item in value]
     return value
-
-
-def _write_table(items: Iterable[T], columns: Sequence[Column[T]]) -> None:
-    known = items if isinstance(items, Sequence) else ()
-    widths = {
-        id(column): max(
-            [len(column.heading), column.width, *(width_of(column.cell(item)) for item in known)]
-        )
-        for column in columns
-    }
-    columns = list(columns)
-    room = shutil.get_terminal_size().columns
-    while sum(widths[id(column)] + 2 for column in columns) - 2 > room:
-        first = max(columns, key=lambda column: column.yields)
-        if not first.yields:
-            break
-        columns.remove(first)
-
-    def line(cells: Iterable[str], dress: Callable[[str], str]) -> str:
-        return "  ".join(
-            dress(padded(cell, widths[id(column)], right=column.right))
-            for column, cell in zip(columns, cells, strict=True)
-        ).rstrip()
-
-    headed = False
-    for item in items:
-        if not headed:
-            headed = True
-            click.secho(line((column.heading for column in columns), str), bold=True)
-        click.echo(line((column.cell(item) for column in columns), style))

@@ -1,85 +1,77 @@
-"""How far is it? Bars and counts on standard error, for whoever watches it on a terminal."""
+"""Progress: bars and counts on standard error, if it is a terminal."""
 
 from __future__ import annotations
 
 import os
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import recording_core as rec
-from recording_core.cli.output.values import size
-
-__all__ = ["counting", "downloading"]
-
-#: How often a file that grows is measured, in seconds.
-_LOOK_EVERY = 0.1
+from recording_core.reporting.number_format import format_size
 
 
 @contextmanager
-def counting(words: str) -> Iterator[Callable[[str], None]]:
-    """A line that tells how far it is, and is gone at the end."""
+def show_status(text: str) -> Iterator[Callable[[str], None]]:
+    """Show a status line, which is removed at the end; yields a function that replaces its text."""
+    if not sys.stderr.isatty():
+        yield lambda text: None
+        return
     from rich.console import Console
 
-    with Console(stderr=True).status(words) as status:
+    with Console(stderr=True).status(text) as status:
         yield status.update
 
 
 @contextmanager
-def downloading(
-    recordings: Sequence[rec.Recording], directory: Path, words: str
+def show_download_progress(
+    recordings: Sequence[rec.Recording], directory: Path, label: str
 ) -> Iterator[Callable[[Sequence[rec.Copy]], None]]:
-    """A bar of the bytes of these recordings; the body downloads them and tells of each copy."""
+    """Show a progress bar while the body downloads recordings into a directory.
+
+    Yields a function that the body calls with the copies of each recording.
+    """
+    finished: list[rec.Copy] = []
     if not sys.stderr.isatty():
-        yield lambda copies: None
+        yield finished.extend
         return
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.progress import BarColumn, Progress, TextColumn
 
     sizes = [file.size or 0 for recording in recordings for file in recording.files]
-    # In bytes where the vendor tells all of them, else in recordings; one alone has no middle.
+    # Progress counts bytes if the vendor reports every size, otherwise recordings. A single
+    # recording of unknown size has no total.
     in_bytes = all(sizes) and bool(sizes)
     total = sum(sizes) if in_bytes else len(recordings) if len(recordings) > 1 else None
-    whole: list[rec.Copy] = []
-    done = threading.Event()
+
+    class DownloadProgress(Progress):
+        def get_renderables(self) -> Iterable[RenderableType]:
+            """Read the sizes of the growing files at each refresh."""
+            received = sum(copy.size for copy in finished) + _count_partial_bytes(directory)
+            copied = len({copy.recording_id for copy in finished})
+            size = format_size(received)
+            so_far = f"{size} of {format_size(sum(sizes))}" if in_bytes else size
+            for task in self.tasks:
+                task.completed = received if in_bytes else copied
+                task.fields["so_far"] = so_far
+            return super().get_renderables()
+
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.fields[so_far]}", markup=False),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(words, total=total, so_far="")
-
-        def show() -> None:
-            have = sum(copy.size for copy in whole) + _arriving(directory)
-            copied = len({copy.recording_id for copy in whole})
-            so_far = f"{size(have)} of {size(sum(sizes))}" if in_bytes else size(have)
-            bar.update(task, completed=have if in_bytes else copied, so_far=so_far)
-
-        def watch() -> None:
-            while not done.wait(_LOOK_EVERY):
-                show()
-
-        def arrived(copies: Sequence[rec.Copy]) -> None:
-            whole.extend(copies)
-            show()
-
-        watcher = threading.Thread(target=watch, daemon=True)
-        watcher.start()
-        try:
-            yield arrived
-        finally:
-            done.set()
-            watcher.join()
+    with DownloadProgress(*columns, console=Console(stderr=True), transient=True) as bar:
+        bar.add_task(label, total=total, so_far="")
+        yield finished.extend
 
 
-def _arriving(directory: Path) -> int:
-    """Bytes of the files that are being written: they are named in the end."""
+def _count_partial_bytes(directory: Path) -> int:
+    """Return the bytes of the files that are being written, which are renamed when complete."""
     try:
         return sum(
             entry.stat().st_size for entry in os.scandir(directory) if entry.name.endswith(".part")
         )
     except OSError:
-        return 0  # not made yet, or named just now
+        return 0  # the directory does not exist yet, or the file was just renamed

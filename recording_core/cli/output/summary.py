@@ -1,4 +1,4 @@
-"""What is there at each vendor, what is not to be had, and why? One table for all of them."""
+"""Summary: what each vendor has, which media is missing and why, and what was not seen."""
 
 from __future__ import annotations
 
@@ -9,120 +9,116 @@ from datetime import timedelta
 from attrs import frozen
 
 import recording_core as rec
-from recording_core.cli.output.values import aligned, days, hours, one_line, size
-
-__all__ = ["Summary", "summarised", "summary_lines"]
+from recording_core.cli.output.output import OutputColumn, write_grid, write_table
+from recording_core.reporting.number_format import format_count, format_number, format_size
 
 
 @frozen
-class Summary:
-    """One vendor's recordings in numbers. `timed` and `sized`: of how many they are known."""
+class VendorListing:
+    """All recordings that one vendor lists."""
 
     label: str
-    recordings: int
-    duration: timedelta
-    timed: int
-    size: int
-    sized: int
-    statuses: tuple[tuple[rec.RecordingStatus, int], ...]
-    #: what is not to be had, and why
-    missing: tuple[str, ...]
+    recordings: Sequence[rec.Recording]
+    coverage: rec.Coverage
 
 
-def summarised(label: str, recordings: Sequence[rec.Recording], coverage: rec.Coverage) -> Summary:
-    durations = [each.duration for each in recordings if each.duration is not None]
-    sizes = [each.size for each in recordings if each.size is not None]
-    counts = Counter(each.status for each in recordings)
-    return Summary(
-        label,
-        len(recordings),
-        sum(durations, timedelta(0)),
-        len(durations),
-        sum(sizes),
-        len(sizes),
-        tuple((status, counts[status]) for status in rec.RecordingStatus if counts[status]),
-        (*_missing(recordings), *_unseen(coverage)),
-    )
+def _format_total(listing: VendorListing, values: list[int] | list[timedelta], total: str) -> str:
+    """Format a total: `1.2 GB (of 9 of 45)` if the vendor reports it for 9 of 45 recordings."""
+    included, recordings = len(values), len(listing.recordings)
+    if included == recordings:
+        return total
+    return f"{total} (of {included} of {recordings})" if included else "not reported"
 
 
-#: status -> why there is no media, in words, of the recordings that are in it
+def _format_hours(listing: VendorListing) -> str:
+    durations = [each.duration for each in listing.recordings if each.duration is not None]
+    hours = sum(durations, timedelta(0)) / timedelta(hours=1)
+    return _format_total(listing, durations, f"{hours:.1f} h")
+
+
+def _format_size(listing: VendorListing) -> str:
+    sizes = [each.size for each in listing.recordings if each.size is not None]
+    return _format_total(listing, sizes, format_size(sum(sizes)))
+
+
+COLUMNS: tuple[OutputColumn[VendorListing], ...] = (
+    OutputColumn("", lambda each: each.label),
+    OutputColumn("recordings", lambda each: len(each.recordings), format_number, right=True),
+    OutputColumn("hours", _format_hours, right=True),
+    OutputColumn("size", _format_size, right=True),
+)
+
+
+def write_summary(listings: Sequence[VendorListing], *, indent: int = 0) -> None:
+    """Write one row per vendor, and below it its statuses and what is missing."""
+
+    def write_details(listing: VendorListing) -> None:
+        counts = Counter(each.status for each in listing.recordings)
+        statuses = [f"{counts[each]} {each}" for each in rec.RecordingStatus if counts[each]]
+        missing = (*_describe_missing_media(listing.recordings), *describe_gaps(listing.coverage))
+        rows = [("status", ", ".join(statuses) or "no recordings")]
+        rows += [("" if index else "missing", why) for index, why in enumerate(missing)]
+        write_grid(rows, widths=(7,), indent=indent + 2)
+
+    write_table(listings, COLUMNS, write_details=write_details, indent=indent)
+
+
+#: status -> a function that describes why recordings in that status have no media
 REASONS: dict[rec.RecordingStatus, Callable[[Sequence[rec.Recording]], str]] = {
-    rec.RecordingStatus.EXPIRED: lambda found: f"the media is kept for {_kept(found)}",
-    rec.RecordingStatus.FAILED: lambda found: _errors(found),
+    rec.RecordingStatus.EXPIRED: lambda found: (
+        f"the vendor keeps media for {_describe_retention(found)}"
+    ),
+    rec.RecordingStatus.FAILED: lambda found: _describe_errors(found),
     rec.RecordingStatus.EMPTY: lambda found: "there was nothing to record",
-    rec.RecordingStatus.DELETED: lambda found: "somebody deleted them",
-    rec.RecordingStatus.UNKNOWN: lambda found: "the vendor says a word that we do not know",
+    rec.RecordingStatus.DELETED: lambda found: "deleted at the vendor",
+    rec.RecordingStatus.UNKNOWN: lambda found: "the vendor sent an unknown status",
 }
 
 
-def _missing(recordings: Sequence[rec.Recording]) -> Iterator[str]:
-    for status, reason in REASONS.items():
+def _describe_missing_media(recordings: Sequence[rec.Recording]) -> Iterator[str]:
+    for status, describe in REASONS.items():
         found = [each for each in recordings if each.status is status]
         if found:
-            yield f"{len(found)} {status}: {reason(found)}"
-    unfinished = [each for each in recordings if each.status not in _SETTLED]
+            yield f"{len(found)} {status}: {describe(found)}"
+    available = [each for each in recordings if each.status is rec.RecordingStatus.AVAILABLE]
+    unfinished = (
+        len(recordings) - len(available) - sum(each.status in REASONS for each in recordings)
+    )
     if unfinished:
-        yield f"{len(unfinished)} not there yet: still recorded or processed"
-    elsewhere = [
-        each
-        for each in recordings
-        if each.status is rec.RecordingStatus.AVAILABLE and not each.files
-    ]
+        yield f"{unfinished} not ready: still being recorded or processed"
+    elsewhere = sum(not each.files for each in available)
     if elsewhere:
-        yield f"{len(elsewhere)} without a file: the media went to the customer's own storage"
+        yield f"{elsewhere} without a file: the media is in the customer's own storage"
 
 
-_SETTLED = {*REASONS, rec.RecordingStatus.AVAILABLE}
-
-
-def _unseen(coverage: rec.Coverage) -> Iterator[str]:
+def describe_gaps(coverage: rec.Coverage) -> Iterator[str]:
+    """Describe what could not be read or listed."""
     if coverage.unreadable:
-        yield f"{coverage.unreadable} unreadable: not what the vendor documents"
+        yield f"{format_count(coverage.unreadable, 'row')} unreadable"
     yield from coverage.errors
-    for each in coverage.not_listable:
-        yield f"not listed at all: {each}"
+    if coverage.not_listable:
+        yield f"cannot be listed: {', '.join(coverage.not_listable)}"
 
 
-def _kept(found: Sequence[rec.Recording]) -> str:
-    """How long after its end media expires, as the recordings themselves show."""
-    kept = sorted(
+def describe_coverage(coverage: rec.Coverage) -> str:
+    """Describe coverage: `45 recordings seen in 2 pages, complete; cannot be listed: ...`."""
+    seen, pages = format_count(coverage.seen, "recording"), format_count(coverage.pages, "page")
+    words = f"{seen} seen in {pages}, {'complete' if coverage.complete else 'NOT complete'}"
+    return "; ".join((words, *describe_gaps(coverage)))
+
+
+def _describe_retention(found: Sequence[rec.Recording]) -> str:
+    """Return the median time from a recording's end until its media expires."""
+    retentions = sorted(
         each.media_expires_at - ended
         for each in found
         if each.media_expires_at and (ended := each.ended_at or each.created_at)
     )
-    return days(kept[len(kept) // 2]) if kept else "a time not told"
+    if not retentions:
+        return "an unknown time"
+    return format_count(max(1, round(retentions[len(retentions) // 2] / timedelta(days=1))), "day")
 
 
-def _errors(found: Sequence[rec.Recording]) -> str:
-    counts = Counter(one_line(each.error) if each.error else "no reason told" for each in found)
+def _describe_errors(found: Sequence[rec.Recording]) -> str:
+    counts = Counter(each.error or "no reason reported" for each in found)
     return ", ".join(words for words, _ in counts.most_common(3))
-
-
-def summary_lines(summaries: Sequence[Summary], *, width: int) -> Iterator[str]:
-    """The table, its heading first; below each vendor its statuses, and what is missing."""
-    heading, *rows = aligned(
-        [("", "recordings", "hours", "bytes"), *map(_row, summaries)], right=(1, 2, 3)
-    )
-    yield heading
-    for summary, row in zip(summaries, rows, strict=True):
-        yield row
-        statuses = ", ".join(f"{count} {status}" for status, count in summary.statuses)
-        below = [("status", statuses or "nothing is there")]
-        below += [("" if index else "missing", why) for index, why in enumerate(summary.missing)]
-        yield from aligned(below, indent=2, width=width)
-
-
-def _row(summary: Summary) -> tuple[str, ...]:
-    return (
-        summary.label,
-        f"{summary.recordings:,}",
-        _known(hours(summary.duration), summary.timed, summary.recordings),
-        _known(size(summary.size), summary.sized, summary.recordings),
-    )
-
-
-def _known(words: str, known: int, of: int) -> str:
-    """`1.2 GB (of 9 of 45)`: a sum over those that the vendor tells it of."""
-    if known == of:
-        return words
-    return f"{words} (of {known} of {of})" if known else "not told"

@@ -1,0 +1,157 @@
+"""Options: groups of options that several commands share."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, get_args, get_origin, get_type_hints
+
+import click
+from attrs import frozen
+
+import recording_core as rec
+from recording_core.cli.arguments import DURATION, TIME
+from recording_core.provider.start_request import START_PARAMETERS, StartParameters
+
+#: A decorator of a command's function.
+Decorator = Callable[[Callable[..., None]], Callable[..., None]]
+
+
+def add_arguments(*arguments: Decorator) -> Decorator:
+    """Build a decorator that adds click's arguments and options, in this order."""
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        for each in reversed(arguments):
+            command = each(command)
+        return command
+
+    return add
+
+
+def build_option_group(name: str, build: Callable[..., Any], *options: Decorator) -> Decorator:
+    """Build a decorator that adds options, which a command receives as one argument `name`.
+
+    `build` builds the argument from the options that its parameters name.
+    """
+    names = tuple(inspect.signature(build).parameters)
+
+    def add_options(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def run_with_group(*args: Any, **values: Any) -> None:
+            chosen = build(**{each: values.pop(each) for each in names})
+            command(*args, **{name: chosen}, **values)
+
+        return add_arguments(*options)(run_with_group)
+
+    return add_options
+
+
+@frozen
+class ConnectOptions:
+    """The options that choose an account, an API address and a timeout."""
+
+    account: str | None
+    base_url: str | None
+    timeout: timedelta | None
+
+    def connect(self, provider: str, *, account: str | None = None, **http: Any) -> rec.Provider:
+        """Connect to a provider; `account` is the default of the option `--account`."""
+        if self.timeout is not None:
+            http["total_timeout"] = self.timeout.total_seconds()
+        return rec.connect(
+            provider,
+            account=self.account or account or "default",
+            base_url=self.base_url,
+            http=rec.HttpSettings(**http),
+        )
+
+    def check_providers(self, names: Sequence[str]) -> None:
+        """Raise `UsageError` if one API address is given for several providers."""
+        if self.base_url and len(names) > 1:
+            raise click.UsageError("--base-url needs exactly one PROVIDER.")
+
+
+add_connect_options = build_option_group(
+    "connect_options",
+    ConnectOptions,
+    click.option("--account", metavar="NAME", help="Name of the account in the output."),
+    click.option("--base-url", metavar="URL", help="Use another address of the vendor's API."),
+    click.option(
+        "--timeout",
+        type=DURATION,
+        help="Time limit for an operation or for each page of a listing, including retries."
+        "  [default: 60s]",
+    ),
+)
+
+since_option = click.option(
+    "--since",
+    type=TIME,
+    help="Only recordings created at or after this time: 90d (90 days ago), or ISO 8601.",
+)
+until_option = click.option("--until", type=TIME, help="Only recordings created before this time.")
+
+
+@frozen
+class CollectOptions:
+    """The options that choose a window, and the accounts or folder to collect recordings from."""
+
+    since: datetime | None
+    until: datetime | None
+    to: str | None
+    source: str | None
+    config: str | None
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the recordings are read from a folder only."""
+        return self.source is not None and self.to is None
+
+    def find_accounts(self) -> tuple[rec.Account, ...] | None:
+        """Return the accounts to list; None if a folder is read, whose accounts are those in it."""
+        return None if self.is_stored and self.config is None else rec.find_accounts(self.config)
+
+
+add_collect_options = build_option_group(
+    "collect",
+    CollectOptions,
+    since_option,
+    until_option,
+    click.option(
+        "--to",
+        metavar="FOLDER",
+        help="Store the collected recordings as Parquet in this folder, a path or URL.",
+    ),
+    click.option(
+        "--from",
+        "source",
+        metavar="FOLDER",
+        help="Read the recordings that --to stored in this folder; send no requests.",
+    ),
+    click.option(
+        "--config",
+        metavar="FILE",
+        help="File with the accounts.  [default: recordings.toml in this directory or in the "
+        "user's configuration directory, otherwise the environment]",
+    ),
+)
+
+
+def _build_start_option(name: str, hint: Any) -> Decorator:
+    kinds = {get_origin(kind) or kind for kind in (get_args(hint) or (hint,))}
+    settings: dict[str, Any] = {"multiple": Sequence in kinds}
+    if bool in kinds:
+        settings = {"is_flag": True}
+    elif timedelta in kinds:
+        settings = {"type": DURATION}
+    elif int in kinds:
+        settings = {"type": int}
+    return click.option(f"--{name.replace('_', '-')}", help=START_PARAMETERS[name].help, **settings)
+
+
+#: An option for each row of the table of start's parameters.
+add_start_options = add_arguments(
+    *(_build_start_option(name, hint) for name, hint in get_type_hints(StartParameters).items())
+)
