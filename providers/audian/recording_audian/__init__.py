@@ -1,1 +1,1 @@
-"""Audian's recordings in the provider-neutral vocabulary of recording-core."""
+"""Audian's call and conference recordings, as a provider for recording-core."""

@@ -1,9 +1,8 @@
-"""How is Audian asked? Requests are built here, sent by transport, read by mapping."""
+"""Client: the requests to Audian's API. `mapping` reads the responses."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -40,25 +39,27 @@ from recording_core.plugin import (
     read_rows,
 )
 
-#: Neither its default nor its maximum is documented for these lists; the answer tells what holds.
-LIMIT = 100
-#: What `since` compares, in which zone, and whether it is included is not documented. A recording
-#: lasts 24 hours at most, and we decide ourselves: https://docs.audian.com/conferences/recording
-EARLIER = timedelta(hours=25)
+#: The `limit` of a list. Its default and maximum are undocumented for these lists: the response has
+#: the limit that applies.
+PAGE_LIMIT = 100
+#: How much earlier `since` is sent. Undocumented: what it compares, in which zone, and whether it
+#: is included. A recording lasts at most 24 hours (https://docs.audian.com/conferences/recording),
+#: so this margin covers every reading, and the library applies the exact bound.
+SINCE_MARGIN = timedelta(hours=25)
 
-#: Our keyword -> Audian's, by kind. https://docs.audian.com/call-control/call-recording and
-#: https://docs.audian.com/conferences/recording. By `extra`: bitrate, sample_rate, announce and
-#: announcement of calls, quality of conferences.
+#: Our keyword -> Audian's parameter, by kind. https://docs.audian.com/call-control/call-recording
+#: and https://docs.audian.com/conferences/recording. Given by `extra`: `bitrate`, `sample_rate`,
+#: `announce` and `announcement` for calls, `quality` for conferences.
 PARAMETERS: Mapping[SessionKind, Mapping[str, str]] = {
     SessionKind.CALL: {"format": "format", "participant": "participant"},
     SessionKind.CONFERENCE: {"format": "format", "title": "name"},
 }
 
-#: Capturing is over. A word that we don't know may mean that it still records.
-ENDED = frozenset(RecordingStatus) - LIVE - {RecordingStatus.UNKNOWN}
+#: The recording has ended. An unknown status is not among them: it may still record.
+ENDED_STATUSES = frozenset(RecordingStatus) - LIVE - {RecordingStatus.UNKNOWN}
 
-#: Said beside a 404: without its conference a conference's recording is looked for among calls'.
-NEEDS_A_TARGET = "if it is a conference's recording, pass target=conference(id)"
+#: Added to a 404 for an id without a target, which is looked up among calls' recordings only.
+TARGET_HINT = "if it is a conference's recording, pass target=conference(id)"
 
 
 class Audian(Provider):
@@ -68,40 +69,38 @@ class Audian(Provider):
     start_parameters: ClassVar[Mapping[SessionKind, frozenset[str]]] = {
         kind: frozenset(table) for kind, table in PARAMETERS.items()
     }
-    #: as on the pages of `PARAMETERS`
+    #: from the pages above `PARAMETERS`
     formats: ClassVar[Mapping[SessionKind, tuple[str, ...]]] = {
         SessionKind.CALL: ("mp3", "wav", "opus"),
         SessionKind.CONFERENCE: ("wav", "mp3"),
     }
-    not_listable = (
-        "conference recordings: Audian lists them by their conference only; pass target=",
-    )
+    not_listable = ("conference recordings: Audian lists them per conference only; pass target=",)
 
     def _auth(self, settings: Mapping[str, str]) -> AuthBase:
         key, style = settings["api_key"], settings["auth_style"]
-        # The recording pages show both headers with the key itself in them; the pages on
-        # authentication exchange it first. https://docs.audian.com/authentication/api-keys
+        # The recording pages show both headers, with the key itself as the value. The pages on
+        # authentication exchange it first: https://docs.audian.com/authentication/api-keys
         styles: Mapping[str, Callable[[], AuthBase]] = {
             "x-auth-token": lambda: HeaderAuth("X-Auth-Token", key),
             "bearer": lambda: HeaderAuth("Authorization", f"Bearer {key}"),
-            "exchange": lambda: TokenAuth("X-Auth-Token", lambda: self._exchanged(key)),
+            "exchange": lambda: TokenAuth("X-Auth-Token", lambda: self._exchange_key(key)),
         }
         if style not in styles:
             raise ConfigurationError(f"audian's auth_style must be one of {', '.join(styles)}")
         return styles[style]()
 
-    def _exchanged(self, key: str) -> str:
-        """A token of short life for the key. Asked for when there is none, and after a 401."""
+    def _exchange_key(self, key: str) -> str:
+        """Exchange the key for a short-lived token: before the first request, and after a 401."""
         answer = self.transport.request(
             "PUT",
             "api_auth",
-            operation="sign in",
+            operation="authenticate",
             json={"data": {"api_key": key}},
             retry=RetryPolicy.IDEMPOTENT,
             auth=NoAuth(),
             unmasked=True,
         )
-        return mapping.token(answer.payload)
+        return mapping.read_token(answer.payload)
 
     def _error_details(self, status: int, headers: Mapping[str, str], body: Any) -> ErrorDetails:
         return mapping.read_error_details(body)
@@ -111,52 +110,50 @@ class Audian(Provider):
     def _start(self, request: StartRequest) -> RecordingSession:
         answer = self.transport.request(
             "POST",
-            _verb_path(request.target, "start"),
+            _build_verb_path(request.target, "start"),
             operation="start",
-            json=_start_body(request),
+            json=_build_start_body(request),
             retry=RetryPolicy.NEVER,
         )
-        return self._session(mapping.data(answer.payload), request.target)
+        return self._read_session(mapping.read_data(answer.payload), request.target)
 
     def _pause(self, session: RecordingSession) -> RecordingSession:
-        paused = RecordingStatus.PAUSED
-        return self._act(session, "pause", paused, frozenset({paused}))
+        return self._send_verb(session, "pause", RecordingStatus.PAUSED)
 
     def _resume(self, session: RecordingSession) -> RecordingSession:
-        recording = RecordingStatus.RECORDING
-        return self._act(session, "resume", recording, frozenset({recording}))
+        return self._send_verb(session, "resume", RecordingStatus.RECORDING)
 
     def _stop(self, session: RecordingSession) -> RecordingSession:
-        if session.status in ENDED:
-            # A stop names its call or conference alone: it would end somebody else's recording.
+        if session.status in ENDED_STATUSES:
+            # A stop names the call or conference only: it would end a newer recording of it.
             return session
-        return self._act(session, "stop", RecordingStatus.PROCESSING, ENDED)
+        return self._send_verb(session, "stop", RecordingStatus.PROCESSING)
 
-    def _act(
-        self,
-        session: RecordingSession,
-        action: str,
-        status: RecordingStatus,
-        wanted: frozenset[RecordingStatus],
+    def _send_verb(
+        self, session: RecordingSession, verb: str, status: RecordingStatus
     ) -> RecordingSession:
-        """Tell it. `status` is what a 2xx means by itself; `wanted` makes a refusal success."""
+        """Send a verb and return the session after it.
+
+        `status` is the result of a 2xx that names none. After an error the recording is read: if
+        its status shows the effect of the verb, the verb has succeeded.
+        """
+        success = ENDED_STATUSES if verb == "stop" else {status}
         try:
             answer = self.transport.request(
                 "POST",
-                _verb_path(session.target, action),
-                operation=action,
+                _build_verb_path(session.target, verb),
+                operation=verb,
                 retry=RetryPolicy.IDEMPOTENT,
             )
-            after = self._told(session, answer.payload, status)
+            after = self._read_verb_response(session, answer.payload, status)
         except (Rejected, Conflict, NotFound, MalformedPayload) as error:
-            # What it answers to a second pause or stop is not documented: a refusal of what holds
-            # already is success.
-            seen = self._seen(session)
-            if seen is None and action == "stop" and isinstance(error, NotFound):
-                return evolve(session, status=status)  # it went, its call and its recording
-            if seen is None or seen.status not in wanted:
+            # Undocumented: the response to a second pause, resume or stop.
+            recording = self._find_recording(session)
+            if recording is None and verb == "stop" and isinstance(error, NotFound):
+                return evolve(session, status=status)  # neither call nor recording exists
+            if recording is None or recording.status not in success:
                 raise
-            after = self._session(seen.raw, session.target)
+            after = self._read_session(recording.raw, session.target)
         return evolve(
             after,
             started_at=after.started_at or session.started_at,
@@ -164,137 +161,123 @@ class Audian(Provider):
             recordings=after.recordings or session.recordings,
         )
 
-    def _told(
+    def _read_verb_response(
         self, session: RecordingSession, payload: Any, status: RecordingStatus
     ) -> RecordingSession:
-        """The session as the answer to a verb has it."""
-        told = mapping.data(payload) if payload is not None else {}
-        word = mapping.status_word(told)
-        if word is None or {"recording_id", "id"}.isdisjoint(told):
-            # What a pause and a resume answer is not documented; that they were accepted is enough.
-            status = mapping.STATUSES[word] if word is not None else status
-            return evolve(session, status=status, provider_status=word)
-        after = self._session(told, session.target)
+        """Read the session from the response to a verb."""
+        row = mapping.read_data(payload) if payload is not None else {}
+        provider_status = mapping.read_provider_status(row)
+        if provider_status is None or {"recording_id", "id"}.isdisjoint(row):
+            # Undocumented: the response to a pause and to a resume. A 2xx is enough.
+            if provider_status is not None:
+                status = mapping.STATUSES[provider_status]
+            return evolve(session, status=status, provider_status=provider_status)
+        after = self._read_session(row, session.target)
         if session.id not in (None, after.id):
-            raise MalformedPayload("an answer about another recording", provider=self.name)
+            raise MalformedPayload("the response is about another recording", provider=self.name)
         return after
 
-    def _seen(self, session: RecordingSession) -> Recording | None:
-        """Its recording as it is now; of a session without an id, what still records there."""
+    def _find_recording(self, session: RecordingSession) -> Recording | None:
+        """Read the session's recording; if it has no id, the one that its target records now."""
         try:
             if session.id is not None:
                 return self._get(session.id, session.target)
-            found = list(self.list(target=session.target))
+            recordings = list(self.list(target=session.target))
         except NotFound:
             return None
-        live = [each for each in found if each.status not in ENDED]
-        return next(iter(live or found), None)
+        live = [each for each in recordings if each.status not in ENDED_STATUSES]
+        return next(iter(live or recordings), None)
 
-    def _session(self, row: Mapping[str, Any], target: CommunicationSession) -> RecordingSession:
-        return mapping.session(row, target, self.account, self.transport.base_url, self.clock.now())
+    def _read_session(
+        self, row: Mapping[str, Any], target: CommunicationSession
+    ) -> RecordingSession:
+        base_url, now = self.transport.base_url, self.clock.now()
+        return mapping.read_session(row, target, self.account, base_url, now)
 
     # -- recordings ------------------------------------------------------------------------------
 
     def _page(self, query: Query, window: Window, cursor: Any) -> Page:
-        # Each page begins with the last row of the one before: had rows come or gone between the
-        # two, another would stand there.
+        # Each page begins with the last row of the previous one: if rows came or went in between,
+        # another row is there.
         offset, overlap = cursor or (0, 0)
-        params: dict[str, Any] = {"limit": LIMIT, "offset": offset}
+        params: dict[str, Any] = {"limit": PAGE_LIMIT, "offset": offset}
         if query.target is None:
             if query.since is not None:
-                params["since"] = mapping.since(query.since, EARLIER)
+                params["since"] = mapping.format_since(query.since, SINCE_MARGIN)
         elif query.target.kind is SessionKind.CALL:
-            # Whether a call and a time may be asked for together is not documented.
+            # Undocumented: `call_id` and `since` in one request.
             params["call_id"] = query.target.id
-        answer = self.transport.get(_recordings_path(query.target), operation="list", params=params)
-        page = mapping.rows(answer.payload, offset)
-        ids = [mapping.row_id(row) for row in page.rows]
-        again = 1 if page.step > 1 else 0
-        step = page.step - again
-        after = (offset + step, again) if page.more and step else None
+        path = _build_recordings_path(query.target)
+        answer = self.transport.get(path, operation="list", params=params)
+        page = mapping.read_page(answer.payload, offset)
+        ids = [mapping.read_row_id(row) for row in page.rows]
+        next_overlap = 1 if page.step > 1 else 0
+        step = page.step - next_overlap
+        next_cursor = (offset + step, next_overlap) if page.has_more and step else None
         total = page.total or 0
-        many = cursor is None and after is not None and total > page.step
+        remaining_cursors = None
+        if cursor is None and next_cursor is not None and total > page.step:
+            offsets = range(step, total - next_overlap, step)
+            remaining_cursors = ((each, next_overlap) for each in offsets)
         return Page(
-            read_rows(page.rows[overlap:], self._read),
+            read_rows(page.rows[overlap:], self._read_recording),
             total=page.total,
-            next=after,
-            remaining_cursors=((each, again) for each in range(step, total - again, step))
-            if many
-            else None,
+            next=next_cursor,
+            remaining_cursors=remaining_cursors,
             overlap_id=(ids[0] if ids else "") if overlap else None,
             last_id=ids[-1] if ids else None,
         )
 
     def _get(self, recording_id: str, target: CommunicationSession | None) -> Recording:
-        with _telling_of_conferences(target):
-            answer = self.transport.get(
-                f"{_recordings_path(target)}/{quote(recording_id, safe='')}", operation="get"
-            )
-        found = self._read(mapping.data(answer.payload))
-        if found.id != recording_id:
-            # Its media's address is made from its id: that must be the one that was asked for.
-            raise MalformedPayload("an answer about another recording", provider=self.name)
-        return found
+        payload = self._request_recording("GET", "get", recording_id, target)
+        recording = self._read_recording(mapping.read_data(payload))
+        if recording.id != recording_id:
+            # The URL of its media is built from its id.
+            raise MalformedPayload("the response is about another recording", provider=self.name)
+        return recording
 
     def _delete(self, recording_id: str, target: CommunicationSession | None) -> None:
-        with _telling_of_conferences(target):
-            self.transport.request(
-                "DELETE",
-                f"{_recordings_path(target)}/{quote(recording_id, safe='')}",
-                operation="delete",
-                retry=RetryPolicy.IDEMPOTENT,
-            )
+        self._request_recording("DELETE", "delete", recording_id, target)
 
-    def _read(self, row: Mapping[str, Any]) -> Recording:
-        return mapping.recording(row, self.account, self.transport.base_url, self.clock.now())
+    def _request_recording(
+        self, method: str, operation: str, recording_id: str, target: CommunicationSession | None
+    ) -> Any:
+        path = f"{_build_recordings_path(target)}/{quote(recording_id, safe='')}"
+        retry = RetryPolicy.IDEMPOTENT
+        try:
+            return self.transport.request(method, path, operation=operation, retry=retry).payload
+        except NotFound as error:
+            if target is not None:
+                raise
+            raise error.convert(NotFound, f"{error.message}; {TARGET_HINT}") from None
+
+    def _read_recording(self, row: Mapping[str, Any]) -> Recording:
+        base_url, now = self.transport.base_url, self.clock.now()
+        return mapping.read_recording(row, self.account, base_url, now)
 
 
-def _verb_path(target: CommunicationSession, verb: str) -> str:
-    """Where it is told: calls' paths say `record`, conferences' say `recording`."""
+def _build_verb_path(target: CommunicationSession, verb: str) -> str:
+    """Build the path of a verb: `record` for calls, `recording` for conferences."""
     if target.kind is SessionKind.CALL:
         return f"calls/{quote(target.id, safe='')}/record/{verb}"
     return f"conferences/{quote(target.id, safe='')}/recording/{verb}"
 
 
-def _recordings_path(target: CommunicationSession | None) -> str:
-    """Where recordings are: a conference's below it, all others together."""
+def _build_recordings_path(target: CommunicationSession | None) -> str:
+    """Build the path of recordings: a conference's are below it, all others in one list."""
     if target is not None and target.kind is SessionKind.CONFERENCE:
         return f"conferences/{quote(target.id, safe='')}/recordings"
     return "recordings"
 
 
-@contextmanager
-def _telling_of_conferences(target: CommunicationSession | None) -> Iterator[None]:
-    """A 404 without a target says what may be missing."""
-    try:
-        yield
-    except NotFound as error:
-        if target is not None:
-            raise
-        raise NotFound(
-            f"{error.message}; {NEEDS_A_TARGET}",
-            provider=error.provider,
-            operation=error.operation,
-            status=error.status,
-            code=error.code,
-            request_id=error.request_id,
-            body=error.body,
-        ) from None
-
-
-def _start_body(request: StartRequest) -> dict[str, Any]:
+def _build_start_body(request: StartRequest) -> dict[str, Any]:
     table = PARAMETERS[request.target.kind]
-    body: dict[str, Any] = {}
-    if request.format is not None:
-        body[table["format"]] = request.format
-    if request.title is not None:
-        body[table["title"]] = request.title
-    if request.participants:
-        (participant, *others) = request.participants
-        if others or participant not in mapping.PARTICIPANTS:
-            raise UnsupportedOperation(
-                f"Audian records {', '.join(mapping.PARTICIPANTS)} of a call, and no participant "
-                "by another name"
-            )
-        body[table["participant"]] = participant
+    (participant, *others) = request.participant or (None,)
+    if others or participant not in (None, *mapping.PARTICIPANTS):
+        raise UnsupportedOperation(
+            f"Audian's `participant` is one of {', '.join(mapping.PARTICIPANTS)}, and no other "
+            "participant can be named"
+        )
+    given = {"format": request.format, "title": request.title, "participant": participant}
+    body = {table[name]: value for name, value in given.items() if value is not None}
     return {**body, **request.extra}

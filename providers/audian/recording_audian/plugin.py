@@ -1,10 +1,10 @@
-"""What does Audian's plugin declare? Data only: connecting imports the client."""
+"""Plugin: what Audian's provider declares. Only `connect` imports the client."""
 
 from recording_core import ProviderInfo, Setting
 from recording_core.plugin import build_capabilities, hookimpl
 
-#: Calls can be paused, conferences cannot: https://docs.audian.com/call-control/call-recording and
-#: https://docs.audian.com/conferences/recording
+#: https://docs.audian.com/call-control/call-recording has a pause and a resume for calls;
+#: https://docs.audian.com/conferences/recording has none for conferences.
 INFO = ProviderInfo(
     name="audian",
     label="Audian",

@@ -1,13 +1,11 @@
-"""What is Audian sent, and what is made of its answers? Asked of the emulator, over HTTP.
+"""Client: the requests to Audian and the results of its responses, against the emulator.
 
-What the library promises of every provider is in the conformance suite; here is what is Audian's.
+The conformance suite tests the requirements of every provider; these tests are Audian's own.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, get_args
@@ -16,9 +14,9 @@ import pytest
 from attrs import evolve
 
 import recording_core as rec
-from recording_audian.emulated_answers import Envelope, ErrorShape
-from recording_audian.emulated_listing import SinceReads
 from recording_audian.emulator import AudianEmulator
+from recording_audian.emulator.listing import SinceField
+from recording_audian.emulator.responses import Envelope, ErrorShape
 from recording_core.plugin import LIVE
 from recording_core.testing import ManualClock, Reply, Request
 
@@ -26,22 +24,12 @@ SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days
 CODES = (301, 302, 303, 307, 308)
 STATUSES = rec.RecordingStatus
 
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
+pytestmark = pytest.mark.emulator("audian")
 
 
 @pytest.fixture
-def emulator(clock: ManualClock) -> Iterator[AudianEmulator]:
-    with AudianEmulator(clock=clock) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def audian(emulator: AudianEmulator) -> Iterator[rec.Provider]:
-    with emulator.connect() as provider:
-        yield provider
+def audian(emulated_provider: rec.Provider) -> rec.Provider:
+    return emulated_provider
 
 
 @pytest.fixture
@@ -56,91 +44,89 @@ def conference(emulator: AudianEmulator) -> rec.CommunicationSession:
     return emulator.sessions[1]
 
 
-def signing_in_by(emulator: AudianEmulator, style: str) -> rec.Provider:
+def connect_with_style(emulator: AudianEmulator, style: str) -> rec.Provider:
     emulator.credentials["auth_style"] = style
     return emulator.connect()
 
 
-def sent(emulator: AudianEmulator) -> list[str]:
-    """Each request as `POST calls/x/record/start`: its method, and its path below the base URL."""
-    return [f"{each.method} {each.path.removeprefix('/v2/')}" for each in emulator.requests()]
+def list_sent_requests(emulator: AudianEmulator) -> list[str]:
+    """List requests as `POST calls/x/record/start`: the method, and the path below the base URL."""
+    return [f"{each.method} {each.path.removeprefix('/v2/')}" for each in emulator.list_requests()]
 
 
-@contextmanager
-def silence(emulator: AudianEmulator) -> Iterator[None]:
-    """Inside, nothing is sent."""
-    before = len(emulator.journal)
-    yield
-    assert emulator.journal[before:] == []
-
-
-class TestSigningIn:
-    def test_the_key_goes_into_x_auth_token(
+class TestAuthentication:
+    def test_the_key_is_sent_in_x_auth_token_by_default(
         self, audian: rec.Provider, emulator: AudianEmulator
     ) -> None:
         list(audian.list())
-        (request,) = emulator.requests()
+        (request,) = emulator.list_requests()
         assert request.header("x-auth-token") == emulator.credentials["api_key"]
         assert request.header("authorization") is None
         assert request.header("accept") == "application/json"
 
-    def test_or_it_goes_into_authorization(self, emulator: AudianEmulator) -> None:
-        with signing_in_by(emulator, "bearer") as audian:
+    def test_the_key_can_be_sent_as_a_bearer_token(self, emulator: AudianEmulator) -> None:
+        with connect_with_style(emulator, "bearer") as audian:
             list(audian.list())
-        (request,) = emulator.requests()
+        (request,) = emulator.list_requests()
         assert request.header("authorization") == f"Bearer {emulator.credentials['api_key']}"
         assert request.header("x-auth-token") is None
 
-    def test_or_it_is_exchanged_for_a_token(self, emulator: AudianEmulator) -> None:
+    def test_the_key_can_be_exchanged_for_a_token(self, emulator: AudianEmulator) -> None:
         emulator.exchange_only = True
-        with signing_in_by(emulator, "exchange") as audian:
+        with connect_with_style(emulator, "exchange") as audian:
             list(audian.list())
             list(audian.list())
-        assert sent(emulator) == ["PUT api_auth", "GET recordings", "GET recordings"]
-        sign_in, *others = emulator.requests()
+        assert list_sent_requests(emulator) == ["PUT api_auth", "GET recordings", "GET recordings"]
+        exchange, *others = emulator.list_requests()
         key = emulator.credentials["api_key"]
-        assert sign_in.json() == {"data": {"api_key": key}}
+        assert exchange.json() == {"data": {"api_key": key}}
         for name in ("x-auth-token", "authorization"):
-            assert sign_in.header(name) is None
+            assert exchange.header(name) is None
         for request in others:
             assert str(request.header("x-auth-token")).startswith("eyJ")
             assert key not in str(request)
 
-    def test_a_token_that_ended_is_renewed_once_whatever_was_asked(
+    def test_an_expired_token_is_renewed_once_for_every_operation(
         self,
         emulator: AudianEmulator,
-        clock: ManualClock,
+        manual_clock: ManualClock,
         call: rec.CommunicationSession,
         tmp_path: Path,
     ) -> None:
         emulator.exchange_only = True
         id = emulator.add()
-        with signing_in_by(emulator, "exchange") as audian:
+        with connect_with_style(emulator, "exchange") as audian:
             recording = audian.get(id)
             path = f"calls/{call.id}/record/start"
-            clock.advance(emulator.token_lifetime)
+            manual_clock.advance(emulator.token_lifetime)
             before = len(emulator.journal)
-            session = audian.start(call)  # refused at the door, it is no second start
-            assert sent(emulator)[before:] == [f"POST {path}", "PUT api_auth", f"POST {path}"]
-            clock.advance(emulator.token_lifetime)
+            session = audian.start(call)  # the first was rejected with 401
+            assert list_sent_requests(emulator)[before:] == [
+                f"POST {path}",
+                "PUT api_auth",
+                f"POST {path}",
+            ]
+            manual_clock.advance(emulator.token_lifetime)
             assert audian.stop(session).status is STATUSES.PROCESSING
-            clock.advance(emulator.token_lifetime)
+            manual_clock.advance(emulator.token_lifetime)
             before = len(emulator.journal)
             assert audian.download(recording, tmp_path)
             media = f"GET recordings/{id}/download"
-            assert sent(emulator)[-3:] == [media, "PUT api_auth", media]
+            assert list_sent_requests(emulator)[-3:] == [media, "PUT api_auth", media]
 
     @pytest.mark.parametrize("style", ["x-auth-token", "bearer", "exchange"])
-    def test_a_key_that_is_none_says_so(self, emulator: AudianEmulator, style: str) -> None:
-        credentials: dict[str, Any] = {"api_key": "wrong-key-of-nobody", "auth_style": style}
+    def test_an_invalid_key_is_an_authentication_error_without_a_retry(
+        self, emulator: AudianEmulator, style: str
+    ) -> None:
+        credentials: dict[str, Any] = {"api_key": "wrong-key", "auth_style": style}
         with (
             rec.connect("audian", base_url=emulator.base_url, **credentials) as audian,
             pytest.raises(rec.AuthenticationFailed, match="invalid"),
         ):
             list(audian.list())
-        assert len(emulator.requests()) == 1, "a key does not get better by trying"
+        assert len(emulator.list_requests()) == 1, "a wrong key is not retried"
 
-    def test_where_the_key_alone_opens_nothing_that_is_said(
+    def test_a_key_that_must_be_exchanged_is_an_authentication_error(
         self, audian: rec.Provider, emulator: AudianEmulator
     ) -> None:
         emulator.exchange_only = True
@@ -148,7 +134,7 @@ class TestSigningIn:
             list(audian.list())
 
     @pytest.mark.parametrize("style", ["", "X-Auth-Token", "basic", "exchanged"])
-    def test_another_style_is_a_configuration_error_at_connect(
+    def test_an_unknown_style_is_a_configuration_error_at_connect(
         self, style: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with pytest.raises(rec.ConfigurationError, match="auth_style"):
@@ -161,28 +147,28 @@ class TestSigningIn:
     @pytest.mark.parametrize(
         "answer", [{}, {"data": {"auth_token": "eyJ"}}, {"auth_token": ""}, [], None]
     )
-    def test_a_sign_in_without_a_token_leaves_no_doubt_about_a_start(
+    def test_an_exchange_without_a_token_sends_no_start(
         self, emulator: AudianEmulator, call: rec.CommunicationSession, answer: Any
     ) -> None:
-        with signing_in_by(emulator, "exchange") as audian:
+        with connect_with_style(emulator, "exchange") as audian:
             emulator.faults.append(Reply.json(answer))
-            with pytest.raises(rec.MalformedPayload, match=r"audian sign in: .*token"):
+            with pytest.raises(rec.MalformedPayload, match=r"audian authenticate: .*token"):
                 audian.start(call)
-        assert sent(emulator) == ["PUT api_auth"]
+        assert list_sent_requests(emulator) == ["PUT api_auth"]
 
-    def test_a_token_shows_nowhere(
+    def test_a_token_appears_in_no_repr_error_or_session(
         self, emulator: AudianEmulator, call: rec.CommunicationSession
     ) -> None:
         emulator.envelope = "data"  # which repeats the token
         emulator.error_shape = "kazoo"  # and so does this
-        with signing_in_by(emulator, "exchange") as audian:
+        with connect_with_style(emulator, "exchange") as audian:
             session = audian.start(call)
-            token = str(emulator.requests()[-1].header("x-auth-token"))
+            token = str(emulator.list_requests()[-1].header("x-auth-token"))
             with pytest.raises(rec.NotFound) as missing:
-                audian.get("nobody", target=call)
+                audian.get("rec_none", target=call)
             emulator.faults.append(Reply.json({"message": f"bad token {token}"}, 400))
             with pytest.raises(rec.Rejected) as bad:
-                audian.get("nobody", target=call)
+                audian.get("rec_none", target=call)
             shown = f"{session!r} {dict(session.raw)} {vars(missing.value)} {missing.value}"
             shown += f" {bad.value} {vars(bad.value)} {audian!r} {vars(audian.transport)}"
         assert isinstance(missing.value.body, dict)
@@ -211,21 +197,21 @@ class TestStart:
             ({"format": "mp3", "extra": {"format": "wav"}}, {"format": "wav"}),
         ],
     )
-    def test_a_call_is_told_in_the_words_of_its_page(
+    def test_the_start_of_a_call_has_the_documented_parameters(
         self,
         audian: rec.Provider,
         emulator: AudianEmulator,
         call: rec.CommunicationSession,
-        clock: ManualClock,
+        manual_clock: ManualClock,
         keywords: dict[str, Any],
         body: dict[str, Any],
     ) -> None:
         session = audian.start(call, **keywords)
-        assert sent(emulator) == [f"POST calls/{call.id}/record/start"]
-        assert emulator.requests()[0].json() == body
-        assert session.id in emulator.listed()
+        assert list_sent_requests(emulator) == [f"POST calls/{call.id}/record/start"]
+        assert emulator.list_requests()[0].json() == body
+        assert session.id in emulator.list_ids()
         assert (session.target, session.status) == (call, STATUSES.RECORDING)
-        assert session.started_at == clock.now()
+        assert session.started_at == manual_clock.now()
 
     @pytest.mark.parametrize(
         ("keywords", "body"),
@@ -239,20 +225,20 @@ class TestStart:
             ({"extra": {"quality": "high"}}, {"quality": "high"}),
         ],
     )
-    def test_a_conference_is_told_in_the_words_of_its_page(
+    def test_the_start_of_a_conference_has_the_documented_parameters(
         self,
         audian: rec.Provider,
         emulator: AudianEmulator,
         conference: rec.CommunicationSession,
-        clock: ManualClock,
+        manual_clock: ManualClock,
         keywords: dict[str, Any],
         body: dict[str, Any],
     ) -> None:
         session = audian.start(conference, **keywords)
-        assert sent(emulator) == [f"POST conferences/{conference.id}/recording/start"]
-        assert emulator.requests()[0].json() == body
+        assert list_sent_requests(emulator) == [f"POST conferences/{conference.id}/recording/start"]
+        assert emulator.list_requests()[0].json() == body
         assert (session.target, session.status) == (conference, STATUSES.RECORDING)
-        assert session.started_at == clock.now()
+        assert session.started_at == manual_clock.now()
 
     @pytest.mark.parametrize(
         ("kind", "keywords"),
@@ -273,32 +259,35 @@ class TestStart:
             ],
         ],
     )
-    def test_what_the_vendor_cannot_be_told_raises_before_any_request(
+    def test_an_unsupported_parameter_raises_before_any_request(
         self, audian: rec.Provider, emulator: AudianEmulator, kind: str, keywords: dict[str, Any]
     ) -> None:
         target = next(each for each in emulator.sessions if each.kind == kind)
-        with silence(emulator), pytest.raises(rec.UnsupportedOperation, match="Audian"):
+        with emulator.forbid_requests(), pytest.raises(rec.UnsupportedOperation, match="Audian"):
             audian.start(target, **keywords)
 
-    def test_a_conference_cannot_be_paused_nor_a_meeting_recorded(
+    def test_an_unsupported_operation_raises_before_any_request(
         self,
         audian: rec.Provider,
         emulator: AudianEmulator,
         conference: rec.CommunicationSession,
     ) -> None:
         session = audian.start(conference)
-        for ask in (
+        for send in (
             lambda: audian.pause(session),
             lambda: audian.resume(session),
             lambda: audian.start(rec.meeting("x")),
             lambda: audian.list(target=rec.meeting("x")),
             lambda: audian.active(conference),
         ):
-            with silence(emulator), pytest.raises(rec.UnsupportedOperation, match="Audian"):
-                ask()
+            with (
+                emulator.forbid_requests(),
+                pytest.raises(rec.UnsupportedOperation, match="Audian"),
+            ):
+                send()
 
     @pytest.mark.parametrize("shape", get_args(ErrorShape))
-    def test_a_full_storage_is_a_quota_and_never_tried_again(
+    def test_a_full_storage_is_quota_exceeded_without_a_retry(
         self, audian: rec.Provider, emulator: AudianEmulator, shape: ErrorShape
     ) -> None:
         emulator.quota_exceeded, emulator.error_shape = True, shape
@@ -306,31 +295,31 @@ class TestStart:
             with pytest.raises(rec.QuotaExceeded, match="storage quota exceeded") as caught:
                 audian.start(target)
             assert (caught.value.status, caught.value.code) == (429, "quota_exceeded")
-            assert len(emulator.requests()) == number
+            assert len(emulator.list_requests()) == number
 
-    def test_a_read_that_meets_the_quota_is_not_tried_again_and_the_rates_429_is(
+    def test_a_quota_429_is_not_retried_and_a_rate_429_is(
         self, audian: rec.Provider, emulator: AudianEmulator
     ) -> None:
         emulator.faults.append(Reply.json({"error": "quota_exceeded", "code": 429}, 429))
         with pytest.raises(rec.QuotaExceeded):
             list(audian.list())
-        assert len(emulator.requests()) == 1
+        assert len(emulator.list_requests()) == 1
         emulator.faults.append(Reply.json({"error": "rate_limited", "code": 429}, 429))
         assert list(audian.list()) == []
-        assert len(emulator.requests()) == 3
+        assert len(emulator.list_requests()) == 3
 
-    def test_ids_are_quoted(self, audian: rec.Provider, emulator: AudianEmulator) -> None:
-        strange = "a/b?c d"
-        for ask in (
-            lambda: audian.start(rec.call(strange)),
-            lambda: audian.start(rec.conference(strange)),
-            lambda: audian.get(strange, target=rec.conference(strange)),
-            lambda: audian.delete(strange),
+    def test_ids_are_percent_encoded(self, audian: rec.Provider, emulator: AudianEmulator) -> None:
+        id = "a/b?c d"
+        for send in (
+            lambda: audian.start(rec.call(id)),
+            lambda: audian.start(rec.conference(id)),
+            lambda: audian.get(id, target=rec.conference(id)),
+            lambda: audian.delete(id),
         ):
             with pytest.raises(rec.NotFound):
-                ask()
+                send()
         quoted = "a%2Fb%3Fc%20d"
-        assert sent(emulator) == [
+        assert list_sent_requests(emulator) == [
             f"POST calls/{quoted}/record/start",
             f"POST conferences/{quoted}/recording/start",
             f"GET conferences/{quoted}/recordings/{quoted}",
@@ -339,71 +328,74 @@ class TestStart:
 
 
 class TestPauseResumeStop:
-    def test_a_calls_stop_is_not_its_end_yet(
+    def test_the_recording_of_a_call_is_processed_after_the_stop(
         self,
         audian: rec.Provider,
         emulator: AudianEmulator,
         call: rec.CommunicationSession,
-        clock: ManualClock,
+        manual_clock: ManualClock,
     ) -> None:
         session = audian.start(call)
-        clock.advance(MINUTE)
+        manual_clock.advance(MINUTE)
         stopped = audian.stop(session)
         assert (stopped.status, stopped.provider_status) == (STATUSES.PROCESSING, "stopped")
-        assert (stopped.stopped_at, stopped.recordings) == (clock.now(), ())
-        assert stopped.started_at == session.started_at, "the answer does not repeat it"
+        assert (stopped.stopped_at, stopped.recordings) == (manual_clock.now(), ())
+        assert stopped.started_at == session.started_at, "the response does not repeat it"
         done = audian.wait(stopped, timeout=MINUTE)
         assert [one.status for one in done.recordings] == [STATUSES.AVAILABLE]
         assert done.started_at == session.started_at
 
-    def test_a_conferences_stop_brings_the_recording(
+    def test_the_stop_of_a_conference_returns_the_recording(
         self,
         audian: rec.Provider,
         emulator: AudianEmulator,
         conference: rec.CommunicationSession,
-        clock: ManualClock,
+        manual_clock: ManualClock,
         tmp_path: Path,
     ) -> None:
         session = audian.start(conference, title="Standup")
-        clock.advance(MINUTE)
+        manual_clock.advance(MINUTE)
         stopped = audian.stop(session)
         (recording,) = stopped.recordings
         assert (stopped.status, stopped.provider_status) == (STATUSES.AVAILABLE, "completed")
         assert (recording.title, recording.duration) == ("Standup", MINUTE)
         assert recording.target == conference
-        before = len(emulator.requests())
+        before = len(emulator.list_requests())
         assert audian.download(recording, tmp_path)
-        assert len(emulator.requests()) == before + 1, "nothing was asked but the media"
+        assert len(emulator.list_requests()) == before + 1, "only the media was requested"
 
     @pytest.mark.parametrize("status", [409, 400, 404, 422])
-    def test_what_holds_already_is_success_however_the_vendor_refuses_it(
+    def test_a_repeated_verb_succeeds_whichever_error_audian_returns(
         self,
         audian: rec.Provider,
         emulator: AudianEmulator,
         call: rec.CommunicationSession,
-        clock: ManualClock,
+        manual_clock: ManualClock,
         status: int,
     ) -> None:
         emulator.conflict_status = status
         session = audian.start(call)
-        clock.advance(2 * SECOND)
-        for verb, wanted in ((audian.pause, STATUSES.PAUSED), (audian.resume, STATUSES.RECORDING)):
+        manual_clock.advance(2 * SECOND)
+        for verb, expected in (
+            (audian.pause, STATUSES.PAUSED),
+            (audian.resume, STATUSES.RECORDING),
+        ):
             once = verb(session)
-            assert once.status is wanted
-            clock.advance(SECOND)
+            assert once.status is expected
+            manual_clock.advance(SECOND)
             session = verb(once)
             assert session == once
-            assert sent(emulator)[-1] == f"GET recordings/{session.id}"
+            assert list_sent_requests(emulator)[-1] == f"GET recordings/{session.id}"
         with emulator.connect() as elsewhere:
             elsewhere.stop(session)
         assert audian.stop(session).status is STATUSES.PROCESSING
-        clock.advance(MINUTE)
+        manual_clock.advance(MINUTE)
         stopped = audian.stop(session)
         assert stopped.status is STATUSES.AVAILABLE
         assert [one.id for one in stopped.recordings] == [session.id]
 
     @pytest.mark.parametrize("status", [409, 400, 404])
-    def test_what_is_really_refused_is_an_error(
+    def test_a_verb_without_effect_is_an_error(
         self,
         audian: rec.Provider,
         emulator: AudianEmulator,
@@ -419,7 +411,7 @@ class TestPauseResumeStop:
             with pytest.raises(rec.NotFound, match="Active recording not found"):
                 verb(session)
 
-    def test_a_refused_stop_of_what_may_still_record_is_an_error(
+    def test_a_rejected_stop_of_a_recording_that_may_still_run_is_an_error(
         self, audian: rec.Provider, emulator: AudianEmulator, call: rec.CommunicationSession
     ) -> None:
         session = audian.start(call)
@@ -429,30 +421,30 @@ class TestPauseResumeStop:
             with pytest.raises(rec.Conflict):
                 audian.stop(session)
 
-    def test_what_stopped_is_not_stopped_again_since_another_may_have_begun(
+    def test_an_ended_session_is_not_stopped_again(
         self,
         audian: rec.Provider,
         emulator: AudianEmulator,
         call: rec.CommunicationSession,
-        clock: ManualClock,
+        manual_clock: ManualClock,
     ) -> None:
-        # A stop names its call alone, and would end whatever is recorded there.
+        # A stop names the call only: it would end a newer recording of the call.
         first = audian.stop(audian.start(call))
-        clock.advance(MINUTE)
+        manual_clock.advance(MINUTE)
         second = audian.start(call)
-        with silence(emulator):
+        with emulator.forbid_requests():
             assert audian.stop(first) == first
-        clock.advance(MINUTE)
+        manual_clock.advance(MINUTE)
         assert audian.get(str(second.id)).status is STATUSES.RECORDING
 
-    def test_an_answer_about_another_recording_is_no_answer(
+    def test_a_response_about_another_recording_is_malformed(
         self, audian: rec.Provider, emulator: AudianEmulator, call: rec.CommunicationSession
     ) -> None:
         session = audian.start(call)
         emulator.alter = lambda request, payload: (
             {**payload, "recording_id": "rec_other"} if request.method == "POST" else payload
         )
-        assert audian.stop(session).id == session.id, "its own was looked up"
+        assert audian.stop(session).id == session.id, "its own recording was read"
         emulator.alter = lambda request, payload: {**payload, "recording_id": "rec_other"}
         with pytest.raises(rec.MalformedPayload, match="another recording"):
             audian.get(str(session.id))
@@ -471,7 +463,7 @@ class TestPauseResumeStop:
         ],
         ids=lambda reply: f"{reply.status} {reply.body.decode()}",
     )
-    def test_whatever_a_2xx_says_the_verb_was_accepted(
+    def test_a_2xx_to_a_verb_is_success_without_a_documented_body(
         self,
         audian: rec.Provider,
         emulator: AudianEmulator,
@@ -479,33 +471,33 @@ class TestPauseResumeStop:
         answer: Reply,
     ) -> None:
         session = audian.start(call)
-        for verb, wanted in (
+        for verb, expected in (
             (audian.pause, STATUSES.PAUSED),
             (audian.resume, STATUSES.RECORDING),
             (audian.stop, STATUSES.PROCESSING),
         ):
             emulator.faults.append(answer)
             after = verb(session)
-            assert (after.status, after.id) == (wanted, session.id)
+            assert (after.status, after.id) == (expected, session.id)
             assert after.started_at == session.started_at
 
-    def test_a_2xx_that_says_otherwise_is_believed(
+    def test_a_status_in_a_2xx_is_applied(
         self, audian: rec.Provider, emulator: AudianEmulator, call: rec.CommunicationSession
     ) -> None:
         session = audian.start(call)
         emulator.faults.append(Reply.json({"status": "failed"}))
         assert audian.pause(session).status is STATUSES.FAILED
 
-    def test_what_cannot_be_read_is_looked_up_and_never_taken_for_a_pause(
+    def test_a_malformed_response_to_a_pause_is_checked_by_a_get(
         self,
         audian: rec.Provider,
         emulator: AudianEmulator,
         call: rec.CommunicationSession,
-        clock: ManualClock,
+        manual_clock: ManualClock,
     ) -> None:
-        # Whoever pauses is about to read out a card number.
+        # If a pause is reported that did not happen, a card number may be recorded.
         session = audian.start(call)
-        clock.advance(2 * SECOND)
+        manual_clock.advance(2 * SECOND)
         page = Reply(200, b"<html>Welcome</html>", {"Content-Type": "text/html"})
         emulator.faults.append(page)
         with pytest.raises(rec.MalformedPayload, match="text/html"):
@@ -514,26 +506,26 @@ class TestPauseResumeStop:
         emulator.faults.append(page)
         assert audian.pause(session).status is STATUSES.PAUSED
 
-    def test_a_session_without_an_id_is_that_of_its_call(
+    def test_a_session_without_an_id_is_found_by_its_target(
         self,
         audian: rec.Provider,
         emulator: AudianEmulator,
-        clock: ManualClock,
+        manual_clock: ManualClock,
         call: rec.CommunicationSession,
         conference: rec.CommunicationSession,
     ) -> None:
         for target in (call, conference):
             unnamed = rec.RecordingSession("audian", "default", None, target)
-            assert audian.stop(unnamed).status is STATUSES.PROCESSING, "nothing was recorded at all"
+            assert audian.stop(unnamed).status is STATUSES.PROCESSING, "the call has no recording"
             started = audian.start(target)
-            clock.advance(2 * SECOND)
+            manual_clock.advance(2 * SECOND)
             stopped = audian.stop(unnamed)
             assert (stopped.id, stopped.target) == (started.id, target)
             assert audian.stop(unnamed).id == started.id
             done = audian.wait(stopped, timeout=MINUTE)
             assert [each.id for each in done.recordings] == [started.id]
 
-    def test_without_an_id_what_records_counts_and_not_what_ended(
+    def test_a_session_without_an_id_is_the_recording_that_runs(
         self, audian: rec.Provider, emulator: AudianEmulator, call: rec.CommunicationSession
     ) -> None:
         ended = emulator.add(session_id=call.id)
@@ -551,7 +543,7 @@ class TestPauseResumeStop:
             audian.stop(rec.RecordingSession("audian", "default", None, call))
         assert audian.get(str(running)).status in LIVE
 
-    def test_a_stop_of_what_is_long_gone_is_success(
+    def test_a_stop_succeeds_if_call_and_recording_no_longer_exist(
         self, audian: rec.Provider, emulator: AudianEmulator, call: rec.CommunicationSession
     ) -> None:
         session = audian.start(call)
@@ -561,7 +553,7 @@ class TestPauseResumeStop:
 
 
 class TestGetAndDelete:
-    def test_a_conferences_recording_needs_its_conference_and_the_404_says_so(
+    def test_a_404_without_a_target_states_that_a_conference_needs_one(
         self,
         audian: rec.Provider,
         emulator: AudianEmulator,
@@ -569,13 +561,13 @@ class TestGetAndDelete:
         tmp_path: Path,
     ) -> None:
         id = emulator.add(rec.SessionKind.CONFERENCE, session_id=conference.id)
-        for ask in (
+        for send in (
             lambda: audian.get(id),
             lambda: audian.delete(id),
             lambda: audian.download(id, tmp_path),
         ):
             with pytest.raises(rec.NotFound, match=r"Recording not found; .*target=conference\("):
-                ask()
+                send()
         recording = audian.get(id, target=conference)
         assert recording.target == conference
         (copy,) = audian.download(id, tmp_path, target=conference)
@@ -585,7 +577,7 @@ class TestGetAndDelete:
             audian.delete(recording)
         assert "target=" not in str(caught.value)
 
-    def test_a_listed_recording_of_a_conference_needs_nothing_more(
+    def test_a_listed_recording_of_a_conference_has_its_target(
         self,
         audian: rec.Provider,
         emulator: AudianEmulator,
@@ -594,52 +586,54 @@ class TestGetAndDelete:
     ) -> None:
         emulator.add(rec.SessionKind.CONFERENCE, session_id=conference.id)
         emulator.alter = lambda request, payload: (
-            {**payload, "recordings": [_without_parent(row) for row in payload["recordings"]]}
+            {**payload, "recordings": [_remove_conference_id(row) for row in payload["recordings"]]}
             if "recordings" in payload
             else payload
         )
         (recording,) = audian.list(target=conference)
-        assert recording.target == conference, "it is that of the question, where no row names it"
+        assert recording.target == conference, (
+            "a row without a conference gets the target of the request"
+        )
         assert audian.get(recording).id == recording.id
         assert audian.download(recording, tmp_path)
         audian.delete(recording)
         assert list(audian.list(target=conference)) == []
 
     @pytest.mark.parametrize("answer", [Reply(204), Reply(200), Reply.json({}), Reply(202)])
-    def test_whatever_a_deletion_answers_a_2xx_is_success(
+    def test_any_2xx_to_a_deletion_is_success(
         self, audian: rec.Provider, emulator: AudianEmulator, answer: Reply
     ) -> None:
         emulator.faults.append(answer)
         audian.delete("rec_abc123")
 
 
-def _without_parent(row: dict[str, Any]) -> dict[str, Any]:
+def _remove_conference_id(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != "conference_id"}
 
 
 class TestList:
     @pytest.mark.parametrize("envelope", get_args(Envelope))
     @pytest.mark.parametrize("recordings", [0, 1, 99, 100, 101, 250])
-    def test_every_row_of_calls_comes_once(
-        self, clock: ManualClock, recordings: int, envelope: Envelope
+    def test_every_row_of_calls_is_listed_once(
+        self, manual_clock: ManualClock, recordings: int, envelope: Envelope
     ) -> None:
-        with AudianEmulator(clock=clock, recordings=recordings) as emulator:
+        with AudianEmulator(clock=manual_clock, recordings=recordings) as emulator:
             emulator.envelope = envelope
             with emulator.connect() as audian:
                 listing = audian.list()
                 found = [each.id for each in listing]
-            assert sorted(found) == sorted(emulator.listed())
+            assert sorted(found) == sorted(emulator.list_ids())
             coverage = listing.coverage
             assert (coverage.complete, coverage.expected) == (True, recordings)
-            # Of each page after the first one row is the last one of the page before.
+            # Each page after the first begins with the last row of the previous page.
             pages = 1 + max(0, -(-(recordings - 100) // 99))
-            assert len(emulator.requests()) == pages
-            assert [each.arg("limit") for each in emulator.requests()][:1] == ["100"]
-            assert {each.arg("since") for each in emulator.requests()} == {None}
+            assert len(emulator.list_requests()) == pages
+            assert [each.arg("limit") for each in emulator.list_requests()][:1] == ["100"]
+            assert {each.arg("since") for each in emulator.list_requests()} == {None}
 
     @pytest.mark.parametrize("envelope", get_args(Envelope))
     @pytest.mark.parametrize("recordings", [0, 1, 100, 101, 250])
-    def test_every_row_of_a_conference_comes_once(
+    def test_every_row_of_a_conference_is_listed_once(
         self,
         emulator: AudianEmulator,
         audian: rec.Provider,
@@ -657,21 +651,21 @@ class TestList:
         assert (listing.coverage.complete, listing.coverage.expected) == (True, recordings)
         assert listing.coverage.not_listable == ()
 
-    @pytest.mark.parametrize("held", [1, 7, 50])
-    @pytest.mark.parametrize("said", [True, False])
-    def test_a_page_may_hold_fewer_rows_than_were_asked_for(
-        self, clock: ManualClock, held: int, said: bool
+    @pytest.mark.parametrize("size", [1, 7, 50])
+    @pytest.mark.parametrize("is_reported", [True, False])
+    def test_a_page_may_have_fewer_rows_than_the_limit(
+        self, manual_clock: ManualClock, size: int, is_reported: bool
     ) -> None:
-        with AudianEmulator(clock=clock, recordings=61) as emulator:
+        with AudianEmulator(clock=manual_clock, recordings=61) as emulator:
             answer = emulator.answer
 
-            def short(request: Request) -> Reply:
+            def answer_short_page(request: Request) -> Reply:
                 query = dict(request.query)
-                query["limit"] = str(held)
+                query["limit"] = str(size)
                 return answer(evolve(request, query=tuple(query.items())))
 
-            emulator.answer = short  # type: ignore[method-assign]
-            if not said:
+            emulator.answer = answer_short_page  # type: ignore[method-assign]
+            if not is_reported:
                 emulator.alter = lambda request, payload: {
                     **payload,
                     "pagination": {**payload["pagination"], "limit": 100},
@@ -679,46 +673,46 @@ class TestList:
             with emulator.connect() as audian:
                 listing = audian.list()
                 found = [each.id for each in listing]
-            assert sorted(found) == sorted(emulator.listed())
+            assert sorted(found) == sorted(emulator.list_ids())
             assert listing.coverage.complete
             assert listing.coverage.duplicates == 0
 
-    @pytest.mark.parametrize("said", [{"total": None}, {"has_more": None}, {"total": 7}])
-    def test_either_word_on_how_many_there_are_is_enough(
-        self, clock: ManualClock, said: dict[str, Any]
+    @pytest.mark.parametrize("changes", [{"total": None}, {"has_more": None}, {"total": 7}])
+    def test_a_list_needs_only_total_or_has_more(
+        self, manual_clock: ManualClock, changes: dict[str, Any]
     ) -> None:
-        with AudianEmulator(clock=clock, recordings=250) as emulator:
+        with AudianEmulator(clock=manual_clock, recordings=250) as emulator:
             emulator.alter = lambda request, payload: {
                 **payload,
-                "pagination": {**payload["pagination"], **said},
+                "pagination": {**payload["pagination"], **changes},
             }
             with emulator.connect() as audian:
                 listing = audian.list()
-                assert {each.id for each in listing} == set(emulator.listed())
+                assert {each.id for each in listing} == set(emulator.list_ids())
             assert listing.coverage.complete
 
-    def test_what_cannot_be_seen_is_said(
+    def test_coverage_names_conferences_as_not_listable(
         self, audian: rec.Provider, call: rec.CommunicationSession
     ) -> None:
         listing = audian.list()
         list(listing)
-        (blind,) = listing.coverage.not_listable
-        assert "conference" in blind
-        assert "target=" in blind
+        (sentence,) = listing.coverage.not_listable
+        assert "conference" in sentence
+        assert "target=" in sentence
         narrowed = audian.list(target=call)
         list(narrowed)
         assert narrowed.coverage.not_listable == ()
 
-    def test_a_call_is_asked_for_alone_and_the_time_is_decided_here(
-        self, audian: rec.Provider, emulator: AudianEmulator, clock: ManualClock
+    def test_a_list_of_one_call_applies_since_locally(
+        self, audian: rec.Provider, emulator: AudianEmulator, manual_clock: ManualClock
     ) -> None:
         old = emulator.add(session_id="call_1", ago=2 * DAY)
         new = emulator.add(session_id="call_1", ago=timedelta(hours=1))
         emulator.add(session_id="call_2")
         target = rec.call("call_1")
-        listing = audian.list(target=target, since=clock.now() - DAY)
+        listing = audian.list(target=target, since=manual_clock.now() - DAY)
         assert [each.id for each in listing] == [new]
-        (request,) = emulator.requests()
+        (request,) = emulator.list_requests()
         assert (request.arg("call_id"), request.arg("since")) == ("call_1", None)
         assert {each.id for each in audian.list(target=target)} == {old, new}
 
@@ -727,15 +721,15 @@ class TestList:
     ) -> None:
         zone = timezone(timedelta(hours=2))
         list(audian.list(since=datetime(2026, 1, 9, 13, 0, 0, 5, zone)))
-        assert emulator.requests()[0].arg("since") == "2026-01-08T10:00:00Z"
+        assert emulator.list_requests()[0].arg("since") == "2026-01-08T10:00:00Z"
 
-    @pytest.mark.parametrize("reads", get_args(SinceReads))
+    @pytest.mark.parametrize("field", get_args(SinceField))
     @pytest.mark.parametrize("hours", [None, -12, 0, 14])
-    def test_no_reading_of_since_loses_a_recording(
-        self, clock: ManualClock, reads: SinceReads, hours: int | None
+    def test_no_interpretation_of_since_loses_a_recording(
+        self, manual_clock: ManualClock, field: SinceField, hours: int | None
     ) -> None:
-        with AudianEmulator(clock=clock, recordings=90) as emulator:
-            emulator.since_reads = reads
+        with AudianEmulator(clock=manual_clock, recordings=90) as emulator:
+            emulator.since_field = field
             emulator.since_zone = None if hours is None else timezone(timedelta(hours=hours))
             with emulator.connect() as audian:
                 everything = list(audian.list())
@@ -743,62 +737,62 @@ class TestList:
                     since = everything[index].created_at
                     assert since is not None
                     found = [each.id for each in audian.list(since=since)]
-                    wanted = [
+                    expected = [
                         each.id
                         for each in everything
                         if each.created_at and each.created_at >= since
                     ]
-                    assert found == wanted
+                    assert found == expected
 
-    def test_a_call_of_24_hours_is_found_by_its_end_where_since_reads_its_start(
-        self, audian: rec.Provider, emulator: AudianEmulator, clock: ManualClock
+    def test_a_recording_of_24_hours_is_found_if_since_compares_the_start(
+        self, audian: rec.Provider, emulator: AudianEmulator, manual_clock: ManualClock
     ) -> None:
-        emulator.since_reads = "started_at"
+        emulator.since_field = "started_at"
         id = emulator.add(ago=SECOND, duration=DAY)
-        assert [each.id for each in audian.list(since=clock.now() - SECOND)] == [id]
+        assert [each.id for each in audian.list(since=manual_clock.now() - SECOND)] == [id]
 
     @pytest.mark.parametrize("workers", [1, 4])
-    def test_rows_that_arrive_while_paging_lose_and_double_none(
-        self, clock: ManualClock, workers: int
+    def test_rows_added_while_paging_cause_no_loss_or_duplicate(
+        self, manual_clock: ManualClock, workers: int
     ) -> None:
-        with AudianEmulator(clock=clock, recordings=350) as emulator:
-            before, count = set(emulator.listed()), iter(range(1000))
+        with AudianEmulator(clock=manual_clock, recordings=350) as emulator:
+            before, count = set(emulator.list_ids()), iter(range(1000))
 
-            def arriving(request: Request, payload: Any) -> Any:
+            def add_rows(request: Request, payload: Any) -> Any:
                 for _ in range(3 if next(count) in (0, 1, 2) else 0):
                     emulator.add(ago=timedelta(0), duration=SECOND)
                 return payload
 
-            emulator.alter = arriving
+            emulator.alter = add_rows
             with emulator.connect(http=rec.HttpSettings(workers=workers)) as audian:
                 listing = audian.list()
                 found = [each.id for each in listing]
-            assert len(found) == len(set(found)), "some came twice"
+            assert len(found) == len(set(found)), "some were listed twice"
             assert before <= set(found), f"{len(before - set(found))} were lost"
             assert listing.coverage.complete
 
-    def test_rows_that_vanish_while_paging_cost_no_other(self, clock: ManualClock) -> None:
+    def test_rows_removed_while_paging_cause_no_loss(self, manual_clock: ManualClock) -> None:
         with (
-            AudianEmulator(clock=clock, recordings=350) as emulator,
+            AudianEmulator(clock=manual_clock, recordings=350) as emulator,
             emulator.connect(http=rec.HttpSettings(workers=1)) as audian,
         ):
             newest_first = [each.id for each in audian.list()]
             gone, count = newest_first[2:7], iter(range(1000))
 
-            def vanishing(request: Request, payload: Any) -> Any:
+            def remove_rows(request: Request, payload: Any) -> Any:
                 if next(count) == 1:
                     for id in gone:
                         emulator.remove(id)
                 return payload
 
-            emulator.alter = vanishing
+            emulator.alter = remove_rows
             listing = audian.list()
             found = [each.id for each in listing]
-        assert len(found) == len(set(found)), "some came twice"
+        assert len(found) == len(set(found)), "some were listed twice"
         assert set(newest_first) - set(gone) <= set(found), "some were lost"
         assert listing.coverage.complete
 
-    def test_what_still_runs_has_no_time_and_is_yielded_all_the_same(
+    def test_a_running_recording_has_no_created_at_and_is_yielded(
         self, audian: rec.Provider, emulator: AudianEmulator, call: rec.CommunicationSession
     ) -> None:
         session = audian.start(call)
@@ -810,43 +804,43 @@ class TestList:
 class TestMedia:
     @pytest.mark.parametrize("style", ["x-auth-token", "bearer", "exchange"])
     @pytest.mark.parametrize("status", CODES)
-    def test_the_redirect_is_followed_without_the_key(
+    def test_a_redirect_is_followed_without_the_key(
         self, emulator: AudianEmulator, tmp_path: Path, status: int, style: str
     ) -> None:
         emulator.redirect_status = status
-        of_a_call = emulator.add()
+        call_recording = emulator.add()
         conference = emulator.sessions[1]
-        other = emulator.add(rec.SessionKind.CONFERENCE, session_id=conference.id)
-        with signing_in_by(emulator, style) as audian:
-            copies = audian.download(of_a_call, tmp_path)
-            copies += audian.download(other, tmp_path, target=conference)
+        conference_recording = emulator.add(rec.SessionKind.CONFERENCE, session_id=conference.id)
+        with connect_with_style(emulator, style) as audian:
+            copies = audian.download(call_recording, tmp_path)
+            copies += audian.download(conference_recording, tmp_path, target=conference)
         assert len(copies) == 2
-        signed = [each for each in emulator.requests() if each.path.endswith("/download")]
-        assert len(signed) == 2
-        for request in signed:
+        requests = [each for each in emulator.list_requests() if each.path.endswith("/download")]
+        assert len(requests) == 2
+        for request in requests:
             assert request.header("x-auth-token") or request.header("authorization")
-        visits = emulator.requests("media")
-        assert len(visits) == 2
-        for request in visits:
+        media_requests = emulator.list_requests("media")
+        assert len(media_requests) == 2
+        for request in media_requests:
             assert {"x-auth-token", "authorization", "cookie"}.isdisjoint(request.headers)
             shown = f"{request.path} {request.query} {dict(request.headers)} {request.body!r}"
             assert emulator.credentials["api_key"] not in shown
             assert "eyJ" not in shown
 
-    def test_the_answer_may_be_the_file_itself(
+    def test_the_response_to_a_download_may_be_the_file(
         self, audian: rec.Provider, emulator: AudianEmulator, tmp_path: Path
     ) -> None:
         emulator.redirect_status = None
         (copy,) = audian.download(emulator.add(), tmp_path)
         assert {"framing", "size", "format"} <= set(copy.checks)
-        assert emulator.requests("media") == []
+        assert emulator.list_requests("media") == []
 
-    def test_a_file_has_one_name_whether_it_was_listed_or_got(
+    def test_a_file_has_the_same_name_from_a_list_and_from_a_get(
         self, audian: rec.Provider, emulator: AudianEmulator, tmp_path: Path
     ) -> None:
         id = emulator.add(format="opus")
         (listed,) = audian.list()
-        assert listed.format is None, "a list names no format"
+        assert listed.format is None, "a list has no format"
         (copy,) = audian.download(listed, tmp_path)
         assert copy.path.suffix == ".opus"
         assert "format" in copy.checks
@@ -854,13 +848,13 @@ class TestMedia:
         assert len(list(tmp_path.iterdir())) == 1
 
     @pytest.mark.parametrize("format", ["wav", "mp3", "opus"])
-    def test_each_format_is_copied_whole(
+    def test_each_format_is_downloaded_whole(
         self, audian: rec.Provider, emulator: AudianEmulator, tmp_path: Path, format: str
     ) -> None:
         (copy,) = audian.download(emulator.add(format=format), tmp_path)
         assert {"framing", "size", "format"} <= set(copy.checks)
 
-    def test_a_good_checksum_is_checked(
+    def test_a_valid_checksum_is_compared(
         self, audian: rec.Provider, emulator: AudianEmulator, tmp_path: Path
     ) -> None:
         recording = audian.get(emulator.add())
@@ -875,59 +869,59 @@ class TestMedia:
             audian.download(bad, tmp_path)
 
     @pytest.mark.parametrize("status", [404, 409])
-    def test_what_is_not_ready_says_so(
+    def test_a_download_before_the_media_is_not_ready(
         self,
         audian: rec.Provider,
         emulator: AudianEmulator,
         call: rec.CommunicationSession,
-        clock: ManualClock,
+        manual_clock: ManualClock,
         tmp_path: Path,
         status: int,
     ) -> None:
         emulator.unready_status = status
         session = audian.start(call)
-        clock.advance(MINUTE)
+        manual_clock.advance(MINUTE)
         stopped = audian.stop(session)
         with pytest.raises(rec.NotReady, match="processing"):
             audian.download(str(session.id), tmp_path)
-        # Also where the row is ahead of the media.
+        # Also if the row is `completed` before the media exists.
         emulator.alter = lambda request, payload: (
             {**payload, "status": "completed"} if request.method == "GET" else payload
         )
         with pytest.raises(rec.NotReady, match="not stored yet"):
             audian.download(str(stopped.id), tmp_path)
 
-    def test_a_temporary_link_that_ended_is_asked_for_anew(
+    def test_an_expired_temporary_url_is_requested_again(
         self,
         audian: rec.Provider,
         emulator: AudianEmulator,
-        clock: ManualClock,
+        manual_clock: ManualClock,
         tmp_path: Path,
     ) -> None:
         recording = audian.get(emulator.add())
         assert "/recordings/" in str(recording.files[0].url)
-        assert emulator.media_origin not in str(recording.files[0].url), "which would not last"
+        assert emulator.media_origin not in str(recording.files[0].url), "a temporary URL expires"
         audian.download(recording, tmp_path)
-        clock.advance(2 * DAY)
+        manual_clock.advance(2 * DAY)
         assert audian.download(recording, tmp_path)
 
-    def test_after_thirty_days_it_is_gone(
+    def test_a_download_after_thirty_days_is_not_found(
         self,
         audian: rec.Provider,
         emulator: AudianEmulator,
-        clock: ManualClock,
+        manual_clock: ManualClock,
         tmp_path: Path,
     ) -> None:
         recording = audian.get(emulator.add(ago=29 * DAY))
-        assert recording.media_expires_at == clock.now() + DAY
-        clock.advance(DAY)
+        assert recording.media_expires_at == manual_clock.now() + DAY
+        manual_clock.advance(DAY)
         with pytest.raises(rec.NotFound):
             audian.download(recording, tmp_path)
 
 
-class TestAnswers:
+class TestResponses:
     @pytest.mark.parametrize("shape", get_args(ErrorShape))
-    def test_errors_are_read_in_each_of_their_shapes(
+    def test_errors_are_read_in_every_shape(
         self,
         audian: rec.Provider,
         emulator: AudianEmulator,
@@ -936,7 +930,7 @@ class TestAnswers:
     ) -> None:
         emulator.error_shape = shape
         with pytest.raises(rec.NotFound) as missing:
-            audian.get("rec_nobody", target=call)
+            audian.get("rec_none", target=call)
         text = "audian get: Recording not found (HTTP 404, code not_found"
         assert str(missing.value).startswith(text)
         with pytest.raises(rec.Rejected) as wrong:
@@ -949,18 +943,18 @@ class TestAnswers:
         assert (twice.value.code, twice.value.status) == ("conflict", 409)
 
     @pytest.mark.parametrize("envelope", get_args(Envelope))
-    def test_every_verb_bears_every_envelope(
+    def test_every_operation_reads_every_envelope(
         self,
         audian: rec.Provider,
         emulator: AudianEmulator,
-        clock: ManualClock,
+        manual_clock: ManualClock,
         tmp_path: Path,
         envelope: Envelope,
     ) -> None:
         emulator.envelope = envelope
         for target in emulator.sessions:
             session = audian.start(target)
-            clock.advance(2 * SECOND)
+            manual_clock.advance(2 * SECOND)
             if target.kind is rec.SessionKind.CALL:
                 session = audian.resume(audian.pause(session))
             done = audian.wait(audian.stop(session), timeout=MINUTE)
@@ -976,16 +970,16 @@ class TestAnswers:
             {"status": "error", "error": "404", "data": {"message": "gone"}, "message": "no"},
         ],
     )
-    def test_a_200_that_says_it_failed_is_an_error(
+    def test_an_error_body_in_a_200_is_an_error(
         self, audian: rec.Provider, emulator: AudianEmulator, payload: dict[str, Any]
     ) -> None:
-        for ask in (lambda: audian.get("some-id"), lambda: list(audian.list())):
+        for send in (lambda: audian.get("some-id"), lambda: list(audian.list())):
             emulator.faults.append(Reply.json(payload))
-            # Its class is told by HTTP alone.
+            # The class follows from the HTTP status, which is 200.
             with pytest.raises(rec.Rejected, match="gone"):
-                ask()
+                send()
 
-    def test_the_token_that_an_answer_repeats_is_masked(
+    def test_a_token_in_a_response_is_masked(
         self, audian: rec.Provider, emulator: AudianEmulator
     ) -> None:
         id = emulator.add()
@@ -995,7 +989,7 @@ class TestAnswers:
         assert "canary" not in f"{recording!r} {rec.dumps(recording)}"
 
 
-def test_a_quota_at_the_download_is_no_rate_and_is_asked_once(tmp_path: Path) -> None:
+def test_a_quota_429_at_a_download_is_not_retried(tmp_path: Path) -> None:
     with AudianEmulator() as emulator, emulator.connect() as audian:
         recording = audian.get(emulator.add())
         emulator.journal.clear()
@@ -1004,11 +998,11 @@ def test_a_quota_at_the_download_is_no_rate_and_is_asked_once(tmp_path: Path) ->
         with pytest.raises(rec.QuotaExceeded) as caught:
             audian.download(recording, tmp_path)
         assert caught.value.code == "quota_exceeded"
-        assert len(emulator.requests()) == 1
+        assert len(emulator.list_requests()) == 1
 
 
 @pytest.mark.parametrize("error", ["not_found", "500", {"code": "invalid_request_error"}])
-def test_an_error_in_a_2xx_is_no_success(error: object) -> None:
+def test_an_error_in_a_2xx_is_not_success(error: object) -> None:
     with AudianEmulator() as emulator, emulator.connect() as audian:
         recording_id = emulator.add()
         emulator.faults.append(Reply.json({"error": error, "message": "no"}))

@@ -1,8 +1,6 @@
-"""Does Audian keep what the library promises of every provider?"""
+"""Audian meets the requirements of the conformance suite for providers."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import pytest
 
@@ -11,13 +9,9 @@ from recording_core import RecordingSession
 from recording_core.testing import Emulator, ProviderConformance
 
 
+# More than two pages of a hundred.
+@pytest.mark.emulator("audian", recordings=230)
 class TestAudianConformance(ProviderConformance):
-    @pytest.fixture
-    def emulator(self) -> Iterator[AudianEmulator]:
-        # More than two pages of a hundred.
-        with AudianEmulator(recordings=230) as emulator:
-            yield emulator
-
     def end(self, emulator: Emulator, session: RecordingSession) -> None:
         assert isinstance(emulator, AudianEmulator)
         emulator.hang_up(session.target)

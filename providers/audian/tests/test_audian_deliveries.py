@@ -1,146 +1,125 @@
-"""Does the emulated Audian call back as its pages say?"""
+"""Deliveries: the emulated Audian sends the webhooks that its pages document."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import requests
 
-import recording_core as rec
 from recording_audian.emulator import AudianEmulator
-from recording_core.testing import LoopbackServer, ManualClock, Reply, Request
+from recording_core.testing import LoopbackServer, Reply, Request
+
+pytestmark = pytest.mark.emulator("audian")
 
 
-@pytest.fixture
-def audian() -> Iterator[AudianEmulator]:
-    with AudianEmulator() as emulator:
-        yield emulator
+def send(emulator: AudianEmulator, method: str, path: str, body: Any = None) -> requests.Response:
+    headers = {"X-Auth-Token": emulator.credentials["api_key"]}
+    return requests.request(method, emulator.base_url + path, json=body, headers=headers, timeout=5)
 
 
-def ask(audian: AudianEmulator, method: str, path: str, body: Any = None) -> requests.Response:
-    headers = {"X-Auth-Token": audian.credentials["api_key"]}
-    return requests.request(method, audian.base_url + path, json=body, headers=headers, timeout=5)
-
-
-def advance(audian: AudianEmulator, seconds: float) -> None:
-    assert isinstance(audian.clock, ManualClock)
-    audian.clock.advance(timedelta(seconds=seconds))
-
-
-def record(audian: AudianEmulator, target: rec.CommunicationSession | None = None) -> str:
-    with audian.connect() as provider:
-        session = provider.start(target or audian.sessions[0])
-        advance(audian, 10)
-        provider.stop(session)
-    advance(audian, 10)
-    assert session.id is not None
-    return session.id
-
-
-def test_a_callback_has_the_headers_and_the_envelope_of_the_pages(audian: AudianEmulator) -> None:
-    id = record(audian)
-    request = audian.callbacks()[-1]
+def test_a_webhook_has_the_documented_headers_and_envelope(emulator: AudianEmulator) -> None:
+    id = emulator.record()
+    request = emulator.build_webhook_requests()[-1]
     payload = json.loads(request.body)
     assert set(payload) == {"id", "version", "timestamp", "event", "data"}
     assert payload["event"] == request.header("X-Audian-Event") == "recording.completed"
-    assert payload["data"]["download_url"] == f"{audian.base_url}/recordings/{id}/download"
+    assert payload["data"]["download_url"] == f"{emulator.base_url}/recordings/{id}/download"
     timestamp = request.header("X-Audian-Timestamp") or ""
-    assert datetime.fromtimestamp(int(timestamp), UTC) == audian.clock.now()
-    secret = audian.webhooks["secret"].encode()
+    assert datetime.fromtimestamp(int(timestamp), UTC) == emulator.clock.now()
+    secret = emulator.webhooks["secret"].encode()
     message = f"{timestamp}.".encode() + request.body
     signature = hmac.new(secret, message, hashlib.sha256).hexdigest()
     given = request.header("X-Audian-Signature") or ""
     assert given.removeprefix("sha256=") == signature
 
 
-def test_the_checksum_is_that_of_the_file(audian: AudianEmulator) -> None:
-    id = record(audian)
-    checksum = json.loads(audian.callbacks()[-1].body)["data"]["checksum"]
-    content = ask(audian, "GET", f"/recordings/{id}/download").content
+def test_the_checksum_in_a_webhook_is_that_of_the_file(emulator: AudianEmulator) -> None:
+    id = emulator.record()
+    checksum = json.loads(emulator.build_webhook_requests()[-1].body)["data"]["checksum"]
+    content = send(emulator, "GET", f"/recordings/{id}/download").content
     assert checksum["value"] == hashlib.sha256(content).hexdigest()
 
 
-def test_both_ways_to_write_a_signature_come(audian: AudianEmulator) -> None:
+def test_webhooks_are_sent_with_both_forms_of_the_signature(emulator: AudianEmulator) -> None:
     for _ in range(5):
-        record(audian)
-    written = {
+        emulator.record()
+    is_prefixed = {
         (request.header("X-Audian-Signature") or "").startswith("sha256=")
-        for request in audian.callbacks()
+        for request in emulator.build_webhook_requests()
     }
-    assert written == {True, False}
+    assert is_prefixed == {True, False}
 
 
-def test_a_start_is_told_when_it_records_and_not_while_it_is_initiated(
-    audian: AudianEmulator,
+def test_a_started_webhook_is_sent_once_it_records_and_not_while_it_is_initiated(
+    emulator: AudianEmulator,
 ) -> None:
-    with audian.connect() as provider:
-        provider.start(audian.sessions[0])
-    assert audian.callbacks() == []
-    advance(audian, 1)
-    assert len(audian.callbacks()) == 1
+    with emulator.connect() as provider:
+        provider.start(emulator.sessions[0])
+    assert emulator.build_webhook_requests() == []
+    emulator.advance(timedelta(seconds=1))
+    assert len(emulator.build_webhook_requests()) == 1
 
 
-def test_a_failure_is_told_with_its_reason(audian: AudianEmulator) -> None:
-    id = audian.add(duration=None, failed=True)
-    with audian.connect() as provider:
+def test_a_failed_webhook_is_sent_with_the_reason(emulator: AudianEmulator) -> None:
+    id = emulator.add(duration=None, failed=True)
+    with emulator.connect() as provider:
         (recording,) = provider.list()
         assert recording.target is not None
-    audian.hang_up(recording.target)
-    advance(audian, 10)
-    told = [json.loads(request.body) for request in audian.callbacks()]
-    assert [each["event"] for each in told] == ["recording.stopped", "recording.failed"]
-    assert told[-1]["data"]["reason"] == "storage_error"
-    assert told[-1]["data"]["recording_id"] == id
+    emulator.hang_up(recording.target)
+    emulator.advance(timedelta(seconds=10))
+    payloads = [json.loads(request.body) for request in emulator.build_webhook_requests()]
+    assert [each["event"] for each in payloads] == ["recording.stopped", "recording.failed"]
+    assert payloads[-1]["data"]["reason"] == "storage_error"
+    assert payloads[-1]["data"]["recording_id"] == id
 
 
-def test_of_a_pause_and_of_a_conference_nothing_is_told(audian: AudianEmulator) -> None:
-    with audian.connect() as provider:
-        session = provider.start(audian.sessions[0])
-        advance(audian, 5)
+def test_no_webhook_is_sent_for_a_pause_or_a_conference(emulator: AudianEmulator) -> None:
+    with emulator.connect() as provider:
+        session = provider.start(emulator.sessions[0])
+        emulator.advance(timedelta(seconds=5))
         provider.pause(session)
-        advance(audian, 5)
+        emulator.advance(timedelta(seconds=5))
         provider.resume(session)
-    record(audian, audian.sessions[1])
-    told = [json.loads(request.body)["event"] for request in audian.callbacks()]
-    assert told == ["recording.started"]
+    emulator.record(emulator.sessions[1])
+    events = [json.loads(request.body)["event"] for request in emulator.build_webhook_requests()]
+    assert events == ["recording.started"]
 
 
-def test_a_recording_that_is_deleted_first_never_completes(audian: AudianEmulator) -> None:
-    with audian.connect() as provider:
-        session = provider.start(audian.sessions[0])
-        advance(audian, 10)
+def test_no_completed_webhook_is_sent_after_a_deletion(emulator: AudianEmulator) -> None:
+    with emulator.connect() as provider:
+        session = provider.start(emulator.sessions[0])
+        emulator.advance(timedelta(seconds=10))
         session = provider.stop(session)
         assert session.id is not None
         provider.delete(session.id)
-    advance(audian, 60)
-    told = [json.loads(request.body)["event"] for request in audian.callbacks()]
-    assert told == ["recording.started", "recording.stopped"]
+    emulator.advance(timedelta(seconds=60))
+    events = [json.loads(request.body)["event"] for request in emulator.build_webhook_requests()]
+    assert events == ["recording.started", "recording.stopped"]
 
 
-def test_webhooks_are_made_listed_and_deleted(audian: AudianEmulator) -> None:
-    arrived: list[Request] = []
-    with LoopbackServer(lambda request: arrived.append(request) or Reply()) as server:  # type: ignore[func-returns-value]
+def test_webhooks_are_created_listed_and_deleted(emulator: AudianEmulator) -> None:
+    received: list[Request] = []
+    with LoopbackServer(lambda request: received.append(request) or Reply()) as server:  # type: ignore[func-returns-value]
         body = {"url": server.origin, "events": ["recording.completed"]}
-        made = ask(audian, "POST", "/webhooks", body)
-        assert made.status_code == 201
-        assert made.json()["signing_secret"] == audian.webhooks["secret"]
-        record(audian)
-        audian.settle()
-        assert [request.header("x-audian-event") for request in arrived] == ["recording.completed"]
-        (row,) = ask(audian, "GET", "/webhooks").json()["data"]
+        created = send(emulator, "POST", "/webhooks", body)
+        assert created.status_code == 201
+        assert created.json()["signing_secret"] == emulator.webhooks["secret"]
+        emulator.record()
+        emulator.wait_for_deliveries()
+        assert [request.header("x-audian-event") for request in received] == ["recording.completed"]
+        (row,) = send(emulator, "GET", "/webhooks").json()["data"]
         assert row["url"] == server.origin
         assert "signing_secret" not in row
-        assert ask(audian, "DELETE", f"/webhooks/{row['id']}").status_code == 204
-        record(audian)
-        audian.settle()
-        assert len(arrived) == 1
-        assert ask(audian, "DELETE", f"/webhooks/{row['id']}").status_code == 404
+        assert send(emulator, "DELETE", f"/webhooks/{row['id']}").status_code == 204
+        emulator.record()
+        emulator.wait_for_deliveries()
+        assert len(received) == 1
+        assert send(emulator, "DELETE", f"/webhooks/{row['id']}").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -152,21 +131,21 @@ def test_webhooks_are_made_listed_and_deleted(audian: AudianEmulator) -> None:
         {"events": ["*"]},
     ],
 )
-def test_a_webhook_needs_an_https_url_and_events(audian: AudianEmulator, body: Any) -> None:
-    assert ask(audian, "POST", "/webhooks", body).status_code == 400
+def test_a_webhook_needs_an_https_url_and_events(emulator: AudianEmulator, body: Any) -> None:
+    assert send(emulator, "POST", "/webhooks", body).status_code == 400
 
 
-def test_an_attempt_has_a_delivery_of_its_own_and_the_same_event(audian: AudianEmulator) -> None:
-    answers = [Reply(500)]
-    with LoopbackServer(lambda _: answers.pop() if answers else Reply()) as server:
-        audian.deliver_to(server.origin)
-        with audian.connect() as provider:
-            provider.start(audian.sessions[0])
-        advance(audian, 2)
-        audian.settle()
-        advance(audian, 10)
-        audian.settle()
-    first, second = (attempt.request for attempt in audian.deliveries.attempts)
+def test_each_attempt_has_its_own_delivery_id_and_the_same_event(emulator: AudianEmulator) -> None:
+    replies = [Reply(500)]
+    with LoopbackServer(lambda _: replies.pop() if replies else Reply()) as server:
+        emulator.deliver_to(server.origin)
+        with emulator.connect() as provider:
+            provider.start(emulator.sessions[0])
+        emulator.advance(timedelta(seconds=2))
+        emulator.wait_for_deliveries()
+        emulator.advance(timedelta(seconds=10))
+        emulator.wait_for_deliveries()
+    first, second = (attempt.request for attempt in emulator.deliveries.attempts)
     assert first.body == second.body
     for name in ("X-Audian-Delivery-ID", "X-Audian-Timestamp"):
         assert first.header(name) != second.header(name)

@@ -1,4 +1,4 @@
-"""Does the emulator behave as Audian's pages say? Asked over raw HTTP.
+"""The emulated Audian behaves as the pages document, over raw HTTP.
 
 https://docs.audian.com/call-control/call-recording and https://docs.audian.com/conferences/recording
 """
@@ -8,18 +8,18 @@ from __future__ import annotations
 import io
 import re
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta, timezone
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import requests
-from attrs import define
+from attrs import define, evolve
 
 from recording_audian.emulator import AudianEmulator
 from recording_core import SessionKind
-from recording_core.testing.manual_clock import ManualClock
+from recording_core.testing import ManualClock
 
 DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
 CALL, CONFERENCE = SessionKind.CALL, SessionKind.CONFERENCE
@@ -27,7 +27,7 @@ CALL, CONFERENCE = SessionKind.CALL, SessionKind.CONFERENCE
 
 @define
 class Api:
-    """An HTTP client that shows the key, and the emulator that it talks to."""
+    """An HTTP client that sends the key, and the emulator that it sends requests to."""
 
     emulator: AudianEmulator
     http: requests.Session
@@ -39,11 +39,11 @@ class Api:
             method, url, json=body, params=query, allow_redirects=False, timeout=5
         )
 
-    def status(self, method: str, path: str, body: Any = None, **query: Any) -> int:
+    def read_status(self, method: str, path: str, body: Any = None, **query: Any) -> int:
         return self(method, path, body, **query).status_code
 
-    def json(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
-        """The payload of an answer that must be a success."""
+    def read_json(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+        """Return the payload of a response, which must be a success."""
         reply = self(method, path, body, **query)
         assert reply.status_code == 200, reply.text
         return reply.json()
@@ -58,83 +58,74 @@ class Api:
         """The path of the live conference."""
         return f"conferences/{self.emulator.sessions[1].id}"
 
-    def row(self, id: str) -> Any:
-        """What a call's recording says of itself."""
-        return self.json("GET", f"recordings/{id}")
+    def read_row(self, id: str) -> Any:
+        """Get a call's recording."""
+        return self.read_json("GET", f"recordings/{id}")
 
-    def listed(self, **query: Any) -> list[str]:
-        """The ids on one page of calls' recordings."""
-        return [row["recording_id"] for row in self.json("GET", "recordings", **query)["data"]]
+    def list_ids(self, **query: Any) -> list[str]:
+        """Return the ids on one page of calls' recordings."""
+        return [row["recording_id"] for row in self.read_json("GET", "recordings", **query)["data"]]
 
-    def started(self, **body: Any) -> str:
-        """A recording of the live call, past its first second."""
-        id: str = self.json("POST", f"{self.call}/record/start", body)["recording_id"]
-        self.pass_time(1)
+    def start_recording(self, **body: Any) -> str:
+        """Start a recording of the live call and pass its first second."""
+        id: str = self.read_json("POST", f"{self.call}/record/start", body)["recording_id"]
+        self.advance(1)
         return id
 
-    def of_the_conference(self, seconds: float = 60, **body: Any) -> Any:
-        """The answer to the stop of a recording of the live conference."""
-        self.json("POST", f"{self.conference}/recording/start", body)
-        self.pass_time(seconds)
-        return self.json("POST", f"{self.conference}/recording/stop")
+    def record_conference(self, seconds: float = 60, **body: Any) -> Any:
+        """Record the live conference and return the response to the stop."""
+        self.read_json("POST", f"{self.conference}/recording/start", body)
+        self.advance(seconds)
+        return self.read_json("POST", f"{self.conference}/recording/stop")
 
-    def planted(self, *ages: timedelta, **more: Any) -> list[str]:
+    def add_recordings(self, *ages: timedelta, **more: Any) -> list[str]:
         return [self.emulator.add(ago=age, **more) for age in ages]
 
-    def link(self, id: str) -> str:
-        """The temporary URL of a recording's media."""
+    def read_temporary_url(self, id: str) -> str:
+        """Return the temporary URL of a recording's media."""
         return self("GET", f"recordings/{id}/download").headers["Location"]
 
-    def said(self, ago: timedelta) -> str:
+    def format_time(self, ago: timedelta) -> str:
         return f"{self.clock.now() - ago:%Y-%m-%dT%H:%M:%SZ}"
 
-    def pass_time(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         self.clock.advance(timedelta(seconds=seconds))
 
-    def sign_in(self, key: str | None = None) -> requests.Response:
-        """The exchange of the key, or of another one, for a token."""
+    def exchange_key(self, key: str | None = None) -> requests.Response:
+        """Exchange the key, or another one, for a token."""
         given = key or self.emulator.credentials["api_key"]
         return self("PUT", "api_auth", {"data": {"api_key": given}})
 
-    def show(self, **headers: str | None) -> None:
-        """Show nothing but these headers from now on."""
+    def send_credentials(self, **headers: str | None) -> None:
+        """Send these credential headers, and no others, from now on."""
         for name in ("X-Auth-Token", "Authorization"):
             self.http.headers.pop(name, None)
         for name, value in headers.items():
             self.http.headers[name.replace("_", "-")] = value or ""
 
 
-@pytest.fixture
-def emulator() -> Iterator[AudianEmulator]:
-    with AudianEmulator() as emulator:
-        yield emulator
+pytestmark = pytest.mark.emulator("audian")
 
 
 @pytest.fixture
-def api(emulator: AudianEmulator) -> Iterator[Api]:
-    yield from shown_the_key(emulator)
-
-
-@pytest.fixture
-def past() -> Iterator[Api]:
-    """An account with 45 past recordings."""
-    with AudianEmulator(recordings=45) as emulator:
-        yield from shown_the_key(emulator)
-
-
-def shown_the_key(emulator: AudianEmulator) -> Iterator[Api]:
-    assert isinstance(emulator.clock, ManualClock)
+def api(emulator: AudianEmulator, manual_clock: ManualClock) -> Iterator[Api]:
     with requests.Session() as http:
         http.trust_env = False
         http.headers["X-Auth-Token"] = emulator.credentials["api_key"]
-        yield Api(emulator, http, emulator.clock)
+        yield Api(emulator, http, manual_clock)
 
 
-# -- who may ask ----------------------------------------------------------------------------------
+@pytest.fixture
+def past(api: Api, start_emulator: Callable[..., AudianEmulator]) -> Api:
+    """An account with 45 past recordings."""
+    return evolve(api, emulator=start_emulator("audian", recordings=45))
 
 
-class TestSigningIn:
-    def test_the_key_opens_by_either_header_and_by_both(self, api: Api) -> None:
+# -- authentication -------------------------------------------------------------------------------
+
+
+class TestAuthentication:
+    def test_the_key_is_accepted_in_either_header_and_in_both(self, api: Api) -> None:
         key = api.emulator.credentials["api_key"]
         assert re.fullmatch(r"[!-~]{40}", key)
         bearer = f"Bearer {key}"
@@ -144,8 +135,8 @@ class TestSigningIn:
             {"X_Auth_Token": key, "Authorization": bearer},
             {"X_Auth_Token": key, "Authorization": "Bearer wrong"},
         ):
-            api.show(**headers)
-            assert api.status("GET", "recordings") == 200
+            api.send_credentials(**headers)
+            assert api.read_status("GET", "recordings") == 200
 
     @pytest.mark.parametrize(
         "headers",
@@ -157,62 +148,64 @@ class TestSigningIn:
             {"Authorization": "Basic d3Jvbmc6d3Jvbmc="},
         ],
     )
-    def test_anything_else_is_401_and_nothing_is_done(
+    def test_any_other_credential_is_401_and_changes_nothing(
         self, api: Api, headers: dict[str, str]
     ) -> None:
-        [id] = api.planted(DAY)
-        api.show(**headers)
-        assert api.status("DELETE", f"recordings/{id}") == 401
-        assert api.status("POST", f"{api.call}/record/start") == 401
-        assert api.emulator.listed() == [id]
+        [id] = api.add_recordings(DAY)
+        api.send_credentials(**headers)
+        assert api.read_status("DELETE", f"recordings/{id}") == 401
+        assert api.read_status("POST", f"{api.call}/record/start") == 401
+        assert api.emulator.list_ids() == [id]
 
-    def test_the_exchange_answers_in_the_other_apis_envelope(self, api: Api) -> None:
-        api.show()
-        answer = api.sign_in()
-        assert answer.status_code == 201
-        payload = answer.json()
+    def test_the_exchange_returns_the_other_apis_envelope(self, api: Api) -> None:
+        api.send_credentials()
+        response = api.exchange_key()
+        assert response.status_code == 201
+        payload = response.json()
         assert payload["auth_token"].startswith("eyJhbGciOiJSUzI1NiI")
         assert payload["auth_token"].count(".") == 2
         assert payload["data"]["account_id"]
         assert payload["status"] == "success"
         assert {"request_id", "revision", "version", "node", "tokens"} <= set(payload)
 
-    def test_its_token_opens_until_it_expires(self, api: Api) -> None:
-        token = api.sign_in().json()["auth_token"]
-        assert token != api.sign_in().json()["auth_token"]
-        api.show(X_Auth_Token=token)
-        api.pass_time(15 * 60 - 1)
-        assert api.status("GET", "recordings") == 200
-        api.pass_time(1)
-        assert api.status("GET", "recordings") == 401
-        api.show(X_Auth_Token=api.sign_in().json()["auth_token"])
-        assert api.status("GET", "recordings") == 200
+    def test_a_token_is_accepted_until_it_expires(self, api: Api) -> None:
+        token = api.exchange_key().json()["auth_token"]
+        assert token != api.exchange_key().json()["auth_token"]
+        api.send_credentials(X_Auth_Token=token)
+        api.advance(15 * 60 - 1)
+        assert api.read_status("GET", "recordings") == 200
+        api.advance(1)
+        assert api.read_status("GET", "recordings") == 401
+        api.send_credentials(X_Auth_Token=api.exchange_key().json()["auth_token"])
+        assert api.read_status("GET", "recordings") == 200
 
-    def test_its_life_can_be_set(self, api: Api) -> None:
+    def test_the_lifetime_of_a_token_can_be_set(self, api: Api) -> None:
         api.emulator.token_lifetime = HOUR
-        api.show(X_Auth_Token=api.sign_in().json()["auth_token"])
-        api.pass_time(59 * 60)
-        assert api.status("GET", "recordings") == 200
+        api.send_credentials(X_Auth_Token=api.exchange_key().json()["auth_token"])
+        api.advance(59 * 60)
+        assert api.read_status("GET", "recordings") == 200
 
-    def test_a_token_is_no_bearer(self, api: Api) -> None:
-        api.show(Authorization=f"Bearer {api.sign_in().json()['auth_token']}")
-        assert api.status("GET", "recordings") == 401
+    def test_a_token_is_rejected_as_a_bearer_token(self, api: Api) -> None:
+        api.send_credentials(Authorization=f"Bearer {api.exchange_key().json()['auth_token']}")
+        assert api.read_status("GET", "recordings") == 401
 
-    def test_where_only_the_exchange_counts_the_key_opens_nothing_else(self, api: Api) -> None:
+    def test_with_exchange_only_the_key_itself_is_401(self, api: Api) -> None:
         api.emulator.exchange_only = True
         key = api.emulator.credentials["api_key"]
-        assert api.status("GET", "recordings") == 401
-        api.show(Authorization=f"Bearer {key}")
-        assert api.status("GET", "recordings") == 401
-        api.show(X_Auth_Token=api.sign_in().json()["auth_token"])
-        assert api.status("GET", "recordings") == 200
+        assert api.read_status("GET", "recordings") == 401
+        api.send_credentials(Authorization=f"Bearer {key}")
+        assert api.read_status("GET", "recordings") == 401
+        api.send_credentials(X_Auth_Token=api.exchange_key().json()["auth_token"])
+        assert api.read_status("GET", "recordings") == 200
 
     @pytest.mark.parametrize("body", [None, [], {}, {"data": None}, {"data": {"api_key": "no"}}])
-    def test_a_wrong_key_is_exchanged_for_the_other_apis_error(self, api: Api, body: Any) -> None:
-        api.show()
-        answer = api("PUT", "api_auth", body)
-        assert answer.status_code == 401
-        payload = answer.json()
+    def test_a_wrong_key_at_the_exchange_gets_the_other_apis_error(
+        self, api: Api, body: Any
+    ) -> None:
+        api.send_credentials()
+        response = api("PUT", "api_auth", body)
+        assert response.status_code == 401
+        payload = response.json()
         assert payload.pop("request_id")
         assert payload == {
             "data": {"message": "invalid credentials"},
@@ -222,11 +215,11 @@ class TestSigningIn:
         }
 
 
-# -- the shapes -----------------------------------------------------------------------------------
+# -- response shapes ------------------------------------------------------------------------------
 
 
-class TestShapes:
-    def test_errors_come_as_on_the_recording_pages(self, api: Api) -> None:
+class TestResponseShapes:
+    def test_errors_have_the_shape_of_the_recording_pages_by_default(self, api: Api) -> None:
         assert api("GET", "recordings/rec_none").json() == {
             "error": "not_found",
             "message": "Recording not found",
@@ -243,12 +236,12 @@ class TestShapes:
             "message": "Recording storage quota exceeded",
             "code": 429,
         }
-        api.show(X_Auth_Token="wrong")
+        api.send_credentials(X_Auth_Token="wrong")
         assert api("GET", "recordings").json()["error"] == "invalid_api_key"
-        api.show()
+        api.send_credentials()
         assert api("GET", "recordings").json()["error"] == "missing_authentication"
 
-    def test_or_as_on_the_pages_on_errors(self, api: Api) -> None:
+    def test_errors_can_have_the_shape_of_the_pages_on_errors(self, api: Api) -> None:
         api.emulator.error_shape = "errors"
         assert api("POST", f"{api.call}/record/start", {"format": "ogg"}).json() == {
             "error": {
@@ -258,12 +251,12 @@ class TestShapes:
                 "param": "format",
             }
         }
-        api.show(X_Auth_Token="wrong")
+        api.send_credentials(X_Auth_Token="wrong")
         error = api("GET", "recordings").json()["error"]
         assert set(error) == {"code", "message", "type"}
         assert (error["code"], error["type"]) == ("invalid_api_key", "authentication_error")
 
-    def test_or_as_kazoos_with_the_token_in_the_body(self, api: Api) -> None:
+    def test_errors_can_have_the_shape_of_kazoo_with_the_token_in_the_body(self, api: Api) -> None:
         api.emulator.error_shape = "kazoo"
         payload = api("GET", "recordings/rec_none").json()
         assert payload.pop("request_id")
@@ -274,20 +267,20 @@ class TestShapes:
             "message": "not_found",
             "status": "error",
         }
-        api.show(Authorization="Bearer wrong")
+        api.send_credentials(Authorization="Bearer wrong")
         payload = api("GET", "recordings").json()
-        said = (payload["auth_token"], payload["error"], payload["message"])
-        assert said == ("wrong", "401", "unauthorized")
+        found = (payload["auth_token"], payload["error"], payload["message"])
+        assert found == ("wrong", "401", "unauthorized")
 
     @pytest.mark.parametrize("path", ["recordings", "recordings/{id}", "{conference}/recordings"])
-    def test_a_success_may_come_in_an_envelope(self, api: Api, path: str) -> None:
-        [id] = api.planted(DAY)
+    def test_a_success_can_come_in_an_envelope(self, api: Api, path: str) -> None:
+        [id] = api.add_recordings(DAY)
         path = path.format(id=id, conference=api.conference)
-        bare = api.json("GET", path)
+        bare = api.read_json("GET", path)
         api.emulator.envelope = "success"
-        assert api.json("GET", path) == {"success": True, "data": bare}
+        assert api.read_json("GET", path) == {"success": True, "data": bare}
         api.emulator.envelope = "data"
-        payload = api.json("GET", path)
+        payload = api.read_json("GET", path)
         assert set(payload) == {"auth_token", "data", "request_id", "revision", "status"}
         assert payload["data"] == bare
         assert payload["auth_token"] == api.emulator.credentials["api_key"]
@@ -306,7 +299,7 @@ class TestShapes:
             ("POST", "calls/call_none/record/stop"),
             ("POST", "conferences/conf_none/recording/start"),
             ("POST", "conferences/conf_none/recording/stop"),
-            # Each has its own word, and conferences have no pause.
+            # Calls and conferences have different path segments, and conferences have no pause.
             ("POST", "{call}/recording/start"),
             ("POST", "{conference}/record/start"),
             ("POST", "{conference}/recording/pause"),
@@ -315,29 +308,29 @@ class TestShapes:
             ("GET", "nowhere"),
         ],
     )
-    def test_what_there_is_not_is_404(self, api: Api, method: str, path: str) -> None:
-        answer = api(method, path.format(call=api.call, conference=api.conference))
-        assert (answer.status_code, answer.json()["error"]) == (404, "not_found")
+    def test_an_unknown_path_or_id_is_404(self, api: Api, method: str, path: str) -> None:
+        response = api(method, path.format(call=api.call, conference=api.conference))
+        assert (response.status_code, response.json()["error"]) == (404, "not_found")
 
 
 # -- recordings of calls --------------------------------------------------------------------------
 
 
 class TestCalls:
-    def test_start_answers_as_on_the_page(self, api: Api) -> None:
-        answer = api.json("POST", f"{api.call}/record/start", {"format": "mp3"})
-        assert re.fullmatch(r"rec_[0-9a-f]+", answer.pop("recording_id"))
-        assert answer == {
+    def test_start_returns_the_documented_body(self, api: Api) -> None:
+        response = api.read_json("POST", f"{api.call}/record/start", {"format": "mp3"})
+        assert re.fullmatch(r"rec_[0-9a-f]+", response.pop("recording_id"))
+        assert response == {
             "call_id": api.emulator.sessions[0].id,
             "status": "recording",
             "started_at": "2026-06-01T12:00:00Z",
             "format": "mp3",
         }
 
-    def test_stop_answers_as_on_the_page(self, api: Api) -> None:
-        id = api.started()
-        api.pass_time(304)
-        assert api.json("POST", f"{api.call}/record/stop") == {
+    def test_stop_returns_the_documented_body(self, api: Api) -> None:
+        id = api.start_recording()
+        api.advance(304)
+        assert api.read_json("POST", f"{api.call}/record/stop") == {
             "call_id": api.emulator.sessions[0].id,
             "recording_id": id,
             "status": "stopped",
@@ -345,12 +338,12 @@ class TestCalls:
             "duration": 305,
         }
 
-    def test_get_answers_as_on_the_page_and_created_is_the_end(self, api: Api) -> None:
-        id = api.started()
-        api.pass_time(304)
-        api.json("POST", f"{api.call}/record/stop")
-        api.pass_time(5)
-        row = api.row(id)
+    def test_get_returns_the_documented_body_with_the_end_as_created_at(self, api: Api) -> None:
+        id = api.start_recording()
+        api.advance(304)
+        api.read_json("POST", f"{api.call}/record/stop")
+        api.advance(5)
+        row = api.read_row(id)
         assert row.pop("file_size") > 0
         assert row == {
             "recording_id": id,
@@ -365,15 +358,15 @@ class TestCalls:
             "completed_at": "2026-06-01T12:05:10Z",
         }
 
-    def test_until_then_it_goes_through_all_the_states(self, api: Api) -> None:
-        id = api.json("POST", f"{api.call}/record/start")["recording_id"]
-        seen = [api.row(id)["status"]]
+    def test_a_recording_passes_through_all_documented_states(self, api: Api) -> None:
+        id = api.read_json("POST", f"{api.call}/record/start")["recording_id"]
+        statuses = [api.read_row(id)["status"]]
         for verb, seconds in (("", 1), ("pause", 1), ("resume", 1), ("stop", 0), ("", 3), ("", 2)):
             if verb:
-                api.json("POST", f"{api.call}/record/{verb}")
-            api.pass_time(seconds)
-            seen.append(api.row(id)["status"])
-        assert seen == [
+                api.read_json("POST", f"{api.call}/record/{verb}")
+            api.advance(seconds)
+            statuses.append(api.read_row(id)["status"])
+        assert statuses == [
             "initiated",
             "recording",
             "paused",
@@ -383,65 +376,65 @@ class TestCalls:
             "completed",
         ]
 
-    def test_what_is_not_known_yet_is_null(self, api: Api) -> None:
-        id = api.started()
+    def test_values_that_are_not_final_are_null(self, api: Api) -> None:
+        id = api.start_recording()
         late = ("duration", "file_size", "created_at", "completed_at")
-        assert [api.row(id)[name] for name in late] == [None] * 4
-        api.json("POST", f"{api.call}/record/stop")
-        row = api.row(id)
+        assert [api.read_row(id)[name] for name in late] == [None] * 4
+        api.read_json("POST", f"{api.call}/record/stop")
+        row = api.read_row(id)
         assert (row["duration"], row["file_size"], row["completed_at"]) == (1, None, None)
 
-    def test_pauses_are_no_part_of_it(self, api: Api) -> None:
-        id = api.started()
+    def test_the_duration_excludes_pauses(self, api: Api) -> None:
+        id = api.start_recording()
         for _ in "ab":
-            api.pass_time(10)
-            paused = api.json("POST", f"{api.call}/record/pause")
-            api.pass_time(100)
-            resumed = api.json("POST", f"{api.call}/record/resume")
-        for answer, status in ((paused, "paused"), (resumed, "recording")):
-            assert answer == {
+            api.advance(10)
+            paused = api.read_json("POST", f"{api.call}/record/pause")
+            api.advance(100)
+            resumed = api.read_json("POST", f"{api.call}/record/resume")
+        for response, status in ((paused, "paused"), (resumed, "recording")):
+            assert response == {
                 "call_id": api.emulator.sessions[0].id,
                 "recording_id": id,
                 "status": status,
             }
-        api.json("POST", f"{api.call}/record/pause")
-        api.pass_time(100)
-        assert api.json("POST", f"{api.call}/record/stop")["duration"] == 21
+        api.read_json("POST", f"{api.call}/record/pause")
+        api.advance(100)
+        assert api.read_json("POST", f"{api.call}/record/stop")["duration"] == 21
 
-    def test_repeating_is_refused(self, api: Api) -> None:
+    def test_a_repeated_verb_is_rejected(self, api: Api) -> None:
         record = f"{api.call}/record"
-        assert api.status("POST", f"{record}/resume") == 404
-        assert api.status("POST", f"{record}/start") == 200
-        assert api.status("POST", f"{record}/start") == 409
-        assert api.status("POST", f"{record}/pause") == 409  # it is `initiated`
-        api.pass_time(1)
-        assert api.status("POST", f"{record}/resume") == 409
-        assert api.status("POST", f"{record}/pause") == 200
-        assert api.status("POST", f"{record}/pause") == 409
-        assert api.status("POST", f"{record}/stop") == 200
+        assert api.read_status("POST", f"{record}/resume") == 404
+        assert api.read_status("POST", f"{record}/start") == 200
+        assert api.read_status("POST", f"{record}/start") == 409
+        assert api.read_status("POST", f"{record}/pause") == 409  # still `initiated`
+        api.advance(1)
+        assert api.read_status("POST", f"{record}/resume") == 409
+        assert api.read_status("POST", f"{record}/pause") == 200
+        assert api.read_status("POST", f"{record}/pause") == 409
+        assert api.read_status("POST", f"{record}/stop") == 200
         for verb in ("stop", "pause", "resume"):
-            assert api.status("POST", f"{record}/{verb}") == 404
-        assert api.status("POST", f"{record}/start") == 200
+            assert api.read_status("POST", f"{record}/{verb}") == 404
+        assert api.read_status("POST", f"{record}/start") == 200
 
-    def test_by_a_status_that_can_be_set(self, api: Api) -> None:
+    def test_the_status_of_a_conflict_can_be_set(self, api: Api) -> None:
         api.emulator.conflict_status = 400
-        api.started()
-        assert api.status("POST", f"{api.call}/record/start") == 400
+        api.start_recording()
+        assert api.read_status("POST", f"{api.call}/record/start") == 400
 
-    def test_a_call_that_ended_took_its_recording_along(self, api: Api) -> None:
-        id = api.started()
+    def test_the_end_of_a_call_ends_its_recording(self, api: Api) -> None:
+        id = api.start_recording()
         api.emulator.hang_up(api.emulator.sessions[0])
-        api.pass_time(5)
-        assert api.row(id)["status"] == "completed"
-        assert api.status("POST", f"{api.call}/record/stop") == 404
-        assert api.status("POST", f"{api.call}/record/start") == 404
+        api.advance(5)
+        assert api.read_row(id)["status"] == "completed"
+        assert api.read_status("POST", f"{api.call}/record/stop") == 404
+        assert api.read_status("POST", f"{api.call}/record/start") == 404
 
-    def test_a_failed_one_has_no_file(self, api: Api) -> None:
-        [id] = api.planted(DAY, failed=True)
-        row = api.row(id)
-        said = (row["status"], row["file_size"], row["completed_at"])
-        assert said == ("failed", None, None)
-        assert api.status("GET", f"recordings/{id}/download") == 404
+    def test_a_failed_recording_has_no_file(self, api: Api) -> None:
+        [id] = api.add_recordings(DAY, failed=True)
+        row = api.read_row(id)
+        found = (row["status"], row["file_size"], row["completed_at"])
+        assert found == ("failed", None, None)
+        assert api.read_status("GET", f"recordings/{id}/download") == 404
 
     @pytest.mark.parametrize(
         ("body", "shown"),
@@ -453,21 +446,21 @@ class TestCalls:
             ({"participant": "callee", "announce": True, "colour": "red"}, ("mp3", 64, 16000)),
         ],
     )
-    def test_what_the_start_is_told_is_shown(
+    def test_get_returns_the_parameters_of_the_start(
         self, api: Api, body: dict[str, Any], shown: tuple[Any, ...]
     ) -> None:
-        row = api.row(api.started(**body))
+        row = api.read_row(api.start_recording(**body))
         assert (row["file_format"], row["bitrate"], row["sample_rate"]) == shown
 
     @pytest.mark.parametrize("format", ["m4a", "MP3", "", None, 1, ["mp3"]])
-    def test_another_format_is_400(self, api: Api, format: Any) -> None:
-        answer = api("POST", f"{api.call}/record/start", {"format": format})
-        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_format")
+    def test_an_unsupported_format_is_400(self, api: Api, format: Any) -> None:
+        response = api("POST", f"{api.call}/record/start", {"format": format})
+        assert (response.status_code, response.json()["error"]) == (400, "invalid_format")
 
     @pytest.mark.parametrize(
         "body",
         [
-            {"participant": "everybody"},
+            {"participant": "both"},
             {"participant": None},
             {"bitrate": 0},
             {"bitrate": "64"},
@@ -480,12 +473,12 @@ class TestCalls:
             ["mp3"],
         ],
     )
-    def test_a_bad_parameter_is_400_and_nothing_records(self, api: Api, body: Any) -> None:
-        answer = api("POST", f"{api.call}/record/start", body)
-        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request_error")
-        assert api.emulator.listed() == []
+    def test_an_invalid_parameter_is_400_and_starts_nothing(self, api: Api, body: Any) -> None:
+        response = api("POST", f"{api.call}/record/start", body)
+        assert (response.status_code, response.json()["error"]) == (400, "invalid_request_error")
+        assert api.emulator.list_ids() == []
 
-    def test_only_json_is_read(self, api: Api) -> None:
+    def test_a_body_that_is_not_json_is_400(self, api: Api) -> None:
         url = f"{api.emulator.base_url}/{api.call}/record/start"
         json = {"Content-Type": "application/json"}
         assert api.http.post(url, data={"format": "wav"}, timeout=5).status_code == 400
@@ -493,144 +486,146 @@ class TestCalls:
         assert api.http.post(url, data="{", headers=json, timeout=5).status_code == 400
         assert api.http.post(url, headers=json, timeout=5).status_code == 200
 
-    def test_a_start_beyond_the_quota_is_429_and_records_nothing(self, api: Api) -> None:
+    def test_a_start_beyond_the_quota_is_429_and_starts_nothing(self, api: Api) -> None:
         api.emulator.quota_exceeded = True
         for path in (f"{api.call}/record/start", f"{api.conference}/recording/start"):
-            answer = api("POST", path)
-            assert (answer.status_code, answer.json()["error"]) == (429, "quota_exceeded")
-        assert api.emulator.listed() == []
+            response = api("POST", path)
+            assert (response.status_code, response.json()["error"]) == (429, "quota_exceeded")
+        assert api.emulator.list_ids() == []
         assert api.emulator.conference_recordings == {}
 
-    def test_delete_answers_as_on_the_page_and_it_is_gone(self, api: Api) -> None:
-        [id] = api.planted(DAY)
-        link = api.link(id)
-        assert api.json("DELETE", f"recordings/{id}") == {
+    def test_delete_returns_the_documented_body_and_removes_the_recording(self, api: Api) -> None:
+        [id] = api.add_recordings(DAY)
+        url = api.read_temporary_url(id)
+        assert api.read_json("DELETE", f"recordings/{id}") == {
             "recording_id": id,
             "deleted_at": "2026-06-01T12:00:00Z",
         }
         for method, path in (("GET", ""), ("GET", "/download"), ("DELETE", "")):
-            assert api.status(method, f"recordings/{id}{path}") == 404
-        assert requests.get(link, timeout=5).status_code == 404
-        assert api.listed() == api.emulator.listed() == []
+            assert api.read_status(method, f"recordings/{id}{path}") == 404
+        assert requests.get(url, timeout=5).status_code == 404
+        assert api.list_ids() == api.emulator.list_ids() == []
 
-    def test_what_still_runs_is_not_deleted(self, api: Api) -> None:
-        assert api.status("DELETE", f"recordings/{api.started()}") == 409
+    def test_deleting_a_running_recording_is_409(self, api: Api) -> None:
+        assert api.read_status("DELETE", f"recordings/{api.start_recording()}") == 409
 
-    def test_after_thirty_days_it_is_gone_too(self, api: Api) -> None:
-        [id] = api.planted(30 * DAY - SECOND)
-        assert api.listed() == [id]
-        api.pass_time(1)
-        assert api.listed() == api.emulator.listed() == []
-        assert api.status("GET", f"recordings/{id}") == 404
-        assert api.status("GET", f"recordings/{id}/download") == 404
+    def test_a_recording_is_404_after_thirty_days(self, api: Api) -> None:
+        [id] = api.add_recordings(30 * DAY - SECOND)
+        assert api.list_ids() == [id]
+        api.advance(1)
+        assert api.list_ids() == api.emulator.list_ids() == []
+        assert api.read_status("GET", f"recordings/{id}") == 404
+        assert api.read_status("GET", f"recordings/{id}/download") == 404
 
-    def test_a_call_that_is_made_can_be_recorded_from_its_start(self, api: Api) -> None:
+    def test_a_new_call_can_be_recorded_from_its_start(self, api: Api) -> None:
         made = {"from": "+14155552671", "to": "+14155552672"}
-        told = {"enabled": True, "format": "opus", "participant": "all"}
-        answer = api.json("POST", "calls", {**made, "recording": told})
+        recording = {"enabled": True, "format": "opus", "participant": "all"}
+        response = api.read_json("POST", "calls", {**made, "recording": recording})
         names = {"call_id", "call_uuid", "from", "to", "status", "created_at"}
-        assert set(answer) == names
-        [id] = api.listed(call_id=answer["call_id"])
-        assert api.row(id)["file_format"] == "opus"
-        assert api.status("POST", f"calls/{answer['call_id']}/record/stop") == 200
-        silent = api.json("POST", "calls", {**made, "recording": {"enabled": False}})
-        assert api.listed(call_id=silent["call_id"]) == []
-        assert api.status("POST", "calls", {**made, "recording": {"format": "ogg"}}) == 400
-        assert api.status("POST", "calls", {"from": "+14155552671"}) == 400
+        assert set(response) == names
+        [id] = api.list_ids(call_id=response["call_id"])
+        assert api.read_row(id)["file_format"] == "opus"
+        assert api.read_status("POST", f"calls/{response['call_id']}/record/stop") == 200
+        silent = api.read_json("POST", "calls", {**made, "recording": {"enabled": False}})
+        assert api.list_ids(call_id=silent["call_id"]) == []
+        assert api.read_status("POST", "calls", {**made, "recording": {"format": "ogg"}}) == 400
+        assert api.read_status("POST", "calls", {"from": "+14155552671"}) == 400
 
 
 class TestListOfCalls:
-    def test_it_answers_as_on_the_page_newest_first(self, api: Api) -> None:
-        new, old = api.planted(DAY, 2 * DAY)
-        answer = api.json("GET", "recordings", limit=50, offset=0)
+    def test_list_returns_the_documented_body_newest_first(self, api: Api) -> None:
+        new, old = api.add_recordings(DAY, 2 * DAY)
+        response = api.read_json("GET", "recordings", limit=50, offset=0)
         names = ("recording_id", "call_id", "duration", "file_size", "status", "created_at")
-        assert answer == {
-            "data": [{name: api.row(id)[name] for name in names} for id in (new, old)],
+        assert response == {
+            "data": [{name: api.read_row(id)[name] for name in names} for id in (new, old)],
             "pagination": {"total": 2, "limit": 50, "offset": 0, "has_more": False},
         }
-        assert answer["data"][0]["created_at"] == "2026-05-31T12:00:00Z"
+        assert response["data"][0]["created_at"] == "2026-05-31T12:00:00Z"
 
-    def test_pages_follow_by_offset_while_there_is_more(self, api: Api) -> None:
-        ids = api.planted(*[hours * HOUR for hours in range(1, 6)])
-        assert [api.listed(limit=2, offset=offset) for offset in (0, 2, 4, 6)] == [
+    def test_pages_follow_by_offset_until_has_more_is_false(self, api: Api) -> None:
+        ids = api.add_recordings(*[hours * HOUR for hours in range(1, 6)])
+        assert [api.list_ids(limit=2, offset=offset) for offset in (0, 2, 4, 6)] == [
             ids[:2],
             ids[2:4],
             ids[4:],
             [],
         ]
-        pages = [api.json("GET", "recordings", limit=2, offset=n)["pagination"] for n in (2, 3, 4)]
+        pages = [
+            api.read_json("GET", "recordings", limit=2, offset=n)["pagination"] for n in (2, 3, 4)
+        ]
         assert [page["has_more"] for page in pages] == [True, False, False]
         assert {page["total"] for page in pages} == {5}
 
-    def test_a_page_has_25_rows_and_never_more_than_100(self, api: Api) -> None:
-        api.planted(*[HOUR] * 101)
-        assert len(api.listed()) == 25
-        assert len(api.listed(limit=1000)) == 100
-        assert api.json("GET", "recordings", limit=1000)["pagination"]["limit"] == 100
+    def test_a_page_has_25_rows_by_default_and_at_most_100(self, api: Api) -> None:
+        api.add_recordings(*[HOUR] * 101)
+        assert len(api.list_ids()) == 25
+        assert len(api.list_ids(limit=1000)) == 100
+        assert api.read_json("GET", "recordings", limit=1000)["pagination"]["limit"] == 100
 
     @pytest.mark.parametrize(
         "query", [{"limit": 0}, {"limit": -1}, {"limit": "x"}, {"offset": -1}, {"since": "monday"}]
     )
-    def test_what_cannot_be_read_is_400(self, api: Api, query: dict[str, Any]) -> None:
-        assert api.status("GET", "recordings", **query) == 400
+    def test_an_invalid_query_is_400(self, api: Api, query: dict[str, Any]) -> None:
+        assert api.read_status("GET", "recordings", **query) == 400
 
-    def test_rows_that_come_and_go_shift_the_offsets(self, api: Api) -> None:
-        ids = api.planted(*[hours * HOUR for hours in range(1, 7)])
-        assert api.listed(limit=2) == ids[:2]
+    def test_added_and_removed_rows_shift_the_offsets(self, api: Api) -> None:
+        ids = api.add_recordings(*[hours * HOUR for hours in range(1, 7)])
+        assert api.list_ids(limit=2) == ids[:2]
         api.emulator.remove(ids[0])
-        assert api.listed(limit=2, offset=2) == ids[3:5]  # ids[2] was never shown
-        api.planted(timedelta(0), timedelta(0))
-        assert api.listed(limit=2, offset=2) == ids[1:3]
+        assert api.list_ids(limit=2, offset=2) == ids[3:5]  # ids[2] was on neither page
+        api.add_recordings(timedelta(0), timedelta(0))
+        assert api.list_ids(limit=2, offset=2) == ids[1:3]
 
-    def test_a_calls_recordings_are_found_by_it(self, api: Api) -> None:
-        mine = api.planted(HOUR, DAY, session_id="call_mine")
-        api.planted(2 * HOUR)
-        assert api.listed(call_id="call_mine") == mine
-        assert api.listed(call_id="call_mine", since=api.said(2 * HOUR)) == mine[:1]
-        assert api.listed(call_id="call_none") == []
+    def test_call_id_filters_the_list(self, api: Api) -> None:
+        mine = api.add_recordings(HOUR, DAY, session_id="call_mine")
+        api.add_recordings(2 * HOUR)
+        assert api.list_ids(call_id="call_mine") == mine
+        assert api.list_ids(call_id="call_mine", since=api.format_time(2 * HOUR)) == mine[:1]
+        assert api.list_ids(call_id="call_none") == []
 
     def test_since_compares_the_end_and_includes_its_bound(self, api: Api) -> None:
-        [id] = api.planted(DAY, duration=HOUR)
-        assert api.listed(since=api.said(DAY)) == [id]
-        assert api.listed(since=api.said(DAY - SECOND)) == []
+        [id] = api.add_recordings(DAY, duration=HOUR)
+        assert api.list_ids(since=api.format_time(DAY)) == [id]
+        assert api.list_ids(since=api.format_time(DAY - SECOND)) == []
 
-    def test_or_it_compares_the_start(self, api: Api) -> None:
-        api.emulator.since_reads = "started_at"
-        [id] = api.planted(DAY, duration=HOUR)
-        assert api.listed(since=api.said(DAY)) == []
-        assert api.listed(since=api.said(DAY + HOUR)) == [id]
+    def test_since_can_compare_the_start(self, api: Api) -> None:
+        api.emulator.since_field = "started_at"
+        [id] = api.add_recordings(DAY, duration=HOUR)
+        assert api.list_ids(since=api.format_time(DAY)) == []
+        assert api.list_ids(since=api.format_time(DAY + HOUR)) == [id]
 
-    def test_or_it_takes_utc_for_another_zones_time(self, api: Api) -> None:
-        [id] = api.planted(DAY)
+    def test_since_can_be_read_in_another_zone(self, api: Api) -> None:
+        [id] = api.add_recordings(DAY)
         api.emulator.since_zone = timezone(-timedelta(hours=8))
-        assert api.listed(since=api.said(DAY)) == []
-        assert api.listed(since=api.said(DAY + 8 * HOUR)) == [id]
+        assert api.list_ids(since=api.format_time(DAY)) == []
+        assert api.list_ids(since=api.format_time(DAY + 8 * HOUR)) == [id]
 
-    def test_what_still_runs_comes_first_and_since_does_not_find_it(self, api: Api) -> None:
-        [ended] = api.planted(HOUR)
+    def test_a_running_recording_is_first_and_since_excludes_it(self, api: Api) -> None:
+        [ended] = api.add_recordings(HOUR)
         running = api.emulator.add(ago=2 * HOUR, duration=None)
-        assert api.listed() == [running, ended]
-        assert api.listed(since=api.said(DAY)) == [ended]
-        api.emulator.since_reads = "started_at"
-        assert api.listed(since=api.said(DAY)) == [running, ended]
+        assert api.list_ids() == [running, ended]
+        assert api.list_ids(since=api.format_time(DAY)) == [ended]
+        api.emulator.since_field = "started_at"
+        assert api.list_ids(since=api.format_time(DAY)) == [running, ended]
 
-    def test_conferences_have_no_part_in_it(self, api: Api) -> None:
-        id = api.of_the_conference()["id"]
-        assert api.listed() == api.emulator.listed() == []
-        assert api.status("GET", f"recordings/{id}") == 404
-        assert api.status("DELETE", f"recordings/{id}") == 404
-        assert api.status("GET", f"recordings/{id}/download") == 302
+    def test_the_list_of_calls_excludes_conference_recordings(self, api: Api) -> None:
+        id = api.record_conference()["id"]
+        assert api.list_ids() == api.emulator.list_ids() == []
+        assert api.read_status("GET", f"recordings/{id}") == 404
+        assert api.read_status("DELETE", f"recordings/{id}") == 404
+        assert api.read_status("GET", f"recordings/{id}/download") == 302
 
 
 # -- recordings of conferences --------------------------------------------------------------------
 
 
 class TestConferences:
-    def test_start_answers_as_on_the_page(self, api: Api) -> None:
-        told = {"name": "Team Standup - Feb 4", "format": "wav", "quality": "high"}
-        answer = api.json("POST", f"{api.conference}/recording/start", told)
-        assert re.fullmatch(r"rec_[0-9a-f]+", answer.pop("id"))
-        assert answer == {
+    def test_start_returns_the_documented_body(self, api: Api) -> None:
+        parameters = {"name": "Team Standup - Feb 4", "format": "wav", "quality": "high"}
+        response = api.read_json("POST", f"{api.conference}/recording/start", parameters)
+        assert re.fullmatch(r"rec_[0-9a-f]+", response.pop("id"))
+        assert response == {
             "conference_id": api.emulator.sessions[1].id,
             "name": "Team Standup - Feb 4",
             "status": "recording",
@@ -643,10 +638,10 @@ class TestConferences:
             "url": None,
         }
 
-    def test_stop_answers_as_on_the_page_and_it_is_complete_at_once(self, api: Api) -> None:
-        answer = api.of_the_conference(1800, name="Team Standup - Feb 4", quality="high")
-        id, size = answer["id"], answer.pop("size")
-        assert answer == {
+    def test_stop_returns_the_documented_body_of_a_complete_recording(self, api: Api) -> None:
+        response = api.record_conference(1800, name="Team Standup - Feb 4", quality="high")
+        id, size = response["id"], response.pop("size")
+        assert response == {
             "id": id,
             "conference_id": api.emulator.sessions[1].id,
             "name": "Team Standup - Feb 4",
@@ -659,30 +654,28 @@ class TestConferences:
             "url": f"{api.emulator.base_url}/recordings/{id}/download",
             "created_at": "2026-06-01T12:00:00Z",
         }
-        assert len(requests.get(api.link(id), timeout=5).content) == size
+        assert len(requests.get(api.read_temporary_url(id), timeout=5).content) == size
 
-    def test_get_says_what_start_and_stop_said(self, api: Api) -> None:
+    def test_get_returns_the_same_body_as_start_and_stop(self, api: Api) -> None:
         for verb in ("start", "stop"):
-            answer = api.json("POST", f"{api.conference}/recording/{verb}")
-            assert api.json("GET", f"{api.conference}/recordings/{answer['id']}") == answer
+            response = api.read_json("POST", f"{api.conference}/recording/{verb}")
+            assert api.read_json("GET", f"{api.conference}/recordings/{response['id']}") == response
 
-    def test_list_answers_as_on_the_page(self, api: Api) -> None:
-        stopped = api.of_the_conference(name="Team Standup - Feb 4")
+    def test_list_returns_the_documented_body(self, api: Api) -> None:
+        stopped = api.record_conference(name="Team Standup - Feb 4")
         row = {key: stopped[key] for key in stopped if key not in ("quality", "created_at")}
-        assert api.json("GET", f"{api.conference}/recordings", limit=10, offset=0) == {
+        assert api.read_json("GET", f"{api.conference}/recordings", limit=10, offset=0) == {
             "recordings": [row],
             "total": 1,
             "limit": 10,
             "offset": 0,
         }
 
-    def test_its_pages_come_newest_first_and_do_not_say_whether_there_is_more(
-        self, api: Api
-    ) -> None:
-        ids = [api.of_the_conference(10)["id"] for _ in range(3)]
-        api.planted(HOUR, kind=CONFERENCE)
+    def test_pages_are_newest_first_and_have_a_total_only(self, api: Api) -> None:
+        ids = [api.record_conference(10)["id"] for _ in range(3)]
+        api.add_recordings(HOUR, kind=CONFERENCE)
         pages = [
-            api.json("GET", f"{api.conference}/recordings", limit=2, offset=offset)
+            api.read_json("GET", f"{api.conference}/recordings", limit=2, offset=offset)
             for offset in (0, 2)
         ]
         found = [[row["id"] for row in page["recordings"]] for page in pages]
@@ -690,17 +683,20 @@ class TestConferences:
         assert {page["total"] for page in pages} == {3}
 
     def test_a_conference_without_recordings_has_an_empty_list(self, api: Api) -> None:
-        assert api.json("GET", f"{api.conference}/recordings")["recordings"] == []
+        assert api.read_json("GET", f"{api.conference}/recordings")["recordings"] == []
 
     @pytest.mark.parametrize("format", ["wav", "mp3", "m4a"])
     @pytest.mark.parametrize("quality", ["high", "standard", "economy"])
-    def test_all_that_its_tables_have_is_taken(self, api: Api, format: str, quality: str) -> None:
-        answer = api.of_the_conference(1, format=format, quality=quality)
-        assert (answer["format"], answer["quality"]) == (format, quality)
+    def test_every_documented_format_and_quality_is_accepted(
+        self, api: Api, format: str, quality: str
+    ) -> None:
+        response = api.record_conference(1, format=format, quality=quality)
+        assert (response["format"], response["quality"]) == (format, quality)
 
-    def test_a_wav_of_standard_quality_without_a_name_is_the_default(self, api: Api) -> None:
-        answer = api.of_the_conference()
-        assert (answer["format"], answer["quality"], answer["name"]) == ("wav", "standard", None)
+    def test_the_default_is_a_wav_of_standard_quality_without_a_name(self, api: Api) -> None:
+        response = api.record_conference()
+        found = (response["format"], response["quality"], response["name"])
+        assert found == ("wav", "standard", None)
 
     @pytest.mark.parametrize(
         ("body", "error"),
@@ -710,125 +706,128 @@ class TestConferences:
             ({"name": 7}, "invalid_request_error"),
         ],
     )
-    def test_anything_else_is_400(self, api: Api, body: dict[str, Any], error: str) -> None:
-        answer = api("POST", f"{api.conference}/recording/start", body)
-        assert (answer.status_code, answer.json()["error"]) == (400, error)
+    def test_other_values_are_400(self, api: Api, body: dict[str, Any], error: str) -> None:
+        response = api("POST", f"{api.conference}/recording/start", body)
+        assert (response.status_code, response.json()["error"]) == (400, error)
 
-    def test_repeating_is_refused(self, api: Api) -> None:
+    def test_a_repeated_verb_is_rejected(self, api: Api) -> None:
         recording = f"{api.conference}/recording"
-        assert api.status("POST", f"{recording}/stop") == 404
-        assert api.status("POST", f"{recording}/start") == 200
-        assert api.status("POST", f"{recording}/start") == 409
-        assert api.status("POST", f"{recording}/stop") == 200
-        assert api.status("POST", f"{recording}/stop") == 404
+        assert api.read_status("POST", f"{recording}/stop") == 404
+        assert api.read_status("POST", f"{recording}/start") == 200
+        assert api.read_status("POST", f"{recording}/start") == 409
+        assert api.read_status("POST", f"{recording}/stop") == 200
+        assert api.read_status("POST", f"{recording}/stop") == 404
 
-    def test_it_ends_by_itself_after_24_hours(self, api: Api) -> None:
-        id = api.json("POST", f"{api.conference}/recording/start", {"format": "mp3"})["id"]
-        api.pass_time(25 * 3600)
-        row = api.json("GET", f"{api.conference}/recordings/{id}")
+    def test_a_recording_ends_after_24_hours(self, api: Api) -> None:
+        id = api.read_json("POST", f"{api.conference}/recording/start", {"format": "mp3"})["id"]
+        api.advance(25 * 3600)
+        row = api.read_json("GET", f"{api.conference}/recordings/{id}")
         assert (row["status"], row["duration"]) == ("completed", 24 * 3600)
-        assert api.status("POST", f"{api.conference}/recording/stop") == 404
+        assert api.read_status("POST", f"{api.conference}/recording/stop") == 404
 
-    def test_and_with_its_conference_which_can_still_be_listed(self, api: Api) -> None:
-        api.json("POST", f"{api.conference}/recording/start")
-        api.pass_time(30)
+    def test_a_recording_ends_with_its_conference_and_is_still_listed(self, api: Api) -> None:
+        api.read_json("POST", f"{api.conference}/recording/start")
+        api.advance(30)
         api.emulator.hang_up(api.emulator.sessions[1])
-        [row] = api.json("GET", f"{api.conference}/recordings")["recordings"]
+        [row] = api.read_json("GET", f"{api.conference}/recordings")["recordings"]
         assert (row["status"], row["duration"]) == ("completed", 30)
-        assert api.status("POST", f"{api.conference}/recording/start") == 404
+        assert api.read_status("POST", f"{api.conference}/recording/start") == 404
 
-    def test_deleted_is_204_and_gone(self, api: Api) -> None:
-        id = api.of_the_conference()["id"]
+    def test_delete_returns_204_and_removes_the_recording(self, api: Api) -> None:
+        id = api.record_conference()["id"]
         path = f"{api.conference}/recordings/{id}"
-        answer = api("DELETE", path)
-        assert (answer.status_code, answer.content) == (204, b"")
-        assert api.status("GET", path) == api.status("DELETE", path) == 404
-        assert api.json("GET", f"{api.conference}/recordings")["total"] == 0
+        response = api("DELETE", path)
+        assert (response.status_code, response.content) == (204, b"")
+        assert api.read_status("GET", path) == api.read_status("DELETE", path) == 404
+        assert api.read_json("GET", f"{api.conference}/recordings")["total"] == 0
 
-    def test_another_conferences_recording_is_404(self, api: Api) -> None:
+    def test_a_recording_of_another_conference_is_404(self, api: Api) -> None:
         id = api.emulator.add(CONFERENCE)
-        assert api.status("GET", f"{api.conference}/recordings/{id}") == 404
-        assert api.status("DELETE", f"{api.conference}/recordings/{id}") == 404
+        assert api.read_status("GET", f"{api.conference}/recordings/{id}") == 404
+        assert api.read_status("DELETE", f"{api.conference}/recordings/{id}") == 404
 
-    def test_a_conference_that_is_made_can_be_recorded_from_its_start(self, api: Api) -> None:
-        made = api.json("POST", "conferences", {"name": "Weekly Meeting", "record": True})
+    def test_a_new_conference_can_be_recorded_from_its_start(self, api: Api) -> None:
+        made = api.read_json("POST", "conferences", {"name": "Weekly Meeting", "record": True})
         path = f"conferences/{made['id']}"
-        [row] = api.json("GET", f"{path}/recordings")["recordings"]
+        [row] = api.read_json("GET", f"{path}/recordings")["recordings"]
         assert (row["status"], row["format"]) == ("recording", "wav")
-        assert api.status("POST", f"{path}/recording/stop") == 200
-        silent = api.json("POST", "conferences", {"name": "Weekly Meeting"})
-        assert api.json("GET", f"conferences/{silent['id']}/recordings")["total"] == 0
-        assert api.status("POST", "conferences", {"name": "Weekly Meeting", "record": 1}) == 400
+        assert api.read_status("POST", f"{path}/recording/stop") == 200
+        other = api.read_json("POST", "conferences", {"name": "Weekly Meeting"})
+        assert api.read_json("GET", f"conferences/{other['id']}/recordings")["total"] == 0
+        body = {"name": "Weekly Meeting", "record": 1}
+        assert api.read_status("POST", "conferences", body) == 400
 
 
 # -- media ----------------------------------------------------------------------------------------
 
 
 class TestMedia:
-    def test_a_download_leads_to_another_host_that_wants_no_credential(self, api: Api) -> None:
-        [id] = api.planted(DAY)
-        answer = api("GET", f"recordings/{id}/download")
-        assert (answer.status_code, answer.content) == (302, b"")
-        link = answer.headers["Location"]
-        assert link.startswith(api.emulator.media_origin)
-        assert urlsplit(link).query
-        assert requests.get(link, timeout=5).status_code == 200
+    def test_a_download_redirects_to_another_host_without_credentials(self, api: Api) -> None:
+        [id] = api.add_recordings(DAY)
+        response = api("GET", f"recordings/{id}/download")
+        assert (response.status_code, response.content) == (302, b"")
+        url = response.headers["Location"]
+        assert url.startswith(api.emulator.media_origin)
+        assert urlsplit(url).query
+        assert requests.get(url, timeout=5).status_code == 200
 
-    def test_that_host_takes_a_credential_in_silence_and_the_journal_tells(self, api: Api) -> None:
-        [id] = api.planted(DAY)
-        # What `requests` does when left alone: only `Authorization` stays behind.
+    def test_the_media_host_ignores_a_credential_and_the_journal_has_it(self, api: Api) -> None:
+        [id] = api.add_recordings(DAY)
+        # On a redirect `requests` removes only `Authorization`.
         url = f"{api.emulator.base_url}/recordings/{id}/download"
         assert api.http.get(url, timeout=5).status_code == 200
-        [seen] = api.emulator.requests("media")
-        assert seen.header("x-auth-token") == api.emulator.credentials["api_key"]
+        [request] = api.emulator.list_requests("media")
+        assert request.header("x-auth-token") == api.emulator.credentials["api_key"]
 
     @pytest.mark.parametrize("status", [301, 303, 307, 308])
-    def test_the_redirects_status_can_be_set(self, api: Api, status: int) -> None:
-        [id] = api.planted(DAY)
+    def test_the_status_of_the_redirect_can_be_set(self, api: Api, status: int) -> None:
+        [id] = api.add_recordings(DAY)
         api.emulator.redirect_status = status
-        assert api.status("GET", f"recordings/{id}/download") == status
+        assert api.read_status("GET", f"recordings/{id}/download") == status
 
-    def test_or_the_answer_is_the_file(self, api: Api) -> None:
-        [id] = api.planted(DAY, format="wav")
-        elsewhere = requests.get(api.link(id), timeout=5).content
+    def test_the_response_to_a_download_can_be_the_file(self, api: Api) -> None:
+        [id] = api.add_recordings(DAY, format="wav")
+        content = requests.get(api.read_temporary_url(id), timeout=5).content
         api.emulator.redirect_status = None
-        answer = api("GET", f"recordings/{id}/download")
-        assert (answer.status_code, answer.headers["Content-Type"]) == (200, "audio/wav")
-        assert answer.content == elsewhere
+        response = api("GET", f"recordings/{id}/download")
+        assert (response.status_code, response.headers["Content-Type"]) == (200, "audio/wav")
+        assert response.content == content
 
-    def test_a_link_is_good_for_24_hours_and_can_be_had_again(self, api: Api) -> None:
-        [id] = api.planted(DAY)
-        link = api.link(id)
+    def test_a_temporary_url_is_valid_for_24_hours_and_can_be_requested_again(
+        self, api: Api
+    ) -> None:
+        [id] = api.add_recordings(DAY)
+        url = api.read_temporary_url(id)
         api.clock.advance(DAY - SECOND)
-        assert requests.get(link, timeout=5).status_code == 200
+        assert requests.get(url, timeout=5).status_code == 200
         api.clock.advance(SECOND)
-        assert requests.get(link, timeout=5).status_code == 403
-        assert requests.get(api.link(id), timeout=5).status_code == 200
+        assert requests.get(url, timeout=5).status_code == 403
+        assert requests.get(api.read_temporary_url(id), timeout=5).status_code == 200
 
-    def test_a_link_that_was_changed_is_good_for_nothing(self, api: Api) -> None:
-        [id, other] = api.planted(DAY, DAY)
-        link = api.link(id)
+    def test_a_changed_temporary_url_is_rejected(self, api: Api) -> None:
+        [id, other] = api.add_recordings(DAY, DAY)
+        url = api.read_temporary_url(id)
         for changed in (
-            link.replace(id, other),
-            re.sub(r"expires=\d", "expires=9", link),
-            link[:-1] + ("0" if link[-1] != "0" else "1"),
-            link.partition("?")[0],
+            url.replace(id, other),
+            re.sub(r"expires=\d", "expires=9", url),
+            url[:-1] + ("0" if url[-1] != "0" else "1"),
+            url.partition("?")[0],
         ):
             assert requests.get(changed, timeout=5).status_code == 403
-        assert requests.post(link, timeout=5).status_code == 405
+        assert requests.post(url, timeout=5).status_code == 405
 
-    def test_before_it_is_complete_there_is_none(self, api: Api) -> None:
-        id = api.started()
+    def test_a_download_before_completion_is_an_error(self, api: Api) -> None:
+        id = api.start_recording()
         for seconds in (1, 3):
-            assert api.status("GET", f"recordings/{id}/download") == 404
+            assert api.read_status("GET", f"recordings/{id}/download") == 404
             api.emulator.unready_status = 409
-            assert api.status("GET", f"recordings/{id}/download") == 409
+            assert api.read_status("GET", f"recordings/{id}/download") == 409
             api.emulator.unready_status = 404
             if seconds == 1:
-                api.json("POST", f"{api.call}/record/stop")
-            api.pass_time(seconds)
-        api.pass_time(2)
-        assert api.status("GET", f"recordings/{id}/download") == 302
+                api.read_json("POST", f"{api.call}/record/stop")
+            api.advance(seconds)
+        api.advance(2)
+        assert api.read_status("GET", f"recordings/{id}/download") == 302
 
     @pytest.mark.parametrize(
         ("kind", "format", "media_type", "magic"),
@@ -840,50 +839,52 @@ class TestMedia:
         ],
     )
     @pytest.mark.parametrize("seconds", [0, 45])
-    def test_each_format_has_its_type_and_the_size_that_its_row_says(
+    def test_each_format_has_its_media_type_and_the_size_of_its_row(
         self, api: Api, kind: SessionKind, format: str, media_type: str, magic: bytes, seconds: int
     ) -> None:
         session = api.emulator.sessions[1].id
-        long = timedelta(seconds=seconds)
-        id = api.emulator.add(kind, session_id=session, format=format, duration=long)
-        answer = requests.get(api.link(id), timeout=5)
-        assert answer.headers["Content-Type"] == media_type
-        assert answer.content.startswith(magic)
+        duration = timedelta(seconds=seconds)
+        id = api.emulator.add(kind, session_id=session, format=format, duration=duration)
+        response = requests.get(api.read_temporary_url(id), timeout=5)
+        assert response.headers["Content-Type"] == media_type
+        assert response.content.startswith(magic)
         if kind is CALL:
-            assert api.row(id)["file_size"] == len(answer.content)
+            assert api.read_row(id)["file_size"] == len(response.content)
         else:
-            row = api.json("GET", f"{api.conference}/recordings/{id}")
-            assert row["size"] == len(answer.content)
+            row = api.read_json("GET", f"{api.conference}/recordings/{id}")
+            assert row["size"] == len(response.content)
 
-    def test_a_wav_lasts_as_long_as_its_row_says(self, api: Api) -> None:
-        [id] = api.planted(DAY, format="wav", duration=timedelta(seconds=75))
-        content = requests.get(api.link(id), timeout=5).content
+    def test_a_wav_file_has_the_duration_of_its_row(self, api: Api) -> None:
+        [id] = api.add_recordings(DAY, format="wav", duration=timedelta(seconds=75))
+        content = requests.get(api.read_temporary_url(id), timeout=5).content
         with wave.open(io.BytesIO(content)) as file:
-            assert file.getnframes() / file.getframerate() == api.row(id)["duration"] == 75
+            assert file.getnframes() / file.getframerate() == api.read_row(id)["duration"] == 75
 
     @pytest.mark.parametrize("seconds", [0, 1, 75])
-    def test_an_opus_does_too_and_its_pages_are_sound(self, api: Api, seconds: int) -> None:
-        [id] = api.planted(DAY, format="opus", duration=timedelta(seconds=seconds))
-        pages = list(ogg_pages(requests.get(api.link(id), timeout=5).content))
+    def test_an_opus_file_has_the_duration_of_its_row_and_valid_pages(
+        self, api: Api, seconds: int
+    ) -> None:
+        [id] = api.add_recordings(DAY, format="opus", duration=timedelta(seconds=seconds))
+        pages = list(split_ogg_pages(requests.get(api.read_temporary_url(id), timeout=5).content))
         assert [page[28 : 28 + 8] for page in pages[:2]] == [b"OpusHead", b"OpusTags"]
         assert [page[5] for page in pages] == [2, *[0] * (len(pages) - 2), 4]
         assert [int.from_bytes(page[18:22], "little") for page in pages] == [*range(len(pages))]
         assert int.from_bytes(pages[-1][6:14], "little") == 48000 * seconds
         for page in pages:
             without = page[:22] + bytes(4) + page[26:]
-            assert int.from_bytes(page[22:26], "little") == crc_of_rfc_3533(without)
+            assert int.from_bytes(page[22:26], "little") == compute_ogg_crc(without)
 
-    def test_a_part_can_be_asked_for_and_the_etag_is_strong(self, api: Api) -> None:
-        [id] = api.planted(DAY)
-        whole = requests.get(api.link(id), timeout=5)
+    def test_a_range_can_be_requested_and_the_etag_is_strong(self, api: Api) -> None:
+        [id] = api.add_recordings(DAY)
+        whole = requests.get(api.read_temporary_url(id), timeout=5)
         etag = whole.headers["ETag"]
         assert re.fullmatch(r'"[^"]+"', etag)
-        asked = {"Range": "bytes=5-", "If-Range": etag}
-        part = requests.get(api.link(id), headers=asked, timeout=5)
+        headers = {"Range": "bytes=5-", "If-Range": etag}
+        part = requests.get(api.read_temporary_url(id), headers=headers, timeout=5)
         assert (part.status_code, part.content) == (206, whole.content[5:])
 
 
-def ogg_pages(content: bytes) -> Iterator[bytes]:
+def split_ogg_pages(content: bytes) -> Iterator[bytes]:
     while content:
         assert content[:4] == b"OggS"
         lacing = content[27 : 27 + content[26]]
@@ -892,7 +893,7 @@ def ogg_pages(content: bytes) -> Iterator[bytes]:
         content = content[end:]
 
 
-def crc_of_rfc_3533(page: bytes) -> int:
+def compute_ogg_crc(page: bytes) -> int:
     register = 0
     for byte in page:
         register ^= byte << 24
@@ -902,53 +903,54 @@ def crc_of_rfc_3533(page: bytes) -> int:
     return register
 
 
-# -- the past -------------------------------------------------------------------------------------
+# -- past recordings ------------------------------------------------------------------------------
 
 
-class TestPast:
-    def test_45_calls_are_listed_all_over_thirty_days(self, past: Api) -> None:
-        pages = [past.listed(limit=20, offset=offset) for offset in (0, 20, 40)]
+class TestPastRecordings:
+    def test_45_recordings_are_spread_over_thirty_days(self, past: Api) -> None:
+        pages = [past.list_ids(limit=20, offset=offset) for offset in (0, 20, 40)]
         ids = [id for page in pages for id in page]
         assert len(set(ids)) == len(ids) == 45
-        assert set(ids) == set(past.emulator.listed())
-        rows = [past.row(id) for id in ids]
+        assert set(ids) == set(past.emulator.list_ids())
+        rows = [past.read_row(id) for id in ids]
         created = [row["created_at"] for row in rows]
         assert created == sorted(created, reverse=True)
-        assert created[-1] < past.said(28 * DAY)
+        assert created[-1] < past.format_time(28 * DAY)
         assert {row["file_format"] for row in rows} == {"mp3", "wav", "opus"}
         assert [row["status"] for row in rows].count("failed") == 1
         seconds = [row["duration"] for row in rows]
         assert min(seconds) == 0
         assert 600 < max(seconds) < 1200
 
-    def test_each_has_the_bytes_that_it_says(self, past: Api) -> None:
-        for id in past.emulator.listed():
-            row = past.row(id)
+    def test_each_file_has_the_size_of_its_row(self, past: Api) -> None:
+        for id in past.emulator.list_ids():
+            row = past.read_row(id)
             if row["status"] == "completed":
-                assert len(requests.get(past.link(id), timeout=5).content) == row["file_size"]
+                response = requests.get(past.read_temporary_url(id), timeout=5)
+                assert len(response.content) == row["file_size"]
 
-    def test_the_live_conference_has_two_that_nothing_else_enumerates(self, past: Api) -> None:
-        answer = past.json("GET", f"{past.conference}/recordings")
-        ids = [row["id"] for row in answer["recordings"]]
+    def test_the_live_conference_has_two_recordings_that_no_other_list_has(self, past: Api) -> None:
+        response = past.read_json("GET", f"{past.conference}/recordings")
+        ids = [row["id"] for row in response["recordings"]]
         assert len(ids) == 2
         assert past.emulator.conference_recordings == {past.emulator.sessions[1].id: ids}
-        assert not set(ids) & set(past.emulator.listed())
+        assert not set(ids) & set(past.emulator.list_ids())
 
-    def test_without_a_past_there_are_no_recordings_at_all(self, api: Api) -> None:
-        assert api.emulator.listed() == []
+    def test_without_past_recordings_every_list_is_empty(self, api: Api) -> None:
+        assert api.emulator.list_ids() == []
         assert api.emulator.conference_recordings == {}
 
-    def test_one_of_each_kind_is_live(self, api: Api) -> None:
+    def test_one_session_of_each_kind_is_live(self, api: Api) -> None:
         assert [target.kind for target in api.emulator.sessions] == [CALL, CONFERENCE]
         call, conference = api.emulator.sessions
         assert (call.id[:5], conference.id[:5]) == ("call_", "conf_")
-        begun = api.emulator.begin(CALL)
-        assert api.status("POST", f"calls/{begun.id}/record/start") == 200
+        started = api.emulator.begin(CALL)
+        assert api.read_status("POST", f"calls/{started.id}/record/start") == 200
 
-    def test_the_same_seed_makes_the_same_past(self) -> None:
+    def test_the_same_seed_creates_the_same_recordings(self) -> None:
         def past(seed: int) -> list[Any]:
             with AudianEmulator(recordings=9, seed=seed) as emulator:
-                return [emulator.listed(), emulator.credentials, emulator.sessions]
+                return [emulator.list_ids(), emulator.credentials, emulator.sessions]
 
         assert past(1) == past(1)
         assert past(1) != past(2)

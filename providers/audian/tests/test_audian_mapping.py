@@ -1,22 +1,23 @@
-"""Do Audian's samples read as a reader of its pages would expect?
+"""Mapping: every sample of Audian's pages is read in full.
 
 The samples are those of https://docs.audian.com/call-control/call-recording and
-https://docs.audian.com/conferences/recording, all that there are and as they stand there. What is
-sent in them is in the client's test.
+https://docs.audian.com/conferences/recording, unchanged. The client's tests cover request bodies.
 """
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
 import recording_core as rec
-from recording_audian import mapping, webhooks
+from recording_audian import mapping
+from recording_audian.webhooks import AudianWebhooks
 
 BASE = "https://api.audian.com:8443/v2"
-#: while the calls' sample is kept, and after
+#: within the retention of the calls' sample, and at its end
 NOW = datetime(2024, 1, 20, tzinfo=UTC)
 LATER = datetime(2024, 2, 14, 10, 35, 10, tzinfo=UTC)
 CALL = rec.call("call_xyz789")
@@ -218,19 +219,24 @@ CONFERENCE_RECORDING = rec.Recording(
 
 def read(row: dict[str, Any], now: datetime = NOW, **changes: Any) -> rec.Recording:
     row = {key: value for key, value in {**row, **changes}.items() if value is not ...}
-    return mapping.recording(row, "default", BASE, now)
+    return mapping.read_recording(row, "default", BASE, now)
 
 
-def told(event: Any, now: datetime = NOW) -> rec.Recording:
-    return webhooks.recording(event, "default", BASE, now)
+def read_event(event: Any, now: datetime = NOW) -> rec.Recording:
+    request = rec.WebhookRequest(
+        "POST", "https://hooks.example.com/", {}, json.dumps(event).encode()
+    )
+    (found,) = AudianWebhooks().parse(request, account="default", now=now)
+    assert found.recording is not None
+    return found.recording
 
 
-def session(row: dict[str, Any], target: rec.CommunicationSession) -> rec.RecordingSession:
-    return mapping.session(row, target, "default", BASE, NOW)
+def read_session(row: dict[str, Any], target: rec.CommunicationSession) -> rec.RecordingSession:
+    return mapping.read_session(row, target, "default", BASE, NOW)
 
 
 class TestCalls:
-    def test_the_answer_to_a_get_reads_in_full(self) -> None:
+    def test_the_response_to_a_get_is_read_in_full(self) -> None:
         assert read(GET) == rec.Recording(
             provider="audian",
             account="default",
@@ -239,7 +245,7 @@ class TestCalls:
             target=CALL,
             status=rec.RecordingStatus.AVAILABLE,
             provider_status="completed",
-            started_at=None,  # 10:30:05, as other answers say; this one does not
+            started_at=None,  # 10:30:05 in other responses; this one has no such field
             ended_at=None,
             created_at=STOPPED_AT,
             duration=timedelta(seconds=305),
@@ -252,8 +258,8 @@ class TestCalls:
             media_expires_at=datetime(2024, 2, 14, 10, 35, 10, tzinfo=UTC),
         )
 
-    def test_a_start_is_a_session_that_records(self) -> None:
-        assert session(START, CALL) == rec.RecordingSession(
+    def test_a_start_is_read_as_a_recording_session(self) -> None:
+        assert read_session(START, CALL) == rec.RecordingSession(
             provider="audian",
             account="default",
             id="rec_abc123",
@@ -263,10 +269,10 @@ class TestCalls:
             started_at=STARTED_AT,
         )
         assert read(START).format == "mp3"
-        assert read(START).files == (), "there is no media yet, and no address is invented"
+        assert read(START).files == (), "no media exists yet, and no URL is built"
 
-    def test_a_stop_is_a_session_whose_recording_is_processed(self) -> None:
-        assert session(STOP, CALL) == rec.RecordingSession(
+    def test_a_stop_is_read_as_a_processing_session(self) -> None:
+        assert read_session(STOP, CALL) == rec.RecordingSession(
             provider="audian",
             account="default",
             id="rec_abc123",
@@ -277,8 +283,8 @@ class TestCalls:
         )
         assert read(STOP).duration == timedelta(seconds=305)
 
-    def test_the_rows_of_a_list_say_less(self) -> None:
-        page = mapping.rows(LIST, 0)
+    def test_the_rows_of_a_list_have_fewer_fields(self) -> None:
+        page = mapping.read_page(LIST, 0)
         first, second = (read(row) for row in page.rows)
         assert (first.id, first.target, first.size) == ("rec_abc123", CALL, 1536000)
         assert first.created_at == STOPPED_AT
@@ -290,7 +296,7 @@ class TestCalls:
         assert second.created_at == datetime(2024, 1, 14, 14, 20, 30, tzinfo=UTC)
         assert {first.status, second.status} == {rec.RecordingStatus.AVAILABLE}
 
-    def test_a_deletion_says_when(self) -> None:
+    def test_a_deletion_has_its_time(self) -> None:
         assert read(DELETE) == rec.Recording(
             provider="audian",
             account="default",
@@ -300,7 +306,7 @@ class TestCalls:
             deleted_at=datetime(2024, 1, 15, 11, 0, tzinfo=UTC),
         )
 
-    def test_after_thirty_days_the_media_has_expired_by_the_clock_alone(self) -> None:
+    def test_the_media_expires_thirty_days_after_created_at(self) -> None:
         assert read(GET, LATER - timedelta(seconds=1)).status is rec.RecordingStatus.AVAILABLE
         assert read(GET, LATER).status is rec.RecordingStatus.EXPIRED
         assert read(GET, LATER).provider_status == "completed"
@@ -308,8 +314,8 @@ class TestCalls:
 
 
 class TestConferences:
-    def test_a_stop_is_a_session_with_its_recording(self) -> None:
-        assert session(CONFERENCE_STOP, CONFERENCE) == rec.RecordingSession(
+    def test_a_stop_is_read_with_its_recording(self) -> None:
+        assert read_session(CONFERENCE_STOP, CONFERENCE) == rec.RecordingSession(
             provider="audian",
             account="default",
             id="rec_abc123def456",
@@ -321,8 +327,8 @@ class TestConferences:
             recordings=(CONFERENCE_RECORDING,),
         )
 
-    def test_a_start_is_a_session_that_records(self) -> None:
-        assert session(CONFERENCE_START, CONFERENCE) == rec.RecordingSession(
+    def test_a_start_is_read_as_a_recording_session(self) -> None:
+        assert read_session(CONFERENCE_START, CONFERENCE) == rec.RecordingSession(
             provider="audian",
             account="default",
             id="rec_abc123def456",
@@ -335,32 +341,32 @@ class TestConferences:
         assert (started.title, started.format) == ("Team Standup - Feb 4", "wav")
         assert (started.size, started.duration, started.files) == (None, None, ())
 
-    def test_a_row_of_a_list_is_that_recording_without_its_created_at(self) -> None:
-        page = mapping.rows(CONFERENCE_LIST, 0)
+    def test_a_row_of_a_list_has_all_fields_but_created_at(self) -> None:
+        page = mapping.read_page(CONFERENCE_LIST, 0)
         (row,) = page.rows
-        assert (page.total, page.more) == (1, False)
+        assert (page.total, page.has_more) == (1, False)
         assert read(row) == read(CONFERENCE_STOP, created_at=...)
 
-    def test_how_long_it_is_kept_depends_on_the_plan(self) -> None:
+    def test_no_expiry_is_computed_for_a_conference(self) -> None:
         recording = read(CONFERENCE_STOP, datetime(2034, 1, 1, tzinfo=UTC))
         assert recording.media_expires_at is None
         assert recording.status is rec.RecordingStatus.AVAILABLE
 
-    def test_what_names_no_conference_is_of_the_one_that_was_asked(self) -> None:
+    def test_a_row_without_a_conference_gets_the_target_of_the_request(self) -> None:
         assert read(CONFERENCE_STOP, conference_id=...).target is None
         assert read(CONFERENCE_STOP, conference_id=...).kind is rec.SessionKind.CONFERENCE
         row = {key: value for key, value in CONFERENCE_STOP.items() if key != "conference_id"}
-        assert session(row, CONFERENCE).recordings == (CONFERENCE_RECORDING,)
+        assert read_session(row, CONFERENCE).recordings == (CONFERENCE_RECORDING,)
 
     def test_a_quality_stays_in_raw(self) -> None:
-        # Its tables contradict each other: high is 256 kbps, and a WAV of an hour 1.3 GB.
+        # The tables contradict each other: "high" is 256 kbps, and an hour of WAV 1.3 GB.
         assert read(CONFERENCE_STOP).bit_rate is None
         assert read(CONFERENCE_STOP).raw["quality"] == "high"
 
 
 class TestBoth:
     @pytest.mark.parametrize(
-        ("word", "status"),
+        ("provider_status", "status"),
         [
             ("initiated", "pending"),
             ("recording", "recording"),
@@ -373,19 +379,21 @@ class TestBoth:
             (None, "unknown"),
         ],
     )
-    def test_every_status_word_has_its_meaning(self, word: str | None, status: str) -> None:
+    def test_every_documented_status_is_mapped(
+        self, provider_status: str | None, status: str
+    ) -> None:
         for row in (GET, CONFERENCE_STOP):
-            recording = read(row, status=word)
+            recording = read(row, status=provider_status)
             assert recording.status == status
-            assert recording.provider_status == word
+            assert recording.provider_status == provider_status
 
-    def test_the_table_has_no_word_that_is_not_tested(self) -> None:
+    def test_the_table_has_no_status_that_is_not_tested(self) -> None:
         assert set(mapping.STATUSES) == {
             "initiated", "recording", "paused", "stopped", "processing", "completed", "failed",
         }  # fmt: skip
 
     @pytest.mark.parametrize(
-        ("word", "files"),
+        ("status", "files"),
         [
             ("initiated", 0),
             ("recording", 0),
@@ -394,43 +402,43 @@ class TestBoth:
             ("processing", 0),
             ("failed", 0),
             ("completed", 1),
-            ("a word of tomorrow", 1),
+            ("an unknown status", 1),
         ],
     )
-    def test_an_address_is_made_only_where_media_may_be(self, word: str, files: int) -> None:
+    def test_a_url_is_built_only_if_media_may_exist(self, status: str, files: int) -> None:
         for row in (GET, CONFERENCE_START):
-            assert len(read(row, status=word).files) == files
+            assert len(read(row, status=status).files) == files
 
-    def test_the_address_that_is_made_is_quoted(self) -> None:
+    def test_the_id_in_a_built_url_is_percent_encoded(self) -> None:
         (file,) = read(GET, recording_id="rec/../a b?c").files
         assert file.url == f"{BASE}/recordings/rec%2F..%2Fa%20b%3Fc/download"
 
     @pytest.mark.parametrize("format", ["wav", "mp3", "opus", "m4a"])
-    def test_each_format_of_either_page_has_its_media_type(self, format: str) -> None:
+    def test_each_documented_format_has_its_media_type(self, format: str) -> None:
         for row, name in ((GET, "file_format"), (CONFERENCE_STOP, "format")):
             recording = read({**row, name: format.upper()})
             assert recording.format == recording.files[0].format == format
             assert recording.files[0].media_type is not None
 
-    def test_a_duration_that_is_not_told_is_the_time_between_start_and_end(self) -> None:
+    def test_a_missing_duration_is_computed_from_start_and_end(self) -> None:
         assert read(CONFERENCE_STOP, duration=None).duration == timedelta(minutes=30)
         assert read(CONFERENCE_STOP, duration=None, ended_at=None).duration is None
         assert read(GET, duration=None).duration is None
         early = "2024-02-04T11:00:00Z"
         assert read(CONFERENCE_STOP, duration=None, ended_at=early).duration is None
 
-    def test_a_duration_of_nothing_is_one(self) -> None:
+    def test_a_duration_of_zero_is_kept(self) -> None:
         assert read(GET, duration=0).duration == timedelta(0)
         assert read(CONFERENCE_STOP, duration=0).duration == timedelta(0)
 
-    def test_null_and_absent_are_the_same(self) -> None:
+    def test_null_and_absent_fields_are_read_alike(self) -> None:
         for row in (GET, CONFERENCE_STOP):
             ids = {"recording_id", "call_id", "id", "conference_id"}
             gone = {key: value for key, value in row.items() if key in ids}
             null = {key: value if key in ids else None for key, value in row.items()}
             assert read(gone) == read(null)
 
-    def test_only_the_id_must_be_there(self) -> None:
+    def test_only_the_id_is_required(self) -> None:
         assert read({"recording_id": "x"}).kind is rec.SessionKind.CALL
         assert read({"id": "x"}).kind is rec.SessionKind.CONFERENCE
 
@@ -464,7 +472,7 @@ class TestBoth:
             (CONFERENCE_STOP, "ended_at", False),
         ],
     )
-    def test_a_wrong_field_is_named_and_its_value_is_not(
+    def test_an_error_names_the_malformed_field_but_not_its_value(
         self, row: dict[str, Any], field: str, value: Any
     ) -> None:
         with pytest.raises(rec.MalformedPayload) as caught:
@@ -509,11 +517,11 @@ class TestBoth:
             },
         ],
     )
-    def test_what_the_pages_send_is_no_recording(self, body: dict[str, Any]) -> None:
+    def test_a_request_body_is_not_read_as_a_recording(self, body: dict[str, Any]) -> None:
         with pytest.raises(rec.MalformedPayload, match="'id'"):
             read(body)
-        with pytest.raises(rec.MalformedPayload, match="'event'"):
-            told(body)
+        with pytest.raises(rec.WebhookRejected, match="'event'"):
+            read_event(body)
 
 
 class TestEnvelopes:
@@ -532,36 +540,42 @@ class TestEnvelopes:
             lambda payload: {"data": payload},
         ],
     )
-    def test_an_answer_reads_alike_in_each_of_them(self, envelope: Any) -> None:
-        assert read(dict(mapping.data(envelope(GET)))) == read(GET)
-        assert mapping.rows(envelope(LIST), 0) == mapping.rows(LIST, 0)
-        assert mapping.rows(envelope(CONFERENCE_LIST), 0) == mapping.rows(CONFERENCE_LIST, 0)
+    def test_a_response_is_read_alike_in_every_envelope(self, envelope: Any) -> None:
+        assert read(dict(mapping.read_data(envelope(GET)))) == read(GET)
+        assert mapping.read_page(envelope(LIST), 0) == mapping.read_page(LIST, 0)
+        assert mapping.read_page(envelope(CONFERENCE_LIST), 0) == mapping.read_page(
+            CONFERENCE_LIST, 0
+        )
 
-    def test_the_rows_themselves_may_be_the_data_of_an_envelope(self) -> None:
-        page = mapping.rows({"success": True, **LIST}, 0)
-        assert page == mapping.rows(LIST, 0)
+    def test_rows_may_be_the_data_of_an_envelope(self) -> None:
+        page = mapping.read_page({"success": True, **LIST}, 0)
+        assert page == mapping.read_page(LIST, 0)
 
     @pytest.mark.parametrize("payload", [None, [], 7, "words", True])
-    def test_what_is_no_object_is_no_answer(self, payload: Any) -> None:
-        for ask in (mapping.data, mapping.token, lambda each: mapping.rows(each, 0)):
+    def test_a_response_that_is_not_an_object_is_malformed(self, payload: Any) -> None:
+        for read in (
+            mapping.read_data,
+            mapping.read_token,
+            lambda each: mapping.read_page(each, 0),
+        ):
             with pytest.raises(rec.MalformedPayload):
-                ask(payload)
+                read(payload)
 
-    def test_the_pages_lists_say_what_comes_after_them(self) -> None:
-        calls, conference = mapping.rows(LIST, 0), mapping.rows(CONFERENCE_LIST, 0)
-        # Two rows are shown of fifty: where so few come, so few are skipped.
-        assert (calls.total, calls.step, calls.more) == (152, 2, True)
-        assert (conference.total, conference.step, conference.more) == (1, 1, False)
+    def test_the_documented_lists_have_a_step_and_has_more(self) -> None:
+        calls, conference = mapping.read_page(LIST, 0), mapping.read_page(CONFERENCE_LIST, 0)
+        # The sample shows two rows of a limit of fifty: the step is what came.
+        assert (calls.total, calls.step, calls.has_more) == (152, 2, True)
+        assert (conference.total, conference.step, conference.has_more) == (1, 1, False)
 
     @pytest.mark.parametrize(
-        ("rows", "offset", "total", "more"),
+        ("rows", "offset", "total", "has_more"),
         [(10, 0, 30, True), (10, 20, 30, False), (10, 10, 30, True), (0, 0, 0, False)],
     )
-    def test_a_conferences_list_goes_on_while_rows_are_missing(
-        self, rows: int, offset: int, total: int, more: bool
+    def test_a_conference_list_has_more_until_the_total_is_reached(
+        self, rows: int, offset: int, total: int, has_more: bool
     ) -> None:
         payload = {"recordings": [{}] * rows, "total": total, "limit": 10, "offset": offset}
-        assert mapping.rows(payload, offset).more is more
+        assert mapping.read_page(payload, offset).has_more is has_more
 
     @pytest.mark.parametrize(
         ("payload", "path"),
@@ -580,33 +594,33 @@ class TestEnvelopes:
             ({"recordings": []}, "total"),
         ],
     )
-    def test_a_list_that_could_hide_rows_is_refused(
+    def test_a_list_that_could_hide_rows_is_malformed(
         self, payload: dict[str, Any], path: str
     ) -> None:
         with pytest.raises(rec.MalformedPayload) as caught:
-            mapping.rows(payload, 0)
+            mapping.read_page(payload, 0)
         assert caught.value.path == path
 
     @pytest.mark.parametrize("value", [None, "", "a b", "a\nb", "tökén", 7, {}])
-    def test_a_token_must_be_one(self, value: Any) -> None:
-        assert mapping.token({"auth_token": "eyJhbGciOiJSUzI1NiJ9.e30.x"}).startswith("eyJ")
+    def test_a_token_must_be_a_header_value(self, value: Any) -> None:
+        assert mapping.read_token({"auth_token": "eyJhbGciOiJSUzI1NiJ9.e30.x"}).startswith("eyJ")
         with pytest.raises(rec.MalformedPayload) as caught:
-            mapping.token({"auth_token": value, "data": {"auth_token": "eyJ"}})
+            mapping.read_token({"auth_token": value, "data": {"auth_token": "eyJ"}})
         assert caught.value.path == "auth_token"
 
-    def test_a_bound_is_written_in_whole_seconds_of_utc_and_early(self) -> None:
+    def test_since_is_formatted_in_utc_and_whole_seconds(self) -> None:
         moment = datetime(2024, 1, 9, 13, 0, 0, 999999, timezone(timedelta(hours=2)))
-        assert mapping.since(moment, timedelta(hours=25)) == "2024-01-08T10:00:00Z"
+        assert mapping.format_since(moment, timedelta(hours=25)) == "2024-01-08T10:00:00Z"
 
-    def test_a_bound_may_be_of_any_time(self) -> None:
+    def test_since_may_be_any_time(self) -> None:
         for hours in (-14, 0, 14):
             zone = timezone(timedelta(hours=hours))
             for moment in (datetime.min.replace(tzinfo=zone), datetime.max.replace(tzinfo=zone)):
-                text = mapping.since(moment, timedelta(hours=25))
+                text = mapping.format_since(moment, timedelta(hours=25))
                 assert len(text) == len("2024-01-08T10:00:00Z")
 
 
-class TestRefusals:
+class TestErrors:
     @pytest.mark.parametrize(
         ("payload", "code", "message", "kind"),
         [
@@ -687,49 +701,49 @@ class TestRefusals:
             ({"error": "not_found"}, "not_found", None, None),
         ],
     )
-    def test_all_shapes_are_read(
+    def test_every_error_shape_is_read(
         self,
         payload: dict[str, Any],
         code: str,
         message: str | None,
         kind: type[rec.ProviderError] | None,
     ) -> None:
-        refusal = mapping.read_error_details(payload)
-        assert (refusal.code, refusal.message, refusal.kind) == (code, message, kind)
+        details = mapping.read_error_details(payload)
+        assert (details.code, details.message, details.kind) == (code, message, kind)
 
-    def test_the_vendors_own_request_id_is_kept(self) -> None:
+    def test_the_request_id_of_the_vendor_is_read(self) -> None:
         assert mapping.read_error_details({"request_id": "4c1f"}).request_id == "4c1f"
 
     @pytest.mark.parametrize(
-        ("payload", "refused"),
+        ("payload", "is_error"),
         [
             ({"status": "error", "error": "404", "message": "m"}, True),
             ({"success": False, "error": {"code": "x"}}, True),
             ({"status": "success", "data": {}}, False),
             ({"success": True, "data": {}}, False),
             (GET, False),
-            ({**GET, "status": "error"}, False),  # a word that we don't know, of a recording
+            ({**GET, "status": "error"}, False),  # an unknown status of a recording
             (CONFERENCE_STOP, False),
             (LIST, False),
         ],
     )
-    def test_a_body_may_say_by_itself_that_it_failed(
-        self, payload: dict[str, Any], refused: bool
+    def test_a_body_may_state_an_error_regardless_of_the_http_status(
+        self, payload: dict[str, Any], is_error: bool
     ) -> None:
-        refusal = mapping.read_error_details(payload)
-        assert refusal.is_error is refused
-        assert refusal.kind is None
+        details = mapping.read_error_details(payload)
+        assert details.is_error is is_error
+        assert details.kind is None
 
     @pytest.mark.parametrize("value", [None, [], {}, 7, True, "", ["x"], {"code": 7}])
-    def test_what_is_no_refusal_says_nothing(self, value: Any) -> None:
+    def test_a_body_that_is_not_an_error_has_no_details(self, value: Any) -> None:
         for name in ("error", "message", "data", "request_id", "status", "success"):
-            refusal = mapping.read_error_details({name: value})
-            assert (refusal.code, refusal.message, refusal.kind) == (None, None, None)
+            details = mapping.read_error_details({name: value})
+            assert (details.code, details.message, details.kind) == (None, None, None)
 
 
 class TestEvents:
-    def test_a_start_says_when(self) -> None:
-        assert told(STARTED) == rec.Recording(
+    def test_a_started_event_has_its_time(self) -> None:
+        assert read_event(STARTED) == rec.Recording(
             provider="audian",
             account="default",
             id="rec_abc123",
@@ -740,8 +754,8 @@ class TestEvents:
             started_at=STARTED_AT,
         )
 
-    def test_a_stop_says_when_and_how_long(self) -> None:
-        assert told(STOPPED) == rec.Recording(
+    def test_a_stopped_event_has_its_time_and_the_duration(self) -> None:
+        assert read_event(STOPPED) == rec.Recording(
             provider="audian",
             account="default",
             id="rec_abc123",
@@ -753,8 +767,8 @@ class TestEvents:
             duration=timedelta(seconds=305),
         )
 
-    def test_a_completion_names_the_media(self) -> None:
-        recording = told(COMPLETED)
+    def test_a_completed_event_has_the_media(self) -> None:
+        recording = read_event(COMPLETED)
         assert recording == rec.Recording(
             provider="audian",
             account="default",
@@ -770,17 +784,17 @@ class TestEvents:
         )
         (file,) = recording.files
         assert (file.url, file.size, file.format) == (FILE.url, 1536000, "mp3")
-        assert file.checksum is None, "the page's own is too short to be one"
+        assert file.checksum is None, "the checksum in the page's sample is too short"
         assert recording.raw == COMPLETED
 
-    def test_the_shorter_completion_is_one_too(self) -> None:
-        recording = told(COMPLETED_IN_SHORT)
+    def test_the_short_variant_of_a_completed_event_is_read(self) -> None:
+        recording = read_event(COMPLETED_IN_SHORT)
         assert recording.status is rec.RecordingStatus.AVAILABLE
         assert (recording.format, recording.size) == (None, 1536000)
         assert recording.files[0].url == FILE.url
 
-    def test_a_failure_says_why(self) -> None:
-        assert told(FAILED) == rec.Recording(
+    def test_a_failed_event_has_the_reason(self) -> None:
+        assert read_event(FAILED) == rec.Recording(
             provider="audian",
             account="default",
             id="rec_abc123",
@@ -811,23 +825,23 @@ class TestEvents:
             (None, None),
         ],
     )
-    def test_a_checksum_is_one_or_is_ignored(self, checksum: Any, expected: str | None) -> None:
-        recording = told({**COMPLETED, "data": {**COMPLETED["data"], "checksum": checksum}})
+    def test_a_malformed_checksum_is_ignored(self, checksum: Any, expected: str | None) -> None:
+        recording = read_event({**COMPLETED, "data": {**COMPLETED["data"], "checksum": checksum}})
         assert recording.files[0].checksum == expected
 
-    def test_the_rest_of_an_envelope_may_be_there(self) -> None:
+    def test_the_other_fields_of_the_envelope_are_optional(self) -> None:
         # https://docs.audian.com/webhooks/payloads
         more = {"id": "evt_1", "version": "v1", "timestamp": "2024-01-15T10:36:01Z"}
-        assert told({**COMPLETED, **more}) == told(COMPLETED)
+        assert read_event({**COMPLETED, **more}) == read_event(COMPLETED)
 
-    def test_a_conference_is_told_of_by_its_own_id(self) -> None:
-        # No page shows it.
+    def test_an_event_of_a_conference_is_read_by_conference_id(self) -> None:
+        # Undocumented.
         data = {"recording_id": "rec_abc123def456", "conference_id": CONFERENCE.id}
-        recording = told({"event": "recording.started", "data": data})
+        recording = read_event({"event": "recording.started", "data": data})
         assert (recording.kind, recording.target) == (rec.SessionKind.CONFERENCE, CONFERENCE)
 
-    def test_an_event_of_tomorrow_is_unknown_and_its_name_is_kept(self) -> None:
-        recording = told({**STARTED, "event": "recording.archived"})
+    def test_an_unknown_event_has_its_name_as_provider_status(self) -> None:
+        recording = read_event({**STARTED, "event": "recording.archived"})
         assert recording.status is rec.RecordingStatus.UNKNOWN
         assert recording.provider_status == "recording.archived"
 
@@ -845,6 +859,6 @@ class TestEvents:
             {"event": 7, "data": {"recording_id": "x"}},
         ],
     )
-    def test_what_is_no_event_is_a_typed_error(self, payload: Any) -> None:
-        with pytest.raises(rec.MalformedPayload):
-            told(payload)
+    def test_a_malformed_event_is_a_typed_error(self, payload: Any) -> None:
+        with pytest.raises(rec.WebhookRejected):
+            read_event(payload)

@@ -1,17 +1,12 @@
-"""Do Audian's callbacks keep what the library promises of every vendor's?"""
+"""Audian's webhooks meet the requirements of the conformance suite for webhooks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from recording_audian.emulator import AudianEmulator
 from recording_core.testing import WebhookConformance
 
 
+@pytest.mark.emulator("audian", recordings=5)
 class TestAudianWebhooks(WebhookConformance):
-    @pytest.fixture
-    def emulator(self) -> Iterator[AudianEmulator]:
-        with AudianEmulator(recordings=5) as emulator:
-            yield emulator
+    """With the default settings of the suite."""

@@ -1,1 +1,1 @@
-"""Plivo's recordings in the provider-neutral vocabulary of recording-core."""
+"""Provider for Plivo: recordings of calls, conferences and multiparty calls."""

@@ -1,12 +1,9 @@
-"""What does Plivo's plugin declare? Data only: connecting imports the client."""
+"""Plugin: what Plivo supports and which settings it needs. Data only; it imports no client."""
 
 from recording_core import ProviderInfo, Setting
 from recording_core.plugin import StoragePrice, build_capabilities, hookimpl
 
-#: The first 90 days are free: https://www.plivo.com/docs/voice/api/recordings
-STORAGE = StoragePrice(currency="USD", per_minute_month=0.0004, free_days=90)
-
-#: Pause and resume exist for multiparty calls alone:
+#: Pause and resume exist for multiparty calls only:
 #: https://www.plivo.com/docs/voice/api/multiparty-calls
 INFO = ProviderInfo(
     name="plivo",
@@ -25,7 +22,8 @@ INFO = ProviderInfo(
     webhooks="recording_plivo.webhooks:PlivoWebhooks",
     emulator="recording_plivo.emulator:PlivoEmulator",
     media_hosts=("media.plivo.com", "*.media.plivo.com", "s3.amazonaws.com"),
-    storage_price=STORAGE,
+    # https://www.plivo.com/docs/voice/api/recordings
+    storage_price=StoragePrice(currency="USD", per_minute_month=0.0004, free_days=90),
 )
 
 

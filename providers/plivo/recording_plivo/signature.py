@@ -1,6 +1,7 @@
-"""What does Plivo sign of a callback? URL, query and parameters in one line, without boundaries.
+"""Signature: verifying Plivo's webhooks, which sign URL, query and parameters as one text.
 
-The pages' prose leaves out two characters; the vendor's own clients are what it follows:
+The text has no boundaries between names and values. The pages' prose leaves out two characters of
+it; Plivo itself follows its own clients:
 https://github.com/plivo/plivo-python, plivo/utils/signature_v3.py
 """
 
@@ -17,134 +18,141 @@ from recording_core import MalformedPayload, WebhookRejected, WebhookRequest
 from recording_core.plugin import check_base64, decode_json_plain, read_signatures
 from recording_core.plugin import readers as read
 
-__all__ = ["NONCE", "check", "digest", "parameters"]
-
-#: https://docs.plivo.com/docs/voice/concepts/signature-validation: the first is by the token of the
-#: account or subaccount that the call belongs to, the second by the main account's; each may hold
-#: several, one for each active token.
+#: https://docs.plivo.com/docs/voice/concepts/signature-validation: the first is made with the token
+#: of the account or subaccount that the call belongs to, the second with the main account's. Each
+#: may hold several signatures, one per active token.
 SIGNATURES = ("X-Plivo-Signature-V3", "X-Plivo-Signature-Ma-V3")
 NONCE = "X-Plivo-Signature-V3-Nonce"
-#: The same page, Version 2: the body is not in it.
+#: The same page, version 2, which does not sign the body.
 SIGNATURES_V2 = ("X-Plivo-Signature-V2", "X-Plivo-Signature-Ma-V2")
 NONCE_V2 = "X-Plivo-Signature-V2-Nonce"
 
-#: Plivo's are twenty digits. One with a dot could take the end of the parameters into itself.
+#: Plivo's nonces are twenty digits. A nonce with a dot could contain the end of the parameters.
 _NONCE = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
-#: More than any callback has, of parameters, of escapes in them (a transcript's commas) and of
-#: bytes of JSON: a stranger's body has to be decoded before its signature is known to be wrong.
+#: More parameters, escapes in them (a transcript's commas) and bytes of JSON than any webhook has:
+#: a body from an unknown sender must be decoded before its signature can be checked.
 _MOST_PARAMETERS = 1000
 _MOST_ESCAPES = 5000
 _MOST_JSON = 64 * 1024
-#: Of values in JSON there are about as many as commas, those in a transcript's text among them.
+#: JSON has about as many values as commas; a transcript's text has commas, too.
 _MOST_COMMAS = 2000
 
 
-def check(request: WebhookRequest, secrets: Sequence[str], *, allow_v2: bool) -> None:
-    """Return only if one of the tokens signed this request. Raises `WebhookRejected`."""
+def check_signature(request: WebhookRequest, secrets: Sequence[str], *, allow_v2: bool) -> None:
+    """Check that one of the tokens signed this request. Raises `WebhookRejected`."""
     if request.method.upper() not in ("GET", "POST"):
-        raise WebhookRejected("a callback comes by GET or POST")
+        raise WebhookRejected("Plivo sends webhooks by GET or POST only")
     try:
-        if _has(request, SIGNATURES):
+        if _has_header(request, SIGNATURES):
             signatures = read_signatures(request, *SIGNATURES)
-            message = _bytes(f"{_content(request)}.{_nonce(request, NONCE)}")
+            message = _encode(f"{_build_content(request)}.{_read_nonce(request, NONCE)}")
         elif allow_v2:
             signatures = read_signatures(request, *SIGNATURES_V2)
-            message = _bytes(_url(request)[0] + _nonce(request, NONCE_V2))
-        elif _has(request, SIGNATURES_V2):
-            raise WebhookRejected("signed by version 2, without its body: allow_v2 is off")
+            message = _encode(_read_url(request)[0] + _read_nonce(request, NONCE_V2))
+        elif _has_header(request, SIGNATURES_V2):
+            raise WebhookRejected(
+                "the request has a version 2 signature, which does not cover the body, and "
+                "allow_v2 is off"
+            )
         else:
-            raise WebhookRejected(f"no signature: the header {SIGNATURES[0]} is missing")
+            raise WebhookRejected(f"the signature header {SIGNATURES[0]} is missing")
     except MalformedPayload as error:
-        raise WebhookRejected(f"what is signed cannot be read: {error.message}") from None
+        raise WebhookRejected(f"the signed content cannot be read: {error.message}") from None
     check_base64(message, secrets, signatures)
 
 
-def _has(request: WebhookRequest, headers: Sequence[str]) -> bool:
+def _has_header(request: WebhookRequest, headers: Sequence[str]) -> bool:
     return any(request.header(name) is not None for name in headers)
 
 
-def parameters(request: WebhookRequest) -> dict[str, Any]:
-    """What the callback says: of a GET its query, of a POST its body, be it a form or JSON.
+def read_parameters(request: WebhookRequest) -> dict[str, Any]:
+    """Read the webhook's parameters: the query of a GET, the body of a POST (a form or JSON).
 
-    Which of the two is told by the body itself, since the header that says so is not signed. A
-    repeated parameter is a list. Raises `MalformedPayload`.
+    The body itself decides whether it is JSON, because `Content-Type` is not signed. A repeated
+    parameter is a list. Raises `MalformedPayload`.
     """
     if request.method.upper() == "GET":
-        return _single(_pairs(_split(request.url).query))
+        return _merge_repeated(_parse_pairs(_parse_url(request.url).query))
     if not request.body.startswith(b"{"):
-        return _single(_form(request.body))
+        return _merge_repeated(_parse_form(request.body))
     if len(request.body) > _MOST_JSON or request.body.count(b",") > _MOST_COMMAS:
-        raise MalformedPayload("more JSON than a callback has")
-    return dict(read.obj(decode_json_plain(request.body, masked=False), "the body") or {})
+        raise MalformedPayload("the body has more JSON than any webhook")
+    return dict(read.json_object(decode_json_plain(request.body, masked=False), "the body") or {})
 
 
-def digest(request: WebhookRequest) -> str:
-    """Of all that is signed but the nonce: the same in whatever order its parameters come."""
-    return hashlib.sha256(_bytes(_content(request))).hexdigest()[:16]
+def compute_digest(request: WebhookRequest) -> str:
+    """Compute a digest of the signed content without the nonce, in any order of parameters."""
+    return hashlib.sha256(_encode(_build_content(request))).hexdigest()[:16]
 
 
-def _content(request: WebhookRequest) -> str:
-    """`URL?query.parameters`; of a GET the parameters are in the query."""
-    signed, query = _url(request)
-    told = parameters(request) if request.method.upper() == "POST" else {}
-    if query or told:
-        signed += f"?{query}"
-    if told:
-        signed += ("." if query else "") + _concatenated(told)
-    return signed
+def _build_content(request: WebhookRequest) -> str:
+    """Build the signed content without the nonce.
+
+    It is `URL?query.parameters`; a GET has its parameters in the query.
+    """
+    content, query = _read_url(request)
+    parameters = read_parameters(request) if request.method.upper() == "POST" else {}
+    if query or parameters:
+        content += f"?{query}"
+    if parameters:
+        content += ("." if query else "") + _concatenate(parameters)
+    return content
 
 
-def _url(request: WebhookRequest) -> tuple[str, str]:
-    """The URL without its query, and that query decoded and sorted. Raises `MalformedPayload`."""
-    parts = _split(request.url)
-    ordered = sorted(_pairs(parts.query))
-    # Of a path like `/hook;v=1` what follows the semicolon is not signed.
+def _read_url(request: WebhookRequest) -> tuple[str, str]:
+    """Read the URL without its query, and the query decoded and sorted.
+
+    Raises `MalformedPayload`.
+    """
+    parts = _parse_url(request.url)
+    ordered = sorted(_parse_pairs(parts.query))
+    # In a path like `/hook;v=1` the part after the semicolon is not signed.
     bare = urlunparse((parts.scheme, parts.netloc, parts.path, "", "", ""))
     return bare, "&".join(f"{name}={value}" for name, value in ordered)
 
 
-def _split(url: str) -> ParseResult:
+def _parse_url(url: str) -> ParseResult:
     try:
         return urlparse(url)
     except ValueError:
-        raise MalformedPayload("a URL that is none") from None
+        raise MalformedPayload("the URL is malformed") from None
 
 
-def _nonce(request: WebhookRequest, header: str) -> str:
+def _read_nonce(request: WebhookRequest, header: str) -> str:
     nonce = request.header(header)
     if nonce is None or not _NONCE.fullmatch(nonce):
-        raise WebhookRejected(f"{header} is missing, or not a nonce")
+        raise WebhookRejected(f"the header {header} is missing, or its value is not a nonce")
     return nonce
 
 
-def _concatenated(told: Mapping[str, Any]) -> str:
-    """Names and values without anything between them, in the order of the names."""
-    return "".join(_named(name, told[name]) for name in sorted(told))
+def _concatenate(parameters: Mapping[str, Any]) -> str:
+    """Join names and values without separators, in the order of the names."""
+    return "".join(_join_parameter(name, parameters[name]) for name in sorted(parameters))
 
 
-def _named(name: str, value: Any) -> str:
+def _join_parameter(name: str, value: Any) -> str:
     if isinstance(value, dict):
-        return name + _concatenated(value)
+        return name + _concatenate(value)
     if isinstance(value, list):
         if any(isinstance(each, dict | list) for each in value):
-            raise MalformedPayload("a list of more than words", path=name)
+            raise MalformedPayload("a list contains an object or a list", path=name)
         return "".join(name + each for each in sorted(map(str, value)))
     return f"{name}{value}"
 
 
-def _form(body: bytes) -> tuple[tuple[str, str], ...]:
+def _parse_form(body: bytes) -> tuple[tuple[str, str], ...]:
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
-        raise MalformedPayload("a form that is not UTF-8") from None
-    return _pairs(text)
+        raise MalformedPayload("the form is not UTF-8") from None
+    return _parse_pairs(text)
 
 
-#: A callback is looked at three times in a row: its signature, its words, and its digest.
+# Each webhook is parsed three times in a row: for its signature, its fields and its digest.
 @functools.lru_cache(maxsize=4)
-def _pairs(text: str) -> tuple[tuple[str, str], ...]:
+def _parse_pairs(text: str) -> tuple[tuple[str, str], ...]:
     if text.count("%") > _MOST_ESCAPES:
-        raise MalformedPayload("more escapes than a callback has")
+        raise MalformedPayload("the parameters have more escapes than any webhook")
     try:
         return tuple(
             parse_qsl(
@@ -152,10 +160,10 @@ def _pairs(text: str) -> tuple[tuple[str, str], ...]:
             )
         )
     except ValueError:
-        raise MalformedPayload("parameters that cannot be read") from None
+        raise MalformedPayload("the parameters cannot be decoded") from None
 
 
-def _single(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def _merge_repeated(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
     found: dict[str, Any] = dict(pairs)
     if len(found) == len(pairs):
         return found
@@ -165,8 +173,8 @@ def _single(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
     return {name: values if len(values) > 1 else values[0] for name, values in lists.items()}
 
 
-def _bytes(text: str) -> bytes:
+def _encode(text: str) -> bytes:
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError:
-        raise MalformedPayload("text that cannot be written in UTF-8") from None
+        raise MalformedPayload("the text cannot be encoded in UTF-8") from None

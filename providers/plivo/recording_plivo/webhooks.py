@@ -1,7 +1,7 @@
-"""What does Plivo tell by itself? Callbacks in three vocabularies, and none says a status.
+"""Webhooks: Plivo's requests in three vocabularies, none of which has a status, to our events.
 
-Neither where a name ends and its value begins is signed, nor when: so only the names in these
-tables are read, each value has to look like one of its kind, and no event is `trusted`.
+The signature covers neither the boundary between a name and its value nor the time. Therefore only
+the names in these tables are read, each value must match its pattern, and no event is `trusted`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from recording_core import (
     CommunicationSession,
@@ -30,17 +30,8 @@ from recording_core.plugin import WebhookScheme, build_event_key, decode_json, r
 from recording_core.plugin import readers as read
 from recording_plivo import mapping, signature
 
-
-@frozen
-class Field:
-    """A field of a callback: what the recording's row calls it, and what it looks like."""
-
-    name: str
-    form: re.Pattern[str]
-
-
 _ID = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
-#: an Auth ID, a host and a file's name are all that there is in it: no user, no query
+#: A media URL has a host, an Auth ID and a file name: neither user information nor a query.
 _URL = re.compile(
     r"https?://[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?/[A-Za-z0-9._~%/-]{1,1024}", re.ASCII
 )
@@ -50,104 +41,103 @@ _TIME = re.compile(
     r"(?: ?[+-][0-9]{2}:?[0-9]{2}|Z)?",
     re.ASCII,
 )
-_WHEN = re.compile(rf"{_TIME.pattern}|[0-9]{{10}}|[0-9]{{13}}", re.ASCII)
+_TIMESTAMP = re.compile(rf"{_TIME.pattern}|[0-9]{{10}}|[0-9]{{13}}", re.ASCII)
 _FORMAT = re.compile(r"\.?[A-Za-z0-9]{2,5}", re.ASCII)
 _WORD = re.compile(r"[A-Za-z]{1,64}", re.ASCII)
-#: Of a conference, any text.
+#: A conference's name may be any text.
 _NAME = re.compile(r"[^\x00-\x1f]{1,256}")
 
-#: A value that contains another field's name has swallowed that field.
-_SWALLOWED = re.compile(
+#: If a value contains another field's name, the boundary between the two was moved.
+_EMBEDDED_NAMES = re.compile(
     r"api_id|call_uuid|record_url|recording_(?:id|duration|start_ms|end_ms)"
     r"|CallUUID|EventName|EventTimestamp|MPCUUID|MemberID|SequenceNumber"
     r"|Record(?:Url|File|ing(?:ID|UUID|URL|Duration|Start|End|Format))"
 )
 
-#: The field of a callback -> the row's. In the order of the pages: callbacks of calls and
-#: conferences (https://www.plivo.com/docs/voice/api/recordings, /voice/api/conferences), of XML
-#: (https://www.plivo.com/docs/voice/xml/record), of multiparty calls
-#: (https://www.plivo.com/docs/voice/api/multiparty-calls). Of two for one, the first counts.
-FIELDS: Mapping[str, Field] = {
-    "recording_id": Field("recording_id", _ID),
-    "call_uuid": Field("call_uuid", _ID),
-    "conference_name": Field("conference_name", _NAME),
-    "record_url": Field("recording_url", _URL),
-    "recording_duration_ms": Field("recording_duration_ms", _NUMBER),
-    "recording_duration": Field("seconds", _NUMBER),
-    "recording_start_ms": Field("recording_start_ms", _NUMBER),
-    "recording_end_ms": Field("recording_end_ms", _NUMBER),
-    "RecordingID": Field("recording_id", _ID),
-    "CallUUID": Field("call_uuid", _ID),
-    "RecordUrl": Field("recording_url", _URL),
-    "RecordFile": Field("recording_url", _URL),
-    "RecordingDurationMs": Field("recording_duration_ms", _NUMBER),
-    "RecordingDuration": Field("seconds", _NUMBER),
-    "RecordingStartMs": Field("recording_start_ms", _NUMBER),
-    "RecordingEndMs": Field("recording_end_ms", _NUMBER),
-    "EventName": Field("event", _WORD),
-    "EventTimestamp": Field("at", _WHEN),
-    "SequenceNumber": Field("sequence", _NUMBER),
-    "MPCName": Field("mpc_name", _NAME),
-    "MPCUUID": Field("mpc_uuid", _ID),
-    "SessionUUID": Field("session_uuid", _ID),
-    "MemberID": Field("member", _ID),
-    "RecordingUUID": Field("recording_id", _ID),
-    "RecordingURL": Field("recording_url", _URL),
-    "RecordingFormat": Field("recording_format", _FORMAT),
-    "RecordingStartTime": Field("start", _TIME),
-    "RecordingEndTime": Field("end", _TIME),
+#: The field of a webhook -> the row's, and the pattern of its value. In the order of the pages:
+#: calls and conferences (https://www.plivo.com/docs/voice/api/recordings, /voice/api/conferences),
+#: XML (https://www.plivo.com/docs/voice/xml/record), multiparty calls
+#: (https://www.plivo.com/docs/voice/api/multiparty-calls). If two map to one, the first is used.
+FIELDS: Mapping[str, tuple[str, re.Pattern[str]]] = {
+    "recording_id": ("recording_id", _ID),
+    "call_uuid": ("call_uuid", _ID),
+    "conference_name": ("conference_name", _NAME),
+    "record_url": ("recording_url", _URL),
+    "recording_duration_ms": ("recording_duration_ms", _NUMBER),
+    "recording_duration": ("seconds", _NUMBER),
+    "recording_start_ms": ("recording_start_ms", _NUMBER),
+    "recording_end_ms": ("recording_end_ms", _NUMBER),
+    "RecordingID": ("recording_id", _ID),
+    "CallUUID": ("call_uuid", _ID),
+    "RecordUrl": ("recording_url", _URL),
+    "RecordFile": ("recording_url", _URL),
+    "RecordingDurationMs": ("recording_duration_ms", _NUMBER),
+    "RecordingDuration": ("seconds", _NUMBER),
+    "RecordingStartMs": ("recording_start_ms", _NUMBER),
+    "RecordingEndMs": ("recording_end_ms", _NUMBER),
+    "EventName": ("event", _WORD),
+    "EventTimestamp": ("at", _TIMESTAMP),
+    "SequenceNumber": ("sequence", _NUMBER),
+    "MPCName": ("mpc_name", _NAME),
+    "MPCUUID": ("mpc_uuid", _ID),
+    "SessionUUID": ("session_uuid", _ID),
+    "MemberID": ("member", _ID),
+    "RecordingUUID": ("recording_id", _ID),
+    "RecordingURL": ("recording_url", _URL),
+    "RecordingFormat": ("recording_format", _FORMAT),
+    "RecordingStartTime": ("start", _TIME),
+    "RecordingEndTime": ("end", _TIME),
 }
 
-#: So does what we don't read, but for a name like `ParentCallUUID`, and text that somebody said.
-_NAMES = re.compile("|".join(sorted(FIELDS, key=len, reverse=True)))
-_RELATED = re.compile(rf"[A-Za-z_-]*(?:{_NAMES.pattern})[A-Za-z_]*", re.ASCII)
-SAID = "transcription"
+#: A field that is not in the table must not contain a field's name either, except in a name such as
+#: `ParentCallUUID`, and in a transcript's text.
+_FIELD_NAMES = re.compile("|".join(sorted(FIELDS, key=len, reverse=True)))
+_RELATED = re.compile(rf"[A-Za-z_-]*(?:{_FIELD_NAMES.pattern})[A-Za-z_]*", re.ASCII)
+TRANSCRIPT = "transcription"
 
-#: These are -1 while it records.
+#: These are -1 while the recording runs: https://www.plivo.com/docs/voice/xml/record
 NUMBERS = frozenset({"recording_duration_ms", "recording_start_ms", "recording_end_ms", "seconds"})
 
-#: Which of a callback's fields show that it is about a transcript:
+#: Fields of a webhook about a transcript:
 #: https://www.plivo.com/docs/voice/api/conferences, the second half of the table
 TRANSCRIPTION = frozenset({"transcription", "transcription_charge", "transcription_rate"})
 
-#: A form may have the callback as JSON in this field: https://www.plivo.com/docs/api/recording/
+#: A form may contain the parameters as JSON in this field: https://www.plivo.com/docs/api/recording/
 WRAPPER = "response"
 
-
-@frozen
-class Told:
-    """What an event says of its recording."""
-
-    kind: EventKind
-    status: RecordingStatus
-
-
-#: https://www.plivo.com/docs/voice/api/multiparty-calls: `MPCRecordingPaused`, and the same of a
-#: participant; https://www.plivo.com/docs/voice/api/number-masking: of a session.
-SUBJECTS = ("MPC", "Participant", "Session")
-EVENTS: Mapping[str, Told] = {
-    "RecordingInitiated": Told(EventKind.STARTED, RecordingStatus.RECORDING),
-    "RecordingPaused": Told(EventKind.PAUSED, RecordingStatus.PAUSED),
-    "RecordingResumed": Told(EventKind.RESUMED, RecordingStatus.RECORDING),
-    "RecordingCompleted": Told(EventKind.AVAILABLE, RecordingStatus.AVAILABLE),
-    "RecordingFailed": Told(EventKind.FAILED, RecordingStatus.FAILED),
+#: The kind of an event, and the status of its recording.
+EventMeaning = tuple[EventKind, RecordingStatus]
+#: `MPCRecordingPaused`, and the same for a participant:
+#: https://www.plivo.com/docs/voice/api/multiparty-calls. For a session:
+#: https://www.plivo.com/docs/voice/api/number-masking.
+EVENTS: Mapping[str, EventMeaning] = {
+    f"{subject}Recording{name}": meaning
+    for subject in ("MPC", "Participant", "Session")
+    for name, meaning in {
+        "Initiated": (EventKind.STARTED, RecordingStatus.RECORDING),
+        "Paused": (EventKind.PAUSED, RecordingStatus.PAUSED),
+        "Resumed": (EventKind.RESUMED, RecordingStatus.RECORDING),
+        "Completed": (EventKind.AVAILABLE, RecordingStatus.AVAILABLE),
+        "Failed": (EventKind.FAILED, RecordingStatus.FAILED),
+    }.items()
 }
-#: By these a record callback tells where the file is; the first is the API's, the others are XML's.
-OF_THE_END = ("record_url", "RecordUrl", "RecordFile")
-UNKNOWN = Told(EventKind.UPDATED, RecordingStatus.UNKNOWN)
-#: A record callback comes at the end; that of XML also at the start, with durations of -1:
+#: The media's URL in a webhook about the end: the first name is the API's, the others are XML's.
+MEDIA_URL_FIELDS = ("record_url", "RecordUrl", "RecordFile")
+UNKNOWN = (EventKind.UPDATED, RecordingStatus.UNKNOWN)
+#: Webhooks of calls and conferences are sent at the end; XML's also at the start, with durations
+#: of -1:
 #: https://www.plivo.com/docs/voice/xml/record (recordSession, startOnDialAnswer)
-RUNNING = Told(EventKind.STARTED, RecordingStatus.RECORDING)
-ENDED = Told(EventKind.AVAILABLE, RecordingStatus.AVAILABLE)
-#: Only of what was recorded there is a transcript, or a reason why there is none.
-TRANSCRIBED = Told(EventKind.UPDATED, RecordingStatus.AVAILABLE)
+RUNNING = (EventKind.STARTED, RecordingStatus.RECORDING)
+ENDED = (EventKind.AVAILABLE, RecordingStatus.AVAILABLE)
+#: A transcript, or the reason why it failed, exists only for a finished recording.
+TRANSCRIBED = (EventKind.UPDATED, RecordingStatus.AVAILABLE)
 
-#: With these there is a file to speak of, though a start names its URL, too.
-_HAS_MEDIA = frozenset({RecordingStatus.AVAILABLE, RecordingStatus.UNKNOWN})
+#: Only with these statuses the URL is that of a file; a webhook about a start contains it, too.
+_STATUSES_WITH_MEDIA = frozenset({RecordingStatus.AVAILABLE, RecordingStatus.UNKNOWN})
 
 
 class PlivoWebhooks(WebhookScheme):
-    """Version 3, and version 2 where it is allowed; the secret is the account's Auth Token."""
+    """Signature version 3, and version 2 if it is allowed. The secret is the Auth Token."""
 
     def verify(
         self,
@@ -157,167 +147,159 @@ class PlivoWebhooks(WebhookScheme):
         now: datetime,
         allow_v2: bool = False,
     ) -> None:
-        signature.check(request, secrets, allow_v2=allow_v2)
+        signature.check_signature(request, secrets, allow_v2=allow_v2)
 
     def parse(
         self, request: WebhookRequest, *, account: str, now: datetime
     ) -> tuple[RecordingEvent, ...]:
         try:
-            told = _unwrapped(signature.parameters(request))
-            known = _known(told)
-            if not known.get("recording_id"):
+            parameters = _unwrap(signature.read_parameters(request))
+            fields = _read_fields(parameters)
+            if not fields.get("recording_id"):
                 return ()
-            return (_event(request, told, known, account),)
+            return (_build_event(request, parameters, fields, account),)
         except MalformedPayload as error:
-            raise WebhookRejected(f"not a callback of Plivo's: {error.message}") from None
+            raise WebhookRejected(
+                f"the request is not a webhook of Plivo: {error.message}"
+            ) from None
 
 
-def _unwrapped(told: Mapping[str, Any]) -> Mapping[str, Any]:
-    wrapped = told.get(WRAPPER)
+def _unwrap(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    wrapped = parameters.get(WRAPPER)
     if type(wrapped) is str and wrapped.startswith("{"):
         wrapped = decode_json(wrapped.encode("utf-8"))
-    return wrapped if type(wrapped) is dict else told
+    return wrapped if isinstance(wrapped, dict) else parameters
 
 
-def _known(told: Mapping[str, Any]) -> dict[str, str]:
-    """The fields that we know, as text, by the row's names. Raises `MalformedPayload`."""
-    known: dict[str, str] = {}
-    for name, field in FIELDS.items():
-        if name not in told:
-            continue
-        value = told[name]
+def _read_fields(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Read the fields of the table, as text, by the row's names. Raises `MalformedPayload`."""
+    fields: dict[str, str] = {}
+    for name, (row_name, pattern) in FIELDS.items():
+        value = parameters.get(name)
         if value is None or value == "":
             continue
         if type(value) in (int, float):
-            value = str(value)  # of a JSON body
-        if type(value) is not str or not field.form.fullmatch(value):
-            raise read.wrong(name, "of the form that it has")
-        if field.name == "recording_id" and known.get("recording_id", value) != value:
-            raise read.wrong(name, "the same as the other id")
-        known.setdefault(field.name, value)
-    if _SWALLOWED.search("\n".join(known.values())):
-        raise MalformedPayload("a field's name in another one's value")
-    for name in told:
-        if name in FIELDS or name == SAID or not _NAMES.search(f"{name}{told[name]}"):
+            value = str(value)  # in a JSON body
+        if type(value) is not str or not pattern.fullmatch(value):
+            raise read.build_error(name, "in the form that Plivo uses")
+        if row_name == "recording_id" and fields.get(row_name, value) != value:
+            raise read.build_error(name, "the same as the other id")
+        fields.setdefault(row_name, value)
+    if _EMBEDDED_NAMES.search("\n".join(fields.values())):
+        raise MalformedPayload("a field's value contains another field's name")
+    for name, value in parameters.items():
+        if name in FIELDS or name == TRANSCRIPT:
             continue
-        if not _is_other(name, str(told[name])):
-            raise MalformedPayload("a field's name in one that we don't know")
-    return known
+        ends = [found.end() for found in _FIELD_NAMES.finditer(f"{name}{value}")]
+        if ends and (ends[-1] > len(name) or not _RELATED.fullmatch(name)):
+            raise MalformedPayload("an unknown field contains another field's name")
+    return fields
 
 
-def _is_other(name: str, value: str) -> bool:
-    """Whether one that we don't know has a name of its own, though one of ours is part of it."""
-    related = _RELATED.fullmatch(name) is not None
-    within = all(found.end() <= len(name) for found in _NAMES.finditer(f"{name}{value}"))
-    return related and within
-
-
-def _event(
-    request: WebhookRequest, told: Mapping[str, Any], known: Mapping[str, str], account: str
+def _build_event(
+    request: WebhookRequest,
+    parameters: Mapping[str, Any],
+    fields: Mapping[str, str],
+    account: str,
 ) -> RecordingEvent:
-    word = known.get("event")
-    said = _said(told, known, word)
-    raw = redact_payload(told)
-    seen = _recording(known, word, said, account, raw) if said is not TRANSCRIBED else None
-    kind = said.kind
-    at = _when(known.get("at"))
-    if at is None and seen is not None:
-        at = seen.started_at if kind is EventKind.STARTED else seen.ended_at
-    recording_id = known["recording_id"]
+    event_name = fields.get("event")
+    kind, status = _find_meaning(parameters, fields, event_name)
+    raw = redact_payload(parameters)
+    recording = None
+    if (kind, status) != TRANSCRIBED:
+        recording = _build_recording(fields, event_name, status, account, raw)
+    occurred_at = _read_timestamp(fields.get("at"))
+    if occurred_at is None and recording is not None:
+        occurred_at = recording.started_at if kind is EventKind.STARTED else recording.ended_at
+    recording_id = fields["recording_id"]
+    # What distinguishes one pause from the next: its number, its time, or else the signed content.
+    occasion = fields.get("sequence") or fields.get("at") or signature.compute_digest(request)
     return RecordingEvent(
         provider="plivo",
         account=account,
         kind=kind,
         recording_id=recording_id,
-        target=_target(known),
-        recording=seen,
-        status=said.status,
-        occurred_at=at,
+        target=_build_target(fields),
+        recording=recording,
+        status=status,
+        occurred_at=occurred_at,
         delivery_id=request.header(signature.NONCE),
-        key=build_event_key("plivo", account, recording_id, kind, _occasion(request, known)),
+        key=build_event_key("plivo", account, recording_id, kind, occasion),
         trusted=False,
         raw=raw,
     )
 
 
-def _said(told: Mapping[str, Any], known: Mapping[str, str], word: str | None) -> Told:
-    if word is not None:
-        for subject in SUBJECTS:
-            if word.startswith(subject):
-                return EVENTS.get(word.removeprefix(subject), UNKNOWN)
-        return UNKNOWN
-    spans = [known[name] for name in ("recording_duration_ms", "seconds") if name in known]
+def _find_meaning(
+    parameters: Mapping[str, Any], fields: Mapping[str, str], event_name: str | None
+) -> EventMeaning:
+    if event_name is not None:
+        return EVENTS.get(event_name, UNKNOWN)
+    spans = [fields[name] for name in ("recording_duration_ms", "seconds") if name in fields]
     if any(span.startswith("-") for span in spans):
         return RUNNING
-    # One of a multiparty call says what happened: without its word it says nothing of the kind.
-    if any(told.get(name) for name in OF_THE_END):
+    # Without its EventName a multiparty call's webhook is not one about the end: its URL has
+    # another name.
+    if any(parameters.get(name) for name in MEDIA_URL_FIELDS):
         return ENDED
-    return TRANSCRIBED if not TRANSCRIPTION.isdisjoint(told) else UNKNOWN
+    return TRANSCRIBED if not TRANSCRIPTION.isdisjoint(parameters) else UNKNOWN
 
 
-def _recording(
-    known: Mapping[str, str],
-    word: str | None,
-    said: Told,
+def _build_recording(
+    fields: Mapping[str, str],
+    event_name: str | None,
+    status: RecordingStatus,
     account: str,
     raw: Mapping[str, Any],
 ) -> Recording:
     row: dict[str, Any] = {
-        name: value for name, value in known.items() if name not in NUMBERS or value[0] != "-"
+        name: value for name, value in fields.items() if name not in NUMBERS or value[0] != "-"
     }
     if "recording_duration_ms" not in row and "seconds" in row:
         row["recording_duration_ms"] = str(Decimal(row["seconds"]) * 1000)
     for name, other in (("start", "recording_start_ms"), ("end", "recording_end_ms")):
-        moment = read.instant(known.get(name), name)
+        moment = read.instant(fields.get(name), name)
         if moment is not None and other not in row:
             row[other] = str((moment - _EPOCH) // timedelta(milliseconds=1))
-    if "mpc_name" in known or "mpc_uuid" in known:
+    if "mpc_name" in fields or "mpc_uuid" in fields:
         row["recording_type"] = "mpc"
-    seen = mapping.recording(row, account)
-    files = seen.files if said.status in _HAS_MEDIA else ()
-    if "member" in known and (word or "").startswith("Participant"):
+    recording = mapping.read_recording(row, account)
+    files = recording.files if status in _STATUSES_WITH_MEDIA else ()
+    if "member" in fields and (event_name or "").startswith("Participant"):
         files = tuple(
-            evolve(file, role=FileRole.TRACK, participant=known["member"]) for file in files
+            evolve(file, role=FileRole.TRACK, participant=fields["member"]) for file in files
         )
     return evolve(
-        seen,
-        target=_target(known),
-        reference=known.get("mpc_uuid") or known.get("session_uuid") or seen.reference,
-        status=said.status,
-        provider_status=word,
+        recording,
+        target=_build_target(fields),
+        reference=fields.get("mpc_uuid") or fields.get("session_uuid") or recording.reference,
+        status=status,
+        provider_status=event_name,
         files=files,
         raw=raw,
     )
 
 
-def _target(known: Mapping[str, str]) -> CommunicationSession | None:
-    name, uuid = known.get("mpc_name"), known.get("mpc_uuid")
+def _build_target(fields: Mapping[str, str]) -> CommunicationSession | None:
+    name, uuid = fields.get("mpc_name"), fields.get("mpc_uuid")
     if name is not None:
-        # As `start` takes it: bare, unless it would be read as something else.
-        bare = mapping.mpc_id(name) == f"name_{name}"
-        return read.target(SessionKind.MEETING, name if bare else f"name_{name}", "MPCName")
+        # As `start` takes it: without the prefix, unless it would then be read as another id.
+        is_plain = mapping.build_mpc_id(name) == f"name_{name}"
+        return read.target(SessionKind.MEETING, name if is_plain else f"name_{name}", "MPCName")
     if uuid is not None:
         return read.target(SessionKind.MEETING, uuid, "MPCUUID")
-    if "conference_name" in known:
-        return read.target(SessionKind.CONFERENCE, known["conference_name"], "conference_name")
-    if "call_uuid" in known and "session_uuid" not in known:
-        return read.target(SessionKind.CALL, known["call_uuid"], "call_uuid")
+    if "conference_name" in fields:
+        return read.target(SessionKind.CONFERENCE, fields["conference_name"], "conference_name")
+    if "call_uuid" in fields and "session_uuid" not in fields:
+        return read.target(SessionKind.CALL, fields["call_uuid"], "call_uuid")
     return None
 
 
-def _when(text: str | None) -> datetime | None:
+def _read_timestamp(text: str | None) -> datetime | None:
     if text is None or not text.isdecimal():
         return read.instant(text, "EventTimestamp")
     milliseconds = text if len(text) == 13 else f"{text}000"
     return read.epoch_milliseconds(milliseconds, "EventTimestamp", quoted=True)
-
-
-def _occasion(request: WebhookRequest, known: Mapping[str, str]) -> str:
-    """What tells one pause from the next: its number, else its time, else all that was signed."""
-    given = known.get("sequence") or known.get("at")
-    if given is not None:
-        return given
-    return signature.digest(request)
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,8 +1,6 @@
-"""Does Plivo keep what the library promises of every provider?"""
+"""Conformance: the requirements for every provider, for Plivo."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import pytest
 
@@ -11,13 +9,9 @@ from recording_core.testing import Emulator, ProviderConformance
 from recording_plivo.emulator import PlivoEmulator
 
 
+# More than one page of twenty in each window of thirty days.
+@pytest.mark.emulator("plivo", recordings=75)
 class TestPlivoConformance(ProviderConformance):
-    @pytest.fixture
-    def emulator(self) -> Iterator[PlivoEmulator]:
-        # More than a page of twenty in each of its windows of thirty days.
-        with PlivoEmulator(recordings=75) as emulator:
-            yield emulator
-
     def end(self, emulator: Emulator, session: RecordingSession) -> None:
         assert isinstance(emulator, PlivoEmulator)
         emulator.hang_up(session.target)

@@ -1,4 +1,4 @@
-"""Do Plivo's samples read as a reader of its pages would expect?"""
+"""Mapping: Plivo's samples are read as its pages document them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import recording_core as rec
 from recording_plivo import mapping
 
-#: A row as Plivo's own clients' tests have it: decimal strings, an offset of India, a space.
+#: A row of the official clients' tests: decimals as strings, India's offset, a space.
 ROW: dict[str, Any] = {
     "add_time": "2022-04-12 16:08:53.523657+05:30",
     "call_uuid": "f72eea2a-8ea4-4d5c-8a3e-7d9b7f6f0a11",
@@ -40,13 +40,13 @@ STARTED: dict[str, Any] = {
 }
 
 
-def read(**changes: Any) -> rec.Recording:
+def read_row(**changes: Any) -> rec.Recording:
     row = {key: value for key, value in {**ROW, **changes}.items() if value is not ...}
-    return mapping.recording(row, "default")
+    return mapping.read_recording(row, "default")
 
 
-def test_a_row_reads_in_full() -> None:
-    recording = read()
+def test_all_fields_of_a_row_are_read() -> None:
+    recording = read_row()
     assert recording == rec.Recording(
         provider="plivo",
         account="default",
@@ -73,15 +73,15 @@ def test_a_row_reads_in_full() -> None:
         ),
     )
     assert recording.raw == ROW
-    assert recording.size is None, "Plivo tells no size"
+    assert recording.size is None, "Plivo does not report the size"
 
 
-def test_the_answer_to_a_conference_start_names_its_recording_and_url() -> None:
-    assert mapping.url_in(STARTED) == STARTED["url"]
+def test_the_url_is_found_in_the_response_to_a_start() -> None:
+    assert mapping.find_url(STARTED) == STARTED["url"]
 
 
 @pytest.mark.parametrize(
-    ("word", "conference_name", "kind"),
+    ("recording_type", "conference_name", "kind"),
     [
         ("call", "", rec.SessionKind.CALL),
         ("normal", None, rec.SessionKind.CALL),
@@ -91,34 +91,34 @@ def test_the_answer_to_a_conference_start_names_its_recording_and_url() -> None:
         ("mp3", "", rec.SessionKind.CALL),  # pages of 2012
         ("mp3", "standup", rec.SessionKind.CONFERENCE),
         (None, "standup", rec.SessionKind.CONFERENCE),
-        ("trunk", "", None),  # an open set: nobody guesses
+        ("trunk", "", None),  # the set is open: no guess
     ],
 )
-def test_the_kind_is_told_by_the_type_else_by_the_parent(
-    word: str | None, conference_name: str | None, kind: rec.SessionKind | None
+def test_the_kind_is_read_from_the_type_or_the_parent(
+    recording_type: str | None, conference_name: str | None, kind: rec.SessionKind | None
 ) -> None:
-    assert read(recording_type=word, conference_name=conference_name).kind is kind
+    assert read_row(recording_type=recording_type, conference_name=conference_name).kind is kind
 
 
-def test_a_conference_is_targeted_by_its_name_and_not_by_its_call() -> None:
-    recording = read(recording_type="conference", conference_name="My Conf Room")
-    assert recording.target == rec.conference("My Conf Room")
+def test_the_target_of_a_conference_is_its_name() -> None:
+    recording = read_row(recording_type="conference", conference_name="My Conf Hall")
+    assert recording.target == rec.conference("My Conf Hall")
     assert recording.reference == ROW["call_uuid"]
 
 
-def test_a_multiparty_call_has_no_target_in_its_row() -> None:
-    assert read(recording_type="mpc").target is None
+def test_the_row_of_a_multiparty_call_has_no_target() -> None:
+    assert read_row(recording_type="mpc").target is None
 
 
 @pytest.mark.parametrize("duration", ["0", "0.00000", 0, 0.0])
 def test_a_recording_of_no_length_is_available(duration: object) -> None:
-    recording = read(recording_duration_ms=duration)
+    recording = read_row(recording_duration_ms=duration)
     assert recording.status is rec.RecordingStatus.AVAILABLE
     assert recording.duration == timedelta(0)
 
 
-def test_a_row_of_2012_lacks_most_and_is_read() -> None:
-    recording = mapping.recording(
+def test_a_row_of_2012_is_read() -> None:
+    recording = mapping.read_recording(
         {
             "recording_id": "c2186400-1c8c-11e4-a664-0026b945b52x",
             "call_uuid": "3b2b",
@@ -135,21 +135,21 @@ def test_a_row_of_2012_lacks_most_and_is_read() -> None:
     assert recording.format == "mp3"
 
 
-def test_a_row_without_url_and_end_is_still_in_the_making() -> None:
-    recording = read(recording_url=..., recording_end_ms=None)
+def test_a_row_without_url_and_end_is_processing() -> None:
+    recording = read_row(recording_url=..., recording_end_ms=None)
     assert recording.status is rec.RecordingStatus.PROCESSING
     assert recording.files == ()
 
 
 @pytest.mark.parametrize("name", mapping.URL_FIELDS)
-def test_one_url_has_many_names(name: str) -> None:
+def test_the_url_is_found_under_each_name(name: str) -> None:
     assert (
-        mapping.url_in({name: "https://media.plivo.com/a.mp3"}) == "https://media.plivo.com/a.mp3"
+        mapping.find_url({name: "https://media.plivo.com/a.mp3"}) == "https://media.plivo.com/a.mp3"
     )
 
 
 def test_an_end_before_the_start_is_no_duration() -> None:
-    found = read(
+    found = read_row(
         recording_duration_ms=None,
         recording_start_ms="1780315560000.0",
         recording_end_ms="1780315520000.0",
@@ -179,9 +179,9 @@ def test_an_end_before_the_start_is_no_duration() -> None:
         ("recording_format", 3),
     ],
 )
-def test_a_wrong_field_is_named_and_its_value_is_not(field: str, value: Any) -> None:
+def test_a_malformed_field_is_named_without_its_value(field: str, value: Any) -> None:
     with pytest.raises(rec.MalformedPayload) as caught:
-        read(**{field: value})
+        read_row(**{field: value})
     assert caught.value.path == field
     assert repr(value) not in str(caught.value)
 
@@ -198,27 +198,27 @@ def test_a_wrong_field_is_named_and_its_value_is_not(field: str, value: Any) -> 
     ],
 )
 def test_a_multiparty_call_is_addressed_by_name_or_uuid(given: str, path: str) -> None:
-    assert mapping.mpc_id(given) == path
+    assert mapping.build_mpc_id(given) == path
 
 
 @pytest.mark.parametrize(
     ("target", "participant", "path"),
     [
         (rec.call("a/b"), None, "Call/a%2Fb/Record/"),
-        (rec.conference("My Conf/Room?x#y"), None, "Conference/My%20Conf%2FRoom%3Fx%23y/Record/"),
+        (rec.conference("My Conf/Hall?x#y"), None, "Conference/My%20Conf%2FHall%3Fx%23y/Record/"),
         (rec.meeting("sales"), None, "MultiPartyCall/name_sales/Record/"),
         (rec.meeting("sales"), "7", "MultiPartyCall/name_sales/Participant/7/Record/"),
     ],
 )
-def test_names_are_quoted_into_paths(
+def test_names_are_percent_encoded_in_paths(
     target: rec.CommunicationSession, participant: str | None, path: str
 ) -> None:
-    assert mapping.record_path(target, participant) == path
+    assert mapping.build_record_path(target, participant) == path
 
 
-def test_a_filter_wants_utc_without_an_offset() -> None:
+def test_filter_times_are_utc_without_an_offset() -> None:
     moment = datetime.fromisoformat("2024-01-01T02:00:00+02:00")
-    assert mapping.filter_time(moment) == "2024-01-01 00:00:00.000000"
+    assert mapping.format_filter_time(moment) == "2024-01-01 00:00:00.000000"
 
 
 @pytest.mark.parametrize(
@@ -231,11 +231,11 @@ def test_a_filter_wants_utc_without_an_offset() -> None:
         ({}, None, None),
     ],
 )
-def test_errors_are_read_in_every_shape(
+def test_error_details_are_read_in_any_shape(
     payload: dict[str, Any], message: str | None, request_id: str | None
 ) -> None:
-    refusal = mapping.read_error_details(payload)
-    assert (refusal.message, refusal.request_id) == (message, request_id)
+    details = mapping.read_error_details(payload)
+    assert (details.message, details.request_id) == (message, request_id)
 
 
 @pytest.mark.parametrize(
@@ -250,6 +250,6 @@ def test_errors_are_read_in_every_shape(
         ("row without url or end", "processing"),
     ],
 )
-def test_status_is_inferred_from_where_a_recording_was_met(evidence: str, status: str) -> None:
+def test_the_status_is_inferred_from_evidence(evidence: str, status: str) -> None:
     assert mapping.STATUS_OF_EVIDENCE[evidence] == status
     assert len(mapping.STATUS_OF_EVIDENCE) == 7

@@ -1,17 +1,12 @@
-"""Do Plivo's callbacks keep what the library promises of every vendor's?"""
+"""Conformance: the requirements for every vendor's webhooks, for Plivo."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import pytest
 
 from recording_core.testing import WebhookConformance
-from recording_plivo.emulator import PlivoEmulator
 
 
+@pytest.mark.emulator("plivo", recordings=5)
 class TestPlivoWebhooks(WebhookConformance):
-    @pytest.fixture
-    def emulator(self) -> Iterator[PlivoEmulator]:
-        with PlivoEmulator(recordings=5) as emulator:
-            yield emulator
+    """With the default settings of the suite."""

@@ -1,4 +1,4 @@
-"""What does RealtimeKit's plugin declare? Data only: connecting imports the client."""
+"""Plugin: what RealtimeKit supports and which settings it needs. It imports no client."""
 
 from recording_core import ProviderInfo, Setting
 from recording_core.plugin import build_capabilities, hookimpl
@@ -20,7 +20,7 @@ INFO = ProviderInfo(
     client="recording_realtimekit.client:RealtimeKit",
     webhooks="recording_realtimekit.webhooks:RealtimeKitWebhooks",
     emulator="recording_realtimekit.emulator:RealtimeKitEmulator",
-    # Cloudflare's R2 now, Amazon's S3 in the times of Dyte. Its pages name neither.
+    # Cloudflare's R2 today, Amazon's S3 in the time of Dyte. The pages name neither.
     media_hosts=("*.r2.cloudflarestorage.com", "*.amazonaws.com"),
 )
 

@@ -1,4 +1,4 @@
-"""What does RealtimeKit tell by itself? Each state of a recording, in camelCase, signed by RSA."""
+"""Webhooks: verification and parsing of RealtimeKit's events, in camelCase and signed with RSA."""
 
 from __future__ import annotations
 
@@ -34,20 +34,22 @@ from recording_realtimekit import mapping
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-#: https://developers.cloudflare.com/realtime/realtimekit/webhooks: the name today, and in the
-#: times of Dyte. The delivery's is not signed, and may be new when it is sent again.
-SIGNATURES = ("rtk-signature", "dyte-signature")
-DELIVERIES = ("rtk-uuid", "dyte-uuid")
+#: The headers' names today and in the time of Dyte. The delivery id is not signed, and may change
+#: when an event is sent again.
+#: https://developers.cloudflare.com/realtime/realtimekit/webhooks
+SIGNATURE_HEADERS = ("rtk-signature", "dyte-signature")
+DELIVERY_HEADERS = ("rtk-uuid", "dyte-uuid")
 #: Shorter keys can be broken.
-LEAST_BITS = 2048
+MIN_KEY_BITS = 2048
 
-#: The event that is about a recording, and how those begin that may be some day.
+#: The event about a recording, and the prefix of others that may follow.
+#: https://developers.cloudflare.com/realtime/realtimekit/webhooks
 EVENT = "recording.statusUpdate"
-OURS = "recording."
+EVENT_PREFIX = "recording."
 
-#: Its fields -> the API's, which `mapping` reads: of the two names for one, the first counts. The
-#: last column of https://developers.cloudflare.com/realtime/realtimekit/webhooks is all camelCase,
-#: and others have met the API's own names there.
+#: The event's fields -> the API's, which `mapping` reads. If two names stand for one field, the
+#: first counts. The page has camelCase names only; third parties received the API's names, too.
+#: https://developers.cloudflare.com/realtime/realtimekit/webhooks
 FIELDS: Mapping[str, str] = {
     "id": "id",
     "recordingId": "id",
@@ -66,13 +68,9 @@ FIELDS: Mapping[str, str] = {
     "stopReason": "stop_reason",
 }
 
-#: `stopReason` is an object in Python's own notation, which is read as text and never evaluated:
+#: `stopReason` is an object in Python's notation, which is matched as text and never evaluated:
 #: `{'reason':'ALL_PEERS_LEFT','caller':{'type':'INTERNAL'}}`. The API's is JSON.
 _REASON = re.compile(r"""\{\s*(['"])reason\1\s*:\s*(['"])(?P<reason>[A-Za-z_]{1,64})\2""", re.ASCII)
-
-#: What happened by which status, where it is not what the status proves; none tells of a resume
-#: but RECORDING, which also tells of the start.
-KINDS: Mapping[RecordingStatus, EventKind] = {RecordingStatus.PAUSED: EventKind.PAUSED}
 
 
 class RealtimeKitWebhooks(WebhookScheme):
@@ -93,14 +91,14 @@ class RealtimeKitWebhooks(WebhookScheme):
         from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
         from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
-        keys = [_public_key(pem) for pem in secrets]
+        keys = [_load_public_key(pem) for pem in secrets]
         if not keys:
-            raise ConfigurationError("without a public key no callback can be verified")
-        names = [name for name in SIGNATURES if request.header(name) is not None]
-        given = read_signatures(request, *(names or SIGNATURES)[:1])
-        signatures = [each for each in map(_canonical, given) if each is not None]
+            raise ConfigurationError("a webhook cannot be verified without a public key")
+        names = [name for name in SIGNATURE_HEADERS if request.header(name) is not None]
+        given = read_signatures(request, *(names or SIGNATURE_HEADERS)[:1])
+        signatures = [each for each in map(_decode_base64, given) if each is not None]
         if not signatures:
-            raise WebhookRejected("the signature header holds no signature", status=400)
+            raise WebhookRejected("the signature header contains no signature", status=400)
         digest = hashlib.sha256(request.body).digest()
         for key in keys:
             for each in signatures:
@@ -109,44 +107,57 @@ class RealtimeKitWebhooks(WebhookScheme):
                 except InvalidSignature:
                     continue
                 return
-        raise WebhookRejected("the signature is not the vendor's, or of other content", status=401)
+        raise WebhookRejected(
+            "the signature is not the vendor's, or it signs other content", status=401
+        )
 
     def parse(
         self, request: WebhookRequest, *, account: str, now: datetime
     ) -> tuple[RecordingEvent, ...]:
         try:
-            payload = read.obj(decode_json(request.body), "the event")
+            payload = read.json_object(decode_json(request.body), "the event")
             if payload is None:
-                raise MalformedPayload("an event that is no object")
-            word = read.required_text(payload.get("event"), "event")
-            if word == EVENT:
-                return (_event(payload, _recording(payload, account, now), request, account),)
-            if not word.startswith(OURS):
+                raise MalformedPayload("the event is not an object")
+            name = read.required_text(payload.get("event"), "event")
+            if not name.startswith(EVENT_PREFIX):
                 return ()
-            return (_event(payload, _perhaps(payload, account, now), request, account, word),)
+            recording, status = None, RecordingStatus.UNKNOWN
+            try:
+                recording = _read_recording(payload, account, now)
+            except MalformedPayload:
+                if name == EVENT:
+                    raise
+            if recording is not None and name == EVENT:
+                status = recording.status
+            return (_build_event(payload, recording, status, request, account),)
         except MalformedPayload as error:
-            raise WebhookRejected(f"not an event of RealtimeKit's: {error.message}") from None
+            raise WebhookRejected(
+                f"the body is not an event of RealtimeKit: {error.message}"
+            ) from None
 
     def read_key(self, payload: Any) -> str:
-        """`{"success": true, "data": {"publicKey": PEM}}`. Raises `MalformedPayload`."""
+        """Read the key from `{"success": true, "data": {"publicKey": PEM}}`.
+
+        Raises `MalformedPayload`.
+        """
         data = payload.get("data") if isinstance(payload, dict) else None
         pem = data.get("publicKey") if isinstance(data, dict) else None
         if not isinstance(pem, str) or not pem.strip():
-            raise MalformedPayload("an answer without a key", path="data.publicKey")
-        pem = _unescaped(pem)
+            raise MalformedPayload("the answer contains no public key", path="data.publicKey")
+        pem = pem.replace("\\n", "\n")
         try:
-            _public_key(pem)
+            _load_public_key(pem)
         except ConfigurationError as error:
             raise MalformedPayload(error.message, path="data.publicKey") from None
         return pem
 
     def check_secret(self, secret: str) -> None:
-        """Raise `ConfigurationError` for what is no RSA public key of 2048 bits or more, in PEM."""
-        _public_key(secret)
+        """Raise `ConfigurationError` unless it is an RSA public key (PEM) of 2048 bits or more."""
+        _load_public_key(secret)
 
 
-def _canonical(text: str) -> bytes | None:
-    """The bytes of standard base64, if it is written as everybody writes it; else None."""
+def _decode_base64(text: str) -> bytes | None:
+    """Decode standard base64; None if the text is not its canonical form."""
     try:
         signature = base64.b64decode(text, validate=True)
     except ValueError:
@@ -154,42 +165,40 @@ def _canonical(text: str) -> bytes | None:
     return signature if base64.b64encode(signature).decode("ascii") == text else None
 
 
-def _unescaped(pem: str) -> str:
-    """Some copy a key out of JSON with its `\\n` as two characters."""
-    return pem.replace("\\n", "\n")
-
-
 @functools.lru_cache(maxsize=16)
-def _public_key(pem: str) -> RSAPublicKey:
+def _load_public_key(pem: str) -> RSAPublicKey:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     try:
-        key = load_pem_public_key(_unescaped(pem).encode("utf-8"))
+        # A key that was copied from JSON contains `\n` as two characters.
+        key = load_pem_public_key(pem.replace("\\n", "\n").encode("utf-8"))
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise ConfigurationError(
-            "the key is no public key in PEM (-----BEGIN PUBLIC KEY-----)"
+            "the key is not a public key in PEM (-----BEGIN PUBLIC KEY-----)"
         ) from None
     if not isinstance(key, RSAPublicKey):
-        raise ConfigurationError("the key is no RSA key, and RealtimeKit signs with RSA")
-    if key.key_size < LEAST_BITS:
+        raise ConfigurationError("the key is not an RSA key, and RealtimeKit signs with RSA")
+    if key.key_size < MIN_KEY_BITS:
         raise ConfigurationError(
-            f"the key has {key.key_size} bits: under {LEAST_BITS}, anybody may have broken it"
+            f"the key has {key.key_size} bits; keys under {MIN_KEY_BITS} bits can be broken"
         )
     return key
 
 
-def _recording(payload: Mapping[str, Any], account: str, now: datetime) -> Recording:
-    # A consumer has met `data` in place of `recording`.
-    told = read.obj(payload.get("recording"), "recording") or read.obj(payload.get("data"), "data")
-    if told is None:
-        raise MalformedPayload("an event without a recording", path="recording")
-    row: dict[str, Any] = {name: told[name] for name in FIELDS.values() if name in told}
-    for name, ours in FIELDS.items():
-        if told.get(name) is not None and row.get(ours) is None:
-            row[ours] = told[name]
-    meeting = read.obj(payload.get("meeting"), "meeting")
+def _read_recording(payload: Mapping[str, Any], account: str, now: datetime) -> Recording:
+    # A third party received `data` in place of `recording`.
+    fields = read.json_object(payload.get("recording"), "recording") or read.json_object(
+        payload.get("data"), "data"
+    )
+    if fields is None:
+        raise MalformedPayload("the event has no recording", path="recording")
+    row: dict[str, Any] = {name: fields[name] for name in FIELDS.values() if name in fields}
+    for name, api_name in FIELDS.items():
+        if fields.get(name) is not None and row.get(api_name) is None:
+            row[api_name] = fields[name]
+    meeting = read.json_object(payload.get("meeting"), "meeting")
     if meeting is not None:
         row["meeting"] = {"id": meeting.get("id"), "title": meeting.get("title")}
         if not meeting.get("id"):
@@ -199,53 +208,44 @@ def _recording(payload: Mapping[str, Any], account: str, now: datetime) -> Recor
     if type(reason) is str and (found := _REASON.match(reason)) is not None:
         row["stop_reason"] = {"reason": found["reason"]}
     if type(row.get("download_url")) is list:
-        row["download_url"] = [_layer(each) for each in row["download_url"]]
-    return mapping.recording(row, account, now)
+        row["download_url"] = [_normalize_layer(each) for each in row["download_url"]]
+    return mapping.read_recording(row, account, now)
 
 
-def _layer(value: Any) -> Any:
-    """A track recording's URL is an array of layers; perhaps, as no page shows, of mere URLs."""
+def _normalize_layer(value: Any) -> Any:
+    """Convert a bare URL into a layer. Pages show arrays of layers alone."""
     return {"download_urls": {read_base_name(value): value}} if type(value) is str else value
 
 
-def _perhaps(payload: Mapping[str, Any], account: str, now: datetime) -> Recording | None:
-    """As much of a recording as can be read in an event of tomorrow."""
-    try:
-        return _recording(payload, account, now)
-    except MalformedPayload:
-        return None
-
-
-def _event(
+def _build_event(
     payload: Mapping[str, Any],
-    seen: Recording | None,
+    recording: Recording | None,
+    status: RecordingStatus,
     request: WebhookRequest,
     account: str,
-    unknown: str | None = None,
 ) -> RecordingEvent:
-    status = seen.status if seen is not None and unknown is None else RecordingStatus.UNKNOWN
-    kind = KINDS.get(status) or find_event_kind(status) or EventKind.UPDATED
-    recording_id = seen.id if seen is not None else None
-    occurred_at = None
-    if seen is not None:
-        # No event says when it happened; of two we know it all the same.
-        occurred_at = {
-            EventKind.STARTED: seen.started_at,
-            EventKind.STOPPED: seen.ended_at,
-        }.get(kind)
-    # Of a pause, no time is signed: two of the same recording are one, if nothing else differs.
+    kind = find_event_kind(status) or EventKind.UPDATED
+    if status is RecordingStatus.PAUSED:
+        # A resume has no status of its own: RECORDING is sent for the start and for a resume.
+        kind = EventKind.PAUSED
+    recording_id, target, times = None, None, dict[EventKind, datetime | None]()
+    if recording is not None:
+        recording_id, target = recording.id, recording.target
+        # No event has a time of its own. The recording has the times of its start and its stop.
+        times = {EventKind.STARTED: recording.started_at, EventKind.STOPPED: recording.ended_at}
+    # A pause has no signed time. Two pauses of a recording are one event if their bodies are equal.
     occasion = hashlib.sha256(request.body).hexdigest()[:16]
     return RecordingEvent(
         provider="realtimekit",
         account=account,
         kind=kind,
         recording_id=recording_id,
-        target=seen.target if seen is not None else None,
-        recording=seen,
+        target=target,
+        recording=recording,
         status=status,
-        occurred_at=occurred_at,
+        occurred_at=times.get(kind),
         delivery_id=next(
-            (value for value in map(request.header, DELIVERIES) if value is not None), None
+            (value for value in map(request.header, DELIVERY_HEADERS) if value is not None), None
         ),
         key=build_event_key("realtimekit", account, recording_id, kind, occasion),
         raw=payload,

@@ -1,14 +1,13 @@
-"""What is RealtimeKit sent, and what is made of its answers? Asked of the emulator, over HTTP.
+"""RealtimeKit's client: the requests that it sends, and its reading of answers, over HTTP.
 
-What the library promises of every provider is in the conformance suite; here is what is
-RealtimeKit's.
+The conformance suite tests the requirements of every provider. These tests are about RealtimeKit
+alone.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from recording_core.testing import ManualClock, Reply, Request
 from recording_realtimekit.emulator import RealtimeKitEmulator
 
 SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
-#: from INVOKED to RECORDING, and more than enough for a recording that is worth keeping
+#: longer than from INVOKED to RECORDING, and than the shortest recording that is kept
 STARTED = timedelta(seconds=10)
 STORAGE = {
     "type": "sftp",
@@ -32,54 +31,40 @@ STORAGE = {
 }
 ONE_BY_ONE = rec.HttpSettings(workers=1)
 
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
+pytestmark = pytest.mark.emulator("realtimekit")
 
 
 @pytest.fixture
-def emulator(clock: ManualClock) -> Iterator[RealtimeKitEmulator]:
-    with RealtimeKitEmulator(clock=clock) as emulator:
-        yield emulator
+def kit(emulated_provider: rec.Provider) -> rec.Provider:
+    return emulated_provider
 
 
 @pytest.fixture
-def kit(emulator: RealtimeKitEmulator) -> Iterator[rec.Provider]:
-    with emulator.connect() as provider:
-        yield provider
-
-
-@pytest.fixture
-def room(emulator: RealtimeKitEmulator) -> rec.CommunicationSession:
+def meeting(emulator: RealtimeKitEmulator) -> rec.CommunicationSession:
     """A live meeting."""
     return emulator.sessions[0]
 
 
-def sent(emulator: RealtimeKitEmulator) -> list[str]:
-    """Each request as `POST /track`: its method, and its path below the recordings."""
+def list_sent(emulator: RealtimeKitEmulator) -> list[str]:
+    """List requests as `POST /track`: the method, and the path below the recordings."""
     return [
-        f"{each.method} {each.path.partition('/recordings')[2]}" for each in emulator.requests()
+        f"{each.method} {each.path.partition('/recordings')[2]}"
+        for each in emulator.list_requests()
     ]
 
 
-@contextmanager
-def silence(emulator: RealtimeKitEmulator) -> Iterator[None]:
-    """Inside, nothing is sent."""
-    before = len(emulator.journal)
-    yield
-    assert emulator.journal[before:] == []
-
-
 class TestStart:
-    def test_a_start_asks_for_the_longest_and_for_nothing_else(
-        self, kit: rec.Provider, emulator: RealtimeKitEmulator, room: rec.CommunicationSession
+    def test_a_start_sends_the_maximum_duration_and_nothing_else(
+        self, kit: rec.Provider, emulator: RealtimeKitEmulator, meeting: rec.CommunicationSession
     ) -> None:
-        session = kit.start(room)
-        assert sent(emulator) == ["POST "]
-        assert emulator.requests()[0].json() == {"meeting_id": room.id, "max_seconds": 86400}
-        assert session.id in emulator.listed()
-        assert (session.target, session.status) == (room, rec.RecordingStatus.PENDING)
+        session = kit.start(meeting)
+        assert list_sent(emulator) == ["POST "]
+        assert emulator.list_requests()[0].json() == {
+            "meeting_id": meeting.id,
+            "max_seconds": 86400,
+        }
+        assert session.id in emulator.list_ids()
+        assert (session.target, session.status) == (meeting, rec.RecordingStatus.PENDING)
         assert session.provider_status == "INVOKED"
 
     @pytest.mark.parametrize(
@@ -107,20 +92,20 @@ class TestStart:
             ),
         ],
     )
-    def test_keywords_are_told_in_the_vendors_words(
+    def test_parameters_are_sent_as_the_vendors_fields(
         self,
         kit: rec.Provider,
         emulator: RealtimeKitEmulator,
-        room: rec.CommunicationSession,
+        meeting: rec.CommunicationSession,
         keywords: dict[str, Any],
         body: dict[str, Any],
     ) -> None:
-        kit.start(room, **keywords)
-        expected = {"meeting_id": room.id, "max_seconds": 86400, **body}
-        assert emulator.requests()[0].json() == expected
+        kit.start(meeting, **keywords)
+        expected = {"meeting_id": meeting.id, "max_seconds": 86400, **body}
+        assert emulator.list_requests()[0].json() == expected
 
-    def test_extra_goes_beside_what_we_say_and_wins(
-        self, kit: rec.Provider, emulator: RealtimeKitEmulator, room: rec.CommunicationSession
+    def test_extra_is_merged_into_the_body_and_wins(
+        self, kit: rec.Provider, emulator: RealtimeKitEmulator, meeting: rec.CommunicationSession
     ) -> None:
         watermark = {"url": "https://example.com/logo.png", "size": {"width": 10, "height": 10}}
         extra = {
@@ -129,9 +114,9 @@ class TestStart:
             "video_config": {"width": 640, "watermark": watermark},
             "audio_config": {"codec": "AAC"},
         }
-        kit.start(room, format="mp3", channels=1, extra=extra)
-        assert emulator.requests()[0].json() == {
-            "meeting_id": room.id,
+        kit.start(meeting, format="mp3", channels=1, extra=extra)
+        assert emulator.list_requests()[0].json() == {
+            "meeting_id": meeting.id,
             "max_seconds": 600,
             "file_name_prefix": "weekly",
             "video_config": {"export_file": False, "width": 640, "watermark": watermark},
@@ -147,31 +132,33 @@ class TestStart:
             ({"participant": "alice", "tracks": True}, {"user_ids": ["alice"]}),
         ],
     )
-    def test_tracks_and_participants_go_to_the_endpoint_of_tracks(
+    def test_tracks_and_participants_are_sent_to_the_tracks_endpoint(
         self,
         kit: rec.Provider,
         emulator: RealtimeKitEmulator,
-        room: rec.CommunicationSession,
+        meeting: rec.CommunicationSession,
         keywords: dict[str, Any],
         more: dict[str, Any],
     ) -> None:
-        session = kit.start(room, **keywords)
-        assert sent(emulator) == ["POST /track"]
-        assert emulator.requests()[0].json() == {
-            "meeting_id": room.id,
+        session = kit.start(meeting, **keywords)
+        assert list_sent(emulator) == ["POST /track"]
+        assert emulator.list_requests()[0].json() == {
+            "meeting_id": meeting.id,
             "layers": {"default": {"media_kind": "audio"}},
             **more,
         }
-        assert session.id in emulator.listed()
+        assert session.id in emulator.list_ids()
 
-    def test_extra_of_tracks_is_merged_all_the_way_down(
-        self, kit: rec.Provider, emulator: RealtimeKitEmulator, room: rec.CommunicationSession
+    def test_extra_of_tracks_is_merged_deeply(
+        self, kit: rec.Provider, emulator: RealtimeKitEmulator, meeting: rec.CommunicationSession
     ) -> None:
         extra = {"layers": {"default": {"file_name_prefix": "desk"}}}
-        kit.start(room, tracks=True, extra=extra)
-        layers = emulator.requests()[0].json()["layers"]
+        kit.start(meeting, tracks=True, extra=extra)
+        layers = emulator.list_requests()[0].json()["layers"]
         assert layers == {"default": {"media_kind": "audio", "file_name_prefix": "desk"}}
-        assert extra == {"layers": {"default": {"file_name_prefix": "desk"}}}, "the caller's own"
+        assert extra == {"layers": {"default": {"file_name_prefix": "desk"}}}, (
+            "the caller's object was changed"
+        )
 
     @pytest.mark.parametrize(
         "keywords",
@@ -186,91 +173,99 @@ class TestStart:
             {"participant": "alice", "format": "mp4"},
         ],
     )
-    def test_what_the_vendor_cannot_be_told_raises_before_any_request(
+    def test_an_unsupported_parameter_raises_before_any_request(
         self,
         kit: rec.Provider,
         emulator: RealtimeKitEmulator,
-        room: rec.CommunicationSession,
+        meeting: rec.CommunicationSession,
         keywords: dict[str, Any],
     ) -> None:
-        with silence(emulator), pytest.raises(rec.UnsupportedOperation, match="RealtimeKit"):
-            kit.start(room, **keywords)
+        with (
+            emulator.forbid_requests(),
+            pytest.raises(rec.UnsupportedOperation, match="RealtimeKit"),
+        ):
+            kit.start(meeting, **keywords)
 
     def test_calls_and_conferences_raise_before_any_request(
         self, kit: rec.Provider, emulator: RealtimeKitEmulator
     ) -> None:
         for target in (rec.call("a"), rec.conference("b")):
-            for ask in (kit.start, kit.active, lambda t: kit.list(target=t)):
-                with silence(emulator), pytest.raises(rec.UnsupportedOperation, match="meeting"):
-                    ask(target)
+            for verb in (kit.start, kit.active, lambda t: kit.list(target=t)):
+                with (
+                    emulator.forbid_requests(),
+                    pytest.raises(rec.UnsupportedOperation, match="meeting"),
+                ):
+                    verb(target)
 
     def test_a_second_start_is_a_conflict_unless_several_are_allowed(
-        self, kit: rec.Provider, emulator: RealtimeKitEmulator, room: rec.CommunicationSession
+        self, kit: rec.Provider, emulator: RealtimeKitEmulator, meeting: rec.CommunicationSession
     ) -> None:
-        first = kit.start(room)
+        first = kit.start(meeting)
         with pytest.raises(rec.Conflict, match=r"realtimekit start: .*in progress.*HTTP 409"):
-            kit.start(room)
-        assert len(emulator.requests()) == 2, "a start is sent once"
-        second = kit.start(room, extra={"allow_multiple_recordings": True})
+            kit.start(meeting)
+        assert len(emulator.list_requests()) == 2, "a start is sent once"
+        second = kit.start(meeting, extra={"allow_multiple_recordings": True})
         assert first.id != second.id
 
-    def test_a_start_without_data_in_its_answer_is_a_doubt(
-        self, kit: rec.Provider, emulator: RealtimeKitEmulator, room: rec.CommunicationSession
+    def test_a_start_answered_without_data_has_an_unknown_outcome(
+        self, kit: rec.Provider, emulator: RealtimeKitEmulator, meeting: rec.CommunicationSession
     ) -> None:
         emulator.alter = lambda request, payload: {"success": True}
         with pytest.raises(rec.OutcomeUnknown) as caught:
-            kit.start(room, format="mp3")
+            kit.start(meeting, format="mp3")
         emulator.alter = None
-        assert caught.value.target == room
+        assert caught.value.target == meeting
         assert caught.value.parameters == {"format": "mp3"}
-        assert kit.active(room) is not None, "where to look before one repeats it"
+        assert kit.active(meeting) is not None, "it shows whether the start was processed"
 
 
 class TestActive:
-    def test_it_finds_what_another_process_or_the_vendor_started(
+    def test_active_finds_what_another_process_or_the_vendor_started(
         self,
         kit: rec.Provider,
         emulator: RealtimeKitEmulator,
-        room: rec.CommunicationSession,
-        clock: ManualClock,
+        meeting: rec.CommunicationSession,
+        manual_clock: ManualClock,
     ) -> None:
-        assert kit.active(room) is None
-        begun = emulator.add(ago=MINUTE, duration=None, start_reason={"reason": "RECORD_ON_START"})
-        session = kit.active(room)
+        assert kit.active(meeting) is None
+        running = emulator.add(
+            ago=MINUTE, duration=None, start_reason={"reason": "RECORD_ON_START"}
+        )
+        session = kit.active(meeting)
         assert session is not None
-        assert (session.id, session.target) == (begun.id, room)
+        assert (session.id, session.target) == (running.id, meeting)
         assert session.status is rec.RecordingStatus.RECORDING
-        assert session.started_at == clock.now() - MINUTE
+        assert session.started_at == manual_clock.now() - MINUTE
         stopped = kit.stop(session)
         assert stopped.status is rec.RecordingStatus.PROCESSING
-        assert kit.active(room) is None
+        assert kit.active(meeting) is None
         done = kit.wait(stopped, timeout=MINUTE)
-        assert [recording.target for recording in done.recordings] == [room]
+        assert [recording.target for recording in done.recordings] == [meeting]
 
-    def test_a_wrong_address_is_no_meeting_that_nobody_records(
-        self, emulator: RealtimeKitEmulator, room: rec.CommunicationSession
+    def test_active_raises_for_a_wrong_base_url(
+        self, emulator: RealtimeKitEmulator, meeting: rec.CommunicationSession
     ) -> None:
         credentials: dict[str, Any] = emulator.credentials
         with (
             rec.connect("realtimekit", base_url=f"{emulator.base_url}/v9", **credentials) as kit,
             pytest.raises(rec.NotFound, match="Could not route"),
         ):
-            kit.active(room)
+            kit.active(meeting)
 
 
 class TestPauseResumeStop:
     @pytest.mark.parametrize("status", [409, 400, 404, 422, 200])
-    def test_what_holds_already_is_success_however_the_vendor_refuses_it(
+    def test_a_repeated_action_succeeds_despite_the_vendors_error(
         self,
         kit: rec.Provider,
         emulator: RealtimeKitEmulator,
-        room: rec.CommunicationSession,
-        clock: ManualClock,
+        meeting: rec.CommunicationSession,
+        manual_clock: ManualClock,
         status: int,
     ) -> None:
         emulator.conflict_status = status
-        session = kit.start(room)
-        clock.advance(STARTED)
+        session = kit.start(meeting)
+        manual_clock.advance(STARTED)
         for verb, wanted in (
             (kit.pause, rec.RecordingStatus.PAUSED),
             (kit.resume, rec.RecordingStatus.RECORDING),
@@ -278,41 +273,41 @@ class TestPauseResumeStop:
         ):
             once = verb(session)
             assert once.status is wanted
-            clock.advance(SECOND)
+            manual_clock.advance(SECOND)
             session = verb(once)
             assert session == once
-            assert sent(emulator)[-2:] == [f"PUT /{session.id}", f"GET /{session.id}"]
-            clock.advance(SECOND)
+            assert list_sent(emulator)[-2:] == [f"PUT /{session.id}", f"GET /{session.id}"]
+            manual_clock.advance(SECOND)
         assert [str(pause.end and pause.end - pause.start) for pause in session.pauses] == [
             "0:00:02"
         ]
 
     @pytest.mark.parametrize("status", [409, 400, 404, 200])
-    def test_what_is_really_refused_is_an_error(
+    def test_an_action_in_a_wrong_state_raises(
         self,
         kit: rec.Provider,
         emulator: RealtimeKitEmulator,
-        room: rec.CommunicationSession,
-        clock: ManualClock,
+        meeting: rec.CommunicationSession,
+        manual_clock: ManualClock,
         status: int,
     ) -> None:
         emulator.conflict_status = status
-        session = kit.start(room)
+        session = kit.start(meeting)
         with pytest.raises(rec.ProviderError, match="Cannot pause a recording that is INVOKED"):
             kit.pause(session)
-        clock.advance(STARTED)
+        manual_clock.advance(STARTED)
         stopped = kit.stop(session)
         for verb in (kit.pause, kit.resume):
             with pytest.raises(rec.ProviderError, match="that is UPLOADING"):
                 verb(stopped)
 
-    def test_a_refused_stop_of_what_may_still_record_is_an_error(
+    def test_a_failed_stop_of_an_unknown_status_raises(
         self,
         kit: rec.Provider,
         emulator: RealtimeKitEmulator,
-        room: rec.CommunicationSession,
+        meeting: rec.CommunicationSession,
     ) -> None:
-        session = kit.start(room)
+        session = kit.start(meeting)
         emulator.faults.append(Reply.json({"success": False, "error": {"code": 409}}, 409))
         emulator.alter = lambda request, payload: {
             **payload,
@@ -321,22 +316,22 @@ class TestPauseResumeStop:
         with pytest.raises(rec.Conflict):
             kit.stop(session)
 
-    def test_an_answer_that_was_lost_costs_nothing(
+    def test_an_action_is_retried_if_its_answer_is_lost(
         self,
         kit: rec.Provider,
         emulator: RealtimeKitEmulator,
-        room: rec.CommunicationSession,
-        clock: ManualClock,
+        meeting: rec.CommunicationSession,
+        manual_clock: ManualClock,
     ) -> None:
-        session = kit.start(room)
-        clock.advance(STARTED)
+        session = kit.start(meeting)
+        manual_clock.advance(STARTED)
         answer, lost = emulator.answer, list[bool]()
 
-        def losing(request: Request) -> Reply:
+        def lose_answer(request: Request) -> Reply:
             reply = answer(request)
             return Reply(abort=True) if request.method == "PUT" and lost and lost.pop() else reply
 
-        emulator.answer = losing  # type: ignore[method-assign]
+        emulator.answer = lose_answer  # type: ignore[method-assign]
         for verb, wanted in (
             (kit.pause, rec.RecordingStatus.PAUSED),
             (kit.resume, rec.RecordingStatus.RECORDING),
@@ -346,31 +341,31 @@ class TestPauseResumeStop:
             session = verb(session)
             assert session.status is wanted
 
-    def test_an_answer_without_data_is_looked_up(
+    def test_an_action_answered_without_data_reads_the_recording(
         self,
         kit: rec.Provider,
         emulator: RealtimeKitEmulator,
-        room: rec.CommunicationSession,
-        clock: ManualClock,
+        meeting: rec.CommunicationSession,
+        manual_clock: ManualClock,
     ) -> None:
-        session = kit.start(room)
-        clock.advance(STARTED)
+        session = kit.start(meeting)
+        manual_clock.advance(STARTED)
         emulator.alter = lambda request, payload: (
             {"success": True} if request.method == "PUT" else payload
         )
         assert kit.pause(session).status is rec.RecordingStatus.PAUSED
         assert kit.stop(session).status is rec.RecordingStatus.PROCESSING
 
-    def test_an_answer_that_forgets_the_start_does_not_make_us_forget_it(
+    def test_started_at_is_preserved_if_an_answer_omits_it(
         self,
         kit: rec.Provider,
         emulator: RealtimeKitEmulator,
-        room: rec.CommunicationSession,
-        clock: ManualClock,
+        meeting: rec.CommunicationSession,
+        manual_clock: ManualClock,
     ) -> None:
-        kit.start(room)
-        clock.advance(STARTED)
-        running = kit.active(room)
+        kit.start(meeting)
+        manual_clock.advance(STARTED)
+        running = kit.active(meeting)
         assert running is not None
         emulator.alter = lambda request, payload: {
             **payload,
@@ -379,51 +374,51 @@ class TestPauseResumeStop:
         assert running.started_at is not None
         assert kit.stop(running).started_at == running.started_at
 
-    def test_a_session_without_an_id_means_what_runs_now(
+    def test_a_session_without_an_id_stands_for_the_running_recording(
         self,
         kit: rec.Provider,
         emulator: RealtimeKitEmulator,
-        room: rec.CommunicationSession,
-        clock: ManualClock,
+        meeting: rec.CommunicationSession,
+        manual_clock: ManualClock,
     ) -> None:
-        unnamed = rec.RecordingSession("realtimekit", "default", None, room)
+        unnamed = rec.RecordingSession("realtimekit", "default", None, meeting)
         with pytest.raises(rec.NotFound, match="realtimekit pause: nothing is recorded"):
             kit.pause(unnamed)
         assert kit.stop(unnamed).status is rec.RecordingStatus.PROCESSING
-        started = kit.start(room)
-        clock.advance(STARTED)
+        started = kit.start(meeting)
+        manual_clock.advance(STARTED)
         assert kit.pause(unnamed).id == started.id
         stopped = kit.stop(unnamed)
         assert (stopped.id, stopped.status) == (started.id, rec.RecordingStatus.PROCESSING)
-        assert kit.active(room) is None
+        assert kit.active(meeting) is None
 
-    def test_leaving_the_block_stops_it(
+    def test_leaving_the_block_stops_the_recording(
         self,
         kit: rec.Provider,
         emulator: RealtimeKitEmulator,
-        room: rec.CommunicationSession,
-        clock: ManualClock,
+        meeting: rec.CommunicationSession,
+        manual_clock: ManualClock,
     ) -> None:
-        with kit.record(room) as recorder:
-            clock.advance(MINUTE)
+        with kit.record(meeting) as recorder:
+            manual_clock.advance(MINUTE)
             recorder.pause()
-            clock.advance(MINUTE)
-        assert kit.active(room) is None
+            manual_clock.advance(MINUTE)
+        assert kit.active(meeting) is None
         done = kit.wait(recorder.session, timeout=MINUTE)
         assert done.status is rec.RecordingStatus.AVAILABLE
         (pause,) = done.pauses
         assert pause.end is not None
         assert pause.end - pause.start == MINUTE
 
-    def test_a_recording_of_three_seconds_fails_and_wait_says_so(
+    def test_wait_returns_a_recording_of_three_seconds_as_failed(
         self,
         kit: rec.Provider,
         emulator: RealtimeKitEmulator,
-        room: rec.CommunicationSession,
-        clock: ManualClock,
+        meeting: rec.CommunicationSession,
+        manual_clock: ManualClock,
     ) -> None:
-        session = kit.start(room)
-        clock.advance(5 * SECOND)
+        session = kit.start(meeting)
+        manual_clock.advance(5 * SECOND)
         done = kit.wait(kit.stop(session), timeout=MINUTE)
         assert done.status is rec.RecordingStatus.FAILED
         assert done.recordings[0].error == "API_CALL"
@@ -433,96 +428,96 @@ class TestList:
     @pytest.mark.parametrize("base", [0, 1])
     @pytest.mark.parametrize("recordings", [0, 1, 24, 25, 26, 50, 99, 100, 101])
     @pytest.mark.parametrize("largest", [25, 100, 1000])
-    def test_every_row_comes_once_wherever_pages_begin_and_whatever_they_hold(
-        self, clock: ManualClock, base: int, recordings: int, largest: int
+    def test_every_row_is_listed_once_for_every_page_base_and_size(
+        self, manual_clock: ManualClock, base: int, recordings: int, largest: int
     ) -> None:
-        with RealtimeKitEmulator(clock=clock, recordings=recordings, page_base=base) as emulator:
-            emulator.largest_page = largest
+        with RealtimeKitEmulator(
+            clock=manual_clock, recordings=recordings, page_base=base
+        ) as emulator:
+            emulator.max_page_size = largest
             with emulator.connect() as kit:
                 listing = kit.list()
                 found = [recording.id for recording in listing]
-            assert sorted(found) == sorted(emulator.listed())
+            assert sorted(found) == sorted(emulator.list_ids())
             assert len(found) == recordings
             assert listing.coverage.complete
             assert listing.coverage.expected == recordings
             assert listing.coverage.duplicates == 0
 
-    def test_rows_come_newest_first_and_are_asked_for_so(self, clock: ManualClock) -> None:
-        with RealtimeKitEmulator(clock=clock, recordings=60) as emulator:
-            emulator.largest_page = 10
+    def test_rows_are_requested_and_listed_newest_first(self, manual_clock: ManualClock) -> None:
+        with RealtimeKitEmulator(clock=manual_clock, recordings=60) as emulator:
+            emulator.max_page_size = 10
             with emulator.connect() as kit:
                 times = [recording.created_at for recording in kit.list()]
             assert times == sorted(times, key=lambda each: str(each), reverse=True)
-            for request in emulator.requests():
+            for request in emulator.list_requests():
                 assert (request.arg("sort_by"), request.arg("sort_order")) == (
                     "invokedTime",
                     "DESC",
                 )
 
-    def test_many_pages_are_fetched_at_once(
-        self, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    def test_pages_are_fetched_concurrently(
+        self, manual_clock: ManualClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        with RealtimeKitEmulator(clock=clock, recordings=440) as emulator:
-            emulator.largest_page = 50
+        with RealtimeKitEmulator(clock=manual_clock, recordings=440) as emulator:
+            emulator.max_page_size = 50
             with emulator.connect(http=rec.HttpSettings(workers=4)) as kit:
                 get, together = kit.transport.get, threading.Barrier(4)
-                asked: set[int] = {1}
+                requested: set[int] = {1}
 
-                def meeting(path: str, **more: Any) -> Any:
+                def wait_for_others(path: str, **more: Any) -> Any:
                     number = more["params"]["page_no"]
-                    if number not in asked:
-                        asked.add(number)
-                        together.wait(timeout=10)  # four are on their way, or this breaks
+                    if number not in requested:
+                        requested.add(number)
+                        together.wait(timeout=10)  # fails unless four requests are in progress
                     return get(path, **more)
 
-                monkeypatch.setattr(kit.transport, "get", meeting)
+                monkeypatch.setattr(kit.transport, "get", wait_for_others)
                 found = [recording.id for recording in kit.list()]
-            assert sorted(found) == sorted(emulator.listed())
-            assert len(emulator.requests()) == 9 + 2  # the first and the last, once more
+            assert sorted(found) == sorted(emulator.list_ids())
+            assert len(emulator.list_requests()) == 9 + 2  # the first and the last are read twice
 
-    def test_a_full_last_page_is_followed_by_one_that_should_be_empty(
-        self, clock: ManualClock
-    ) -> None:
+    def test_the_page_after_a_full_last_page_is_fetched(self, manual_clock: ManualClock) -> None:
         with (
-            RealtimeKitEmulator(clock=clock, recordings=200) as emulator,
+            RealtimeKitEmulator(clock=manual_clock, recordings=200) as emulator,
             emulator.connect() as kit,
         ):
             assert len(list(kit.list())) == 200
-            asked = [request.arg("page_no") for request in emulator.requests()]
-            # Pages that are asked for at once arrive in any order.
-            assert (asked[0], sorted(map(str, asked))) == ("1", ["1", "1", "2", "2", "3"])
+            requested = [request.arg("page_no") for request in emulator.list_requests()]
+            # Concurrent requests arrive in any order.
+            assert (requested[0], sorted(map(str, requested))) == ("1", ["1", "1", "2", "2", "3"])
 
-    def test_a_total_that_ends_with_a_full_page_hides_nothing(self, clock: ManualClock) -> None:
+    def test_rows_beyond_a_wrong_total_are_listed(self, manual_clock: ManualClock) -> None:
         with (
-            RealtimeKitEmulator(clock=clock, recordings=250) as emulator,
+            RealtimeKitEmulator(clock=manual_clock, recordings=250) as emulator,
             emulator.connect() as kit,
         ):
 
-            def modest(request: Request, payload: Any) -> Any:
+            def understate_total(request: Request, payload: Any) -> Any:
                 return {**payload, "paging": {**payload["paging"], "total_count": 100}}
 
-            emulator.alter = modest
+            emulator.alter = understate_total
             assert len(list(kit.list())) == 250
 
     @pytest.mark.parametrize("base", [0, 1])
     def test_since_ends_the_sweep_at_the_first_row_before_it(
-        self, clock: ManualClock, base: int
+        self, manual_clock: ManualClock, base: int
     ) -> None:
-        with RealtimeKitEmulator(clock=clock, recordings=450, page_base=base) as emulator:
-            emulator.largest_page = 50
+        with RealtimeKitEmulator(clock=manual_clock, recordings=450, page_base=base) as emulator:
+            emulator.max_page_size = 50
             with emulator.connect(http=ONE_BY_ONE) as kit:
                 everything = list(kit.list())
-                whole = len(emulator.requests())
+                whole = len(emulator.list_requests())
                 since = everything[70].created_at
                 listing = kit.list(since=since)
                 assert [each.id for each in listing] == [each.id for each in everything[:71]]
                 assert listing.coverage.complete
-            asked = len(emulator.requests()) - whole
-            # Two pages, the one before the first where pages count from 0, one fetched ahead, and
-            # the first and the last once more.
-            assert asked <= 7, f"{asked} requests, of {whole} for all"
+            requested = len(emulator.list_requests()) - whole
+            # Two pages, page 0 if pages count from 0, one page fetched ahead, and a second reading
+            # of the first and the last.
+            assert requested <= 7, f"{requested} requests, of {whole} for all"
 
-    def test_since_and_until_are_exact_at_the_millisecond(
+    def test_since_and_until_are_exact_to_the_millisecond(
         self, kit: rec.Provider, emulator: RealtimeKitEmulator
     ) -> None:
         tick = timedelta(milliseconds=1)
@@ -539,62 +534,68 @@ class TestList:
 
     @pytest.mark.parametrize("base", [0, 1])
     @pytest.mark.parametrize("workers", [1, 4])
-    def test_rows_that_arrive_while_paging_lose_and_double_none(
-        self, clock: ManualClock, base: int, workers: int
+    def test_rows_that_arrive_while_paging_cause_no_loss_and_no_duplicate(
+        self, manual_clock: ManualClock, base: int, workers: int
     ) -> None:
-        with RealtimeKitEmulator(clock=clock, recordings=95, page_base=base) as emulator:
-            emulator.largest_page = 10
-            before = set(emulator.listed())
+        with RealtimeKitEmulator(clock=manual_clock, recordings=95, page_base=base) as emulator:
+            emulator.max_page_size = 10
+            before = set(emulator.list_ids())
             count = iter(range(1000))
 
-            def arriving(request: Request, payload: Any) -> Any:
+            def add_rows(request: Request, payload: Any) -> Any:
                 for _ in range(3 if next(count) in (0, 2, 5) else 0):
                     emulator.add(ago=timedelta(0), duration=None)
                 return payload
 
-            emulator.alter = arriving
+            emulator.alter = add_rows
             with emulator.connect(http=rec.HttpSettings(workers=workers)) as kit:
                 listing = kit.list()
                 found = [recording.id for recording in listing]
-            assert len(found) == len(set(found)), "some came twice"
+            assert len(found) == len(set(found)), "some were listed twice"
             assert before <= set(found), f"{len(before - set(found))} were lost"
             assert listing.coverage.complete
 
-    def test_rows_that_vanish_while_paging_cost_no_other(self, clock: ManualClock) -> None:
-        with RealtimeKitEmulator(clock=clock, recordings=95) as emulator:
-            emulator.largest_page = 10
-            newest_first = emulator.listed()
+    def test_rows_removed_while_paging_cause_no_loss_of_others(
+        self, manual_clock: ManualClock
+    ) -> None:
+        with RealtimeKitEmulator(clock=manual_clock, recordings=95) as emulator:
+            emulator.max_page_size = 10
+            newest_first = emulator.list_ids()
             with emulator.connect(http=ONE_BY_ONE) as kit:
                 newest_first = [recording.id for recording in kit.list()]
                 gone, count = newest_first[2:7], iter(range(1000))
 
-                def vanishing(request: Request, payload: Any) -> Any:
+                def remove_rows(request: Request, payload: Any) -> Any:
                     if next(count) == 1:
                         for id in gone:
                             emulator.remove(id)
                     return payload
 
-                emulator.alter = vanishing
+                emulator.alter = remove_rows
                 listing = kit.list()
                 found = [recording.id for recording in listing]
-            assert len(found) == len(set(found)), "some came twice"
+            assert len(found) == len(set(found)), "some were listed twice"
             assert set(newest_first) - set(gone) <= set(found), "some were lost"
             assert listing.coverage.complete
 
-    def test_a_meeting_is_asked_for_by_its_id(self, clock: ManualClock) -> None:
-        with RealtimeKitEmulator(clock=clock, recordings=45) as emulator, emulator.connect() as kit:
-            room = emulator.sessions[0]
-            found = list(kit.list(target=room))
-            assert emulator.requests()[0].arg("meeting_id") == room.id
+    def test_a_target_is_requested_by_its_meeting_id(self, manual_clock: ManualClock) -> None:
+        with (
+            RealtimeKitEmulator(clock=manual_clock, recordings=45) as emulator,
+            emulator.connect() as kit,
+        ):
+            meeting = emulator.sessions[0]
+            found = list(kit.list(target=meeting))
+            assert emulator.list_requests()[0].arg("meeting_id") == meeting.id
             assert len(found) == 15
-            assert {recording.target for recording in found} == {room}
+            assert {recording.target for recording in found} == {meeting}
             assert {recording.title for recording in found} == {"Weekly sync"}
 
-    def test_a_list_that_does_not_say_how_many_there_are_is_refused(
-        self, clock: ManualClock
-    ) -> None:
-        """An API without a count and without a next link could hide any number of rows."""
-        with RealtimeKitEmulator(clock=clock, recordings=45) as emulator, emulator.connect() as kit:
+    def test_a_list_without_a_total_raises(self, manual_clock: ManualClock) -> None:
+        """Without a count and without a next link, any number of rows could be missing."""
+        with (
+            RealtimeKitEmulator(clock=manual_clock, recordings=45) as emulator,
+            emulator.connect() as kit,
+        ):
             emulator.alter = lambda request, payload: {**payload, "paging": {}}
             listing = kit.list()
             with pytest.raises(rec.MalformedPayload, match="realtimekit list"):
@@ -647,67 +648,67 @@ class TestMedia:
         participants = [file.participant for file in recording.files]
         assert participants == ["alice", "bob_2", "6b1f6f0e-carol", "alice"]
 
-    def test_some_files_may_be_chosen(
+    def test_download_fetches_only_the_selected_files(
         self, kit: rec.Provider, emulator: RealtimeKitEmulator, tmp_path: Path
     ) -> None:
         id = emulator.add(body={"audio_config": {"codec": "MP3"}}).id
         (copy,) = kit.download(id, tmp_path, files=rec.FileRole.AUDIO)
         assert copy.path.suffix == ".mp3"
 
-    def test_no_authorization_reaches_the_media(
+    def test_no_authorization_is_sent_to_the_media_host(
         self, kit: rec.Provider, emulator: RealtimeKitEmulator, tmp_path: Path
     ) -> None:
         bodies: tuple[dict[str, Any], ...] = ({}, {"audio_config": {}})
         for body in bodies:
             kit.download(emulator.add(body=body).id, tmp_path)
-        requests = emulator.requests("media")
+        requests = emulator.list_requests("media")
         assert len(requests) == 3
         token = emulator.credentials["api_token"]
         for request in requests:
-            assert request.method == "GET", "a URL that is signed for GET is good for nothing else"
+            assert request.method == "GET", "a URL that is signed for GET is valid for GET alone"
             assert request.header("authorization") is None
             assert token not in f"{request.headers} {request.query}"
 
-    def test_what_expired_is_not_found_and_says_why(
+    def test_downloading_an_expired_recording_raises_with_the_reason(
         self,
         kit: rec.Provider,
         emulator: RealtimeKitEmulator,
-        clock: ManualClock,
+        manual_clock: ManualClock,
         tmp_path: Path,
     ) -> None:
         id = emulator.add(ago=6 * DAY).id
         listed = kit.get(id)
         assert listed.status is rec.RecordingStatus.AVAILABLE
         assert listed.media_expires_at is not None
-        clock.advance(listed.media_expires_at - clock.now())
+        manual_clock.advance(listed.media_expires_at - manual_clock.now())
         for given in (id, listed):
-            with pytest.raises(rec.NotFound, match="expired: there is no media"):
+            with pytest.raises(rec.NotFound, match="is expired: it has no media"):
                 kit.download(given, tmp_path)
-        assert emulator.requests("media") == []
+        assert emulator.list_requests("media") == []
         assert [each.status for each in kit.list()] == [rec.RecordingStatus.EXPIRED]
         assert kit.get(id).provider_status == "UPLOADED"
 
-    def test_what_went_to_a_bucket_of_ones_own_cannot_be_downloaded(
+    def test_a_recording_in_the_customers_own_bucket_cannot_be_downloaded(
         self, kit: rec.Provider, emulator: RealtimeKitEmulator, tmp_path: Path
     ) -> None:
         body = {"realtimekit_bucket_config": {"enabled": False}, "storage_config": STORAGE}
         recording = kit.get(emulator.add(body=body).id)
         assert (recording.status, recording.files) == (rec.RecordingStatus.AVAILABLE, ())
-        with pytest.raises(rec.UnsupportedOperation, match="storage of your own"):
+        with pytest.raises(rec.UnsupportedOperation, match="your own storage"):
             kit.download(recording, tmp_path)
-        assert emulator.requests("media") == []
+        assert emulator.list_requests("media") == []
 
-    def test_a_link_that_went_bad_since_it_was_listed_is_asked_for_anew(
+    def test_an_invalid_listed_url_is_renewed_once(
         self, kit: rec.Provider, emulator: RealtimeKitEmulator, tmp_path: Path
     ) -> None:
         emulator.add()
 
-        def spoilt(request: Request, payload: Any) -> Any:
+        def break_signatures(request: Request, payload: Any) -> Any:
             for row in payload["data"]:
                 row["download_url"] = row["download_url"].replace("X-Amz-Signature=", "&=no")
             return payload
 
-        emulator.alter = spoilt
+        emulator.alter = break_signatures
         (listed,) = kit.list()
         emulator.alter = None
         (copy,) = kit.download(listed, tmp_path)
@@ -715,10 +716,10 @@ class TestMedia:
             403,
             200,
         ]
-        assert sent(emulator)[-1] == f"GET /{listed.id}"
+        assert list_sent(emulator)[-1] == f"GET /{listed.id}"
         assert copy.path.exists()
 
-    def test_a_link_that_nobody_renews_is_an_error(
+    def test_a_url_that_stays_invalid_raises(
         self, kit: rec.Provider, emulator: RealtimeKitEmulator, tmp_path: Path
     ) -> None:
         listed = kit.get(emulator.add().id)
@@ -728,15 +729,15 @@ class TestMedia:
         assert list(tmp_path.iterdir()) == []
 
 
-class TestAnswers:
+class TestResponses:
     def test_the_gateways_errors_are_read(
-        self, emulator: RealtimeKitEmulator, room: rec.CommunicationSession
+        self, emulator: RealtimeKitEmulator, meeting: rec.CommunicationSession
     ) -> None:
-        credentials: dict[str, Any] = {**emulator.credentials, "api_token": "wrong-token-of-nobody"}
+        credentials: dict[str, Any] = {**emulator.credentials, "api_token": "wrong-token"}
         with rec.connect("realtimekit", base_url=emulator.base_url, **credentials) as kit:
-            for ask in (kit.start, kit.active, lambda t: list(kit.list(target=t))):
+            for verb in (kit.start, kit.active, lambda t: list(kit.list(target=t))):
                 with pytest.raises(rec.AuthenticationFailed) as caught:
-                    ask(room)
+                    verb(meeting)
                 assert (caught.value.code, caught.value.status) == ("10000", 401)
                 assert "Authentication error (HTTP 401, code 10000)" in str(caught.value)
 
@@ -770,18 +771,18 @@ class TestAnswers:
             ({"success": False, "errors": [], "data": {"id": "x"}}, rec.Rejected),
         ],
     )
-    def test_a_200_that_says_it_failed_is_an_error(
+    def test_a_200_with_success_false_raises(
         self,
         kit: rec.Provider,
         emulator: RealtimeKitEmulator,
-        room: rec.CommunicationSession,
+        meeting: rec.CommunicationSession,
         payload: dict[str, Any],
         kind: type[rec.ProviderError],
     ) -> None:
-        for ask in (lambda: kit.get("some-id"), lambda: list(kit.list())):
+        for verb in (lambda: kit.get("some-id"), lambda: list(kit.list())):
             emulator.faults.append(Reply.json(payload))
             with pytest.raises(kind):
-                ask()
+                verb()
 
     def test_the_401_of_the_older_api_is_read(
         self, kit: rec.Provider, emulator: RealtimeKitEmulator
@@ -790,34 +791,34 @@ class TestAnswers:
         with pytest.raises(rec.AuthenticationFailed, match="Unauthorized"):
             kit.get("some-id")
 
-    def test_too_many_requests_are_waited_out_as_long_as_the_vendor_says(
-        self, kit: rec.Provider, emulator: RealtimeKitEmulator, clock: ManualClock
+    def test_a_429_is_retried_after_retry_after(
+        self, kit: rec.Provider, emulator: RealtimeKitEmulator, manual_clock: ManualClock
     ) -> None:
         id = emulator.add().id
-        began = clock.now()
+        began = manual_clock.now()
         emulator.faults.extend([Reply(429, b"", {"Retry-After": "3"})] * 2)
         assert kit.get(id).id == id
-        assert clock.now() - began >= 6 * SECOND
-        assert len(emulator.requests()) == 3
+        assert manual_clock.now() - began >= 6 * SECOND
+        assert len(emulator.list_requests()) == 3
 
-    def test_a_start_that_was_one_too_many_is_not_repeated(
-        self, kit: rec.Provider, emulator: RealtimeKitEmulator, room: rec.CommunicationSession
+    def test_a_start_with_429_is_not_retried(
+        self, kit: rec.Provider, emulator: RealtimeKitEmulator, meeting: rec.CommunicationSession
     ) -> None:
         emulator.faults.append(Reply(429, b"", {"Retry-After": "3"}))
         with pytest.raises(rec.RateLimited) as caught:
-            kit.start(room)
+            kit.start(meeting)
         assert caught.value.retry_after == 3 * SECOND
-        assert len(emulator.requests()) == 1
+        assert len(emulator.list_requests()) == 1
 
-    def test_the_secrets_of_ones_own_storage_are_masked(
+    def test_the_secrets_of_a_storage_config_are_masked(
         self,
         kit: rec.Provider,
         emulator: RealtimeKitEmulator,
-        room: rec.CommunicationSession,
+        meeting: rec.CommunicationSession,
     ) -> None:
         body = {"realtimekit_bucket_config": {"enabled": False}, "storage_config": STORAGE}
         id = emulator.add(body=body).id
-        session = kit.start(room, extra=body)
+        session = kit.start(meeting, extra=body)
         for value in (kit.get(id), *kit.list(), session):
             storage = value.raw["storage_config"]
             assert (storage["secret"], storage["password"]) == ("***", "***")
@@ -829,26 +830,29 @@ class TestAnswers:
     ) -> None:
         recording = kit.get(emulator.add().id)
         for given in (recording, recording.id):
-            with silence(emulator), pytest.raises(rec.UnsupportedOperation, match="RealtimeKit"):
+            with (
+                emulator.forbid_requests(),
+                pytest.raises(rec.UnsupportedOperation, match="RealtimeKit"),
+            ):
                 kit.delete(given)
 
-    def test_only_a_list_names_the_meeting_and_a_target_that_is_given_is_kept(
-        self, kit: rec.Provider, emulator: RealtimeKitEmulator, room: rec.CommunicationSession
+    def test_only_a_list_names_the_meeting_and_a_given_target_is_returned(
+        self, kit: rec.Provider, emulator: RealtimeKitEmulator, meeting: rec.CommunicationSession
     ) -> None:
         id = emulator.add().id
         assert kit.get(id).target is None
-        assert kit.get(id, target=room).target == room
+        assert kit.get(id, target=meeting).target == meeting
         (listed,) = kit.list()
-        assert listed.target == room
-        assert kit.get(listed).target == room
+        assert listed.target == meeting
+        assert kit.get(listed).target == meeting
 
-    def test_times_in_both_of_the_vendors_notations_and_sizes_in_quotes_are_read(
-        self, kit: rec.Provider, emulator: RealtimeKitEmulator, clock: ManualClock
+    def test_times_in_both_notations_and_sizes_as_text_are_read(
+        self, kit: rec.Provider, emulator: RealtimeKitEmulator, manual_clock: ManualClock
     ) -> None:
         made = emulator.add(ago=DAY, size_as_text=True, spaced_times=True, zero_duration=True)
         recording = kit.get(made.id)
-        assert recording.ended_at == clock.now() - DAY
-        assert recording.duration == MINUTE, "0 is no duration where start and end are told"
+        assert recording.ended_at == manual_clock.now() - DAY
+        assert recording.duration == MINUTE, "0 is not a duration if start and end are reported"
         assert recording.size == made.size
         assert recording.created_at == made.invoked_at
         assert isinstance(recording.created_at, datetime)

@@ -1,8 +1,6 @@
-"""Does RealtimeKit keep what the library promises of every provider?"""
+"""RealtimeKit meets the requirements of every provider."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import pytest
 
@@ -10,9 +8,9 @@ from recording_core.testing import ProviderConformance
 from recording_realtimekit.emulator import RealtimeKitEmulator
 
 
+@pytest.mark.emulator("realtimekit", recordings=45)
 class TestRealtimeKitConformance(ProviderConformance):
     @pytest.fixture
-    def emulator(self) -> Iterator[RealtimeKitEmulator]:
-        with RealtimeKitEmulator(recordings=45) as emulator:
-            emulator.largest_page = 10  # so that there are several
-            yield emulator
+    def emulator(self, emulator: RealtimeKitEmulator) -> RealtimeKitEmulator:
+        emulator.max_page_size = 10  # so that there are several pages
+        return emulator

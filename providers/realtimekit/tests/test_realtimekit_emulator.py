@@ -1,9 +1,9 @@
-"""Does the emulator say what Cloudflare's pages say, quirks included? Over plain HTTP."""
+"""RealtimeKit's emulator behaves as Cloudflare's pages document, over plain HTTP."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,73 +11,75 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from recording_core.testing.manual_clock import ManualClock
+from recording_core.testing import ManualClock
 from recording_realtimekit.emulator import RealtimeKitEmulator
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
-GATEWAY_REFUSAL = {
+GATEWAY_ERROR = {
     "success": False,
     "errors": [{"code": 10000, "message": "Authentication error"}],
     "messages": [],
     "result": None,
 }
 
+pytestmark = pytest.mark.emulator("realtimekit")
 
-class Vendor:
-    """The emulator, its clock, and raw requests with the credentials that it wants."""
+
+class RawRealtimeKit:
+    """The emulator, its clock, and raw requests with its credentials."""
 
     def __init__(self, emulator: RealtimeKitEmulator, http: requests.Session) -> None:
         assert isinstance(emulator.clock, ManualClock)
         self.emulator = emulator
         self.clock = emulator.clock
         self.http = http
-        self.room = emulator.sessions[0].id
+        self.meeting_id = emulator.sessions[0].id
         self.account, self.app, self.token = emulator.credentials.values()
         self.base = f"{emulator.base_url}/accounts/{self.account}/realtime/kit/{self.app}"
 
-    def ask(self, method: str, path: str, **more: Any) -> requests.Response:
+    def send(self, method: str, path: str, **more: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.token}"}
         return self.http.request(method, self.base + path, headers=headers, timeout=5, **more)
 
     def start(self, path: str = "/recordings", **body: Any) -> requests.Response:
-        return self.ask("POST", path, json={"meeting_id": self.room, **body})
+        return self.send("POST", path, json={"meeting_id": self.meeting_id, **body})
 
-    def started(self, **body: Any) -> str:
-        """The id of a recording that is past its first seconds."""
+    def start_recording(self, **body: Any) -> str:
+        """Start a recording, wait until it runs, and return its id."""
         recording_id = self.start(**body).json()["data"]["id"]
-        self.pass_time(2)
+        self.advance(2)
         return str(recording_id)
 
-    def act(self, recording_id: str, action: str) -> requests.Response:
-        return self.ask("PUT", f"/recordings/{recording_id}", json={"action": action})
+    def send_action(self, recording_id: str, action: str) -> requests.Response:
+        return self.send("PUT", f"/recordings/{recording_id}", json={"action": action})
 
     def get(self, recording_id: str) -> dict[str, Any]:
-        answer = self.ask("GET", f"/recordings/{recording_id}")
+        answer = self.send("GET", f"/recordings/{recording_id}")
         assert answer.status_code == 200
         data: dict[str, Any] = answer.json()["data"]
         return data
 
-    def uploaded(self, seconds: float = 30, **body: Any) -> dict[str, Any]:
-        """A recording that went all its way."""
-        recording_id = self.started(**body)
-        self.pass_time(seconds)
-        self.act(recording_id, "stop")
-        self.pass_time(5)
+    def record(self, seconds: float = 30, **body: Any) -> dict[str, Any]:
+        """Record for `seconds`, stop, and return the uploaded recording."""
+        recording_id = self.start_recording(**body)
+        self.advance(seconds)
+        self.send_action(recording_id, "stop")
+        self.advance(5)
         return self.get(recording_id)
 
-    def page(self, **query: Any) -> dict[str, Any]:
-        answer = self.ask("GET", "/recordings", params=query)
+    def list_page(self, **query: Any) -> dict[str, Any]:
+        answer = self.send("GET", "/recordings", params=query)
         assert answer.status_code == 200
         page: dict[str, Any] = answer.json()
         return page
 
-    def ids(self, **query: Any) -> list[str]:
-        return [row["id"] for row in self.page(**query)["data"]]
+    def list_page_ids(self, **query: Any) -> list[str]:
+        return [row["id"] for row in self.list_page(**query)["data"]]
 
     def fetch(self, url: str, method: str = "GET", **headers: str) -> requests.Response:
         return self.http.request(method, url, headers=headers, timeout=5)
 
-    def pass_time(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         self.clock.advance(timedelta(seconds=seconds))
 
 
@@ -89,21 +91,21 @@ def http() -> Iterator[requests.Session]:
 
 
 @pytest.fixture
-def vendor(http: requests.Session) -> Iterator[Vendor]:
-    """A vendor with no past."""
-    with RealtimeKitEmulator() as emulator:
-        yield Vendor(emulator, http)
+def vendor(emulator: RealtimeKitEmulator, http: requests.Session) -> RawRealtimeKit:
+    """A vendor without past recordings."""
+    return RawRealtimeKit(emulator, http)
 
 
 @pytest.fixture
-def past(http: requests.Session) -> Iterator[Vendor]:
+def past(
+    start_emulator: Callable[..., RealtimeKitEmulator], http: requests.Session
+) -> RawRealtimeKit:
     """A vendor with 45 recordings in the last 90 days."""
-    with RealtimeKitEmulator(recordings=45) as emulator:
-        yield Vendor(emulator, http)
+    return RawRealtimeKit(start_emulator("realtimekit", recordings=45), http)
 
 
-def refusal(answer: requests.Response) -> tuple[int, Any]:
-    """The status and the message of RealtimeKit's own error shape, which are checked."""
+def read_error(answer: requests.Response) -> tuple[int, Any]:
+    """Check that an answer is an error of RealtimeKit itself, and return its status and message."""
     payload = answer.json()
     assert set(payload) == {"success", "error"}
     assert payload["success"] is False
@@ -111,8 +113,8 @@ def refusal(answer: requests.Response) -> tuple[int, Any]:
     return answer.status_code, payload["error"]["message"]
 
 
-def urls_of(row: dict[str, Any]) -> list[str]:
-    """Every URL that a recording's files have."""
+def list_urls(row: dict[str, Any]) -> list[str]:
+    """List the URLs of a recording's files."""
     main = row["download_url"]
     if isinstance(main, list):
         return [
@@ -124,46 +126,46 @@ def urls_of(row: dict[str, Any]) -> list[str]:
 # -- the gateway ----------------------------------------------------------------------------------
 
 
-def test_credentials_have_the_shapes_of_cloudflares(vendor: Vendor) -> None:
+def test_credentials_have_the_form_of_cloudflares(vendor: RawRealtimeKit) -> None:
     assert re.fullmatch(r"[0-9a-f]{32}", vendor.account)
     assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", vendor.app)
     assert len(vendor.token) == 40
 
 
-def test_a_wrong_token_gets_the_gateways_error_shape(vendor: Vendor) -> None:
+def test_a_wrong_token_returns_the_gateways_error(vendor: RawRealtimeKit) -> None:
     answer = vendor.http.get(
         f"{vendor.base}/recordings", headers={"Authorization": "Bearer wrong"}, timeout=5
     )
-    assert (answer.status_code, answer.json()) == (401, GATEWAY_REFUSAL)
+    assert (answer.status_code, answer.json()) == (401, GATEWAY_ERROR)
 
 
-def test_no_token_at_all_has_a_code_of_its_own(vendor: Vendor) -> None:
+def test_a_missing_token_has_its_own_code(vendor: RawRealtimeKit) -> None:
     answer = vendor.http.get(f"{vendor.base}/recordings", timeout=5)
     assert answer.status_code == 401
     assert [error["code"] for error in answer.json()["errors"]] == [9106]
 
 
-def test_a_foreign_account_is_forbidden(vendor: Vendor) -> None:
+def test_another_account_is_forbidden(vendor: RawRealtimeKit) -> None:
     vendor.base = vendor.base.replace(vendor.account, "0" * 32)
-    answer = vendor.ask("GET", "/recordings")
-    assert (answer.status_code, answer.json()) == (403, GATEWAY_REFUSAL)
+    answer = vendor.send("GET", "/recordings")
+    assert (answer.status_code, answer.json()) == (403, GATEWAY_ERROR)
 
 
-def test_a_foreign_app_is_not_found_by_realtimekit(vendor: Vendor) -> None:
+def test_another_app_is_not_found_by_realtimekit(vendor: RawRealtimeKit) -> None:
     vendor.base = vendor.base.replace(vendor.app, UNKNOWN)
-    assert refusal(vendor.ask("GET", "/recordings"))[0] == 404
+    assert read_error(vendor.send("GET", "/recordings"))[0] == 404
 
 
 @pytest.mark.parametrize("method", ["DELETE", "PATCH", "POST"])
-def test_there_is_no_way_to_delete_or_change_a_recording(vendor: Vendor, method: str) -> None:
-    answer = vendor.ask(method, f"/recordings/{vendor.started()}")
+def test_no_request_deletes_or_changes_a_recording(vendor: RawRealtimeKit, method: str) -> None:
+    answer = vendor.send(method, f"/recordings/{vendor.start_recording()}")
     assert answer.status_code == 404
     assert [error["code"] for error in answer.json()["errors"]] == [7003, 7000]
     assert "result" not in answer.json()
 
 
-def test_every_answer_tells_the_rate(vendor: Vendor) -> None:
-    for answer in (vendor.start(), vendor.start(), vendor.ask("GET", "/nowhere")):
+def test_every_answer_has_the_rate_headers(vendor: RawRealtimeKit) -> None:
+    for answer in (vendor.start(), vendor.start(), vendor.send("GET", "/nowhere")):
         assert answer.headers["Ratelimit"] == '"default";r=50;t=30'
         assert answer.headers["Ratelimit-Policy"] == '"burst";q=100;w=60'
 
@@ -171,14 +173,14 @@ def test_every_answer_tells_the_rate(vendor: Vendor) -> None:
 # -- start ----------------------------------------------------------------------------------------
 
 
-def test_a_start_answers_a_recording_that_is_invoked(vendor: Vendor) -> None:
+def test_a_start_returns_a_recording_that_is_invoked(vendor: RawRealtimeKit) -> None:
     payload = vendor.start().json()
     assert payload["success"] is True
     row = payload["data"]
     assert row["status"] == "INVOKED"
     assert row["invoked_time"] == "2026-06-01T12:00:00.000Z"
-    unknown_yet = ("started_time", "stopped_time", "file_size", "download_url")
-    assert [row[name] for name in unknown_yet] == [None] * 4
+    still_unknown = ("started_time", "stopped_time", "file_size", "download_url")
+    assert [row[name] for name in still_unknown] == [None] * 4
     assert "meeting" not in row
     assert "type" not in row
 
@@ -214,17 +216,17 @@ def test_a_start_answers_a_recording_that_is_invoked(vendor: Vendor) -> None:
     ],
     ids=str,
 )
-def test_a_start_beyond_what_is_documented_is_a_bad_request(
-    vendor: Vendor, body: dict[str, Any]
+def test_a_start_outside_the_documented_bounds_is_a_bad_request(
+    vendor: RawRealtimeKit, body: dict[str, Any]
 ) -> None:
-    status, message = refusal(vendor.start(**body))
+    status, message = read_error(vendor.start(**body))
     assert status == 400
     assert message.startswith("BAD_REQUEST: ")
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"max_seconds": 60}'])
-def test_a_start_without_a_meeting_is_a_bad_request(vendor: Vendor, body: bytes) -> None:
-    assert refusal(vendor.ask("POST", "/recordings", data=body))[0] == 400
+def test_a_start_without_a_meeting_is_a_bad_request(vendor: RawRealtimeKit, body: bytes) -> None:
+    assert read_error(vendor.send("POST", "/recordings", data=body))[0] == 400
 
 
 @pytest.mark.parametrize(
@@ -242,33 +244,37 @@ def test_a_start_without_a_meeting_is_a_bad_request(vendor: Vendor, body: bytes)
     ],
     ids=str,
 )
-def test_a_start_within_what_is_documented_is_taken(vendor: Vendor, body: dict[str, Any]) -> None:
+def test_a_start_within_the_documented_bounds_is_accepted(
+    vendor: RawRealtimeKit, body: dict[str, Any]
+) -> None:
     assert vendor.start(**body).status_code == 200
 
 
-def test_a_start_in_an_unknown_meeting_is_not_found(vendor: Vendor) -> None:
-    assert refusal(vendor.start(meeting_id=UNKNOWN)) == (404, "Meeting not found")
+def test_a_start_in_an_unknown_meeting_is_not_found(vendor: RawRealtimeKit) -> None:
+    assert read_error(vendor.start(meeting_id=UNKNOWN)) == (404, "Meeting not found")
 
 
-def test_a_meeting_is_recorded_once_at_a_time_unless_more_is_allowed(vendor: Vendor) -> None:
+def test_a_meeting_has_one_recording_at_a_time_unless_more_are_allowed(
+    vendor: RawRealtimeKit,
+) -> None:
     first = vendor.start().json()["data"]["id"]
-    assert refusal(vendor.start())[0] == 409
+    assert read_error(vendor.start())[0] == 409
     second = vendor.start(allow_multiple_recordings=True).json()["data"]["id"]
-    vendor.pass_time(10)
-    vendor.act(first, "stop")
-    assert refusal(vendor.start())[0] == 409
-    vendor.act(second, "stop")
+    vendor.advance(10)
+    vendor.send_action(first, "stop")
+    assert read_error(vendor.start())[0] == 409
+    vendor.send_action(second, "stop")
     assert vendor.start().status_code == 200
 
 
-def test_recordings_of_one_moment_in_one_meeting_keep_their_files_apart(vendor: Vendor) -> None:
+def test_recordings_started_at_the_same_time_have_different_files(vendor: RawRealtimeKit) -> None:
     short, long = (
         vendor.start(allow_multiple_recordings=True).json()["data"]["id"] for _ in range(2)
     )
     for recording_id in (short, long):
-        vendor.pass_time(20)
-        vendor.act(recording_id, "stop")
-    vendor.pass_time(5)
+        vendor.advance(20)
+        vendor.send_action(recording_id, "stop")
+    vendor.advance(5)
     first, second = (vendor.fetch(vendor.get(id)["download_url"]) for id in (short, long))
     assert first.content != second.content
 
@@ -276,87 +282,87 @@ def test_recordings_of_one_moment_in_one_meeting_keep_their_files_apart(vendor: 
 # -- states ---------------------------------------------------------------------------------------
 
 
-def test_pauses_do_not_count_as_recorded(vendor: Vendor) -> None:
-    recording_id = vendor.started()
+def test_pauses_do_not_count_into_the_duration(vendor: RawRealtimeKit) -> None:
+    recording_id = vendor.start_recording()
     for _ in range(2):
-        vendor.pass_time(10)
-        vendor.act(recording_id, "pause")
-        vendor.pass_time(30)
-        assert vendor.act(recording_id, "resume").json()["data"]["status"] == "RECORDING"
-    vendor.act(recording_id, "stop")
+        vendor.advance(10)
+        vendor.send_action(recording_id, "pause")
+        vendor.advance(30)
+        assert vendor.send_action(recording_id, "resume").json()["data"]["status"] == "RECORDING"
+    vendor.send_action(recording_id, "stop")
     assert vendor.get(recording_id)["recording_duration"] == 20
 
 
-def test_a_paused_recording_can_be_stopped(vendor: Vendor) -> None:
-    recording_id = vendor.started()
-    vendor.pass_time(10)
-    vendor.act(recording_id, "pause")
-    vendor.pass_time(10)
-    assert vendor.act(recording_id, "stop").json()["data"]["recording_duration"] == 10
+def test_a_paused_recording_can_be_stopped(vendor: RawRealtimeKit) -> None:
+    recording_id = vendor.start_recording()
+    vendor.advance(10)
+    vendor.send_action(recording_id, "pause")
+    vendor.advance(10)
+    assert vendor.send_action(recording_id, "stop").json()["data"]["recording_duration"] == 10
 
 
-def test_verbs_out_of_turn_are_conflicts(vendor: Vendor) -> None:
+def test_actions_in_a_wrong_state_are_conflicts(vendor: RawRealtimeKit) -> None:
     recording_id = vendor.start().json()["data"]["id"]
-    out_of_turn = [
+    wrong_actions = [
         ("pause", 0),  # INVOKED
         ("resume", 2),  # RECORDING
     ]
-    for action, seconds in out_of_turn:
-        vendor.pass_time(seconds)
-        assert refusal(vendor.act(recording_id, action))[0] == 409
-    vendor.act(recording_id, "pause")
-    assert refusal(vendor.act(recording_id, "pause"))[0] == 409
-    vendor.act(recording_id, "stop")
+    for action, seconds in wrong_actions:
+        vendor.advance(seconds)
+        assert read_error(vendor.send_action(recording_id, action))[0] == 409
+    vendor.send_action(recording_id, "pause")
+    assert read_error(vendor.send_action(recording_id, "pause"))[0] == 409
+    vendor.send_action(recording_id, "stop")
     for action in ("pause", "resume", "stop"):
-        assert refusal(vendor.act(recording_id, action))[0] == 409
+        assert read_error(vendor.send_action(recording_id, action))[0] == 409
 
 
-def test_an_unknown_action_is_a_bad_request(vendor: Vendor) -> None:
-    recording_id = vendor.started()
-    assert refusal(vendor.act(recording_id, "rewind"))[0] == 400
-    assert refusal(vendor.ask("PUT", f"/recordings/{recording_id}", json={}))[0] == 400
+def test_an_unknown_action_is_a_bad_request(vendor: RawRealtimeKit) -> None:
+    recording_id = vendor.start_recording()
+    assert read_error(vendor.send_action(recording_id, "rewind"))[0] == 400
+    assert read_error(vendor.send("PUT", f"/recordings/{recording_id}", json={}))[0] == 400
 
 
-def test_a_recording_ends_by_itself_at_its_longest(vendor: Vendor) -> None:
-    recording_id = vendor.started(max_seconds=60)
-    vendor.pass_time(59)
+def test_a_recording_ends_after_max_seconds(vendor: RawRealtimeKit) -> None:
+    recording_id = vendor.start_recording(max_seconds=60)
+    vendor.advance(59)
     assert vendor.get(recording_id)["status"] == "RECORDING"
-    vendor.pass_time(1)
+    vendor.advance(1)
     assert vendor.get(recording_id)["status"] == "UPLOADING"
-    vendor.pass_time(5)
+    vendor.advance(5)
     row = vendor.get(recording_id)
     assert row["status"] == "UPLOADED"
     assert row["recording_duration"] == 60
     assert row["stop_reason"] is None
 
 
-def test_less_than_five_seconds_end_in_an_error(vendor: Vendor) -> None:
-    short = vendor.uploaded(seconds=4)
+def test_a_recording_under_five_seconds_ends_as_errored(vendor: RawRealtimeKit) -> None:
+    short = vendor.record(seconds=4)
     assert short["status"] == "ERRORED"
     assert short["file_size"] is None
-    assert urls_of(short) == []
-    assert vendor.uploaded(seconds=5)["status"] == "UPLOADED"
+    assert list_urls(short) == []
+    assert vendor.record(seconds=5)["status"] == "UPLOADED"
 
 
-def test_the_active_recording_is_the_one_that_runs(vendor: Vendor) -> None:
-    path = f"/recordings/active-recording/{vendor.room}"
-    assert refusal(vendor.ask("GET", path))[0] == 404
-    recording_id = vendor.started()
-    vendor.act(recording_id, "pause")
-    active = vendor.ask("GET", path).json()["data"]
+def test_active_returns_the_running_recording(vendor: RawRealtimeKit) -> None:
+    path = f"/recordings/active-recording/{vendor.meeting_id}"
+    assert read_error(vendor.send("GET", path))[0] == 404
+    recording_id = vendor.start_recording()
+    vendor.send_action(recording_id, "pause")
+    active = vendor.send("GET", path).json()["data"]
     assert (active["id"], active["status"]) == (recording_id, "PAUSED")
     assert not {"meeting", "start_reason", "storage_config"} & set(active)
-    vendor.act(recording_id, "stop")
-    assert refusal(vendor.ask("GET", path))[0] == 404
+    vendor.send_action(recording_id, "stop")
+    assert read_error(vendor.send("GET", path))[0] == 404
 
 
-def test_one_that_the_vendor_started_by_itself_is_active_too(vendor: Vendor) -> None:
-    planted = vendor.emulator.add(
+def test_active_returns_a_recording_that_the_vendor_started(vendor: RawRealtimeKit) -> None:
+    added = vendor.emulator.add(
         ago=timedelta(minutes=3), duration=None, start_reason={"reason": "RECORD_ON_START"}
     )
-    active = vendor.ask("GET", f"/recordings/active-recording/{vendor.room}").json()["data"]
-    assert (active["id"], active["status"]) == (planted.id, "RECORDING")
-    details = vendor.get(planted.id)
+    active = vendor.send("GET", f"/recordings/active-recording/{vendor.meeting_id}").json()["data"]
+    assert (active["id"], active["status"]) == (added.id, "RECORDING")
+    details = vendor.get(added.id)
     assert details["start_reason"] == {"reason": "RECORD_ON_START"}
     assert details["stop_reason"] is None
 
@@ -367,40 +373,40 @@ def test_one_that_the_vendor_started_by_itself_is_active_too(vendor: Vendor) -> 
 @pytest.mark.parametrize(
     ("body", "name", "types"),
     [
-        ({}, r"{room}_\d+\.mp4", ["video/mp4"]),
-        ({"file_name_prefix": "weekly"}, r"weekly_{room}_\d+\.mp4", ["video/mp4"]),
-        ({"audio_config": {}}, r"{room}_\d+\.mp4", ["video/mp4", "audio/mp4"]),
-        ({"audio_config": {"codec": "MP3"}}, r"{room}_\d+\.mp4", ["video/mp4", "audio/mpeg"]),
-        ({"audio_config": {"export_file": False}}, r"{room}_\d+\.mp4", ["video/mp4"]),
+        ({}, r"{meeting}_\d+\.mp4", ["video/mp4"]),
+        ({"file_name_prefix": "weekly"}, r"weekly_{meeting}_\d+\.mp4", ["video/mp4"]),
+        ({"audio_config": {}}, r"{meeting}_\d+\.mp4", ["video/mp4", "audio/mp4"]),
+        ({"audio_config": {"codec": "MP3"}}, r"{meeting}_\d+\.mp4", ["video/mp4", "audio/mpeg"]),
+        ({"audio_config": {"export_file": False}}, r"{meeting}_\d+\.mp4", ["video/mp4"]),
         (
             {"audio_config": {"codec": "MP3"}, "video_config": {"export_file": False}},
-            r"{room}_\d+_audio\.mp3",
+            r"{meeting}_\d+_audio\.mp3",
             ["audio/mpeg"],
         ),
-        ({"video_config": {"codec": "VP8"}}, r"{room}_\d+\.webm", ["video/webm"]),
+        ({"video_config": {"codec": "VP8"}}, r"{meeting}_\d+\.webm", ["video/webm"]),
         (
             {"video_config": {"codec": "VP8"}, "audio_config": {"codec": "MP3"}},
-            r"{room}_\d+\.webm",
+            r"{meeting}_\d+\.webm",
             ["video/webm", "video/webm"],
         ),
-        ({"interactive_config": {"type": "ID3"}}, r"{room}_\d+\.tar", ["application/x-tar"]),
+        ({"interactive_config": {"type": "ID3"}}, r"{meeting}_\d+\.tar", ["application/x-tar"]),
     ],
     ids=str,
 )
-def test_the_configuration_decides_which_files_there_are(
-    vendor: Vendor, body: dict[str, Any], name: str, types: list[str]
+def test_the_configuration_determines_the_files(
+    vendor: RawRealtimeKit, body: dict[str, Any], name: str, types: list[str]
 ) -> None:
-    row = vendor.uploaded(**body)
-    assert re.fullmatch(name.replace("{room}", vendor.room), row["output_file_name"])
-    answers = [vendor.fetch(url) for url in urls_of(row)]
+    row = vendor.record(**body)
+    assert re.fullmatch(name.replace("{meeting}", vendor.meeting_id), row["output_file_name"])
+    answers = [vendor.fetch(url) for url in list_urls(row)]
     assert [answer.headers["Content-Type"] for answer in answers] == types
     assert row["file_size"] == len(answers[0].content)
-    # One expiry for both URLs.
+    # Both URLs have one expiry.
     assert row["download_url_expiry"] == "2026-06-08T12:00:37.000Z"
 
 
-def test_without_realtimekits_bucket_there_is_no_url(vendor: Vendor) -> None:
-    row = vendor.uploaded(
+def test_without_realtimekits_bucket_the_urls_are_null(vendor: RawRealtimeKit) -> None:
+    row = vendor.record(
         audio_config={},
         realtimekit_bucket_config={"enabled": False},
         storage_config={"type": "gcs", "secret": "hush", "bucket": "ours"},
@@ -411,7 +417,7 @@ def test_without_realtimekits_bucket_there_is_no_url(vendor: Vendor) -> None:
     assert row["storage_config"] == {"type": "gcs", "secret": "hush", "bucket": "ours"}
 
 
-def test_a_storage_shows_secret_and_password_and_hides_the_keys(vendor: Vendor) -> None:
+def test_a_storage_config_contains_secret_and_password_but_no_keys(vendor: RawRealtimeKit) -> None:
     storage = {
         "type": "sftp",
         "auth_method": "KEY",
@@ -420,35 +426,35 @@ def test_a_storage_shows_secret_and_password_and_hides_the_keys(vendor: Vendor) 
         "password": "p",
         "secret": "s",
     }
-    row = vendor.uploaded(storage_config={**storage, "access_key": "a", "private_key": "k"})
+    row = vendor.record(storage_config={**storage, "access_key": "a", "private_key": "k"})
     assert row["storage_config"] == storage
 
 
 # -- tracks ---------------------------------------------------------------------------------------
 
 
-def test_a_start_of_tracks_answers_the_template_of_their_names(vendor: Vendor) -> None:
+def test_a_start_of_tracks_returns_the_template_of_file_names(vendor: RawRealtimeKit) -> None:
     payload = vendor.start("/recordings/track").json()
     row = payload["data"]["recording"]
     assert row["type"] == "TRACK"
-    assert row["meeting_id"] == vendor.room
+    assert row["meeting_id"] == vendor.meeting_id
     assert row["output_file_name"].startswith("{{file_name_prefix}}_")
     assert row["output_file_name"].endswith(".webm")
 
 
-def test_tracks_have_a_file_for_each_stay_of_each_participant(vendor: Vendor) -> None:
+def test_tracks_have_one_file_per_stay_of_a_participant(vendor: RawRealtimeKit) -> None:
     recording_id = vendor.start("/recordings/track").json()["data"]["recording"]["id"]
-    vendor.pass_time(32)
-    vendor.act(recording_id, "stop")
-    vendor.pass_time(5)
+    vendor.advance(32)
+    vendor.send_action(recording_id, "stop")
+    vendor.advance(5)
     row = vendor.get(recording_id)
     (layer,) = row["download_url"]
     assert layer["layer_name"] == "default"
     assert row["audio_download_url"] is None
-    pattern = rf"{vendor.room}_user-(.+)_peer-(.+)_peer_audio_\d+\.webm"
+    pattern = rf"{vendor.meeting_id}_user-(.+)_peer-(.+)_peer_audio_\d+\.webm"
     names = [re.fullmatch(pattern, name) for name in layer["download_urls"]]
     assert [name and name[1] for name in names] == ["alice", "bob_2", "6b1f6f0e-carol", "alice"]
-    contents = [vendor.fetch(url).content for url in urls_of(row)]
+    contents = [vendor.fetch(url).content for url in list_urls(row)]
     assert len(set(contents)) == 4
     assert row["file_size"] == sum(map(len, contents))
 
@@ -465,72 +471,76 @@ def test_tracks_have_a_file_for_each_stay_of_each_participant(vendor: Vendor) ->
     ],
     ids=lambda body: next(iter(body)),
 )
-def test_tracks_beyond_what_is_documented_are_a_bad_request(
-    vendor: Vendor, body: dict[str, Any]
+def test_tracks_outside_the_documented_bounds_are_a_bad_request(
+    vendor: RawRealtimeKit, body: dict[str, Any]
 ) -> None:
-    assert refusal(vendor.start("/recordings/track", **body))[0] == 400
+    assert read_error(vendor.start("/recordings/track", **body))[0] == 400
 
 
-def test_tracks_may_run_beside_the_picture_and_not_twice(vendor: Vendor) -> None:
+def test_tracks_may_run_with_the_video_but_not_twice(vendor: RawRealtimeKit) -> None:
     vendor.start()
     assert vendor.start("/recordings/track").status_code == 200
-    assert refusal(vendor.start("/recordings/track"))[0] == 409
+    assert read_error(vendor.start("/recordings/track"))[0] == 409
 
 
 # -- the bucket -----------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def url(vendor: Vendor) -> str:
+def url(vendor: RawRealtimeKit) -> str:
     """The presigned URL of an audio file of some size."""
-    return str(vendor.uploaded(audio_config={"codec": "MP3"})["audio_download_url"])
+    return str(vendor.record(audio_config={"codec": "MP3"})["audio_download_url"])
 
 
-def s3_refusal(answer: requests.Response) -> tuple[int, str]:
+def read_s3_error(answer: requests.Response) -> tuple[int, str]:
     assert answer.headers["Content-Type"] == "application/xml"
     found = re.search("<Code>(.*)</Code>", answer.text)
     return answer.status_code, found[1] if found else ""
 
 
-def test_a_presigned_url_is_on_another_origin_and_needs_no_token(vendor: Vendor, url: str) -> None:
+def test_a_presigned_url_has_another_origin_and_needs_no_token(
+    vendor: RawRealtimeKit, url: str
+) -> None:
     assert url.startswith(vendor.emulator.media_origin + "/")
     assert "X-Amz-Signature=" in url
     assert vendor.fetch(url).content.startswith(b"\xff\xf3")
 
 
-def test_a_token_at_the_bucket_is_one_authorization_too_many(vendor: Vendor, url: str) -> None:
+def test_a_token_in_addition_to_the_signature_is_an_error(vendor: RawRealtimeKit, url: str) -> None:
     answer = vendor.fetch(url, Authorization=f"Bearer {vendor.token}")
-    assert s3_refusal(answer) == (400, "InvalidArgument")
+    assert read_s3_error(answer) == (400, "InvalidArgument")
 
 
-def test_head_is_not_what_was_signed(vendor: Vendor, url: str) -> None:
+def test_head_does_not_match_the_signature_of_get(vendor: RawRealtimeKit, url: str) -> None:
     assert vendor.fetch(url, "HEAD").status_code == 403
 
 
-def test_an_added_or_a_changed_parameter_breaks_the_signature(vendor: Vendor, url: str) -> None:
+def test_an_added_or_changed_parameter_invalidates_the_signature(
+    vendor: RawRealtimeKit, url: str
+) -> None:
     for broken in (f"{url}&download=1", url[:-1] + ("0" if url[-1] != "0" else "1")):
-        assert s3_refusal(vendor.fetch(broken)) == (403, "SignatureDoesNotMatch")
+        assert read_s3_error(vendor.fetch(broken)) == (403, "SignatureDoesNotMatch")
     other = url.replace(urlsplit(url).path, urlsplit(url).path + "x")
-    assert s3_refusal(vendor.fetch(other)) == (403, "SignatureDoesNotMatch")
+    assert read_s3_error(vendor.fetch(other)) == (403, "SignatureDoesNotMatch")
 
 
-def test_without_a_signature_access_is_denied(vendor: Vendor, url: str) -> None:
-    assert s3_refusal(vendor.fetch(url.partition("?")[0])) == (403, "AccessDenied")
+def test_without_a_signature_access_is_denied(vendor: RawRealtimeKit, url: str) -> None:
+    assert read_s3_error(vendor.fetch(url.partition("?")[0])) == (403, "AccessDenied")
 
 
-def test_after_seven_days_the_url_expires_and_nothing_renews_it(vendor: Vendor) -> None:
-    row = vendor.uploaded()
+def test_a_url_expires_after_seven_days_and_is_not_renewed(vendor: RawRealtimeKit) -> None:
+    row = vendor.record()
     vendor.clock.advance(timedelta(days=7) - timedelta(seconds=1))
     assert vendor.fetch(row["download_url"]).status_code == 200
-    vendor.pass_time(1)
+    vendor.advance(1)
     answer = vendor.fetch(row["download_url"])
-    assert s3_refusal(answer) == (403, "AccessDenied")
+    assert read_s3_error(answer) == (403, "AccessDenied")
     assert "expired" in answer.text
     assert vendor.get(row["id"]) == row
-    assert vendor.ids() == [row["id"]]
+    assert vendor.list_page_ids() == [row["id"]]
 
 
-def test_a_range_is_served_while_the_file_is_the_same(vendor: Vendor, url: str) -> None:
+def test_a_range_is_served_if_the_file_is_unchanged(vendor: RawRealtimeKit, url: str) -> None:
     whole = vendor.fetch(url)
     etag = whole.headers["ETag"]
     part = vendor.fetch(url, Range="bytes=100-", **{"If-Range": etag})
@@ -545,12 +555,12 @@ def test_a_range_is_served_while_the_file_is_the_same(vendor: Vendor, url: str) 
 # -- list -----------------------------------------------------------------------------------------
 
 
-def test_a_row_of_the_list_names_its_meeting_and_the_recording_itself_does_not(
-    vendor: Vendor,
+def test_a_list_item_names_its_meeting_but_a_single_recording_does_not(
+    vendor: RawRealtimeKit,
 ) -> None:
-    recording_id = vendor.started()
-    (row,) = vendor.page()["data"]
-    assert row["meeting"]["id"] == vendor.room
+    recording_id = vendor.start_recording()
+    (row,) = vendor.list_page()["data"]
+    assert row["meeting"]["id"] == vendor.meeting_id
     assert row["meeting"]["title"]
     assert not {"start_reason", "stop_reason"} & set(row)
     one = vendor.get(recording_id)
@@ -558,20 +568,22 @@ def test_a_row_of_the_list_names_its_meeting_and_the_recording_itself_does_not(
     assert one["start_reason"]["caller"]["user_Id"]
 
 
-def test_the_past_is_the_same_for_the_same_seed(http: requests.Session, past: Vendor) -> None:
-    def facts(vendor: Vendor) -> list[Any]:
-        rows = vendor.page(per_page=100)["data"]
+def test_the_same_seed_creates_the_same_recordings(
+    http: requests.Session, past: RawRealtimeKit
+) -> None:
+    def read_facts(vendor: RawRealtimeKit) -> list[Any]:
+        rows = vendor.list_page(per_page=100)["data"]
         return [(row["id"], row["invoked_time"], row["recording_duration"]) for row in rows]
 
     for seed, same in ((0, True), (1, False)):
         with RealtimeKitEmulator(recordings=45, seed=seed) as twin:
-            assert (facts(Vendor(twin, http)) == facts(past)) is same
+            assert (read_facts(RawRealtimeKit(twin, http)) == read_facts(past)) is same
 
 
-def test_the_past_has_every_quirk(past: Vendor) -> None:
-    rows = past.page(per_page=100)["data"]
+def test_past_recordings_have_every_quirk(past: RawRealtimeKit) -> None:
+    rows = past.list_page(per_page=100)["data"]
     uploaded = [row for row in rows if row["status"] == "UPLOADED"]
-    assert len(rows) == len(past.emulator.listed()) == 45
+    assert len(rows) == len(past.emulator.list_ids()) == 45
     assert {row["status"] for row in rows} == {"UPLOADED", "ERRORED"}
     assert {type(row["file_size"]) for row in uploaded} == {int, str}
     assert {type(row["download_url"]) for row in uploaded} == {str, list, type(None)}
@@ -586,64 +598,62 @@ def test_the_past_has_every_quirk(past: Vendor) -> None:
     }
 
 
-def test_the_last_seven_days_have_each_shape_of_files_and_they_can_be_fetched(
-    past: Vendor,
+def test_the_last_seven_days_have_every_shape_of_files_and_serve_them(
+    past: RawRealtimeKit,
 ) -> None:
-    rows = past.page(expired="false", per_page=100)["data"]
-    assert {len(urls_of(row)) for row in rows} == {1, 2, 4}
+    rows = past.list_page(expired="false", per_page=100)["data"]
+    assert {len(list_urls(row)) for row in rows} == {1, 2, 4}
     for row in rows:
-        answers = [past.fetch(url) for url in urls_of(row)]
+        answers = [past.fetch(url) for url in list_urls(row)]
         assert all(answer.status_code == 200 for answer in answers)
 
 
-def test_older_files_are_gone_though_their_rows_still_say_uploaded(past: Vendor) -> None:
-    rows = past.page(expired="true", per_page=100)["data"]
+def test_older_files_are_removed_but_their_status_stays_uploaded(past: RawRealtimeKit) -> None:
+    rows = past.list_page(expired="true", per_page=100)["data"]
     assert {row["status"] for row in rows} == {"UPLOADED"}
     for row in rows:
-        assert {past.fetch(url).status_code for url in urls_of(row)} == {403}
+        assert {past.fetch(url).status_code for url in list_urls(row)} == {403}
 
 
 @pytest.mark.parametrize("base", [0, 1])
-def test_the_first_page_has_the_number_that_the_test_chose(
-    http: requests.Session, base: int
-) -> None:
+def test_page_base_is_the_number_of_the_first_page(http: requests.Session, base: int) -> None:
     with RealtimeKitEmulator(recordings=7, page_base=base) as emulator:
-        vendor = Vendor(emulator, http)
-        pages = [vendor.ids(per_page=3, page_no=base + n) for n in range(4)]
+        vendor = RawRealtimeKit(emulator, http)
+        pages = [vendor.list_page_ids(per_page=3, page_no=base + n) for n in range(4)]
         assert [len(page) for page in pages] == [3, 3, 1, 0]
-        assert sorted(id for page in pages for id in page) == sorted(emulator.listed())
-        assert vendor.ids(per_page=3) == pages[0]
-        assert vendor.ids(per_page=3, page_no=0) == pages[0]
+        assert sorted(id for page in pages for id in page) == sorted(emulator.list_ids())
+        assert vendor.list_page_ids(per_page=3) == pages[0]
+        assert vendor.list_page_ids(per_page=3, page_no=0) == pages[0]
 
 
-def test_offsets_count_from_one_and_an_empty_page_has_none(past: Vendor) -> None:
-    def offsets(**query: int) -> list[int]:
-        paging = past.page(**query)["paging"]
+def test_offsets_count_from_one_and_are_zero_for_an_empty_page(past: RawRealtimeKit) -> None:
+    def read_offsets(**query: int) -> list[int]:
+        paging = past.list_page(**query)["paging"]
         return [paging[name] for name in ("start_offset", "end_offset", "total_count")]
 
-    assert offsets() == [1, 25, 45]
-    assert offsets(page_no=2) == [26, 45, 45]
-    assert offsets(page_no=3) == [0, 0, 45]
+    assert read_offsets() == [1, 25, 45]
+    assert read_offsets(page_no=2) == [26, 45, 45]
+    assert read_offsets(page_no=3) == [0, 0, 45]
 
 
-def test_no_page_is_larger_than_the_largest(past: Vendor) -> None:
-    past.emulator.largest_page = 10
-    assert len(past.ids(per_page=1000)) == 10
+def test_a_page_has_at_most_max_page_size_rows(past: RawRealtimeKit) -> None:
+    past.emulator.max_page_size = 10
+    assert len(past.list_page_ids(per_page=1000)) == 10
 
 
-def test_statuses_may_be_repeated_or_joined(past: Vendor) -> None:
-    running = past.started()
-    errored = past.ids(status="ERRORED")
+def test_statuses_may_be_repeated_or_comma_separated(past: RawRealtimeKit) -> None:
+    running = past.start_recording()
+    errored = past.list_page_ids(status="ERRORED")
     assert errored
-    assert set(past.ids(status=["ERRORED", "RECORDING"])) == {*errored, running}
-    assert set(past.ids(status="ERRORED,RECORDING")) == {*errored, running}
+    assert set(past.list_page_ids(status=["ERRORED", "RECORDING"])) == {*errored, running}
+    assert set(past.list_page_ids(status="ERRORED,RECORDING")) == {*errored, running}
 
 
-def test_a_search_finds_meetings_by_title_and_by_id(past: Vendor) -> None:
-    rows = past.page(search="weekly", per_page=100)["data"]
+def test_a_search_finds_meetings_by_title_and_by_id(past: RawRealtimeKit) -> None:
+    rows = past.list_page(search="weekly", per_page=100)["data"]
     assert {row["meeting"]["title"] for row in rows} == {"Weekly sync"}
-    assert [row["id"] for row in rows] == past.ids(search=past.room, per_page=100)
-    assert past.ids(meeting_id=UNKNOWN) == []
+    assert [row["id"] for row in rows] == past.list_page_ids(search=past.meeting_id, per_page=100)
+    assert past.list_page_ids(meeting_id=UNKNOWN) == []
 
 
 @pytest.mark.parametrize(
@@ -662,17 +672,17 @@ def test_a_search_finds_meetings_by_title_and_by_id(past: Vendor) -> None:
     ],
     ids=str,
 )
-def test_a_query_beyond_what_is_documented_is_a_bad_request(
-    vendor: Vendor, query: dict[str, Any]
+def test_a_query_outside_the_documented_bounds_is_a_bad_request(
+    vendor: RawRealtimeKit, query: dict[str, Any]
 ) -> None:
-    assert refusal(vendor.ask("GET", "/recordings", params=query))[0] == 400
+    assert read_error(vendor.send("GET", "/recordings", params=query))[0] == 400
 
 
-def test_what_a_test_removes_is_gone_with_its_files(vendor: Vendor) -> None:
-    planted = vendor.emulator.add(ago=timedelta(days=1), duration=timedelta(minutes=10))
-    row = vendor.get(planted.id)
+def test_remove_deletes_a_recording_and_its_files(vendor: RawRealtimeKit) -> None:
+    added = vendor.emulator.add(ago=timedelta(days=1), duration=timedelta(minutes=10))
+    row = vendor.get(added.id)
     assert row["recording_duration"] == 600
-    vendor.emulator.remove(planted.id)
-    assert refusal(vendor.ask("GET", f"/recordings/{planted.id}"))[0] == 404
+    vendor.emulator.remove(added.id)
+    assert read_error(vendor.send("GET", f"/recordings/{added.id}"))[0] == 404
     assert vendor.fetch(row["download_url"]).status_code == 404
-    assert vendor.emulator.listed() == vendor.ids() == []
+    assert vendor.emulator.list_ids() == vendor.list_page_ids() == []

@@ -1,4 +1,4 @@
-"""Do RealtimeKit's samples read as a reader of its pages would expect?"""
+"""RealtimeKit's samples are read as its pages document them."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ AFTER = datetime(2026, 6, 11, tzinfo=UTC)
 
 def read(now: datetime = BEFORE, **changes: Any) -> rec.Recording:
     row = {key: value for key, value in {**ROW, **changes}.items() if value is not ...}
-    return mapping.recording(row, "default", now)
+    return mapping.read_recording(row, "default", now)
 
 
-def test_a_row_reads_in_full() -> None:
+def test_every_field_of_a_row_is_read() -> None:
     expires = datetime(2026, 6, 10, 10, 30, tzinfo=UTC)
     assert read() == rec.Recording(
         provider="realtimekit",
@@ -77,12 +77,12 @@ def test_a_row_reads_in_full() -> None:
     )
 
 
-def test_a_signed_url_stays_out_of_the_repr() -> None:
+def test_a_repr_omits_the_signature_of_a_url() -> None:
     assert "X-Amz-Signature=abc" not in repr(read())
 
 
 @pytest.mark.parametrize(
-    ("word", "status"),
+    ("provider_status", "status"),
     [
         ("INVOKED", "pending"),
         ("RECORDING", "recording"),
@@ -94,31 +94,31 @@ def test_a_signed_url_stays_out_of_the_repr() -> None:
         (None, "unknown"),
     ],
 )
-def test_every_status_word_has_its_meaning(word: str | None, status: str) -> None:
-    recording = read(status=word)
+def test_every_provider_status_has_a_status(provider_status: str | None, status: str) -> None:
+    recording = read(status=provider_status)
     assert recording.status == status
-    assert recording.provider_status == word
+    assert recording.provider_status == provider_status
 
 
-def test_the_table_has_no_word_that_is_not_tested() -> None:
+def test_every_status_of_the_table_is_tested() -> None:
     assert set(mapping.STATUSES) == {
         "INVOKED", "RECORDING", "PAUSED", "UPLOADING", "UPLOADED", "ERRORED",
     }  # fmt: skip
 
 
-def test_uploaded_media_expires_by_the_clock_alone() -> None:
+def test_uploaded_media_expires_by_the_clock() -> None:
     assert read(now=AFTER).status is rec.RecordingStatus.EXPIRED
     assert read(now=AFTER, status="ERRORED").status is rec.RecordingStatus.FAILED
 
 
-def test_uploaded_without_any_url_lies_in_the_customers_own_bucket() -> None:
+def test_uploaded_without_a_url_is_available_in_the_customers_own_bucket() -> None:
     recording = read(download_url=None, download_url_expiry=None, now=AFTER)
     assert recording.status is rec.RecordingStatus.AVAILABLE
     assert recording.files == ()
     assert recording.format == "mp4"
 
 
-def test_audio_comes_beside_the_video() -> None:
+def test_an_audio_file_is_read_with_the_video() -> None:
     files = read(audio_download_url="https://bucket.example/x_audio.mp3?X-Amz-Signature=d").files
     assert [(file.id, file.role, file.format, file.size) for file in files] == [
         ("video", "video", "mp4", 2044680),
@@ -127,11 +127,11 @@ def test_audio_comes_beside_the_video() -> None:
     assert files[1].name == "x_audio.mp3"
 
 
-def test_a_pages_other_name_for_the_audio_is_read_too() -> None:
+def test_the_other_name_of_the_audio_url_is_read() -> None:
     assert read(audio_download_url=..., download_audio_url="https://b.example/a.aac").files[1].url
 
 
-def test_tracks_come_as_an_array_of_layers_whatever_the_schema_says() -> None:
+def test_tracks_are_an_array_of_layers_unlike_the_schema() -> None:
     name = "speaker_user-123_peer-456_peer_audio_1760000000000.webm"
     layers = [
         {"layer_name": "default", "download_urls": {name: {"download_url": "https://b.example/t"}}}
@@ -149,12 +149,12 @@ def test_tracks_come_as_an_array_of_layers_whatever_the_schema_says() -> None:
 
 
 @pytest.mark.parametrize("layers", [[], [{}], [{"download_urls": None}], [None]])
-def test_layers_without_urls_are_no_files(layers: list[Any]) -> None:
+def test_layers_without_urls_have_no_files(layers: list[Any]) -> None:
     assert read(download_url=layers).files == ()
 
 
 @pytest.mark.parametrize("size", [2044680, "2044680"])
-def test_a_size_is_a_number_or_its_digits(size: object) -> None:
+def test_a_size_is_a_number_or_a_string_of_digits(size: object) -> None:
     assert read(file_size=size).size == 2044680
 
 
@@ -168,23 +168,23 @@ def test_a_duration_of_zero_is_the_time_between_start_and_stop() -> None:
     assert recording.started_at == datetime(2023, 1, 25, 4, 51, 35, 903816, tzinfo=UTC)
 
 
-def test_a_duration_that_nobody_tells_stays_unknown() -> None:
+def test_an_absent_duration_is_unknown() -> None:
     assert read(recording_duration=None, stopped_time=None).duration is None
     assert read(recording_duration=..., started_time=None).duration is None
 
 
-def test_a_single_get_names_no_meeting() -> None:
+def test_a_single_recording_names_no_meeting() -> None:
     recording = read(meeting=...)
     assert recording.target is None
     assert recording.kind is rec.SessionKind.MEETING
 
 
-def test_only_the_id_must_be_there() -> None:
-    recording = mapping.recording({"id": "x"}, "default", BEFORE)
+def test_only_the_id_is_required() -> None:
+    recording = mapping.read_recording({"id": "x"}, "default", BEFORE)
     assert recording == rec.Recording("realtimekit", "default", "x", rec.SessionKind.MEETING)
 
 
-def test_a_failure_says_why() -> None:
+def test_a_failed_recording_has_the_reason_as_error() -> None:
     reason = {"reason": "INTERNAL_ERROR", "caller": {"type": "INTERNAL", "user_Id": "u"}}
     assert read(status="ERRORED", stop_reason=reason).error == "INTERNAL_ERROR"
     assert read(stop_reason=reason).error is None
@@ -215,7 +215,7 @@ def test_a_failure_says_why() -> None:
         ("output_file_name", []),
     ],
 )
-def test_a_wrong_field_is_named_and_its_value_is_not(field: str, value: Any) -> None:
+def test_an_error_names_the_wrong_field_but_not_its_value(field: str, value: Any) -> None:
     with pytest.raises(rec.MalformedPayload) as caught:
         read(**{field: value})
     assert caught.value.path == field
@@ -223,7 +223,7 @@ def test_a_wrong_field_is_named_and_its_value_is_not(field: str, value: Any) -> 
 
 
 @pytest.mark.parametrize(
-    ("payload", "code", "kind", "refused"),
+    ("payload", "code", "kind", "is_error"),
     [
         (
             {
@@ -255,7 +255,7 @@ def test_both_error_shapes_are_read(
     payload: dict[str, Any],
     code: str | None,
     kind: type[rec.ProviderError] | None,
-    refused: bool,
+    is_error: bool,
 ) -> None:
-    refusal = mapping.read_error_details(payload)
-    assert (refusal.code, refusal.kind, refusal.is_error) == (code, kind, refused)
+    details = mapping.read_error_details(payload)
+    assert (details.code, details.kind, details.is_error) == (code, kind, is_error)

@@ -1,17 +1,12 @@
-"""Do RealtimeKit's callbacks keep what the library promises of every vendor's?"""
+"""RealtimeKit's webhooks meet the requirements of every provider's webhooks."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import pytest
 
 from recording_core.testing import WebhookConformance
-from recording_realtimekit.emulator import RealtimeKitEmulator
 
 
+@pytest.mark.emulator("realtimekit", recordings=5)
 class TestRealtimeKitWebhooks(WebhookConformance):
-    @pytest.fixture
-    def emulator(self) -> Iterator[RealtimeKitEmulator]:
-        with RealtimeKitEmulator(recordings=5) as emulator:
-            yield emulator
+    """With the default settings of the suite."""

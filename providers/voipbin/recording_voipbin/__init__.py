@@ -1,1 +1,1 @@
-"""VoIPBin's recordings in the provider-neutral vocabulary of recording-core."""
+"""VoIPBin's call and conference recordings, as a provider for recording-core."""

@@ -1,15 +1,18 @@
-"""How is VoIPBin asked? Requests are built here, sent by transport, read by mapping."""
+"""Client: the requests to VoIPBin's API. `mapping` reads the responses."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote
+from zipfile import ZipInfo
 
-from attrs import evolve, field, frozen
+from attrs import evolve
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
@@ -49,26 +52,30 @@ from recording_core.plugin import (
     store_files,
 )
 from recording_voipbin import mapping
-from recording_voipbin.archive import Archive, open_archive
-from recording_voipbin.storage import PAGE_SIZE, Place, Storage, following
+from recording_voipbin.archive import ZipArchive, open_archive
+from recording_voipbin.storage import PAGE_SIZE, ListPosition, StorageReader, find_new_rows
 
-#: Our keyword -> VoIPBin's, of calls and conferences. What else it knows goes through `extra`:
-#: on_end_flow_id, and for calls end_of_silence and end_of_key. https://api.voipbin.net/openapi.json
+KINDS = (SessionKind.CALL, SessionKind.CONFERENCE)
+#: Our keyword -> VoIPBin's parameter. https://api.voipbin.net/openapi.json, calls and conferences.
+#: Given by `extra`: `on_end_flow_id`, and for calls `end_of_silence` and `end_of_key`.
 PARAMETERS: Mapping[str, str] = {"format": "format", "max_duration": "duration"}
-#: The one word of its enum. It is sent always: the server makes a file's name of it, unchecked.
+#: The only value of `format`. It is always sent: the server does not check it, and names files by
+#: it.
 FORMATS = ("wav",)
 
-#: A sweep without `since` has a window for each year from this one on, and one for all before.
-BEGINNING = 2020
-DAY = timedelta(days=1)
-#: From a recording's creation until its files are stored, unless it lasts for very long.
-REACH = mapping.LONGEST + mapping.LATEST_STORED
-#: How many of a target's recordings are on one page of ours; each is asked for by itself.
-IDS_A_PAGE = 10
+#: A list without `since` has one window per year since this one, and one for the time before.
+FIRST_YEAR = 2020
+#: From a recording's creation until its files are stored, unless it lasts very long.
+STORAGE_SPAN = mapping.MAX_DURATION + mapping.MAX_STORAGE_DELAY
+#: The most recordings of a target on one page. Each of them is a request of its own.
+IDS_PER_PAGE = 10
+
+#: With an unknown status it may still be recording.
+MAYBE_LIVE = LIVE | {RecordingStatus.UNKNOWN}
 
 
 class QueryAuth(AuthBase):
-    """Signs in with one parameter of the query, since no header takes it. Its repr shows none."""
+    """Authenticate with one parameter of the query. The repr shows no value."""
 
     def __init__(self, name: str, value: str) -> None:
         self._name, self._value = name, value
@@ -81,39 +88,25 @@ class QueryAuth(AuthBase):
         return f"<QueryAuth {self._name}>"
 
 
-@frozen
-class _Cursor:
-    """Where a window's sweep stands, and what was read of storage on the way."""
-
-    place: Place
-    storage: Storage = field(eq=False, repr=False)
-
-
 class VoIPBin(Provider):
-    """A VoIPBin customer's account."""
+    """A customer of VoIPBin."""
 
     default_base_url = "https://api.voipbin.net/v1.0"
-    #: https://docs.voipbin.net, RESTful API: a customer's, whoever asks
+    #: https://docs.voipbin.net, RESTful API: shared by all credentials of a customer
     rate = 16.7
     burst = 33.0
-    #: the server zips on the first request, for up to five minutes
+    #: the server builds a ZIP at the first request, for up to five minutes
     media_first_byte = 330.0
-    start_parameters: ClassVar[Mapping[SessionKind, frozenset[str]]] = {
-        SessionKind.CALL: frozenset(PARAMETERS),
-        SessionKind.CONFERENCE: frozenset(PARAMETERS),
-    }
-    formats: ClassVar[Mapping[SessionKind, tuple[str, ...]]] = {
-        SessionKind.CALL: FORMATS,
-        SessionKind.CONFERENCE: FORMATS,
-    }
+    start_parameters: ClassVar = dict.fromkeys(KINDS, frozenset(PARAMETERS))
+    formats: ClassVar = dict.fromkeys(KINDS, FORMATS)
 
     def _auth(self, settings: Mapping[str, str]) -> AuthBase:
         token, accesskey = settings["token"], settings["accesskey"]
         if bool(token) == bool(accesskey):
-            # With both, the server would look at the token alone.
+            # With both, the server would ignore the access key.
             raise ConfigurationError(
-                "voipbin needs either token (VOIPBIN_TOKEN, a JWT) or accesskey "
-                f"(VOIPBIN_ACCESSKEY); {'both are' if token else 'neither is'} set"
+                "VoIPBin needs either token (VOIPBIN_TOKEN, a JWT) or accesskey "
+                f"(VOIPBIN_ACCESSKEY): {'both are' if token else 'neither is'} set"
             )
         if token:
             return HeaderAuth("Authorization", f"Bearer {token}")
@@ -125,38 +118,31 @@ class VoIPBin(Provider):
     # -- one session -----------------------------------------------------------------------------
 
     def _start(self, request: StartRequest) -> RecordingSession:
+        path = f"{_build_target_path(request.target)}/recording_start"
+        body = _build_start_body(request)
         try:
-            answer = self.transport.request(
-                "POST",
-                f"{_path(request.target)}/recording_start",
-                operation="start",
-                json=_start_body(request),
-                retry=RetryPolicy.NEVER,
+            response = self.transport.request(
+                "POST", path, operation="start", json=body, retry=RetryPolicy.NEVER
             )
         except OutcomeUnknown as error:
             if error.status != 500:
                 raise
-            # The pages promise 409 for both; the server has no such code.
-            raise OutcomeUnknown(
-                f"{error.message}. One may be running already: VoIPBin answers so to a second "
-                "start, too, after a recording that ended and was never stopped, and for a call "
-                "that is not answered. active() shows what runs",
-                provider=error.provider,
-                operation=error.operation,
-                status=error.status,
-                code=error.code,
-                request_id=error.request_id,
-                body=error.body,
+            # https://docs.voipbin.net documents 409 for these; the source has no such status.
+            raise error.convert(
+                OutcomeUnknown,
+                f"{error.message}. A recording may be running already: VoIPBin returns this error "
+                "also to a second start, to a start after a recording that ended and was never "
+                "stopped, and for a call that is not answered. active() returns the running "
+                "recording",
             ) from None
-        payload = self._object(answer.payload, "start")
-        recording_id = mapping.running_id(payload)
+        payload = _require_object(response.payload)
+        recording_id = mapping.read_current_recording_id(payload)
         if recording_id is None or payload.get("id") == mapping.NIL:
             raise Conflict(
-                f"VoIPBin did not start, and does not say why: {request.target} is recorded "
-                "already, was and was never stopped, or is not running",
-                provider=self.name,
-                operation="start",
-                status=answer.status,
+                f"VoIPBin did not start a recording, and gave no reason: {request.target} is being "
+                "recorded already, or has a recording that ended and was never stopped, or is not "
+                "running",
+                status=response.status,
                 body=payload,
             )
         return RecordingSession(
@@ -164,149 +150,144 @@ class VoIPBin(Provider):
             account=self.account,
             id=recording_id,
             target=request.target,
-            status=RecordingStatus.PENDING,
             raw=payload,
         )
 
     def _stop(self, session: RecordingSession) -> RecordingSession:
-        # It stops whatever is recorded there. What somebody began after ours is left alone.
-        if session.id is not None and self._is_of_another(session):
-            return _after_stop(session, RecordingStatus.PROCESSING)
+        is_stopping = self._send_stop(session)
+        status = RecordingStatus.STOPPING if is_stopping else RecordingStatus.PROCESSING
+        # A session that is known to have ended keeps its status.
+        return evolve(session, status=status) if session.status in MAYBE_LIVE else session
+
+    def _send_stop(self, session: RecordingSession) -> bool:
+        """Stop the target's recording. Returns whether the session's was running."""
+        # A stop names the call or conference only: it would end a newer recording of it.
+        if session.id is not None and self._has_other_recording(session):
+            return False
+        path = f"{_build_target_path(session.target)}/recording_stop"
         try:
-            answer = self.transport.request(
-                "POST",
-                f"{_path(session.target)}/recording_stop",
-                operation="stop",
-                retry=RetryPolicy.IF_NOT_PROCESSED,
+            response = self.transport.request(
+                "POST", path, operation="stop", retry=RetryPolicy.IF_NOT_PROCESSED
             )
         except ProviderError:
-            # 500 of a call and 400 of a conference may mean that nothing is recorded any more.
-            if not self._is_over(session):
+            # 500 for a call and 400 for a conference may mean that nothing is being recorded.
+            if not self._has_stopped(session):
                 raise
-            return _after_stop(session, RecordingStatus.PROCESSING)
-        if self._object(answer.payload, "stop").get("id") == mapping.NIL:
-            return _after_stop(session, RecordingStatus.PROCESSING)  # there was nothing to stop
-        return _after_stop(session, RecordingStatus.STOPPING)
+            return False
+        # The all-zero id: there was nothing to stop.
+        return _require_object(response.payload).get("id") != mapping.NIL
 
-    def _is_of_another(self, session: RecordingSession) -> bool:
-        """Whether what is recorded there now is another recording than the session's."""
+    def _has_other_recording(self, session: RecordingSession) -> bool:
+        """Whether the target's current recording is another one than the session's."""
         try:
-            answer = self.transport.request(
-                "GET", _path(session.target), operation="stop", retry=RetryPolicy.IF_NOT_PROCESSED
-            )
-            running = mapping.running_id(self._object(answer.payload, "stop"))
+            path = _build_target_path(session.target)
+            payload = self._fetch_object(path, "stop", RetryPolicy.IF_NOT_PROCESSED)
+            return mapping.read_current_recording_id(payload) not in (None, session.id)
         except ProviderError:
-            return False  # a stop must neither wait nor fail because one could not look
-        return running not in (None, session.id)
+            return False  # a stop must neither wait for this request nor fail because of it
 
-    def _is_over(self, session: RecordingSession) -> bool:
-        """Whether what a stop was refused for is not recorded any more."""
+    def _has_stopped(self, session: RecordingSession) -> bool:
+        """Whether the session, whose stop returned an error, is no longer being recorded."""
         try:
             if session.id is None:
                 return self._active(session.target) is None
-            seen = self._seen(session.id, "stop")
+            recording = self._fetch_recording(session.id, "stop")
         except ProviderError:
-            return False  # then the refusal counts
-        return not _may_record(seen)
+            return False  # the error of the stop is raised
+        return not _is_maybe_recording(recording)
 
     def _active(self, target: CommunicationSession) -> RecordingSession | None:
-        recording_id = mapping.running_id(self._row(_path(target), "active"))
+        payload = self._fetch_object(_build_target_path(target), "active")
+        recording_id = mapping.read_current_recording_id(payload)
         if recording_id is None:
             return None
         try:
-            seen = self._seen(recording_id, "active")
+            recording = self._fetch_recording(recording_id, "active")
         except NotFound:
-            return None  # it was deleted, and says no more
-        return mapping.session(seen, target) if _may_record(seen) else None
+            return None  # it was deleted, and its status cannot be read
+        return mapping.build_session(recording, target) if _is_maybe_recording(recording) else None
 
     # -- lists -----------------------------------------------------------------------------------
 
     def _windows(self, query: Query) -> Sequence[Window]:
-        """Windows that can be read at once, newest first: page tokens are times."""
+        """Build windows, newest first. They can be read in parallel: page tokens are times."""
         if query.target is not None:
             return (Window(query.since, query.until),)
         now = self.clock.now()
         end = now if query.until is None else min(query.until, now)
         cuts: list[datetime] = []
         if query.since is None:
-            years = range(end.year, BEGINNING - 1, -1)
+            years = range(end.year, FIRST_YEAR - 1, -1)
             cuts = [at for year in years if (at := datetime(year, 1, 1, tzinfo=UTC)) < end]
         elif query.since < end:
             span = end - query.since
-            count = min(self.http.workers, span // DAY)
+            count = min(self.http.workers, span.days)
             cuts = [end - span * number / count for number in range(1, count)]
-        return [
-            Window(since, until)
-            for until, since in zip((query.until, *cuts), (*cuts, query.since), strict=True)
-        ]
+        bounds = (query.until, *cuts, query.since)
+        return [Window(since, until) for until, since in pairwise(bounds)]
 
     def _page(self, query: Query, window: Window, cursor: Any) -> Page:
         if query.target is not None:
-            return self._page_of(query.target, cursor)
+            return self._build_target_page(query.target, cursor)
         if cursor is None:
-            start = window.until + REACH if window.until is not None else None
-            cursor = _Cursor(Place(window.until), self._storage(start, "list"))
-        rows, after = self._rows("recordings", cursor.place, "list")
-        inside = [row for row in rows if not _is_before(window.since, row)]
-        read = read_rows(inside, self._read)
-        joined, errors = self._joined(read.recordings, cursor.storage)
-        last = after is None or len(inside) < len(rows)
+            start = window.until + STORAGE_SPAN if window.until is not None else None
+            cursor = ListPosition(window.until), self._open_storage(start, "list")
+        position, storage = cursor
+        rows, next_position = self._fetch_rows("recordings", position, "list")
+        inside = [row for row in rows if not _is_older(row, window.since)]
+        page_rows = read_rows(inside, self._read_recording)
+        errors: list[str] = []
         return Page(
-            joined,
-            tuple(read.unreadable),
-            next=evolve(cursor, place=after) if after is not None else None,
-            is_last=last,
-            errors=errors,
-            stable_cursor=True,  # a moment in time stays where it is
+            self._add_stored_files(page_rows.recordings, storage, errors),
+            tuple(page_rows.unreadable),
+            next=(next_position, storage) if next_position is not None else None,
+            is_last=next_position is None or len(inside) < len(rows),
+            errors=tuple(errors),
+            stable_cursor=True,  # it names a time
         )
 
-    def _joined(
-        self, recordings: Sequence[Recording], storage: Storage
-    ) -> tuple[list[Recording], tuple[str, ...]]:
-        """A page's recordings with their files, and what was wrong with those."""
-        wanted = [each for each in recordings if mapping.may_have_files(each)]
-        if needed := [each.created_at for each in wanted if each.created_at is not None]:
-            storage.read_back_to(min(needed))
-        joined: list[Recording] = []
-        errors = [*storage.errors, *storage.unreadable]
+    def _add_stored_files(
+        self, recordings: Sequence[Recording], storage: StorageReader, problems: list[str]
+    ) -> list[Recording]:
+        """Add the files to a page's recordings, and the problems with files to `problems`."""
+        ended = [each for each in recordings if mapping.may_have_files(each)]
+        times = [each.created_at for each in ended if each.created_at is not None]
+        if times:
+            storage.read_back_to(min(times))
+        problems += storage.problems
+        result: list[Recording] = []
         for each in recordings:
-            if not mapping.may_have_files(each):
-                joined.append(each)
-            elif mapping.is_very_long(each) and not storage.failed:
-                whole, more = self._with_files(each, "list")
-                joined.append(whole)
-                errors += more
+            if mapping.is_very_long(each) and not storage.has_failed:
+                result.append(self._find_files(each, "list", problems))
             else:
-                files = storage.files_of(each)
-                joined.append(mapping.with_files(each, files, self.clock.now()))
-        if needed:
-            storage.forget_from(min(needed) + REACH)  # what comes next is older
-        return joined, tuple(errors)
+                files = storage.find_files(each)
+                result.append(mapping.add_files(each, files, self.clock.now()))
+        if times:
+            storage.discard_files_since(min(times) + STORAGE_SPAN)  # the next rows are older
+        return result
 
-    def _page_of(self, target: CommunicationSession, cursor: Any) -> Page:
-        """A target's recordings by their ids, which it names: no filter of the list does."""
-        left: Sequence[str] = (
-            mapping.recording_ids(self._row(_path(target), "list")) if cursor is None else cursor
-        )
-        found: list[Recording] = []
+    def _build_target_page(self, target: CommunicationSession, cursor: Any) -> Page:
+        """Build a page of a target's recordings: the list has no filter, but a target has ids."""
+        if cursor is None:
+            row = self._fetch_object(_build_target_path(target), "list")
+            cursor = mapping.read_recording_ids(row)
+        remaining: deque[str] = deque(cursor)
+        recordings: list[Recording] = []
         unreadable: list[str] = []
         errors: list[str] = []
-        while left and len(found) + len(unreadable) < IDS_A_PAGE:
-            recording_id, *left = left
+        while remaining and len(recordings) + len(unreadable) < IDS_PER_PAGE:
             try:
-                seen, more = self._with_files(self._seen(recording_id, "list"), "list")
+                recording = self._fetch_recording(remaining.popleft(), "list")
+                recordings.append(self._find_files(recording, "list", errors))
             except NotFound:
-                continue  # deleted; its call or conference still names it
+                continue  # it was deleted; its call or conference keeps its id
             except MalformedPayload as error:
                 unreadable.append(error.message)
-                continue
-            found.append(seen)
-            errors += more
         return Page(
-            found,
+            recordings,
             tuple(unreadable),
-            next=tuple(left) or None,
-            is_last=not left,
+            next=tuple(remaining) or None,
+            is_last=not remaining,
             errors=tuple(errors),
             stable_cursor=True,
         )
@@ -314,65 +295,60 @@ class VoIPBin(Provider):
     # -- one recording ---------------------------------------------------------------------------
 
     def _get(self, recording_id: str, target: CommunicationSession | None) -> Recording:
-        return self._with_files(self._seen(recording_id, "get"), "get")[0]
+        return self._find_files(self._fetch_recording(recording_id, "get"), "get", [])
 
     def _delete(self, recording_id: str, target: CommunicationSession | None) -> None:
-        self.transport.request(
-            "DELETE",
-            _recording_path(recording_id),
-            operation="delete",
-            retry=RetryPolicy.IDEMPOTENT,
-        )
+        path = _build_recording_path(recording_id)
+        self.transport.request("DELETE", path, operation="delete", retry=RetryPolicy.IDEMPOTENT)
 
-    def _with_files(self, seen: Recording, operation: str) -> tuple[Recording, tuple[str, ...]]:
-        """One recording with its files, looked for where they mostly are first, then in the rest of
-        the time in which a sweep looks; and what was wrong."""
-        stored_by = mapping.stored_by(seen)
-        if stored_by is None or not mapping.may_have_files(seen):
-            return seen, ()
-        mostly, latest = stored_by
-        begin = seen.created_at or seen.started_at or mostly
+    def _find_files(self, recording: Recording, operation: str, problems: list[str]) -> Recording:
+        """Find the files of one recording, and return it with them. Adds to `problems`.
+
+        It reads the part of the list in which they usually are, and then, if files are missing, the
+        rest of the time in which they may be stored.
+        """
+        times = mapping.compute_storage_times(recording)
+        if times is None or not mapping.may_have_files(recording):
+            return recording
+        usual, latest = times
+        begin = recording.created_at or recording.started_at or usual
         now = self.clock.now()
-        files: list[MediaFile] = []
-        wrong: list[str] = []
-        for start, stop in ((mostly, begin), (latest, mostly)):
-            storage = self._storage(start, operation)
-            storage.read_back_to(stop, until_whole=seen)
-            more = storage.files_of(seen)
-            if more is None:
-                return mapping.with_files(seen, None, now), storage.errors
-            files += more
-            wrong += storage.unreadable
-            seen = mapping.with_files(seen, files, now)
-            if mapping.is_whole(seen, seen.files) or mostly >= now:
+        for start, stop in ((usual, begin), (latest, usual)):
+            storage = self._open_storage(start, operation)
+            storage.read_back_to(stop, until_complete=recording)
+            problems += storage.problems
+            found = storage.find_files(recording)
+            if found is None:
+                return mapping.add_files(recording, None, now)
+            recording = mapping.add_files(recording, (*recording.files, *found), now)
+            if len(recording.files) >= mapping.count_legs(recording) or usual >= now:
                 break
-        return seen, tuple(wrong)
+        return recording
 
-    def _storage(self, start: datetime | None, operation: str) -> Storage:
-        """What is stored before `start`; a time that is still to come is no bound."""
+    def _open_storage(self, start: datetime | None, operation: str) -> StorageReader:
+        """Open the list of files stored before `start`. A time in the future is not a bound."""
         if start is not None and start >= self.clock.now():
             start = None
-        return Storage(lambda place: self._rows("storage_files", place, operation), Place(start))
+        return StorageReader(
+            lambda position: self._fetch_rows("storage_files", position, operation),
+            ListPosition(start),
+        )
 
     # -- media -----------------------------------------------------------------------------------
 
     def _download(
-        self,
-        recording: Recording,
-        files: Sequence[MediaFile],
-        directory: Path,
-        deadline: Deadline,
+        self, recording: Recording, files: Sequence[MediaFile], directory: Path, deadline: Deadline
     ) -> tuple[Copy, ...]:
         url = f"{self.transport.base_url}/recordingfiles/{quote(recording.id, safe='')}"
-        packed = MediaFile("archive", FileRole.MIX, "zip", url=url)
+        archive_file = MediaFile(id="archive", role=FileRole.MIX, format="zip", url=url)
         facts = {"provider": self.name, "recording_id": recording.id}
         with ExitStack() as stack:
             try:
                 path = stack.enter_context(
                     fetch_temporarily(
                         self.media,
-                        packed,
-                        directory / build_file_name(recording, packed, alone=True),
+                        archive_file,
+                        directory / build_file_name(recording, archive_file, alone=True),
                         clock=self.clock,
                         retries=self.http.retries,
                         deadline=deadline,
@@ -380,155 +356,116 @@ class VoIPBin(Provider):
                     )
                 )
             except NotFound as error:
-                self._seen(recording.id, "download")  # NotFound, if the recording itself is gone
+                # Raises NotFound if the recording itself does not exist any more.
+                self._fetch_recording(recording.id, "download")
                 raise NotReady(
-                    f"recording {recording.id} is there, and its archive answers 404. Try again "
-                    "in a minute",
-                    provider=self.name,
-                    operation="download",
+                    f"Recording {recording.id} exists, and VoIPBin returned 404 for its archive. "
+                    "Try again in a minute",
                     status=error.status,
                 ) from None
-            sizes = [file.size for file in recording.files]
-            known = max((size for size in sizes if size is not None), default=0)
-            archive = stack.enter_context(
-                open_archive(
-                    path, most_bytes=max(known, mapping.most_bytes(recording)), facts=facts
-                )
+            max_bytes = mapping.compute_max_leg_bytes(recording)
+            archive = stack.enter_context(open_archive(path, max_bytes=max_bytes, facts=facts))
+
+            def check_deadline() -> None:
+                if deadline.expired:
+                    raise Unavailable(
+                        f"The files were not unpacked within {deadline.seconds:g} s. "
+                        "Nothing was stored"
+                    )
+
+            entries = _match_entries(recording, archive)
+            files = files if recording.files else tuple(entries)
+            alone = len(entries) == 1
+            paths = [directory / build_file_name(recording, file, alone=alone) for file in files]
+            contents = [archive.read_chunks(entries[file], check_deadline) for file in files]
+            stored = store_files(zip(files, paths, contents, strict=True), facts=facts)
+            return tuple(
+                fetched.build_copy(self, recording, file, path)
+                for file, path, fetched in zip(files, paths, stored, strict=True)
             )
-            return self._unpacked(recording, files, archive, directory, deadline, facts)
 
-    def _unpacked(
-        self,
-        recording: Recording,
-        files: Sequence[MediaFile],
-        archive: Archive,
-        directory: Path,
-        deadline: Deadline,
-        facts: Mapping[str, str],
-    ) -> tuple[Copy, ...]:
-        entries = archive.entries
-        expected = max(len(recording.files), mapping.LEGS[recording.kind])
-        if len(entries) < expected:
-            raise NotReady(
-                f"the archive of recording {recording.id} has {len(entries)} of {expected} files: "
-                "the others are not stored yet, or never will be. Try again in a minute",
-                provider=self.name,
-                operation="download",
-            )
-        all_files: Sequence[MediaFile] = recording.files
-        if all_files:
-            entries = archive.paired(all_files)
-        else:
-            # Storage could not be asked: the archive is all that tells.
-            all_files = files = [
-                mapping.leg(
-                    f"leg-{number}", entry.filename, entry.file_size or None, recording.format
-                )
-                for number, entry in enumerate(entries, 1)
-            ]
+    # -- responses -------------------------------------------------------------------------------
 
-        def in_time() -> None:
-            if deadline.expired:
-                raise Unavailable(
-                    f"the files were not unpacked within {deadline.seconds:g} s; nothing was left "
-                    "behind",
-                    provider=self.name,
-                    operation="download",
-                )
+    def _fetch_rows(
+        self, path: str, position: ListPosition, operation: str
+    ) -> tuple[Sequence[Any], ListPosition | None]:
+        """Fetch a page of recordings or stored files, newest first.
 
-        entry_of = {file.id: entry for file, entry in zip(all_files, entries, strict=True)}
-        alone = len(all_files) == 1
-        paths = [directory / build_file_name(recording, file, alone=alone) for file in files]
-        stored = store_files(
-            (
-                (file, path, archive.chunks(entry_of[file.id], in_time))
-                for file, path in zip(files, paths, strict=True)
-            ),
-            facts=facts,
-        )
-        return tuple(
-            Copy(
-                provider=self.name,
-                account=self.account,
-                recording_id=recording.id,
-                file=file,
-                path=path,
-                size=fetched.size,
-                sha256=fetched.sha256,
-                checks=fetched.checks,
-                made_at=self.clock.now(),
-            )
-            for file, path, fetched in zip(files, paths, stored, strict=True)
-        )
-
-    # -- answers ---------------------------------------------------------------------------------
-
-    def _rows(self, path: str, place: Place, operation: str) -> tuple[Sequence[Any], Place | None]:
-        """A page of recordings or stored files, newest first, and the place after it."""
+        Returns its rows that were not read before, and the position after it.
+        """
         params = {"page_size": str(PAGE_SIZE)}
-        if place.before is not None:
-            params["page_token"] = mapping.page_token(place.before)
-        rows, token = mapping.page(
-            self.transport.get(path, operation=operation, params=params).payload
+        if position.before is not None:
+            params["page_token"] = mapping.format_page_token(position.before)
+        response = self.transport.get(path, operation=operation, params=params)
+        rows, token = mapping.read_page(response.payload)
+        return find_new_rows(position, rows, token)
+
+    def _fetch_recording(self, recording_id: str, operation: str) -> Recording:
+        """Fetch a recording without its files."""
+        row = self._fetch_object(_build_recording_path(recording_id), operation)
+        recording = self._read_recording(row)
+        if recording.id.lower() != recording_id.lower():
+            raise MalformedPayload("The response is about another recording", path="id")
+        return recording
+
+    def _fetch_object(
+        self, path: str, operation: str, retry: RetryPolicy = RetryPolicy.IDEMPOTENT
+    ) -> Mapping[str, Any]:
+        response = self.transport.request("GET", path, operation=operation, retry=retry)
+        return _require_object(response.payload)
+
+    def _read_recording(self, row: Mapping[str, Any]) -> Recording:
+        return mapping.read_recording(row, self.account)
+
+
+def _require_object(payload: Any) -> Mapping[str, Any]:
+    if not isinstance(payload, dict):
+        raise MalformedPayload("The response is not a JSON object")
+    return payload
+
+
+def _match_entries(recording: Recording, archive: ZipArchive) -> Mapping[MediaFile, ZipInfo]:
+    """Return the entry of each of the recording's files. Raises `NotReady` if some are missing."""
+    found, expected = archive.entries, max(len(recording.files), mapping.count_legs(recording))
+    if len(found) < expected:
+        raise NotReady(
+            f"The archive of recording {recording.id} has {len(found)} of {expected} files: "
+            "the others are not stored yet, or never will be. Try again in a minute"
         )
-        return following(place, rows, token)
-
-    def _seen(self, recording_id: str, operation: str) -> Recording:
-        """A recording as its own row tells it, without its files."""
-        seen = self._read(self._row(_recording_path(recording_id), operation))
-        if seen.id.lower() != recording_id.lower():
-            raise MalformedPayload("an answer about another recording", path="id")
-        return seen
-
-    def _row(self, path: str, operation: str) -> Mapping[str, Any]:
-        return self._object(self.transport.get(path, operation=operation).payload, operation)
-
-    def _read(self, row: Mapping[str, Any]) -> Recording:
-        return mapping.recording(row, self.account)
-
-    def _object(self, payload: Any, operation: str) -> Mapping[str, Any]:
-        if not isinstance(payload, dict):
-            raise MalformedPayload(
-                "an answer that is no object", provider=self.name, operation=operation
-            )
-        return payload
+    if recording.files:
+        return archive.match_files(recording.files)
+    # The list of stored files could not be read: the archive alone names them.
+    files = [
+        mapping.build_leg(f"leg-{number}", each.filename, each.file_size or None, recording.format)
+        for number, each in enumerate(found, 1)
+    ]
+    return dict(zip(files, found, strict=True))
 
 
-def _is_before(since: datetime | None, row: Any) -> bool:
-    created_at = mapping.known_moment(row, "tm_create")
+def _is_older(row: Any, since: datetime | None) -> bool:
+    created_at = mapping.try_read_time(row, "tm_create")
     return since is not None and created_at is not None and created_at < since
 
 
-def _may_record(seen: Recording) -> bool:
-    # A word that we don't know may mean that it does.
-    live = seen.status in LIVE or seen.status is RecordingStatus.UNKNOWN
-    return live and seen.ended_at is None
+def _is_maybe_recording(recording: Recording) -> bool:
+    return recording.status in MAYBE_LIVE and recording.ended_at is None
 
 
-def _after_stop(session: RecordingSession, status: RecordingStatus) -> RecordingSession:
-    """What was known to have ended stays as it was."""
-    live = session.status in LIVE or session.status is RecordingStatus.UNKNOWN
-    return evolve(session, status=status) if live else session
-
-
-def _path(target: CommunicationSession) -> str:
+def _build_target_path(target: CommunicationSession) -> str:
     return f"{target.kind}s/{quote(target.id, safe='')}"
 
 
-def _recording_path(recording_id: str) -> str:
+def _build_recording_path(recording_id: str) -> str:
     return f"recordings/{quote(recording_id, safe='')}"
 
 
-def _start_body(request: StartRequest) -> dict[str, Any]:
+def _build_start_body(request: StartRequest) -> dict[str, Any]:
     format = request.format or FORMATS[0]
     if format not in FORMATS:
         raise UnsupportedOperation(
-            f"VoIPBin cannot be told the format {format!r}; it can: {', '.join(FORMATS)}"
+            f"VoIPBin does not support the format {format!r}. It supports: {', '.join(FORMATS)}"
         )
-    # Without it a recording would have no end but the call's.
-    limit = request.max_duration or mapping.LONGEST
-    body = {
-        PARAMETERS["format"]: format,
-        PARAMETERS["max_duration"]: max(1, round(limit.total_seconds())),
-    }
-    return {**body, **request.extra}
+    # Without a duration, only the end of the call or conference would end the recording.
+    limit = request.max_duration or mapping.MAX_DURATION
+    duration = max(1, round(limit.total_seconds()))
+    return {PARAMETERS["format"]: format, PARAMETERS["max_duration"]: duration, **request.extra}

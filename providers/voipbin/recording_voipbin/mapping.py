@@ -1,4 +1,7 @@
-"""How do VoIPBin's words and fields become ours? Pure: payloads and `now` in, values out."""
+"""Mapping: how VoIPBin's payloads become recordings, files, sessions, pages and error details.
+
+The functions are pure: they receive payloads and `now`, and return the library's values.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +24,9 @@ from recording_core import (
 from recording_core.plugin import FORMATS, ErrorDetails, find_format
 from recording_core.plugin import readers as read
 
-#: https://docs.voipbin.net, Recording (status). `ended` is said before the files are stored,
-#: `stopping` may be said after the end: see `recording` and `with_files`.
+#: VoIPBin's status -> ours. https://docs.voipbin.net, Recording (status). `ended` is reported
+#: before the files are stored: see `add_files`. `stopping` may be reported after the end: see
+#: `read_recording`.
 STATUSES: Mapping[str, RecordingStatus] = {
     "initiating": RecordingStatus.PENDING,
     "recording": RecordingStatus.RECORDING,
@@ -30,96 +34,72 @@ STATUSES: Mapping[str, RecordingStatus] = {
     "ended": RecordingStatus.PROCESSING,
 }
 
-#: `reference_type`, which the page of the recording calls `type`, and a confbridge `conference`.
-#: https://docs.voipbin.net, Recording (type)
+#: The values of `reference_type` -> our kinds. The page names the field `type`, and has the value
+#: `conference` in place of `confbridge`. https://docs.voipbin.net, Recording (type)
 KINDS: Mapping[str, SessionKind] = {
     "call": SessionKind.CALL,
     "confbridge": SessionKind.CONFERENCE,
     "conference": SessionKind.CONFERENCE,
 }
-KIND_FIELDS = ("reference_type", "type")
 
-#: How many files there will be: of a call, each direction by itself. The page says that they are
-#: mixed; its server's source, and what it gives out, do not.
-LEGS: Mapping[SessionKind | None, int] = {SessionKind.CALL: 2, SessionKind.CONFERENCE: 1, None: 1}
-
-#: What is written of a UUID that is not set, and of a time, with a space or a T between.
+#: What stands for a UUID that is not set, and the beginning of a time that is not set.
 #: https://docs.voipbin.net, Recording
 NIL = "00000000-0000-0000-0000-000000000000"
-UNSET = "9999-01-01"
+UNSET_TIME = "9999-01-01"
 
-#: The longest that a conference's recording may last, and nearly every call's.
-LONGEST = timedelta(hours=24)
-#: From the end of a recording until its files are stored: mostly, and at the latest. Neither is
-#: documented; half a minute is what the server waits before it moves them.
-MOSTLY_STORED, LATEST_STORED = timedelta(minutes=10), timedelta(hours=1)
+#: The longest recording of a conference, by the source; nearly every call is shorter.
+MAX_DURATION = timedelta(hours=24)
+#: From the end of a recording until its files are stored: usually, and at most. Neither is
+#: documented; the server waits half a minute before it moves them.
+USUAL_STORAGE_DELAY, MAX_STORAGE_DELAY = timedelta(minutes=10), timedelta(hours=1)
 
 #: PCM of 8 kHz, 16 bits, mono: https://docs.voipbin.net, Recording (format)
-BYTES_A_SECOND = 16_000
+BYTES_PER_SECOND = 16_000
 
-#: The grain of VoIPBin's times.
-TICK = timedelta(microseconds=1)
+#: The resolution of VoIPBin's times.
+TIME_RESOLUTION = timedelta(microseconds=1)
+
+# Reading an enum's member takes ten times as long as a module's name (Python 3.11).
+_DELETED, _STOPPING = RecordingStatus.DELETED, RecordingStatus.STOPPING
+_PROCESSING, _CALL = RecordingStatus.PROCESSING, SessionKind.CALL
 
 
 @frozen
 class StoredFile:
-    """One file in VoIPBin's storage, and the recording that it is of."""
+    """A file in VoIPBin's storage, with the id of the recording that it belongs to."""
 
     recording_id: str
     created_at: datetime | None
     file: MediaFile
 
 
-def moment(value: Any, path: str) -> datetime | None:
-    """A time of any of three ages: `...T05:31:47.87Z`, `... 05:31:47.870000`, or one of the ways
-    to say that it has not come: null, absent, empty, and the year 9999.
-    """
-    if type(value) is str and value.startswith(UNSET):
-        return None
-    return read.instant(value, path)
-
-
-def page_token(at: datetime) -> str:
-    """A time as `page_token` wants it, which lists what is older."""
-    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
-
-
-# An enum's member costs ten times a module's name (Python 3.11), and rows are many.
-_DELETED, _STOPPING, _PROCESSING = (
-    RecordingStatus.DELETED,
-    RecordingStatus.STOPPING,
-    RecordingStatus.PROCESSING,
-)
-_CALL = SessionKind.CALL
-
-
-def recording(row: Mapping[str, Any], account: str) -> Recording:
-    """A recording of a list or a get; what is stored of it, `with_files` adds.
+def read_recording(row: Mapping[str, Any], account: str) -> Recording:
+    """Read the recording of a list, a get or an event, without files: see `add_files`.
 
     Raises `MalformedPayload`.
     """
-    recording_id = uuid(row.get("id"), "id")
+    recording_id = read_uuid(row.get("id"), "id")
     if recording_id is None:
-        raise MalformedPayload("field 'id' is nil", path="id")
-    word = read.text(row.get("status"), "status")
-    key = next((name for name in KIND_FIELDS if row.get(name) is not None), KIND_FIELDS[0])
-    kind = KINDS.get(read.text(row.get(key), key) or "")
-    reference = uuid(row.get("reference_id"), "reference_id", optional=True)
-    started_at = moment(row.get("tm_start"), "tm_start")
-    ended_at = moment(row.get("tm_end"), "tm_end")
-    deleted_at = moment(row.get("tm_delete"), "tm_delete")
-    status = read.status_of(word, STATUSES)
+        raise MalformedPayload("The field 'id' is the all-zero UUID", path="id")
+    provider_status = read.text(row.get("status"), "status")
+    kind_field = "reference_type" if row.get("reference_type") is not None else "type"
+    kind = KINDS.get(read.text(row.get(kind_field), kind_field) or "")
+    reference = read_uuid(row.get("reference_id"), "reference_id", optional=True)
+    started_at = read_time(row.get("tm_start"), "tm_start")
+    ended_at = read_time(row.get("tm_end"), "tm_end")
+    deleted_at = read_time(row.get("tm_delete"), "tm_delete")
+    status = read.status_of(provider_status, STATUSES)
     if deleted_at is not None:
         status = _DELETED
     elif status is _STOPPING and ended_at is not None:
-        # Written after `ended` where the end came quicker; nothing comes after it.
+        # If the end precedes the stop, the server writes `stopping` over `ended`, and keeps it.
         status = _PROCESSING
     duration = None
     if started_at is not None and ended_at is not None and ended_at >= started_at:
         duration = ended_at - started_at
     target = None
     if kind is _CALL and reference is not None:
-        # A conference's reference is its confbridge, which no verb takes.
+        # A conference's reference is its confbridge, which no request accepts.
         target = read.target(kind, reference, "reference_id")
     return Recording(
         provider="voipbin",
@@ -129,10 +109,10 @@ def recording(row: Mapping[str, Any], account: str) -> Recording:
         target=target,
         reference=reference,
         status=status,
-        provider_status=word,
+        provider_status=provider_status,
         started_at=started_at,
         ended_at=ended_at,
-        created_at=moment(row.get("tm_create"), "tm_create"),
+        created_at=read_time(row.get("tm_create"), "tm_create"),
         duration=duration,
         format=read.text(row.get("format"), "format"),
         deleted_at=deleted_at,
@@ -140,168 +120,195 @@ def recording(row: Mapping[str, Any], account: str) -> Recording:
     )
 
 
-def uuid(value: Any, path: str, *, optional: bool = False) -> str | None:
-    """An id as it is; None for the nil one, and for none at all where it is optional."""
+def read_uuid(value: Any, path: str, *, optional: bool = False) -> str | None:
+    """Read an id; None for the all-zero one, and for an absent one if it is optional."""
     given = read.text(value, path) if optional else read.required_text(value, path)
     return None if given == NIL else given
 
 
-# -- what is stored -------------------------------------------------------------------------------
+def read_time(value: Any, path: str) -> datetime | None:
+    """Read a time such as `...T05:31:47.87Z` or `... 05:31:47.870000`. Raises `MalformedPayload`.
 
-
-def may_have_files(seen: Recording) -> bool:
-    """Whether it is worth asking: it is over, and not deleted."""
-    over = seen.ended_at is not None or seen.status is RecordingStatus.PROCESSING
-    return over and seen.status is not RecordingStatus.DELETED
-
-
-def is_whole(seen: Recording, files: Sequence[MediaFile]) -> bool:
-    """Whether there is one file a leg."""
-    return len(files) >= LEGS[seen.kind]
-
-
-def stored_by(seen: Recording) -> tuple[datetime, datetime] | None:
-    """When its files were stored: mostly before the first moment, and before the second at the
-    latest, which is the same for all that were created together unless they last for very long.
+    None if it is not set: null, absent, empty, or in the year 9999.
     """
-    end = seen.ended_at or seen.started_at or seen.created_at
+    if type(value) is str and value.startswith(UNSET_TIME):
+        return None
+    return read.instant(value, path)
+
+
+def try_read_time(row: Any, name: str) -> datetime | None:
+    """Read a time of a row; None if it is not set or malformed."""
+    try:
+        return read_time(row.get(name), name) if isinstance(row, dict) else None
+    except MalformedPayload:
+        return None
+
+
+def format_page_token(at: datetime) -> str:
+    """Format a time as a `page_token`, which lists what is older."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+
+
+# -- stored files ---------------------------------------------------------------------------------
+
+
+def may_have_files(recording: Recording) -> bool:
+    """Whether files may be stored: the recording has ended, and was not deleted."""
+    has_ended = recording.ended_at is not None or recording.status is _PROCESSING
+    return has_ended and recording.status is not _DELETED
+
+
+def count_legs(recording: Recording) -> int:
+    """Count the files that the recording has in the end: a call has one per direction.
+
+    https://docs.voipbin.net, Recording, documents one mixed file; the source
+    (https://github.com/voipbin/monorepo) does not mix them.
+    """
+    return 2 if recording.kind is _CALL else 1
+
+
+def compute_storage_times(recording: Recording) -> tuple[datetime, datetime] | None:
+    """Compute the times before which files are stored: usually, and at the latest.
+
+    The second is the same for all recordings that were created at the same time, unless they last
+    very long. None if the recording has no time.
+    """
+    end = recording.ended_at or recording.started_at or recording.created_at
     if end is None:
         return None
-    begin = seen.created_at or seen.started_at or end
-    return end + MOSTLY_STORED, max(begin + LONGEST, end) + LATEST_STORED
+    begin = recording.created_at or recording.started_at or end
+    return end + USUAL_STORAGE_DELAY, max(begin + MAX_DURATION, end) + MAX_STORAGE_DELAY
 
 
-def is_very_long(seen: Recording) -> bool:
-    """Whether it ended so late that its files lie among those of much younger recordings."""
-    if seen.created_at is None or seen.ended_at is None:
+def is_very_long(recording: Recording) -> bool:
+    """Whether it ended so late that its files are listed among those of much newer recordings."""
+    if recording.created_at is None or recording.ended_at is None:
         return False
-    return seen.ended_at > seen.created_at + LONGEST
+    return recording.ended_at > recording.created_at + MAX_DURATION
 
 
-def with_files(seen: Recording, files: Sequence[MediaFile] | None, now: datetime) -> Recording:
-    """The recording with its files; with None, where storage does not tell, time has to."""
-    status = seen.status
+def add_files(recording: Recording, files: Sequence[MediaFile] | None, now: datetime) -> Recording:
+    """Return the recording with its files, if it may have some.
+
+    With all of them, `ended` becomes `AVAILABLE`. If the files could not be read (None), the time
+    since the end decides.
+    """
+    if not may_have_files(recording):
+        return recording
+    status = recording.status
+    status = RecordingStatus.AVAILABLE if status is _PROCESSING else status
     if files is None:
-        end = seen.ended_at or seen.started_at or seen.created_at
-        if status is RecordingStatus.PROCESSING and end is not None and end + MOSTLY_STORED <= now:
-            status = RecordingStatus.AVAILABLE
-        return evolve(seen, status=status)
-    # In, then out, in every answer; storage has them in the order in which they came.
-    by_id = {file.id: evolve(file, format=file.format or seen.format) for file in files}
-    named = tuple(sorted(by_id.values(), key=lambda file: (file.name or "", file.id)))
-    size = None
-    if is_whole(seen, named):
-        if status is RecordingStatus.PROCESSING:
-            status = RecordingStatus.AVAILABLE
-        sizes = [file.size for file in named if file.size is not None]
-        size = sum(sizes) if len(sizes) == len(named) else None
-    return evolve(seen, status=status, files=named, size=size)
+        times = compute_storage_times(recording)
+        is_usually_stored = times is not None and times[0] <= now
+        return evolve(recording, status=status) if is_usually_stored else recording
+    # By name, which is `in` before `out`: the list of files is ordered by time.
+    by_id = {file.id: evolve(file, format=file.format or recording.format) for file in files}
+    ordered = tuple(sorted(by_id.values(), key=lambda file: (file.name or "", file.id)))
+    if len(ordered) < count_legs(recording):
+        return evolve(recording, files=ordered)
+    sizes = [file.size for file in ordered if file.size is not None]
+    size = sum(sizes) if len(sizes) == len(ordered) else None
+    return evolve(recording, status=status, files=ordered, size=size)
 
 
-def stored_file(row: Mapping[str, Any]) -> StoredFile | None:
-    """A row of `/storage_files`; None for what is no recording's, or was deleted.
+def read_stored_file(row: Mapping[str, Any]) -> StoredFile | None:
+    """Read a row of `/storage_files`. Raises `MalformedPayload`.
 
-    Raises `MalformedPayload`.
+    None for a file that does not belong to a recording, or that was deleted.
     """
     if read.text(row.get("reference_type"), "reference_type") != "recording":
         return None
-    if moment(row.get("tm_delete"), "tm_delete") is not None:
+    if read_time(row.get("tm_delete"), "tm_delete") is not None:
         return None
+    file_id = read.required_text(row.get("id"), "id")
     name = read.text(row.get("filename"), "filename")
+    size = read.count(row.get("filesize"), "filesize")
     return StoredFile(
         recording_id=read.required_text(row.get("reference_id"), "reference_id"),
-        created_at=moment(row.get("tm_create"), "tm_create"),
-        file=leg(
-            read.required_text(row.get("id"), "id"),
-            name,
-            read.count(row.get("filesize"), "filesize"),
-        ),
+        created_at=read_time(row.get("tm_create"), "tm_create"),
+        file=build_leg(file_id, name, size),
     )
 
 
-def leg(id: str, name: str | None, size: int | None, format: str | None = None) -> MediaFile:
-    """One WAV. It has no URL of its own: the vendor's lives for a day from when it was stored."""
+def build_leg(id: str, name: str | None, size: int | None, format: str | None = None) -> MediaFile:
+    """Build the file of one WAV. It has no URL: VoIPBin's expires a day after it was stored."""
     format = find_format(name) or format
-    known = FORMATS.get(format or "")
+    file_format = FORMATS.get(format or "")
     return MediaFile(
         id=id,
         role=FileRole.LEG,
         format=format,
-        media_type=known.media_type if known else None,
+        media_type=file_format.media_type if file_format else None,
         size=size,
         name=name,
     )
 
 
-def most_bytes(seen: Recording) -> int:
-    """What one leg of it may be at most, where nobody says its size."""
-    longest = (seen.duration or LONGEST) + timedelta(minutes=10)
-    return round(longest.total_seconds()) * BYTES_A_SECOND
+def compute_max_leg_bytes(recording: Recording) -> int:
+    """Compute the largest size of one leg: by the recording's duration, or as it is reported."""
+    longest = (recording.duration or MAX_DURATION) + timedelta(minutes=10)
+    sizes = [file.size for file in recording.files if file.size is not None]
+    return max([round(longest.total_seconds()) * BYTES_PER_SECOND, *sizes])
 
 
-# -- calls and conferences ------------------------------------------------------------------------
+def read_current_recording_id(row: Mapping[str, Any]) -> str | None:
+    """Read the id of a call's or conference's current recording. Raises `MalformedPayload`.
+
+    It may have ended: only an explicit stop clears the field.
+    """
+    return read_uuid(row.get("recording_id"), "recording_id")
 
 
-def running_id(row: Mapping[str, Any]) -> str | None:
-    """What is recorded of a call or conference, or was: only an explicit stop clears it."""
-    return uuid(row.get("recording_id"), "recording_id")
-
-
-def recording_ids(row: Mapping[str, Any]) -> list[str]:
-    """All its recordings, newest first."""
-    history = read.array(row.get("recording_ids"), "recording_ids") or []  # left out where empty
-    ids = [uuid(each, "recording_ids") for each in history]
-    ids.append(uuid(row.get("recording_id"), "recording_id", optional=True))
+def read_recording_ids(row: Mapping[str, Any]) -> list[str]:
+    """Read the ids of all recordings of a call or conference, newest first."""
+    # VoIPBin leaves out an empty history.
+    history = read.array(row.get("recording_ids"), "recording_ids") or []
+    ids = [read_uuid(each, "recording_ids") for each in history]
+    ids.append(read_uuid(row.get("recording_id"), "recording_id", optional=True))
     return list(dict.fromkeys(each for each in reversed(ids) if each is not None))
 
 
-def session(seen: Recording, target: CommunicationSession) -> RecordingSession:
-    """The act of recording, from the recording that it makes."""
+def build_session(recording: Recording, target: CommunicationSession) -> RecordingSession:
+    """Build the recording session that makes a recording."""
     return RecordingSession(
         provider="voipbin",
-        account=seen.account,
-        id=seen.id,
+        account=recording.account,
+        id=recording.id,
         target=target,
-        status=seen.status,
-        provider_status=seen.provider_status,
-        started_at=seen.started_at,
-        stopped_at=seen.ended_at,
-        raw=seen.raw,
+        status=recording.status,
+        provider_status=recording.provider_status,
+        started_at=recording.started_at,
+        stopped_at=recording.ended_at,
+        raw=recording.raw,
     )
 
 
 # -- envelopes ------------------------------------------------------------------------------------
 
 
-def page(payload: Any) -> tuple[list[Any], datetime | None]:
-    """The rows of a page, and the moment that its token says they reach back to.
+def read_page(payload: Any) -> tuple[list[Any], datetime | None]:
+    """Read the rows of a page, and the time in its token, which is that of the last row.
 
-    There is a token also on the last page: only a page without rows ends a list.
+    The last page has a token too: only a page without rows ends a list. Raises `MalformedPayload`.
     """
     rows = read.array(payload.get("result"), "result") if isinstance(payload, dict) else None
     if rows is None:
-        raise MalformedPayload("a list without a result", path="result")
-    return rows, known_moment(payload, "next_page_token")
-
-
-def known_moment(row: Any, name: str) -> datetime | None:
-    """A time, or None where it cannot be read, be it malformed."""
-    try:
-        return moment(row.get(name), name) if isinstance(row, dict) else None
-    except MalformedPayload:
-        return None
+        raise MalformedPayload("The list has no field `result`", path="result")
+    return rows, try_read_time(payload, "next_page_token")
 
 
 def read_error_details(payload: Mapping[str, Any]) -> ErrorDetails:
-    """`{"error": {"status", "reason", "message", "request_id"}}`, whatever the HTTP status."""
+    """Read `{"error": {"status", "reason", "message", "request_id"}}`, with any HTTP status.
+
+    https://docs.voipbin.net, RESTful API (errors)
+    """
     error = payload.get("error")
     if not isinstance(error, dict):
         return ErrorDetails()
-    words = {name: error.get(name) for name in ("status", "reason", "message", "request_id")}
-    said = {name: word for name, word in words.items() if isinstance(word, str) and word}
+    texts = {name: value for name, value in error.items() if isinstance(value, str) and value}
     return ErrorDetails(
-        code=said.get("reason") or said.get("status"),
-        message=said.get("message"),
-        request_id=said.get("request_id"),
-        is_error=True,  # no answer that worked has this field
+        code=texts.get("reason") or texts.get("status"),
+        message=texts.get("message"),
+        request_id=texts.get("request_id"),
+        is_error=True,  # no success has this field
     )

@@ -1,14 +1,14 @@
-"""What does VoIPBin's plugin declare? Data only: connecting imports the client."""
+"""Plugin: what VoIPBin's provider declares. Only `connect` imports the client."""
 
 from recording_core import ProviderInfo, Setting
 from recording_core.plugin import build_capabilities, hookimpl
 
-#: There is no pause: https://docs.voipbin.net, Recording
+#: There is no request to pause: https://docs.voipbin.net, Recording
 INFO = ProviderInfo(
     name="voipbin",
     label="VoIPBin",
     settings=(
-        # One of the two: a JWT is sent as a Bearer header, an access key has no header form.
+        # One of the two: a JWT is sent in the header Authorization, an access key in the query.
         Setting("token", "VOIPBIN_TOKEN", secret=True, default=""),
         Setting("accesskey", "VOIPBIN_ACCESSKEY", secret=True, default=""),
     ),

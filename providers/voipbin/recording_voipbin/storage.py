@@ -1,4 +1,4 @@
-"""Which files does VoIPBin's storage name of a recording? Read newest first, as far as needed."""
+"""Storage: the files of recordings, read from `/storage_files` newest first, as far as needed."""
 
 from __future__ import annotations
 
@@ -12,126 +12,145 @@ from recording_core import MalformedPayload, MediaFile, PaginationError, Provide
 from recording_voipbin import mapping
 from recording_voipbin.mapping import StoredFile
 
-__all__ = ["PAGE_SIZE", "Place", "Storage", "following"]
-
-#: https://api.voipbin.net/openapi.json: the most that `page_size` may be
+#: https://api.voipbin.net/openapi.json: the largest `page_size`
 PAGE_SIZE = 100
-#: So many rows of one microsecond are none of a vendor's: it makes them up, page after page.
-MOST_AT_ONCE = 10 * PAGE_SIZE
-#: Whatever the vendor says of storage, recordings are listed all the same.
-_CANNOT_ASK = (ProviderError,)
+#: The most rows with one `tm_create`. A vendor that returns more returns new rows without end.
+MAX_ROWS_PER_TIME = 10 * PAGE_SIZE
 
 
 @frozen
-class Place:
-    """How far a list was read: what is older than `before` comes next, and `shown` comes again."""
+class ListPosition:
+    """How far a list was read.
+
+    Attributes:
+        before: the next page has the rows that are older than this; None at the start of the list
+        read_ids: ids of rows that were read already, and that the next page repeats
+    """
 
     before: datetime | None
-    shown: frozenset[str] = frozenset()
+    read_ids: frozenset[str] = frozenset()
 
 
-def following(
-    place: Place, rows: Sequence[Any], token: datetime | None
-) -> tuple[Sequence[Any], Place | None]:
-    """Those of a page's rows that the pages before had not, and the place after them; None at the
-    end. Raises `PaginationError`, and `MalformedPayload` where nothing tells the place.
+def find_new_rows(
+    position: ListPosition, rows: Sequence[Any], token: datetime | None
+) -> tuple[Sequence[Any], ListPosition | None]:
+    """Find the rows of a page that were not read before, and the position after the page.
+
+    The position is None at the end of the list. Raises `PaginationError`, and `MalformedPayload` if
+    neither a row nor the token has the time of the position.
     """
-    # The vendor's token is the time of the last row, and lists what is really older: of rows of one
-    # microsecond at a page's end the rest would be lost. So one microsecond is asked for again.
-    fresh = [row for row in rows if _id(row) not in place.shown]
-    if not fresh:
-        if len(rows) >= PAGE_SIZE:
-            raise PaginationError(
-                f"{len(rows)} rows share a microsecond, and page tokens are times: what comes "
-                "after them cannot be asked for"
-            )
-        return fresh, None
-    oldest = mapping.known_moment(rows[-1], "tm_create") or token
+    # The vendor's token is the time of the last row, and lists strictly older rows. If a page ends
+    # between rows of one microsecond, that token would skip the others of them. So the next page
+    # is requested with a token one microsecond later, and repeats the rows of that microsecond.
+    new = [row for row in rows if _read_id(row) not in position.read_ids]
+    if not new and len(rows) < PAGE_SIZE:
+        return new, None
+    if not new:
+        raise PaginationError(
+            f"{len(rows)} rows of VoIPBin's list have the same time, to the microsecond, and its "
+            "page tokens are times: the rows after them cannot be requested"
+        )
+    last = rows[-1]
+    oldest = mapping.try_read_time(last, "tm_create") or token
     if oldest is None:
-        raise MalformedPayload("a page that does not tell where it ends", path="next_page_token")
-    before = oldest + mapping.TICK
-    shown = {_id(row) for row in rows if mapping.known_moment(row, "tm_create") == oldest}
-    shown.add(_id(rows[-1]))  # also where its own time cannot be read
-    if before == place.before:
-        shown |= place.shown
-    if place.before is not None and (before > place.before or len(shown) > MOST_AT_ONCE):
-        raise PaginationError("the vendor does not page back in time: the list would never end")
-    return fresh, Place(before, frozenset(shown) - {""})
+        raise MalformedPayload(
+            "Neither the last row nor `next_page_token` has a time", path="next_page_token"
+        )
+    before = oldest + mapping.TIME_RESOLUTION
+    read_ids = {
+        _read_id(row)
+        for row in rows
+        if row is last or mapping.try_read_time(row, "tm_create") == oldest
+    }
+    if before == position.before:
+        read_ids |= position.read_ids
+    if position.before is not None and (
+        before > position.before or len(read_ids) > MAX_ROWS_PER_TIME
+    ):
+        raise PaginationError(
+            "The pages of VoIPBin's list do not go back in time: the list would never end"
+        )
+    return new, ListPosition(before, frozenset(read_ids - {""}))
 
 
-def _id(row: Any) -> str:
+def _read_id(row: Any) -> str:
     value = row.get("id") if isinstance(row, dict) else None
     return value if type(value) is str else ""
 
 
-@define
-class Storage:
-    """The files that were stored before a moment, for one reader after another: not thread-safe.
+@define(eq=False)
+class StorageReader:
+    """Reads the files that were stored before a time. Not thread-safe.
 
-    `read_page` reads a page of `/storage_files`. `errors` is not empty where it could not be asked;
-    then nobody knows of any file.
+    Attributes:
+        read_page: reads the page of `/storage_files` at a position
+        position: the position of the next page; None at the end of the list
+        has_failed: whether the list could not be read; then no file is known
+        problems: a sentence for that, and one for each problem of a row that could not be read
     """
 
-    read_page: Callable[[Place], tuple[Sequence[Any], Place | None]]
-    place: Place | None
-    errors: tuple[str, ...] = ()
-    unreadable: tuple[str, ...] = ()
-    _known: dict[str, list[StoredFile]] = field(factory=dict)
+    read_page: Callable[[ListPosition], tuple[Sequence[Any], ListPosition | None]]
+    position: ListPosition | None
+    has_failed: bool = False
+    problems: list[str] = field(factory=list)
+    _files: dict[str, list[StoredFile]] = field(factory=dict)
 
-    @property
-    def failed(self) -> bool:
-        return bool(self.errors)
-
-    def read_back_to(self, moment: datetime, until_whole: Recording | None = None) -> None:
-        """Read on until files are older, or one recording's are all known, or there are no more."""
-        while self.place is not None and not self.failed:
-            if self.place.before is not None and self.place.before <= moment:
+    def read_back_to(self, moment: datetime, until_complete: Recording | None = None) -> None:
+        """Read files until they are older than a time, or a recording's are complete."""
+        while self.position is not None:
+            if self.position.before is not None and self.position.before <= moment:
                 return
-            if until_whole and mapping.is_whole(until_whole, self.files_of(until_whole) or ()):
-                return
-            self._read_on(self.place)
+            if until_complete is not None:
+                found = self.find_files(until_complete) or ()
+                if len(found) >= mapping.count_legs(until_complete):
+                    return
+            self._read_page_at(self.position)
 
-    def _read_on(self, place: Place) -> None:
+    def _read_page_at(self, position: ListPosition) -> None:
         try:
-            rows, self.place = self.read_page(place)
-        except _CANNOT_ASK as error:
+            rows, self.position = self.read_page(position)
+        except ProviderError as error:
+            # Recordings are listed even if their files cannot be read.
             if error.status == 401:
                 raise
-            why = f"HTTP {error.status}" if error.status else type(error).__name__
-            self.errors = (
-                f"/storage_files cannot be read ({why}): recordings that have ended are called "
-                f"available {mapping.MOSTLY_STORED.seconds // 60} minutes later, and their files "
-                "are not named",
+            reason = f"HTTP {error.status}" if error.status else type(error).__name__
+            minutes = mapping.USUAL_STORAGE_DELAY.seconds // 60
+            self.problems.append(
+                f"/storage_files cannot be read ({reason}): recordings are reported as available "
+                f"{minutes} minutes after their end, and their files are not listed"
             )
-            return
+            rows, self.position, self.has_failed = (), None, True
         for row in rows:
             try:
                 if type(row) is not dict:
-                    raise MalformedPayload("not an object")
-                stored = mapping.stored_file(row)
+                    raise MalformedPayload("the row is not an object")
+                stored = mapping.read_stored_file(row)
             except MalformedPayload as error:
-                reason = f"a row of /storage_files cannot be read: {error.message}"
-                self.unreadable = tuple(dict.fromkeys((*self.unreadable, reason)))
+                problem = f"a row of /storage_files cannot be read: {error.message}"
+                if problem not in self.problems:
+                    self.problems.append(problem)
                 continue
             if stored is not None:
-                self._known.setdefault(stored.recording_id, []).append(stored)
+                self._files.setdefault(stored.recording_id, []).append(stored)
 
-    def files_of(self, seen: Recording) -> Sequence[MediaFile] | None:
-        """What was read so far; None where storage could not be asked."""
-        if self.failed:
+    def find_files(self, recording: Recording) -> Sequence[MediaFile] | None:
+        """Find the recording's files among those read so far; None if the list could not be read.
+
+        Files that were stored after the latest time of its storage are left out.
+        """
+        if self.has_failed:
             return None
-        stored_by = mapping.stored_by(seen)
+        times = mapping.compute_storage_times(recording)
         return [
             each.file
-            for each in self._known.get(seen.id, ())
-            if stored_by is None or each.created_at is None or each.created_at < stored_by[1]
+            for each in self._files.get(recording.id, ())
+            if times is None or each.created_at is None or each.created_at < times[1]
         ]
 
-    def forget_from(self, moment: datetime) -> None:
-        """Files that were stored then or later are nobody's who will still ask."""
-        for recording_id, files in list(self._known.items()):
-            kept = [each for each in files if each.created_at and each.created_at < moment]
-            if kept:
-                self._known[recording_id] = kept
-            else:
-                del self._known[recording_id]
+    def discard_files_since(self, moment: datetime) -> None:
+        """Discard the files that were stored at this time or later: no recording needs them now."""
+        self._files = {
+            recording_id: older
+            for recording_id, files in self._files.items()
+            if (older := [each for each in files if each.created_at and each.created_at < moment])
+        }

@@ -1,8 +1,6 @@
-"""Does VoIPBin keep what the library promises of every provider?"""
+"""VoIPBin meets the requirements of the conformance suite for providers."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,23 +10,18 @@ from recording_core.testing.conformance.secrecy import SecrecyRequirements
 from recording_voipbin.emulator import VoIPBinEmulator
 
 
+@pytest.mark.emulator("voipbin", recordings=45)
 class TestVoIPBinConformance(ProviderConformance):
-    @pytest.fixture
-    def emulator(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[VoIPBinEmulator]:
-        # So that there are several; a hundred rows would be one.
-        monkeypatch.setattr("recording_voipbin.emulated_listing.LARGEST_PAGE", 20)
-        with VoIPBinEmulator(recordings=45) as emulator:
-            yield emulator
+    @pytest.fixture(autouse=True)
+    def limit_pages(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        # Several pages: the rows would fit on one page of a hundred.
+        monkeypatch.setattr("recording_voipbin.emulator.listing.LARGEST_PAGE", 20)
 
     def end(self, emulator: Emulator, session: RecordingSession) -> None:
         assert isinstance(emulator, VoIPBinEmulator)
         emulator.hang_up(session.target)
 
 
+@pytest.mark.emulator("voipbin", recordings=9, credential="accesskey")
 class TestVoIPBinSecrecyOfAnAccessKey(SecrecyRequirements):
-    """The same where the credential is in each URL."""
-
-    @pytest.fixture
-    def emulator(self) -> Iterator[VoIPBinEmulator]:
-        with VoIPBinEmulator(recordings=9, signing="accesskey") as emulator:
-            yield emulator
+    """The requirements of secrecy, with a credential in each URL."""

@@ -1,103 +1,87 @@
-"""Does the emulated VoIPBin call back as its source does?"""
+"""Deliveries: the emulated VoIPBin sends the webhooks that its source shows."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import requests
 
-from recording_core.testing import LoopbackServer, ManualClock, Reply, Request
+from recording_core.testing import LoopbackServer, Reply, Request
 from recording_voipbin.emulator import VoIPBinEmulator
 
-
-@pytest.fixture
-def voipbin() -> Iterator[VoIPBinEmulator]:
-    with VoIPBinEmulator() as emulator:
-        yield emulator
+pytestmark = pytest.mark.emulator("voipbin")
+#: From the end of a recording; its files are not stored yet.
+NOT_STORED = timedelta(seconds=2)
 
 
-def ask(voipbin: VoIPBinEmulator, method: str, path: str, body: Any = None) -> requests.Response:
-    headers = {"Authorization": f"Bearer {voipbin.token}"}
-    return requests.request(method, voipbin.base_url + path, json=body, headers=headers, timeout=5)
+def send(emulator: VoIPBinEmulator, method: str, path: str, body: Any = None) -> requests.Response:
+    headers = {"Authorization": f"Bearer {emulator.token}"}
+    return requests.request(method, emulator.base_url + path, json=body, headers=headers, timeout=5)
 
 
-def advance(voipbin: VoIPBinEmulator, seconds: float) -> None:
-    assert isinstance(voipbin.clock, ManualClock)
-    voipbin.clock.advance(timedelta(seconds=seconds))
+def read_payloads(emulator: VoIPBinEmulator) -> list[dict[str, Any]]:
+    return [json.loads(request.body) for request in emulator.build_webhook_requests()]
 
 
-def record(voipbin: VoIPBinEmulator, which: int = 0) -> str:
-    with voipbin.connect() as provider:
-        session = provider.start(voipbin.sessions[which])
-        advance(voipbin, 10)
-        provider.stop(session)
-    advance(voipbin, 2)
-    assert session.id is not None
-    return session.id
-
-
-def told(voipbin: VoIPBinEmulator) -> list[dict[str, Any]]:
-    return [json.loads(request.body) for request in voipbin.callbacks()]
-
-
-def test_an_event_carries_the_row_as_it_was_then(voipbin: VoIPBinEmulator) -> None:
-    id = record(voipbin)
-    started, finished = told(voipbin)
+def test_a_webhook_contains_the_row_at_the_time_of_the_event(emulator: VoIPBinEmulator) -> None:
+    id = emulator.record(processing=NOT_STORED)
+    started, finished = read_payloads(emulator)
     assert (started["type"], started["data"]["status"]) == ("recording_started", "recording")
     assert (finished["type"], finished["data"]["status"]) == ("recording_finished", "ended")
     assert "tm_end" not in started["data"]
-    row = ask(voipbin, "GET", f"/recordings/{id}").json()
+    row = send(emulator, "GET", f"/recordings/{id}").json()
     assert finished["data"] == row
 
 
-def test_finished_comes_before_the_files_are_stored_and_nothing_after(
-    voipbin: VoIPBinEmulator,
+def test_a_finished_webhook_is_sent_before_the_files_are_stored_and_is_the_last(
+    emulator: VoIPBinEmulator,
 ) -> None:
-    id = record(voipbin)
-    assert len(told(voipbin)) == 2
-    with voipbin.connect() as provider:
+    id = emulator.record(processing=NOT_STORED)
+    assert len(read_payloads(emulator)) == 2
+    with emulator.connect() as provider:
         assert provider.get(id).status == "processing"
-        advance(voipbin, 60)
+        emulator.advance(timedelta(seconds=60))
         assert provider.get(id).status == "available"
         provider.delete(id)
-    assert len(told(voipbin)) == 2
+    assert len(read_payloads(emulator)) == 2
 
 
-def test_a_conference_names_its_confbridge(voipbin: VoIPBinEmulator) -> None:
-    record(voipbin, which=1)
-    data = told(voipbin)[0]["data"]
+def test_a_webhook_of_a_conference_contains_its_confbridge(emulator: VoIPBinEmulator) -> None:
+    emulator.record(emulator.sessions[1], processing=NOT_STORED)
+    data = read_payloads(emulator)[0]["data"]
     assert data["reference_type"] == "confbridge"
-    assert data["reference_id"] == voipbin.reference_id(voipbin.sessions[1])
+    assert data["reference_id"] == emulator.find_reference_id(emulator.sessions[1])
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "GET", "DELETE"])
-def test_the_customer_chooses_url_and_method(voipbin: VoIPBinEmulator, method: str) -> None:
-    arrived: list[Request] = []
-    with LoopbackServer(lambda request: arrived.append(request) or Reply()) as server:  # type: ignore[func-returns-value]
+def test_webhooks_are_sent_to_the_customers_url_with_its_method(
+    emulator: VoIPBinEmulator, method: str
+) -> None:
+    received: list[Request] = []
+    with LoopbackServer(lambda request: received.append(request) or Reply()) as server:  # type: ignore[func-returns-value]
         body = {"webhook_uri": f"{server.origin}/v", "webhook_method": method}
-        shown = ask(voipbin, "PUT", "/customer", body).json()
-        assert shown["webhook_secret"] == voipbin.webhooks["secret"]
-        record(voipbin)
-        voipbin.settle()
-        assert [request.method for request in arrived] == [method, method]
-        assert all(request.body for request in arrived)
+        customer = send(emulator, "PUT", "/customer", body).json()
+        assert customer["webhook_secret"] == emulator.webhooks["secret"]
+        emulator.record(processing=NOT_STORED)
+        emulator.wait_for_deliveries()
+        assert [request.method for request in received] == [method, method]
+        assert all(request.body for request in received)
         # An empty URL disables it.
-        assert ask(voipbin, "PUT", "/customer", {"webhook_uri": ""}).status_code == 200
-        record(voipbin)
-        voipbin.settle()
-        assert len(arrived) == 2
+        assert send(emulator, "PUT", "/customer", {"webhook_uri": ""}).status_code == 200
+        emulator.record(processing=NOT_STORED)
+        emulator.wait_for_deliveries()
+        assert len(received) == 2
 
 
 @pytest.mark.parametrize(
     "body", [[], {"webhook_uri": 7}, {"webhook_uri": "https://x.example", "webhook_method": "HEAD"}]
 )
-def test_a_webhook_that_is_none_is_refused(voipbin: VoIPBinEmulator, body: Any) -> None:
-    assert ask(voipbin, "PUT", "/customer", body).status_code == 400
+def test_a_malformed_webhook_is_rejected(emulator: VoIPBinEmulator, body: Any) -> None:
+    assert send(emulator, "PUT", "/customer", body).status_code == 400
 
 
-def test_a_secret_is_thirty_two_characters_of_base64url(voipbin: VoIPBinEmulator) -> None:
-    assert len(voipbin.webhooks["secret"]) == 32
+def test_the_secret_has_32_characters_of_base64url(emulator: VoIPBinEmulator) -> None:
+    assert len(emulator.webhooks["secret"]) == 32

@@ -1,4 +1,4 @@
-"""Do VoIPBin's samples read as a reader of its pages would expect?"""
+"""Mapping: the samples of VoIPBin's pages and source become the documented values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recording_voipbin import mapping
 CALL, CONFERENCE = rec.SessionKind.CALL, rec.SessionKind.CONFERENCE
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 
-#: What the server writes: https://github.com/voipbin/monorepo
+#: A row as the server writes it: https://github.com/voipbin/monorepo
 ROW: dict[str, Any] = {
     "id": "348d988b-2ac9-4702-84f0-ae81301ad349",
     "customer_id": "5e4a0680-804e-11ec-8477-2fea5968d85b",
@@ -30,7 +30,7 @@ ROW: dict[str, Any] = {
     "tm_create": "2026-08-22T05:31:45.051136Z",
     "tm_update": "2026-08-22T05:31:58.932Z",
 }
-#: The page of the recording, as it is: https://docs.voipbin.net, Recording
+#: The page of the recording, unchanged: https://docs.voipbin.net, Recording
 PAGE: dict[str, Any] = {
     "id": "<string>",
     "type": "<string>",
@@ -43,7 +43,7 @@ PAGE: dict[str, Any] = {
     "tm_update": "<string>",
     "tm_delete": "<string>",
 }
-#: The same, filled in as it says.
+#: The same, with values as the page describes them.
 OLD: dict[str, Any] = {
     "id": "348d988b-2ac9-4702-84f0-ae81301ad349",
     "type": "conference",
@@ -70,17 +70,18 @@ FILE: dict[str, Any] = {
     "tm_delete": None,
 }
 END = datetime(2026, 8, 22, 5, 31, 58, 932000, tzinfo=UTC)
-IN = mapping.leg("in-id", "x_in.wav", 10)
-OUT = mapping.leg("out-id", "x_out.wav", 20)
+IN = mapping.build_leg("in-id", "x_in.wav", 10)
+OUT = mapping.build_leg("out-id", "x_out.wav", 20)
 
 
-def read(base: dict[str, Any] = ROW, **changes: Any) -> rec.Recording:
+def read_row(base: dict[str, Any] = ROW, **changes: Any) -> rec.Recording:
+    """Read a row with these fields changed; `...` removes a field."""
     row = {key: value for key, value in {**base, **changes}.items() if value is not ...}
-    return mapping.recording(row, "default")
+    return mapping.read_recording(row, "default")
 
 
-def test_a_row_reads_in_full() -> None:
-    assert read() == rec.Recording(
+def test_a_row_is_read_in_full() -> None:
+    assert read_row() == rec.Recording(
         provider="voipbin",
         account="default",
         id="348d988b-2ac9-4702-84f0-ae81301ad349",
@@ -95,46 +96,49 @@ def test_a_row_reads_in_full() -> None:
         duration=timedelta(seconds=11, milliseconds=62),
         format="wav",
     )
-    assert read().raw == ROW
+    assert read_row().raw == ROW
 
 
-class TestThePage:
-    def test_its_placeholders_cost_a_typed_error_that_shows_no_value(self) -> None:
+class TestSampleOfThePage:
+    def test_its_placeholders_raise_an_error_that_shows_no_value(self) -> None:
         with pytest.raises(rec.MalformedPayload, match="'tm_start'") as caught:
-            mapping.recording(PAGE, "default")
+            mapping.read_recording(PAGE, "default")
         assert "<string>" not in str(caught.value)
 
     @pytest.mark.parametrize("name", [key for key in PAGE if key.startswith("tm_")])
-    def test_each_time_of_it_costs_one(self, name: str) -> None:
-        if name == "tm_update":  # read by nobody
-            assert read(tm_update="<string>") == read()
+    def test_each_malformed_time_raises_an_error(self, name: str) -> None:
+        if name == "tm_update":  # it is not read
+            assert read_row(tm_update="<string>") == read_row()
             return
         with pytest.raises(rec.MalformedPayload, match=name):
-            mapping.recording({**ROW, name: "<string>"}, "default")
+            mapping.read_recording({**ROW, name: "<string>"}, "default")
 
-    def test_its_other_placeholders_are_words_that_nobody_knows(self) -> None:
+    def test_its_other_placeholders_are_unknown_values(self) -> None:
         times: dict[str, Any] = {name: ... for name in PAGE if name.startswith("tm_")}
-        seen = read(PAGE, **times)
-        assert (seen.id, seen.reference) == ("<string>", "<string>")
-        assert (seen.status, seen.provider_status) == (rec.RecordingStatus.UNKNOWN, "<string>")
-        assert (seen.kind, seen.target) == (None, None)
+        recording = read_row(PAGE, **times)
+        assert (recording.id, recording.reference) == ("<string>", "<string>")
+        assert (recording.status, recording.provider_status) == (
+            rec.RecordingStatus.UNKNOWN,
+            "<string>",
+        )
+        assert (recording.kind, recording.target) == (None, None)
 
-    def test_filled_in_as_it_says_it_reads(self) -> None:
-        seen = read(OLD)
-        assert (seen.kind, seen.target) == (CONFERENCE, None)
-        assert seen.status is rec.RecordingStatus.RECORDING
-        assert seen.created_at == datetime(2021, 1, 28, 9, 16, 57, 500000, tzinfo=UTC)
-        assert seen.started_at == datetime(2021, 1, 28, 9, 16, 58, 76735, tzinfo=UTC)
-        assert (seen.ended_at, seen.duration, seen.deleted_at) == (None, None, None)
+    def test_the_page_with_values_is_read(self) -> None:
+        recording = read_row(OLD)
+        assert (recording.kind, recording.target) == (CONFERENCE, None)
+        assert recording.status is rec.RecordingStatus.RECORDING
+        assert recording.created_at == datetime(2021, 1, 28, 9, 16, 57, 500000, tzinfo=UTC)
+        assert recording.started_at == datetime(2021, 1, 28, 9, 16, 58, 76735, tzinfo=UTC)
+        assert (recording.ended_at, recording.duration, recording.deleted_at) == (None, None, None)
 
-    def test_an_empty_tm_delete_says_not_deleted(self) -> None:
-        assert read(OLD, tm_delete="") == read(OLD)
+    def test_an_empty_tm_delete_is_not_a_deletion(self) -> None:
+        assert read_row(OLD, tm_delete="") == read_row(OLD)
 
-    def test_a_tm_delete_says_deleted(self) -> None:
-        seen = read(OLD, tm_delete="2021-02-01 00:00:00.000000", status="ended")
-        assert seen.status is rec.RecordingStatus.DELETED
-        assert seen.deleted_at == datetime(2021, 2, 1, tzinfo=UTC)
-        assert not mapping.may_have_files(seen)
+    def test_a_tm_delete_is_a_deletion(self) -> None:
+        recording = read_row(OLD, tm_delete="2021-02-01 00:00:00.000000", status="ended")
+        assert recording.status is rec.RecordingStatus.DELETED
+        assert recording.deleted_at == datetime(2021, 2, 1, tzinfo=UTC)
+        assert not mapping.may_have_files(recording)
 
 
 class TestTimes:
@@ -151,31 +155,31 @@ class TestTimes:
             ("2026-08-22 05:31:47", 0),
         ],
     )
-    def test_every_age_is_utc(self, text: str, microsecond: int) -> None:
+    def test_every_time_format_is_read_as_utc(self, text: str, microsecond: int) -> None:
         expected = datetime(2026, 8, 22, 5, 31, 47, microsecond, tzinfo=UTC)
-        assert mapping.moment(text, "tm_end") == expected
+        assert mapping.read_time(text, "tm_end") == expected
 
     @pytest.mark.parametrize(
         "unset", ["9999-01-01 00:00:00.000000", "9999-01-01T00:00:00.000000Z", "", None, ...]
     )
-    def test_every_way_to_say_not_yet(self, unset: Any) -> None:
-        assert read(tm_end=unset).ended_at is None
+    def test_every_form_of_an_unset_time_is_none(self, unset: Any) -> None:
+        assert read_row(tm_end=unset).ended_at is None
 
     @pytest.mark.parametrize("wrong", ["later", "2026-08-22", 1, True, "1999-01-01T00:00:00Z", []])
-    def test_what_is_no_time_is_an_error(self, wrong: Any) -> None:
+    def test_a_malformed_time_is_an_error(self, wrong: Any) -> None:
         with pytest.raises(rec.MalformedPayload, match="tm_end"):
-            read(tm_end=wrong)
+            read_row(tm_end=wrong)
 
-    def test_a_token_has_six_digits_and_a_z(self) -> None:
+    def test_a_page_token_has_six_digits_and_a_z(self) -> None:
         at = datetime(2026, 8, 22, 7, 31, 47, 870000, tzinfo=UTC)
-        assert mapping.page_token(at) == "2026-08-22T07:31:47.870000Z"
+        assert mapping.format_page_token(at) == "2026-08-22T07:31:47.870000Z"
 
-    def test_an_end_before_the_start_is_no_duration(self) -> None:
-        assert read(tm_end="2026-08-22T05:31:46Z").duration is None
+    def test_an_end_before_the_start_leaves_the_duration_unset(self) -> None:
+        assert read_row(tm_end="2026-08-22T05:31:46Z").duration is None
 
 
 @pytest.mark.parametrize(
-    ("word", "status"),
+    ("provider_status", "status"),
     [
         ("initiating", "pending"),
         ("recording", "recording"),
@@ -186,17 +190,17 @@ class TestTimes:
         (None, "unknown"),
     ],
 )
-def test_every_status_word_has_its_meaning(word: str | None, status: str) -> None:
-    seen = read(status=word, tm_end=...)
-    assert (seen.status, seen.provider_status) == (status, word or None)
+def test_every_status_is_mapped(provider_status: str | None, status: str) -> None:
+    recording = read_row(status=provider_status, tm_end=...)
+    assert (recording.status, recording.provider_status) == (status, provider_status or None)
 
 
-def test_the_table_has_no_word_that_is_not_tested() -> None:
+def test_every_status_in_the_table_is_tested() -> None:
     assert set(mapping.STATUSES) == {"initiating", "recording", "stopping", "ended"}
 
 
-def test_stopping_after_the_end_has_ended() -> None:
-    assert read(status="stopping").status is rec.RecordingStatus.PROCESSING
+def test_stopping_with_an_end_is_processing() -> None:
+    assert read_row(status="stopping").status is rec.RecordingStatus.PROCESSING
 
 
 @pytest.mark.parametrize(
@@ -212,28 +216,32 @@ def test_stopping_after_the_end_has_ended() -> None:
         ({}, None, None),
     ],
 )
-def test_a_kind_has_three_spellings_and_two_names(
+def test_a_kind_has_three_words_and_two_field_names(
     words: dict[str, str], kind: rec.SessionKind | None, target: rec.CommunicationSession | None
 ) -> None:
     changes: dict[str, Any] = {"reference_type": ..., **words}
-    seen = read(**changes)
-    assert (seen.kind, seen.target, seen.reference) == (kind, target, ROW["reference_id"])
+    recording = read_row(**changes)
+    assert (recording.kind, recording.target, recording.reference) == (
+        kind,
+        target,
+        ROW["reference_id"],
+    )
 
 
-def test_a_nil_reference_is_none() -> None:
-    seen = read(reference_id=mapping.NIL)
-    assert (seen.reference, seen.target) == (None, None)
+def test_an_all_zero_reference_is_none() -> None:
+    recording = read_row(reference_id=mapping.NIL)
+    assert (recording.reference, recording.target) == (None, None)
 
 
 @pytest.mark.parametrize("id", [mapping.NIL, "", None, ..., 7, ["x"]])
 def test_a_recording_without_an_id_is_an_error(id: Any) -> None:
     with pytest.raises(rec.MalformedPayload, match="id"):
-        read(id=id)
+        read_row(id=id)
 
 
 class TestFiles:
     def test_a_row_of_storage_is_a_leg_without_a_url(self) -> None:
-        stored = mapping.stored_file(FILE)
+        stored = mapping.read_stored_file(FILE)
         assert stored is not None
         assert stored.recording_id == ROW["id"]
         assert stored.created_at == datetime(2026, 8, 22, 5, 32, 30, tzinfo=UTC)
@@ -250,8 +258,10 @@ class TestFiles:
         "changes",
         [{"reference_type": ""}, {"reference_type": "tts"}, {"tm_delete": "2026-08-23T00:00:00Z"}],
     )
-    def test_uploads_and_what_was_deleted_are_nobodys(self, changes: dict[str, Any]) -> None:
-        assert mapping.stored_file({**FILE, **changes}) is None
+    def test_uploaded_and_deleted_files_belong_to_no_recording(
+        self, changes: dict[str, Any]
+    ) -> None:
+        assert mapping.read_stored_file({**FILE, **changes}) is None
 
     @pytest.mark.parametrize(
         ("name", "wrong"),
@@ -259,7 +269,7 @@ class TestFiles:
     )
     def test_a_malformed_row_is_an_error(self, name: str, wrong: Any) -> None:
         with pytest.raises(rec.MalformedPayload, match=name):
-            mapping.stored_file({**FILE, name: wrong})
+            mapping.read_stored_file({**FILE, name: wrong})
 
     @pytest.mark.parametrize(
         ("kind", "files", "status", "size"),
@@ -273,25 +283,27 @@ class TestFiles:
             ("flow", [IN], "available", 10),
         ],
     )
-    def test_ended_is_available_with_one_file_a_leg(
+    def test_ended_is_available_with_one_file_per_leg(
         self, kind: str, files: list[rec.MediaFile], status: str, size: int | None
     ) -> None:
-        seen = mapping.with_files(read(reference_type=kind), files, END + HOUR)
-        assert (seen.status, seen.size) == (status, size)
-        names = [file.name for file in seen.files]
-        assert names == sorted({file.name for file in files}, key=str), "in before out, each once"
+        recording = mapping.add_files(read_row(reference_type=kind), files, END + HOUR)
+        assert (recording.status, recording.size) == (status, size)
+        names = [file.name for file in recording.files]
+        assert names == sorted({file.name for file in files}, key=str), (
+            "`in` before `out`, and each once"
+        )
 
-    def test_a_size_that_is_not_told_is_not_added_up(self) -> None:
-        seen = mapping.with_files(read(), [IN, mapping.leg("b", "b.wav", None)], END)
-        assert (seen.status, seen.size) == (rec.RecordingStatus.AVAILABLE, None)
+    def test_the_size_is_unknown_if_one_leg_has_no_size(self) -> None:
+        recording = mapping.add_files(read_row(), [IN, mapping.build_leg("b", "b.wav", None)], END)
+        assert (recording.status, recording.size) == (rec.RecordingStatus.AVAILABLE, None)
 
     @pytest.mark.parametrize(
-        ("word", "status"),
+        ("provider_status", "status"),
         [("recording", "recording"), ("transmogrified", "unknown"), ("stopping", "available")],
     )
-    def test_files_change_no_other_word(self, word: str, status: str) -> None:
-        seen = mapping.with_files(read(status=word), [IN, OUT], END)
-        assert (seen.status, len(seen.files)) == (status, 2)
+    def test_files_change_no_other_status(self, provider_status: str, status: str) -> None:
+        recording = mapping.add_files(read_row(status=provider_status), [IN, OUT], END)
+        assert (recording.status, len(recording.files)) == (status, 2)
 
     @pytest.mark.parametrize(
         ("later", "status"),
@@ -301,64 +313,73 @@ class TestFiles:
             (timedelta(days=99), "available"),
         ],
     )
-    def test_where_storage_cannot_be_asked_ten_minutes_decide(
+    def test_if_stored_files_cannot_be_read_it_is_available_ten_minutes_after_its_end(
         self, later: timedelta, status: str
     ) -> None:
-        seen = mapping.with_files(read(), None, END + later)
-        assert (seen.status, seen.files, seen.size) == (status, (), None)
+        recording = mapping.add_files(read_row(), None, END + later)
+        assert (recording.status, recording.files, recording.size) == (status, (), None)
 
-    def test_a_name_without_a_format_has_the_recordings(self) -> None:
-        (file,) = mapping.with_files(
-            read(reference_type="confbridge"), [mapping.leg("a", "a", 1)], END
+    def test_a_file_name_without_a_suffix_gets_the_recordings_format(self) -> None:
+        (file,) = mapping.add_files(
+            read_row(reference_type="confbridge"), [mapping.build_leg("a", "a", 1)], END
         ).files
         assert file.format == "wav"
 
-    def test_it_is_looked_for_soon_after_the_end_and_for_25_hours(self) -> None:
-        seen = read()
-        assert seen.created_at is not None
-        assert mapping.stored_by(seen) == (END + 10 * MINUTE, seen.created_at + 25 * HOUR)
-        long = read(tm_end="2026-08-24T05:31:58.932Z")
+    def test_files_are_expected_soon_after_the_end_and_within_25_hours(self) -> None:
+        recording = read_row()
+        assert recording.created_at is not None
+        assert mapping.compute_storage_times(recording) == (
+            END + 10 * MINUTE,
+            recording.created_at + 25 * HOUR,
+        )
+        long = read_row(tm_end="2026-08-24T05:31:58.932Z")
         assert mapping.is_very_long(long)
-        assert not mapping.is_very_long(seen)
+        assert not mapping.is_very_long(recording)
         end = END + 48 * HOUR
-        assert mapping.stored_by(long) == (end + 10 * MINUTE, end + HOUR)
-        assert mapping.stored_by(read(tm_start=..., tm_end=..., tm_create=...)) is None
+        assert mapping.compute_storage_times(long) == (end + 10 * MINUTE, end + HOUR)
+        assert (
+            mapping.compute_storage_times(read_row(tm_start=..., tm_end=..., tm_create=...)) is None
+        )
 
 
 class TestSessions:
-    def test_the_history_comes_newest_first_and_once(self) -> None:
+    def test_recording_ids_are_newest_first_and_unique(self) -> None:
         row = {"recording_id": "c", "recording_ids": ["a", "b", "c"]}
-        assert mapping.recording_ids(row) == ["c", "b", "a"]
-        assert mapping.recording_ids({"recording_id": mapping.NIL}) == []
-        assert mapping.recording_ids({**row, "recording_id": "d"}) == ["d", "c", "b", "a"]
-        assert mapping.recording_ids({"recording_ids": [mapping.NIL, "a"]}) == ["a"]
+        assert mapping.read_recording_ids(row) == ["c", "b", "a"]
+        assert mapping.read_recording_ids({"recording_id": mapping.NIL}) == []
+        assert mapping.read_recording_ids({**row, "recording_id": "d"}) == ["d", "c", "b", "a"]
+        assert mapping.read_recording_ids({"recording_ids": [mapping.NIL, "a"]}) == ["a"]
 
     @pytest.mark.parametrize("wrong", ["a", {}, [7], [None], [""]])
     def test_a_malformed_history_is_an_error(self, wrong: Any) -> None:
         with pytest.raises(rec.MalformedPayload, match="recording_ids"):
-            mapping.recording_ids({"recording_ids": wrong})
+            mapping.read_recording_ids({"recording_ids": wrong})
 
-    def test_an_answer_that_names_no_recording_is_an_error(self) -> None:
+    def test_a_response_without_a_recording_id_is_an_error(self) -> None:
         with pytest.raises(rec.MalformedPayload, match="recording_id"):
-            mapping.running_id({"id": "x"})
-        assert mapping.running_id({"recording_id": mapping.NIL}) is None
+            mapping.read_current_recording_id({"id": "x"})
+        assert mapping.read_current_recording_id({"recording_id": mapping.NIL}) is None
 
 
-class TestRefusals:
-    def test_the_envelope(self) -> None:
+class TestErrorDetails:
+    def test_the_envelope_is_read(self) -> None:
         error = {
             "status": "NOT_FOUND",
             "reason": "RECORDING_NOT_FOUND",
             "message": "The recording was not found.",
             "request_id": "req_ABCDEFGHIJKLMNOPQRSTUVWXYZ",
         }
-        seen = mapping.read_error_details({"error": error})
-        assert (seen.code, seen.message) == (error["reason"], error["message"])
-        assert (seen.request_id, seen.kind, seen.is_error) == (error["request_id"], None, True)
+        details = mapping.read_error_details({"error": error})
+        assert (details.code, details.message) == (error["reason"], error["message"])
+        assert (details.request_id, details.kind, details.is_error) == (
+            error["request_id"],
+            None,
+            True,
+        )
 
     @pytest.mark.parametrize(
         "payload", [{}, {"error": "no"}, {"error": None}, {"error": {"reason": 7, "message": []}}]
     )
-    def test_no_envelope_says_nothing(self, payload: dict[str, Any]) -> None:
-        seen = mapping.read_error_details(payload)
-        assert (seen.code, seen.message, seen.request_id) == (None, None, None)
+    def test_another_shape_has_no_details(self, payload: dict[str, Any]) -> None:
+        details = mapping.read_error_details(payload)
+        assert (details.code, details.message, details.request_id) == (None, None, None)

@@ -1,17 +1,12 @@
-"""Do VoIPBin's callbacks keep what the library promises of every vendor's?"""
+"""VoIPBin's webhooks meet the requirements of the conformance suite for webhooks."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import pytest
 
 from recording_core.testing import WebhookConformance
-from recording_voipbin.emulator import VoIPBinEmulator
 
 
+@pytest.mark.emulator("voipbin", recordings=5)
 class TestVoIPBinWebhooks(WebhookConformance):
-    @pytest.fixture
-    def emulator(self) -> Iterator[VoIPBinEmulator]:
-        with VoIPBinEmulator(recordings=5) as emulator:
-            yield emulator
+    """With the default settings of the suite."""

@@ -1,4 +1,4 @@
-"""Is it VoIPBin that called, and what did it say? A vector, its events, and webhook_requests."""
+"""VoIPBin's webhooks: verification with a test vector, its events, and hostile requests."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 from datetime import UTC, datetime, timedelta
+from pkgutil import resolve_name
 from typing import Any
 
 import pytest
@@ -14,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import recording_core as rec
-from recording_core.plugins.registry import load_object, provider_info
 from recording_core.testing.fuzz import webhook_requests
 from recording_voipbin.webhooks import VoIPBinWebhooks
 
@@ -24,7 +24,7 @@ NOW = datetime(2026, 8, 22, 5, 32, tzinfo=UTC)
 ID = "348d988b-2ac9-4702-84f0-ae81301ad349"
 CALL = rec.call("531bc6f4-c695-4c6d-a478-f28b88dfc2ca")
 
-# https://github.com/voipbin/monorepo, models/recording: an event's data is the row of a get.
+# https://github.com/voipbin/monorepo, models/recording: the data of an event is the row of a get.
 ROW: dict[str, Any] = {
     "id": ID,
     "customer_id": "5e4a0680-804e-11ec-8477-2fea5968d85b",
@@ -45,20 +45,22 @@ STARTED_AT = datetime(2026, 8, 22, 5, 31, 47, 870000, tzinfo=UTC)
 ENDED_AT = datetime(2026, 8, 22, 5, 31, 58, 932000, tzinfo=UTC)
 
 
-def row(**changes: Any) -> dict[str, Any]:
-    """The row with these fields in place of its own; `...` takes one away."""
+def change_row(**changes: Any) -> dict[str, Any]:
+    """Change fields of the row; `...` removes a field."""
     return {name: value for name, value in {**ROW, **changes}.items() if value is not ...}
 
 
 STARTED = {
     "type": "recording_started",
-    "data": row(status="recording", tm_end=..., tm_update="2026-08-22T05:31:47.87Z"),
+    "data": change_row(status="recording", tm_end=..., tm_update="2026-08-22T05:31:47.87Z"),
 }
 FINISHED = {"type": "recording_finished", "data": ROW}
 
 
-def signed(payload: Any, *, secret: str = SECRET, method: str = "POST") -> rec.WebhookRequest:
-    """Compact JSON as Go writes it, and its HMAC."""
+def build_request(
+    payload: Any, *, secret: str = SECRET, method: str = "POST"
+) -> rec.WebhookRequest:
+    """Build a signed request, with compact JSON as Go writes it."""
     body = payload
     if not isinstance(payload, bytes):
         body = json.dumps(payload, separators=(",", ":")).encode()
@@ -67,21 +69,21 @@ def signed(payload: Any, *, secret: str = SECRET, method: str = "POST") -> rec.W
     return rec.WebhookRequest(method, "https://hooks.example.com/voipbin", headers, body)
 
 
-def event_of(payload: Any) -> rec.RecordingEvent:
-    (event,) = SCHEME.parse(signed(payload), account="default", now=NOW)
+def parse_event(payload: Any) -> rec.RecordingEvent:
+    (event,) = SCHEME.parse(build_request(payload), account="default", now=NOW)
     return event
 
 
-def status_of_refusal(request: rec.WebhookRequest, *secrets: str) -> int:
-    return webhook_requests.refusal(SCHEME, request, secrets or (SECRET,), NOW)[0]
+def read_rejection_status(request: rec.WebhookRequest, *secrets: str) -> int:
+    return webhook_requests.measure_rejection(SCHEME, request, secrets or (SECRET,), NOW)[0]
 
 
-def test_the_plugin_names_the_scheme() -> None:
-    assert load_object(provider_info("voipbin"), "webhooks") is VoIPBinWebhooks
+def test_the_plugin_declares_the_scheme() -> None:
+    assert resolve_name(rec.providers()["voipbin"].webhooks or "") is VoIPBinWebhooks
 
 
 class TestVerifying:
-    def test_a_vector_of_the_vendors_algorithm_passes(self) -> None:
+    def test_a_vector_of_the_vendors_algorithm_is_verified(self) -> None:
         signature = "sha256=c77c37600c8eeecef1e9aa0f06fc8c63866408ca03bc506c9f148f848ce3cbd3"
         request = rec.WebhookRequest(
             "POST",
@@ -93,79 +95,85 @@ class TestVerifying:
         assert SCHEME.parse(request, account="default", now=NOW) == ()
 
     @pytest.mark.parametrize("method", ["POST", "PUT", "GET", "DELETE"])
-    def test_what_is_signed_passes_by_each_of_the_four_methods(self, method: str) -> None:
-        request = signed(FINISHED, method=method)
+    def test_a_signed_request_is_verified_with_each_of_the_four_methods(self, method: str) -> None:
+        request = build_request(FINISHED, method=method)
         SCHEME.verify(request, [SECRET], now=NOW)
         assert len(SCHEME.parse(request, account="default", now=NOW)) == 1
 
-    def test_one_of_several_secrets_is_enough_so_that_they_can_be_changed(self) -> None:
-        SCHEME.verify(signed(STARTED), ["another", SECRET], now=NOW)
-        assert status_of_refusal(signed(STARTED), "another", "and another") == 401
+    def test_one_of_several_secrets_is_enough_so_that_a_secret_can_be_changed(self) -> None:
+        SCHEME.verify(build_request(STARTED), ["another", SECRET], now=NOW)
+        assert read_rejection_status(build_request(STARTED), "another", "and another") == 401
 
-    def test_the_secret_is_taken_as_it_is_and_not_as_base64(self) -> None:
+    def test_the_secret_is_not_decoded_from_base64(self) -> None:
         decoded = "for-tests-only-no-secret"
-        assert status_of_refusal(signed(STARTED), decoded) == 401
+        assert read_rejection_status(build_request(STARTED), decoded) == 401
 
-    def test_without_its_prefix_it_is_no_signature(self) -> None:
-        right = signed(STARTED).header("X-VoIPBIN-Signature") or ""
-        for value in (right.removeprefix("sha256="), right.upper(), right.replace("=", ":")):
-            request = webhook_requests.replaced(signed(STARTED), "X-VoIPBIN-Signature", value)
-            assert status_of_refusal(request) == 400
+    def test_a_signature_without_its_prefix_is_rejected(self) -> None:
+        valid = build_request(STARTED).header("X-VoIPBIN-Signature") or ""
+        for value in (valid.removeprefix("sha256="), valid.upper(), valid.replace("=", ":")):
+            request = webhook_requests.replace_header(
+                build_request(STARTED), "X-VoIPBIN-Signature", value
+            )
+            assert read_rejection_status(request) == 400
 
-    def test_where_the_account_has_no_secret_the_header_is_missing_and_refused(self) -> None:
+    def test_a_request_without_the_signature_header_is_rejected(self) -> None:
         assert (
-            status_of_refusal(webhook_requests.replaced(signed(STARTED), "X-VoIPBIN-Signature"))
+            read_rejection_status(
+                webhook_requests.replace_header(build_request(STARTED), "X-VoIPBIN-Signature")
+            )
             == 400
         )
 
     @pytest.mark.parametrize("secret", ["", " ", "\t\n"])
     def test_a_blank_secret_verifies_nothing(self, secret: str) -> None:
         with pytest.raises(rec.ConfigurationError):
-            SCHEME.verify(signed(STARTED, secret=secret), [secret], now=NOW)
+            SCHEME.verify(build_request(STARTED, secret=secret), [secret], now=NOW)
         with pytest.raises(rec.ConfigurationError):
-            SCHEME.verify(signed(STARTED), [], now=NOW)
+            SCHEME.verify(build_request(STARTED), [], now=NOW)
 
-    def test_frameworks_may_hand_headers_over_as_lists_bytes_and_in_any_case(self) -> None:
-        plain = signed(STARTED)
-        odd = {name.upper().encode(): [value.encode()] for name, value in plain.headers}
-        SCHEME.verify(rec.WebhookRequest("POST", plain.url, odd, plain.body), [SECRET], now=NOW)
+    def test_headers_may_be_lists_or_bytes_in_any_case(self) -> None:
+        plain = build_request(STARTED)
+        headers = {name.upper().encode(): [value.encode()] for name, value in plain.headers}
+        SCHEME.verify(rec.WebhookRequest("POST", plain.url, headers, plain.body), [SECRET], now=NOW)
 
     @pytest.mark.parametrize(
         "value", webhook_requests.HEADERS.values(), ids=webhook_requests.HEADERS
     )
-    def test_junk_in_the_header_is_refused_at_once(self, value: str) -> None:
-        request = webhook_requests.replaced(signed(STARTED), "X-VoIPBIN-Signature", value)
-        status, seconds = webhook_requests.refusal(SCHEME, request, [SECRET], NOW)
+    def test_a_malformed_signature_header_is_rejected_at_once(self, value: str) -> None:
+        request = webhook_requests.replace_header(
+            build_request(STARTED), "X-VoIPBIN-Signature", value
+        )
+        status, seconds = webhook_requests.measure_rejection(SCHEME, request, [SECRET], NOW)
         assert status in (400, 401)
         assert seconds < 0.01
 
     @settings(deadline=None)
-    @given(body=webhook_requests.flipped_bits(signed(FINISHED).body))
+    @given(body=webhook_requests.generate_bit_flips(build_request(FINISHED).body))
     def test_every_bit_of_the_body_is_signed(self, body: bytes) -> None:
-        assert status_of_refusal(evolve(signed(FINISHED), body=body)) == 401
+        assert read_rejection_status(evolve(build_request(FINISHED), body=body)) == 401
 
     def test_every_bit_of_the_signature_counts(self) -> None:
-        right = (signed(STARTED).header("X-VoIPBIN-Signature") or "").encode()
-        for bit in range(8 * len(right)):
-            value = bytearray(right)
+        valid = (build_request(STARTED).header("X-VoIPBIN-Signature") or "").encode()
+        for bit in range(8 * len(valid)):
+            value = bytearray(valid)
             value[bit // 8] ^= 1 << bit % 8
             forged = value.decode("latin-1")
-            request = webhook_requests.replaced(signed(STARTED), "X-VoIPBIN-Signature", forged)
-            assert status_of_refusal(request) in (400, 401)
+            request = webhook_requests.replace_header(
+                build_request(STARTED), "X-VoIPBIN-Signature", forged
+            )
+            assert read_rejection_status(request) in (400, 401)
 
     @settings(max_examples=300, deadline=None)
-    @given(signature=webhook_requests.texts(), body=st.binary())
-    def test_whatever_strangers_send_only_a_refusal_comes_of_it(
-        self, signature: str, body: bytes
-    ) -> None:
+    @given(signature=webhook_requests.generate_header_values(), body=st.binary())
+    def test_any_unsigned_request_is_rejected(self, signature: str, body: bytes) -> None:
         headers = {"X-VoIPBIN-Signature": signature}
         request = rec.WebhookRequest("POST", "https://hooks.example.com/", headers, body)
-        assert status_of_refusal(request) in (400, 401)
+        assert read_rejection_status(request) in (400, 401)
 
 
 class TestReading:
-    def test_a_start_reads_in_full(self) -> None:
-        event = event_of(STARTED)
+    def test_a_start_is_read_in_full(self) -> None:
+        event = parse_event(STARTED)
         assert event == rec.RecordingEvent(
             provider="voipbin",
             account="default",
@@ -182,8 +190,8 @@ class TestReading:
         assert event.recording is not None
         assert event.recording.started_at == STARTED_AT
 
-    def test_finished_is_stopped_and_not_yet_available_since_its_files_come_later(self) -> None:
-        event = event_of(FINISHED)
+    def test_finished_is_stopped_and_not_yet_available(self) -> None:
+        event = parse_event(FINISHED)
         assert (event.kind, event.status) == (
             rec.EventKind.STOPPED,
             rec.RecordingStatus.PROCESSING,
@@ -194,58 +202,60 @@ class TestReading:
         assert event.recording.duration == timedelta(seconds=11, microseconds=62000)
 
     @pytest.mark.parametrize(
-        ("word", "data", "kind", "status", "at"),
+        ("event_type", "data", "kind", "status", "at"),
         [
-            # https://docs.voipbin.net, Webhook: promised, and never sent
+            # https://docs.voipbin.net, Webhook: documented, and never sent
             (
                 "recording_created",
-                row(status="initiating", tm_start=..., tm_end=..., tm_update=...),
+                change_row(status="initiating", tm_start=..., tm_end=..., tm_update=...),
                 rec.EventKind.UPDATED,
                 rec.RecordingStatus.PENDING,
                 datetime(2026, 8, 22, 5, 31, 45, 51136, tzinfo=UTC),
             ),
             (
                 "recording_updated",
-                row(status="stopping", tm_end=..., tm_update="2026-08-22T05:31:50Z"),
+                change_row(status="stopping", tm_end=..., tm_update="2026-08-22T05:31:50Z"),
                 rec.EventKind.STOPPED,
                 rec.RecordingStatus.STOPPING,
                 datetime(2026, 8, 22, 5, 31, 50, tzinfo=UTC),
             ),
             (
                 "recording_deleted",
-                row(tm_delete="2026-08-22T06:00:00Z"),
+                change_row(tm_delete="2026-08-22T06:00:00Z"),
                 rec.EventKind.DELETED,
                 rec.RecordingStatus.DELETED,
                 datetime(2026, 8, 22, 6, tzinfo=UTC),
             ),
             (
                 "recording_deleted",
-                row(),
+                change_row(),
                 rec.EventKind.DELETED,
                 rec.RecordingStatus.DELETED,
                 ENDED_AT,
             ),
         ],
     )
-    def test_events_that_the_tutorial_promises_would_be_understood(
+    def test_events_that_only_the_tutorial_documents_are_read(
         self,
-        word: str,
+        event_type: str,
         data: Any,
         kind: rec.EventKind,
         status: rec.RecordingStatus,
         at: datetime,
     ) -> None:
-        event = event_of({"type": word, "data": data})
+        event = parse_event({"type": event_type, "data": data})
         assert (event.kind, event.status, event.occurred_at) == (kind, status, at)
         assert event.recording is not None
         assert event.recording.status is status
 
-    def test_two_updates_are_two_and_a_replay_is_the_same(self) -> None:
+    def test_two_updates_have_two_keys(self) -> None:
         first, second = (
-            event_of(
+            parse_event(
                 {
                     "type": "recording_created",
-                    "data": row(status="initiating", tm_create=f"2026-08-22T05:31:4{second}Z"),
+                    "data": change_row(
+                        status="initiating", tm_create=f"2026-08-22T05:31:4{second}Z"
+                    ),
                 }
             )
             for second in (5, 6)
@@ -253,62 +263,68 @@ class TestReading:
         assert first.key != second.key
         assert first.key == f"voipbin/default/{ID}/updated/2026-08-22T05:31:45%2B00:00"
 
-    def test_a_conferences_recording_names_its_confbridge_which_is_no_target(self) -> None:
-        event = event_of({"type": "recording_started", "data": row(reference_type="confbridge")})
+    def test_a_conferences_recording_has_its_confbridge_and_no_target(self) -> None:
+        event = parse_event(
+            {"type": "recording_started", "data": change_row(reference_type="confbridge")}
+        )
         assert event.target is None
         assert event.recording is not None
         assert event.recording.kind is rec.SessionKind.CONFERENCE
         assert event.recording.reference == CALL.id
 
-    def test_times_of_all_ages_are_read(self) -> None:
-        old = row(
+    def test_times_of_older_deployments_are_read(self) -> None:
+        data = change_row(
             tm_start="2026-08-22 05:31:47.870000",
             tm_end="9999-01-01 00:00:00.000000",
             status="recording",
         )
-        event = event_of({"type": "recording_started", "data": old})
+        event = parse_event({"type": "recording_started", "data": data})
         assert event.occurred_at == STARTED_AT
         assert event.recording is not None
         assert event.recording.ended_at is None
 
-    @pytest.mark.parametrize("word", ["call_updated", "conference_created", "message_created"])
-    def test_an_event_of_something_else_is_none_of_ours(self, word: str) -> None:
-        payload = {"type": word, "data": {"id": ID}}
-        assert SCHEME.parse(signed(payload), account="default", now=NOW) == ()
+    @pytest.mark.parametrize(
+        "event_type", ["call_updated", "conference_created", "message_created"]
+    )
+    def test_an_event_of_something_else_yields_nothing(self, event_type: str) -> None:
+        payload = {"type": event_type, "data": {"id": ID}}
+        assert SCHEME.parse(build_request(payload), account="default", now=NOW) == ()
 
-    def test_an_event_of_tomorrow_is_an_update_of_unknown_status(self) -> None:
-        event = event_of({"type": "recording_stored", "data": ROW})
+    def test_an_unknown_event_is_an_update_of_unknown_status(self) -> None:
+        event = parse_event({"type": "recording_stored", "data": ROW})
         assert (event.kind, event.status) == (rec.EventKind.UPDATED, rec.RecordingStatus.UNKNOWN)
         assert event.recording_id == ID
-        event = event_of({"type": "recording_stored", "data": None})
+        event = parse_event({"type": "recording_stored", "data": None})
         assert (event.recording_id, event.recording) == (None, None)
 
     @pytest.mark.parametrize("body", webhook_requests.BODIES.values(), ids=webhook_requests.BODIES)
-    def test_a_body_that_no_vendor_sends_is_refused(self, body: bytes) -> None:
-        assert webhook_requests.parsed(SCHEME, signed(body), NOW) is None
+    def test_a_malformed_body_is_rejected(self, body: bytes) -> None:
+        assert webhook_requests.parse_and_check(SCHEME, build_request(body), NOW) is None
 
     @settings(max_examples=400, deadline=None)
     @given(
-        payload=webhook_requests.json_bodies(
+        payload=webhook_requests.generate_json_bodies(
             ["recording_started", "recording_deleted", "recording_new", "call", ID],
             ["type", "data", *ROW],
         )
     )
-    def test_whatever_the_payload_only_documented_types_come_of_it(self, payload: object) -> None:
-        webhook_requests.parsed(SCHEME, signed(payload), NOW)
+    def test_any_payload_yields_only_documented_types(self, payload: object) -> None:
+        webhook_requests.parse_and_check(SCHEME, build_request(payload), NOW)
 
     @settings(max_examples=400, deadline=None)
     @given(
-        word=st.sampled_from(["recording_started", "recording_deleted", "recording_new"]),
-        value=webhook_requests.json_bodies(["call", "ended", ID], ["id"]),
+        event_type=st.sampled_from(["recording_started", "recording_deleted", "recording_new"]),
+        value=webhook_requests.generate_json_bodies(["call", "ended", ID], ["id"]),
         name=st.sampled_from([*ROW, "tm_delete", "type"]),
     )
-    def test_whatever_one_field_is_only_documented_types_come_of_it(
-        self, word: str, value: object, name: str
+    def test_any_value_of_a_field_yields_only_documented_types(
+        self, event_type: str, value: object, name: str
     ) -> None:
-        webhook_requests.parsed(SCHEME, signed({"type": word, "data": {**ROW, name: value}}), NOW)
+        webhook_requests.parse_and_check(
+            SCHEME, build_request({"type": event_type, "data": {**ROW, name: value}}), NOW
+        )
 
     @settings(deadline=None)
     @given(body=st.binary(max_size=300))
-    def test_whatever_the_bytes_only_a_refusal_comes_of_them(self, body: bytes) -> None:
-        webhook_requests.parsed(SCHEME, signed(body), NOW)
+    def test_any_bytes_are_rejected(self, body: bytes) -> None:
+        webhook_requests.parse_and_check(SCHEME, build_request(body), NOW)

@@ -1,0 +1,443 @@
+"""The emulated Audian: the routes of its recording API, and their verbs.
+
+    https://docs.audian.com/call-control/call-recording
+    https://docs.audian.com/conferences/recording
+
+These two pages are emulated, each with its own field names. "Undocumented" in a comment marks what
+they leave open; it names the choice made here, which is the stricter one for a client.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, ClassVar
+
+from recording_audian.emulator.authentication import ApiKeys, read_credential
+from recording_audian.emulator.listing import SinceField, build_call_page, build_conference_page
+from recording_audian.emulator.media import TemporaryUrls, build_media_error
+from recording_audian.emulator.recordings import (
+    RETENTION,
+    CallRecording,
+    ConferenceRecording,
+    EmulatedRecording,
+    RecordingStore,
+    format_time,
+)
+from recording_audian.emulator.requests import (
+    read_body,
+    read_call_parameters,
+    read_conference_parameters,
+)
+from recording_audian.emulator.responses import (
+    Envelope,
+    ErrorResponse,
+    ErrorShape,
+    build_error_body,
+    build_not_found_error,
+    build_success_body,
+)
+from recording_audian.emulator.webhooks import REDELIVERY, EmulatedWebhooks, build_events
+from recording_core import CommunicationSession, Interval, SessionKind, WebhookRequest
+from recording_core.plugin import (
+    MEDIA_TYPES,
+    EmulatedEvent,
+    Emulator,
+    Reply,
+    Request,
+    Webhook,
+    build_file_reply,
+    build_uuid,
+)
+
+#: What a handler returns: a whole reply, or the payload of a success, not yet in its envelope.
+Result = dict[str, Any] | Reply
+
+CALL, CONFERENCE = SessionKind.CALL, SessionKind.CONFERENCE
+PARAMETER_READERS = {CALL: read_call_parameters, CONFERENCE: read_conference_parameters}
+#: The formats of the past recordings of calls, in turn; and the parameters of the two past
+#: recordings of the live conference.
+PAST_FORMATS = ("mp3", "opus", "mp3", "wav", "mp3", "mp3", "opus")
+PAST_CONFERENCE_RECORDINGS: Sequence[Mapping[str, Any]] = (
+    {"name": "Team Standup - Feb 4", "format": "wav", "quality": "high"},
+    {"format": "m4a", "quality": "economy"},
+)
+
+
+class AudianEmulator(Emulator):
+    """Audian's recording API, with one live call and one live conference.
+
+    `starting` is how long a call's recording is `initiated`. The attributes below are the questions
+    on which Audian's pages contradict each other or are silent; a test sets them.
+    """
+
+    provider: ClassVar[str] = "audian"
+    prefix: ClassVar[str] = "/v2"
+    retention: ClassVar[timedelta] = RETENTION
+    wall_clock_settings: ClassVar[Mapping[str, Any]] = {"starting": timedelta(0)}
+    redelivery = REDELIVERY
+
+    #: the envelope of a success, and the shape of an error
+    envelope: Envelope = "bare"
+    error_shape: ErrorShape = "flat"
+    #: whether only a token is accepted: the key itself is then valid for `PUT /v2/api_auth` alone
+    exchange_only = False
+    #: https://docs.audian.com/authentication/tokens: "short-lived", without a number; its access
+    #: tokens last at least this long
+    token_lifetime = timedelta(minutes=15)
+    #: whether each start returns the 429 of a full storage, which a retry does not change
+    quota_exceeded = False
+    since_field: SinceField = "created_at"
+    #: the zone of the vendor's clocks, if it reads the time in `since` and ignores its `Z`
+    since_zone: tzinfo | None = None
+    #: the status of the redirect from a download to its temporary URL, undocumented; None if the
+    #: response is the file itself, as in the conferences' sample, which follows no redirect
+    redirect_status: int | None = 302
+    #: the status of a second start, a pause while paused, a resume while recording; undocumented
+    conflict_status = 409
+    #: the status of a download without media: undocumented, but the calls' page has the 404 under
+    #: the heading "Recording Not Available"
+    unready_status = 404
+
+    def __init__(self, *, starting: timedelta = timedelta(seconds=1), **settings: Any) -> None:
+        super().__init__(**settings)
+        self.starting = starting
+        key = "".join(self.random.choices(string.ascii_letters + string.digits, k=40))
+        self.credentials = {"api_key": key}
+        self._api_keys = ApiKeys(key, self._build_hex(32), self.random)
+        self._temporary_urls = TemporaryUrls("", b"")
+        self._webhooks = EmulatedWebhooks(self.webhook_random)
+        self._calls = RecordingStore[CallRecording](self.clock)
+        self._conferences = RecordingStore[ConferenceRecording](self.clock)
+        self._stores: Mapping[SessionKind, RecordingStore[Any]] = {
+            CALL: self._calls,
+            CONFERENCE: self._conferences,
+        }
+        self.sessions = [self.begin(CALL), self.begin(CONFERENCE)]
+
+    def populate(self) -> None:
+        self._temporary_urls = TemporaryUrls(self.media_origin, self.random.randbytes(32))
+        if not self.recordings:
+            return
+        for index in range(self.recordings):
+            format = PAST_FORMATS[index % len(PAST_FORMATS)]
+            # A WAV file is large: 16 kB per second.
+            seconds = self.random.randrange(1, 180 if format == "wav" else 1200)
+            self.add(
+                ago=self.compute_age(index),
+                duration=timedelta(seconds=0 if index % 14 == 4 else seconds),
+                failed=index == 2,
+                format=format,
+            )
+        for days, parameters in enumerate(PAST_CONFERENCE_RECORDINGS, 1):
+            ago, duration = timedelta(days=days), timedelta(minutes=days)
+            conference_id = self.sessions[1].id
+            self.add(CONFERENCE, session_id=conference_id, ago=ago, duration=duration, **parameters)
+
+    def list_ids(self) -> list[str]:
+        """Return the ids of calls' recordings: Audian's API cannot enumerate conferences."""
+        with self.lock:
+            return [recording.id for recording in self._calls.list_retained()]
+
+    @property
+    def conference_recordings(self) -> dict[str, list[str]]:
+        """Conference id -> the ids of its recordings, which only that id can list."""
+        with self.lock:
+            found: dict[str, list[str]] = {}
+            for recording in self._conferences.list_retained():
+                found.setdefault(recording.session_id, []).append(recording.id)
+            return found
+
+    # -- changes that a test makes at the vendor ------------------------------------------------
+
+    def begin(self, kind: SessionKind) -> CommunicationSession:
+        """Begin a call or a conference."""
+        with self.lock:
+            target = self._build_session(kind)
+            self._stores[kind].live.add(target.id)
+        return target
+
+    def hang_up(self, target: CommunicationSession) -> None:
+        """End a call or a conference, and its recording."""
+        with self.lock:
+            self._stores[target.kind].hang_up(target.id)
+
+    def add(
+        self,
+        kind: SessionKind = CALL,
+        *,
+        session_id: str | None = None,
+        ago: timedelta = timedelta(hours=1),
+        duration: timedelta | None = timedelta(minutes=1),
+        failed: bool = False,
+        **parameters: Any,
+    ) -> str:
+        """Add a recording that ended `ago`, and return its id. `parameters` are those of a start.
+
+        With `duration=None` it began `ago` and still runs.
+        """
+        at = self.clock.now() - ago
+        with self.lock:
+            session_id = session_id or self._build_session(kind).id
+            recording = self._record(kind, session_id, PARAMETER_READERS[kind](parameters))
+            recording.is_failed = failed
+            if duration is None:
+                self._follow(recording)
+                recording.started_at = at
+                self._stores[kind].live.add(session_id)
+            else:
+                recording.started_at, recording.stopped_at = at - duration, at
+        return recording.id
+
+    def remove(self, id: str) -> None:
+        """Remove a recording with its row and its media."""
+        with self.lock:
+            store = self._calls if id in self._calls.recordings else self._conferences
+            del store.recordings[id]
+
+    # -- webhooks -------------------------------------------------------------------------------
+
+    @property
+    def webhooks(self) -> Mapping[str, str]:
+        return {"secret": self._webhooks.secret}
+
+    def find_webhooks(self, event: EmulatedEvent) -> Iterable[Webhook]:
+        yield from super().find_webhooks(event)
+        yield from self._webhooks.find_webhooks(event)
+
+    def sign_event(self, event: EmulatedEvent, webhook: Webhook, now: datetime) -> WebhookRequest:
+        return self._webhooks.sign_event(event, webhook, now)
+
+    def _follow(self, recording: EmulatedRecording) -> None:
+        """Deliver a recording's events from its start on. Of a conference's none is documented."""
+        since = recording.started_at
+
+        def list_events(now: datetime) -> Iterable[EmulatedEvent]:
+            call = self._calls.recordings.get(recording.id)
+            events = build_events(call, now, self.base_url) if call is not None else ()
+            return [event for event in events if event.at >= since]
+
+        if isinstance(recording, CallRecording):
+            self.deliveries.follow(recording.id, list_events)
+
+    # -- the API's port -------------------------------------------------------------------------
+
+    def answer(self, request: Request) -> Reply:
+        token, request_id = read_credential(request), self._build_hex(32)
+        now, shape = self.clock.now(), self.error_shape
+        try:
+            if (request.method, request.path) == ("PUT", f"{self.prefix}/api_auth"):
+                # This endpoint belongs to the other API, and always answers in its shape.
+                shape = "kazoo"
+                payload = self._api_keys.exchange_key(request, now, self.token_lifetime)
+                return Reply.json(payload, 201)
+            self._api_keys.check_request(request, now, exchange_only=self.exchange_only)
+            result = self._route(request)
+        except ErrorResponse as error:
+            return Reply.json(build_error_body(error, shape, token, request_id), error.status)
+        if isinstance(result, Reply):
+            return result
+        return Reply.json(build_success_body(result, self.envelope, token, request_id))
+
+    def _route(self, request: Request) -> Result:
+        # Undocumented: the HTTP statuses on the calls' page. Here all are 200, as for conferences.
+        match (request.method, *request.segments()):
+            case ("POST", "v2", "calls"):
+                return self._make_call(read_body(request))
+            case ("POST", "v2", "calls", id, "record", verb):
+                return self._apply_verb(CALL, id, verb, request)
+            case ("POST", "v2", "conferences"):
+                return self._make_conference(read_body(request))
+            case ("POST", "v2", "conferences", id, "recording", verb):
+                return self._apply_verb(CONFERENCE, id, verb, request)
+            case ("GET", "v2", "recordings"):
+                # Undocumented: whether the list has conferences' recordings. Here it has not.
+                return build_call_page(
+                    self._calls.list_retained(),
+                    request,
+                    self.clock.now(),
+                    self.base_url,
+                    since_field=self.since_field,
+                    since_zone=self.since_zone,
+                )
+            case ("GET", "v2", "recordings", id):
+                # Undocumented: a conference's recording by this path. Here: 404.
+                return self._calls.require(id).build_row(self.clock.now(), self.base_url)
+            case ("DELETE", "v2", "recordings", id):
+                self._delete(self._calls, self._calls.require(id))
+                return {"recording_id": id, "deleted_at": format_time(self.clock.now())}
+            case ("GET", "v2", "recordings", id, "download"):
+                return self._download(id, request)
+            case ("GET", "v2", "conferences", conference_id, "recordings"):
+                return self._list_conference_recordings(conference_id, request)
+            case ("GET", "v2", "conferences", conference_id, "recordings", id):
+                recording = self._require_conference_recording(conference_id, id)
+                return recording.build_row(self.clock.now(), self.base_url)
+            case (_, "v2", "webhooks", *path):
+                reply = self._webhooks.answer(request, path)
+                for row in self._webhooks.subscriptions.values():
+                    self.deliveries.start_sending(row["url"])
+                return reply
+            case ("DELETE", "v2", "conferences", conference_id, "recordings", id):
+                recording = self._require_conference_recording(conference_id, id)
+                self._delete(self._conferences, recording)
+                return Reply(204)  # undocumented
+        raise build_not_found_error("Path")  # undocumented, also for a method that a path lacks
+
+    # -- calls ----------------------------------------------------------------------------------
+
+    def _make_call(self, body: Mapping[str, Any]) -> Result:
+        """Make a call. The response names no recording.
+
+        https://docs.audian.com/call-control/making-calls
+        """
+        recording = body.get("recording", {})
+        parties = (body.get("from"), body.get("to"))
+        if not isinstance(recording, dict) or not all(isinstance(each, str) for each in parties):
+            raise ErrorResponse(400, "invalid_request_error", "from and to are required")
+        parameters = read_call_parameters(recording)
+        target = self.begin(CALL)
+        if recording.get("enabled"):
+            self._follow(self._record(CALL, target.id, parameters))
+        return {
+            "call_id": target.id,
+            "call_uuid": build_uuid(self.random),
+            "from": body["from"],
+            "to": body["to"],
+            "status": "initiated",
+            "created_at": format_time(self.clock.now()),
+        }
+
+    # -- conferences ----------------------------------------------------------------------------
+
+    def _make_conference(self, body: Mapping[str, Any]) -> Result:
+        """Make a conference. The response names no recording; its other fields are undocumented.
+
+        https://docs.audian.com/conferences/create
+        """
+        name, record = body.get("name"), body.get("record", False)
+        if not isinstance(name, str) or not isinstance(record, bool):
+            raise ErrorResponse(400, "invalid_request_error", "name is required")
+        target = self.begin(CONFERENCE)
+        if record:
+            self._record(CONFERENCE, target.id, read_conference_parameters({}))
+        now = format_time(self.clock.now())
+        return {"id": target.id, "name": name, "record": record, "created_at": now}
+
+    def _require_conference_recording(self, conference_id: str, id: str) -> ConferenceRecording:
+        recording = self._conferences.require(id)
+        if recording.session_id != conference_id:
+            raise build_not_found_error()
+        return recording
+
+    def _list_conference_recordings(self, conference_id: str, request: Request) -> Result:
+        ids = {each.session_id for each in self._conferences.recordings.values()}
+        if conference_id not in ids | self._conferences.live:
+            raise build_not_found_error("Conference")
+        recordings = [
+            each for each in self._conferences.list_retained() if each.session_id == conference_id
+        ]
+        return build_conference_page(recordings, request, self.clock.now(), self.base_url)
+
+    # -- both kinds, and their media ------------------------------------------------------------
+
+    def _apply_verb(self, kind: SessionKind, id: str, verb: str, request: Request) -> Result:
+        now = self.clock.now()
+        recording: EmulatedRecording
+        match (kind, verb):
+            case (_, "start"):
+                parameters = PARAMETER_READERS[kind](read_body(request))
+                self._check_start(kind, id)
+                recording = self._record(kind, id, parameters)
+                self._follow(recording)
+            case (_, "stop"):
+                recording = self._stores[kind].require_running(id)
+                recording.stopped_at = now
+            case (SessionKind.CALL, "pause"):
+                recording = self._require_status("recording", id)
+                recording.pauses.append(Interval(now))
+            case (SessionKind.CALL, "resume"):
+                recording = self._require_status("paused", id)
+                recording.pauses[-1] = Interval(recording.pauses[-1].start, now)
+            case _:
+                raise build_not_found_error("Path")
+        return recording.build_verb_response(verb, now, self.base_url)
+
+    def _check_start(self, kind: SessionKind, session_id: str) -> None:
+        if session_id not in self._stores[kind].live:
+            raise build_not_found_error("Call" if kind is CALL else "Conference")
+        if self._stores[kind].find_running(session_id):
+            # Undocumented, as is whether two recordings of one session may run.
+            raise self._build_conflict("A recording is already in progress")
+        if self.quota_exceeded:
+            raise ErrorResponse(429, "quota_exceeded", "Recording storage quota exceeded")
+
+    def _require_status(self, required: str, call_id: str) -> CallRecording:
+        recording = self._calls.require_running(call_id)
+        status = recording.compute_status(self.clock.now())
+        if status != required:
+            raise self._build_conflict(f"The recording is {status}")
+        return recording
+
+    def _record(
+        self, kind: SessionKind, session_id: str, parameters: Mapping[str, Any]
+    ) -> EmulatedRecording:
+        """Add a recording that starts now, with the parameters that `PARAMETER_READERS` read."""
+        common = {
+            "id": self._build_id("rec"),
+            "session_id": session_id,
+            "started_at": self.clock.now(),
+            **parameters,
+        }
+        if kind is CONFERENCE:
+            return self._conferences.add(ConferenceRecording(**common))
+        return self._calls.add(
+            CallRecording(**common, starting=self.starting, processing=self.processing)
+        )
+
+    def _delete(self, store: RecordingStore[Any], recording: EmulatedRecording) -> None:
+        if recording.is_running(self.clock.now()):
+            raise self._build_conflict("The recording is in progress")  # undocumented
+        del store.recordings[recording.id]
+
+    def _download(self, id: str, request: Request) -> Reply:
+        """Answer a download: one path for both kinds."""
+        recording, now = self._find_recording(id), self.clock.now()
+        if recording is None or (not recording.has_media(now) and self.unready_status == 404):
+            raise build_not_found_error()
+        if not recording.has_media(now):
+            raise ErrorResponse(self.unready_status, "conflict", "The recording is not ready")
+        if self.redirect_status is None:
+            return _build_media_reply(request, recording)
+        url = self._temporary_urls.build_url(f"{recording.id}.{recording.format}", now)
+        return Reply(self.redirect_status, headers={"Location": url})
+
+    def answer_media(self, request: Request) -> Reply:
+        if error := self._temporary_urls.find_error(request, self.clock.now()):
+            return error
+        recording = self._find_recording(request.segments()[-1].partition(".")[0])
+        if recording is None:
+            return build_media_error(404, "NoSuchKey")
+        return _build_media_reply(request, recording)
+
+    def _find_recording(self, id: str) -> EmulatedRecording | None:
+        return self._calls.find(id) or self._conferences.find(id)
+
+    # -- helpers --------------------------------------------------------------------------------
+
+    def _build_session(self, kind: SessionKind) -> CommunicationSession:
+        return CommunicationSession(kind, self._build_id("call" if kind is CALL else "conf"))
+
+    def _build_conflict(self, message: str) -> ErrorResponse:
+        return ErrorResponse(self.conflict_status, "conflict", message)
+
+    def _build_id(self, prefix: str) -> str:
+        return f"{prefix}_{self._build_hex(12)}"
+
+    def _build_hex(self, digits: int) -> str:
+        return f"{self.random.getrandbits(4 * digits):0{digits}x}"
+
+
+def _build_media_reply(request: Request, recording: EmulatedRecording) -> Reply:
+    return build_file_reply(request, recording.build_content(), MEDIA_TYPES[recording.format])

@@ -1,0 +1,94 @@
+"""Listing: the pages of the emulated Audian's two lists, of calls and of a conference."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import Any, Literal
+
+from recording_audian.emulator.recordings import (
+    CallRecording,
+    ConferenceRecording,
+    EmulatedRecording,
+)
+from recording_audian.emulator.responses import build_parameter_error
+from recording_core.plugin import Request
+
+#: The field that `since` compares, which is undocumented.
+SinceField = Literal["created_at", "started_at"]
+
+# Undocumented for these lists. https://docs.audian.com/api-basics/pagination has both numbers for
+# lists that are paged by keys. A larger limit is lowered to the largest, without an error.
+DEFAULT_PAGE = 25
+LARGEST_PAGE = 100
+
+
+# https://docs.audian.com/call-control/call-recording, list recordings. Undocumented: `since` and
+# `call_id` together. Here both apply.
+def build_call_page(
+    recordings: Sequence[CallRecording],
+    request: Request,
+    now: datetime,
+    base_url: str,
+    *,
+    since_field: SinceField,
+    since_zone: tzinfo | None,
+) -> dict[str, Any]:
+    """Build a page of recordings, which are given newest first. Raises `ErrorResponse`."""
+    if since := _read_since(request, since_zone):
+        recordings = [each for each in recordings if _is_since(each, since, since_field, now)]
+    if (call_id := request.arg("call_id")) is not None:
+        recordings = [each for each in recordings if each.session_id == call_id]
+    rows, numbers = _cut_page(recordings, request, now, base_url)
+    has_more = numbers["offset"] + numbers["limit"] < numbers["total"]
+    return {"data": rows, "pagination": {**numbers, "has_more": has_more}}
+
+
+# https://docs.audian.com/conferences/recording, list recordings.
+def build_conference_page(
+    recordings: Sequence[ConferenceRecording], request: Request, now: datetime, base_url: str
+) -> dict[str, Any]:
+    """Build a page of one conference's recordings: another envelope, and without `has_more`."""
+    rows, numbers = _cut_page(recordings, request, now, base_url)
+    return {"recordings": rows, **numbers}
+
+
+def _cut_page(
+    recordings: Sequence[EmulatedRecording], request: Request, now: datetime, base_url: str
+) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    limit = min(_read_whole_number(request, "limit", DEFAULT_PAGE, least=1), LARGEST_PAGE)
+    offset = _read_whole_number(request, "offset", 0, least=0)
+    rows = [each.build_list_row(now, base_url) for each in recordings[offset : offset + limit]]
+    return rows, {"total": len(recordings), "limit": limit, "offset": offset}
+
+
+def _is_since(
+    recording: CallRecording, since: datetime, since_field: SinceField, now: datetime
+) -> bool:
+    """Compare with the bound. Undocumented: whether it is included. Here it is."""
+    if since_field == "started_at":
+        return recording.started_at.replace(microsecond=0) >= since
+    # A recording that still runs has no `created_at`, so `since` does not find it.
+    return not recording.is_running(now) and recording.end.replace(microsecond=0) >= since
+
+
+def _read_since(request: Request, zone: tzinfo | None) -> datetime | None:
+    """Read the bound. With a zone: as a vendor that reads every time in that zone."""
+    given = request.arg("since")
+    if given is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(given)
+    except ValueError:
+        raise build_parameter_error("since") from None
+    return moment.replace(tzinfo=zone or moment.tzinfo or UTC)
+
+
+def _read_whole_number(request: Request, name: str, default: int, *, least: int) -> int:
+    text = request.arg(name)
+    if text is None:
+        return default
+    if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) and int(text) >= least:
+        return int(text)
+    raise build_parameter_error(name)

@@ -1,0 +1,114 @@
+"""Listing: the filters, the order and the pages of the emulated list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from recording_core.plugin import Request
+from recording_realtimekit.emulator.recordings import STATUSES, EmulatedRecording
+from recording_realtimekit.emulator.requests import is_uuid
+from recording_realtimekit.emulator.responses import ErrorResponse
+
+RowFilter = Callable[[EmulatedRecording], bool]
+
+
+# https://developers.cloudflare.com/api/resources/realtime_kit/subresources/recordings/methods/get_recordings/
+def build_page(
+    rows: Sequence[EmulatedRecording],
+    request: Request,
+    now: datetime,
+    *,
+    base: int,
+    default_size: int,
+    max_size: int,
+) -> tuple[Sequence[EmulatedRecording], dict[str, int]]:
+    """Build the page that `request` asks for, and its `paging`. Raises `ErrorResponse`.
+
+    Args:
+        rows: all recordings, oldest first
+        base: the number of the first page
+        default_size: rows in a page without `per_page`
+        max_size: rows in a page at most
+    """
+    filters = _read_filters(request, now)
+    matches = [row for row in rows if all(accepts(row) for accepts in filters)]
+    _read_word(request, "sort_by", ("invokedTime",))
+    # The order without `sort_order` is not documented: oldest first, here.
+    if _read_word(request, "sort_order", ("ASC", "DESC")) == "DESC":
+        matches.reverse()
+    # The schema allows `per_page=0` without a meaning: the default size, here.
+    size = min(_read_count(request, "per_page") or default_size, max_size)
+    # If pages count from 1, page 0 is the first page too.
+    before = ((_read_count(request, "page_no") or base) - base) * size
+    page = matches[before : before + size]
+    # Counted from 1, with both ends included, as in the sample. The offsets of an empty page are
+    # not documented: zeros, here.
+    return page, {
+        "total_count": len(matches),
+        "start_offset": before + 1 if page else 0,
+        "end_offset": before + len(page) if page else 0,
+    }
+
+
+def _read_filters(request: Request, now: datetime) -> list[RowFilter]:
+    filters: list[RowFilter] = []
+    if (meeting_id := request.arg("meeting_id")) is not None:
+        if not is_uuid(meeting_id):
+            raise _build_error("meeting_id")
+        filters.append(lambda row: row.meeting.id == meeting_id)
+    if (search := request.arg("search")) is not None:
+        text = search.casefold()
+        filters.append(lambda row: text in f"{row.meeting.id} {row.meeting.title}".casefold())
+    # The page calls it "the start time range for which you want to retrieve the meetings" and
+    # names no field. Here it is the time of the invocation, as in `sort_by`.
+    if (since := _read_time(request, "start_time")) is not None:
+        filters.append(lambda row: row.invoked_at >= since)
+    if (until := _read_time(request, "end_time")) is not None:
+        filters.append(lambda row: row.invoked_at <= until)
+    if expired := _read_word(request, "expired", ("true", "false")):
+        filters.append(lambda row: row.is_expired(now) is (expired == "true"))
+    # The official client repeats the parameter; Dyte's specification, the API's predecessor,
+    # joins the values with commas.
+    statuses = [word for given in request.args("status") for word in given.split(",")]
+    if not set(statuses) <= set(STATUSES):
+        raise _build_error("status")
+    if statuses:
+        filters.append(lambda row: row.find_status(now) in statuses)
+    return filters
+
+
+def _read_word(request: Request, name: str, words: tuple[str, ...]) -> str | None:
+    given = request.arg(name)
+    if given is not None and given not in words:
+        raise _build_error(name)
+    return given
+
+
+def _read_count(request: Request, name: str) -> int | None:
+    """Read a number of at least 0; the schema does not require an integer, so `2.0` is valid."""
+    given = request.arg(name)
+    if given is None:
+        return None
+    try:
+        number = int(float(given))
+    except (ValueError, OverflowError):
+        raise _build_error(name) from None
+    if number < 0:
+        raise _build_error(name)
+    return number
+
+
+def _read_time(request: Request, name: str) -> datetime | None:
+    given = request.arg(name)
+    if given is None:
+        return None
+    try:
+        at = datetime.fromisoformat(given)
+    except ValueError:
+        raise _build_error(name) from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _build_error(name: str) -> ErrorResponse:
+    return ErrorResponse(400, f'BAD_REQUEST: "{name}" is invalid')

@@ -1,0 +1,162 @@
+"""Requests: the bodies that RealtimeKit accepts, and the checks of their fields."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from recording_core.plugin import Request
+from recording_realtimekit.emulator.responses import ErrorResponse
+
+#: the type of a field's values, or whether a value is valid
+FieldCheck = type | Callable[[Any], bool]
+
+
+def is_uuid(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and bool(UUID(value)) and len(value) == 36
+    except ValueError:
+        return False
+
+
+def is_url(value: Any) -> bool:
+    return isinstance(value, str) and bool(urlsplit(value).scheme and urlsplit(value).netloc)
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_integer_between(minimum: int, maximum: int) -> FieldCheck:
+    return lambda value: type(value) is int and minimum <= value <= maximum
+
+
+def is_one_of(*words: str) -> FieldCheck:
+    return lambda value: value in words
+
+
+def is_prefix(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"\w+", value, re.ASCII) is not None
+
+
+def are_user_ids(value: Any) -> bool:
+    return isinstance(value, list) and len(value) <= 100 and {str}.issuperset(map(type, value))
+
+
+# https://developers.cloudflare.com/api/resources/realtime_kit/subresources/recordings/methods/start_recordings/
+# `file_name_prefix`: https://developers.cloudflare.com/realtime/realtimekit/recording-guide/custom-cloud-storage/
+# The same page has the storage type `cloudflare` (R2), which the enum of the API lacks.
+START_FIELDS: Mapping[str, FieldCheck] = {
+    "meeting_id": is_uuid,
+    "allow_multiple_recordings": bool,
+    "max_seconds": is_integer_between(60, 86400),
+    "file_name_prefix": is_prefix,
+    "url": is_url,
+    "realtimekit_bucket_config.enabled": bool,
+    "interactive_config.type": is_one_of("ID3"),
+    "rtmp_out_config.rtmp_url": is_url,
+    "audio_config.codec": is_one_of("AAC", "MP3"),
+    "audio_config.channel": is_one_of("stereo", "mono"),
+    "audio_config.export_file": bool,
+    "video_config.codec": is_one_of("H264", "VP8", "VP9"),
+    "video_config.width": is_integer_between(1, 1920),
+    "video_config.height": is_integer_between(1, 1920),
+    "video_config.export_file": bool,
+    "video_config.watermark.url": is_url,
+    "video_config.watermark.position": is_one_of(
+        "left top", "right top", "left bottom", "right bottom"
+    ),
+    "video_config.watermark.size.width": is_integer_between(1, 1 << 31),
+    "video_config.watermark.size.height": is_integer_between(1, 1 << 31),
+    "storage_config.type": is_one_of("aws", "azure", "digitalocean", "gcs", "sftp", "cloudflare"),
+    "storage_config.access_key": str,
+    "storage_config.secret": str,
+    "storage_config.bucket": str,
+    "storage_config.region": str,
+    "storage_config.path": str,
+    "storage_config.auth_method": is_one_of("KEY", "PASSWORD"),
+    "storage_config.username": str,
+    "storage_config.password": str,
+    "storage_config.host": str,
+    "storage_config.port": is_number,
+    "storage_config.private_key": str,
+}
+REQUIRED_START_FIELDS = ("meeting_id", "realtimekit_bucket_config.enabled", "storage_config.type")
+#: the fields that a storage requires, by its type and by its `auth_method`
+REQUIRED_STORAGE_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "aws": ("access_key", "region"),
+    "azure": ("access_key", "region"),
+    "digitalocean": ("access_key", "region"),
+    "KEY": ("private_key",),
+    "PASSWORD": ("password",),
+}
+
+# https://developers.cloudflare.com/realtime/realtimekit/recording-guide/track-recording/
+TRACK_FIELDS: Mapping[str, FieldCheck] = {
+    "meeting_id": is_uuid,
+    "layers.default.media_kind": is_one_of("audio"),
+    "layers.default.file_name_prefix": is_prefix,
+    "user_ids": are_user_ids,
+}
+
+# https://developers.cloudflare.com/api/resources/realtime_kit/subresources/recordings/methods/pause_resume_stop_recording/
+ACTION_FIELDS: Mapping[str, FieldCheck] = {"action": is_one_of("stop", "pause", "resume")}
+
+
+def read_start_body(request: Request) -> dict[str, Any]:
+    """Read the body of a start. Raises `ErrorResponse`."""
+    body = _read_body(request, START_FIELDS, REQUIRED_START_FIELDS)
+    storage = body.get("storage_config") or {}
+    for word in (storage.get("type"), storage.get("auth_method")):
+        for name in REQUIRED_STORAGE_FIELDS.get(str(word), ()):
+            if name not in storage:
+                raise ErrorResponse(400, f'BAD_REQUEST: "storage_config.{name}" is required')
+    return body
+
+
+def read_track_body(request: Request) -> dict[str, Any]:
+    """Read the body of a start of a track recording. Raises `ErrorResponse`."""
+    body = _read_body(request, TRACK_FIELDS, ("meeting_id",))
+    if set(body.get("layers", {})) - {"default"}:
+        raise ErrorResponse(400, 'BAD_REQUEST: "layers" may only have "default"')
+    return body
+
+
+def read_action(request: Request) -> str:
+    """Read the action of a PUT. Raises `ErrorResponse`."""
+    return str(_read_body(request, ACTION_FIELDS, ("action",))["action"])
+
+
+def _read_body(
+    request: Request, checks: Mapping[str, FieldCheck], required: Collection[str]
+) -> dict[str, Any]:
+    """Read and check a body. Fields that no table names pass, as the misspelt ones of guides do."""
+    body = request.json_object()
+    if body is None:
+        raise ErrorResponse(400, "BAD_REQUEST: body must be a JSON object")
+    for path, check in checks.items():
+        *parents, name = path.split(".")
+        holder: Any = body
+        for depth, parent in enumerate(parents, 1):
+            holder = holder.get(parent)
+            if holder is None:
+                break
+            if not isinstance(holder, dict):
+                raise ErrorResponse(400, f'BAD_REQUEST: "{".".join(parents[:depth])}" is invalid')
+        if holder is None:
+            continue
+        if name in holder and not _is_valid(holder[name], check):
+            raise ErrorResponse(400, f'BAD_REQUEST: "{path}" is invalid')
+        if name not in holder and path in required:
+            raise ErrorResponse(400, f'BAD_REQUEST: "{path}" is required')
+    # Only the storage may be null, which is the same as leaving it out.
+    if any(body[key] is None for key in body if key != "storage_config"):
+        raise ErrorResponse(400, "BAD_REQUEST: null is not a value")
+    return body
+
+
+def _is_valid(value: Any, check: FieldCheck) -> bool:
+    return isinstance(value, check) if isinstance(check, type) else check(value)

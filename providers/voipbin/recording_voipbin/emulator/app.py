@@ -1,0 +1,459 @@
+"""The emulated VoIPBin: the routes of its recording API, and their verbs.
+
+    https://docs.voipbin.net
+    https://api.voipbin.net/openapi.json
+    https://github.com/voipbin/monorepo
+
+If the pages and the source differ, the source is emulated. "Undocumented" in a comment marks what
+both leave open; it names the choice made here.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+import string
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Literal
+
+from recording_core import CommunicationSession, SessionKind, WebhookRequest
+from recording_core.plugin import (
+    EmulatedEvent,
+    Emulator,
+    Reply,
+    Request,
+    Webhook,
+    build_file_reply,
+    build_uuid,
+)
+from recording_voipbin.emulator import media, webhooks
+from recording_voipbin.emulator.authentication import EmulatedCustomer
+from recording_voipbin.emulator.listing import build_page
+from recording_voipbin.emulator.recordings import (
+    LEGS,
+    ZERO_SESSION,
+    EmulatedRecording,
+    EmulatedSession,
+    StuckStatus,
+)
+from recording_voipbin.emulator.requests import parse_uuid, read_start_body
+from recording_voipbin.emulator.responses import NIL, ErrorResponse, TimeFormat
+
+# https://api.voipbin.net/openapi.json: the method and the path below /v1.0, with `*` for an id ->
+# the emulator's method that answers. No route accepts HEAD.
+ROUTES: Mapping[str, str] = {
+    "GET recordings": "_list",
+    "GET recordings/*": "_get",
+    "DELETE recordings/*": "_delete",
+    "GET recordingfiles/*": "_download",
+    "GET calls/*": "_get_session",
+    "POST calls/*/recording_start": "_start",
+    "POST calls/*/recording_stop": "_stop",
+    "GET conferences/*": "_get_session",
+    "POST conferences/*/recording_start": "_start",
+    "POST conferences/*/recording_stop": "_stop",
+    "GET storage_files": "_list_files",
+    "GET storage_files/*": "_get_file",
+    "GET storage_files/*/file": "_download_file",
+    "GET customer": "_get_customer",
+    "PUT customer": "_put_customer",
+}
+KINDS = {"calls": SessionKind.CALL, "conferences": SessionKind.CONFERENCE}
+#: A longer `duration` of a conference's recording is lowered to this. From VoIPBin's source; its
+#: pages document no maximum.
+MAX_CONFERENCE_DURATION = timedelta(days=1)
+#: Past recordings with these numbers could not be stored because the account was full: they have
+#: ended, and their archive stays empty.
+UNSTORED = (31, 41)
+#: Each past time is a multiple of one of these numbers of microseconds, so that its fraction has
+#: six digits or fewer.
+TIME_UNITS = (1, 1000, 10_000, 1_000_000)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+
+
+class VoIPBinEmulator(Emulator):
+    """VoIPBin's recording API, with one live call and one live conference.
+
+    The attributes below are variants of the vendor; a test sets them.
+
+    Args:
+        credential: which of the two `credentials` contains; the emulator always accepts both
+        starting: from `tm_create` to `tm_start`
+        stopping: from an explicit stop to `tm_end`
+        settings: those of every emulator. `processing` after its end, a recording's last file is
+            stored; the status does not show it
+    """
+
+    provider = "voipbin"
+    prefix = "/v1.0"
+    redelivery = webhooks.REDELIVERY
+    wall_clock_settings: ClassVar = dict.fromkeys(("starting", "stopping"), timedelta(0))
+
+    #: how times are written
+    time_format: TimeFormat = "rfc3339"
+    #: the name of the field with a recording's kind, and its word for a conference; the page of the
+    #: recording has the second ones
+    reference_key: Literal["reference_type", "type"] = "reference_type"
+    conference_word: Literal["confbridge", "conference"] = "confbridge"
+    #: whether the credential may read recordings only, and no stored files
+    storage_forbidden = False
+    #: served in place of each recording's ZIP
+    zip_override: bytes | None = None
+
+    def __init__(
+        self,
+        *,
+        credential: Literal["token", "accesskey"] = "token",
+        starting: timedelta = timedelta(seconds=1),
+        stopping: timedelta = timedelta(seconds=1),
+        **settings: Any,
+    ) -> None:
+        super().__init__(**settings)
+        self.starting = starting
+        self.stopping = stopping
+        letters = "".join(self.random.choices(string.ascii_letters + string.digits, k=32))
+        self._customer = EmulatedCustomer(
+            build_uuid(self.random), f"vb_{letters}", self.random.randbytes(32)
+        )
+        self.customer_id = self._customer.customer_id
+        self.accesskey = self._customer.accesskey
+        self.token = self._customer.build_token(self.clock.now())
+        self.credentials = {credential: self.token if credential == "token" else self.accesskey}
+        #: the body of a login
+        self.login = {"username": "emulated@example.com", "password": letters[::-1]}
+        self._sessions: dict[str, EmulatedSession] = {}
+        self._recordings: dict[str, EmulatedRecording] = {}
+        self._uploads: list[media.EmulatedFile] = []
+        #: the files of each archive that was requested, by its key in the bucket
+        self._archives: dict[str, tuple[media.EmulatedFile, ...]] = {}
+        self._bucket = media.GoogleBucket()
+        #: created with the customer, and shown in its own row only
+        self._webhook_secret = base64.urlsafe_b64encode(self.webhook_random.randbytes(24)).decode()
+        #: the customer's one webhook
+        self._customer_webhook: Webhook | None = None
+        self.sessions = [self.begin(kind) for kind in KINDS.values()]
+
+    def populate(self) -> None:
+        self._bucket = media.GoogleBucket(self.media_origin, self.random.randbytes(32))
+        now = self.clock.now()
+        # A conference has several recordings, and the live one was recorded before.
+        ended = [self._add_past_session(SessionKind.CONFERENCE) for _ in range(2)]
+        conferences = [self.sessions[1], *ended]
+        for index in range(self.recordings):
+            unit = self.random.choice(TIME_UNITS)
+            created = now - self.compute_age(index) - timedelta(seconds=self.random.random())
+            conference = conferences[index // 3 % len(conferences)] if index % 3 == 1 else None
+            self.add(
+                created=created.replace(microsecond=created.microsecond // unit * unit),
+                duration=timedelta(milliseconds=self.random.randint(5_000, 120_000)),
+                target=conference,
+                stored=0 if index in UNSTORED else None,
+            )
+        # Uploaded files are listed among those of recordings.
+        for number in (1, 2) if self.recordings else ():
+            at, id = now - timedelta(days=7 * number), build_uuid(self.random)
+            self._uploads.append(media.EmulatedFile(id, f"greeting {number}.wav", at, seconds=3.0))
+
+    def list_ids(self) -> list[str]:
+        with self.lock:
+            return [recording.id for recording in self._list_recordings()]
+
+    # -- changes that a test makes at the vendor ------------------------------------------------
+
+    def begin(self, kind: SessionKind) -> CommunicationSession:
+        """Begin a call or a conference."""
+        with self.lock:
+            id = build_uuid(self.random)
+            reference_id = id if kind is SessionKind.CALL else build_uuid(self.random)
+            self._sessions[id] = EmulatedSession(kind, id, reference_id, self.clock.now())
+        return CommunicationSession(kind, id)
+
+    def hang_up(self, target: CommunicationSession) -> None:
+        """End a call or a conference, and its recording. Its `recording_id` stays."""
+        with self.lock:
+            session = self._sessions[target.id]
+            session.has_ended = True
+            for id in session.recording_ids:
+                if not self._recordings[id].stuck:
+                    self._recordings[id].end(self.clock.now())
+
+    def find_reference_id(self, target: CommunicationSession) -> str:
+        """Return the `reference_id` of the target's recordings: for conferences, another id."""
+        return self._sessions[target.id].reference_id
+
+    def add(
+        self,
+        *,
+        created: datetime | None = None,
+        duration: timedelta = timedelta(minutes=1),
+        kind: SessionKind = SessionKind.CALL,
+        target: CommunicationSession | None = None,
+        format: str = "wav",
+        stuck: StuckStatus | None = None,
+        stored: int | None = None,
+        foreign: bool = False,
+    ) -> str:
+        """Add a past recording, and return its id.
+
+        Args:
+            created: its `tm_create`; by default an hour ago
+            duration: from `tm_start` to `tm_end`
+            kind: that of the session which it belongs to, and which has ended, if without `target`
+            target: the session that it belongs to
+            format: also the suffix of its files' names
+            stuck: a status that it keeps; with `stopping` it has ended nevertheless, with the
+                other two it never ends
+            stored: how many of its files are ever stored; None for all
+            foreign: whether it belongs to another customer
+        """
+        with self.lock:
+            session = self._sessions[(target or self._add_past_session(kind)).id]
+            created = created or self.clock.now() - timedelta(hours=1)
+            recording = self._add_recording(session, created)
+            recording.format, recording.stuck, recording.foreign = format, stuck, foreign
+            if stuck in (None, "stopping"):
+                recording.end(recording.started_at + duration)
+            if stored is not None:
+                recording.file_ids = recording.file_ids[:stored]
+            if session.has_ended and session.kind is SessionKind.CALL:
+                session.recording_id = recording.id  # a hang-up does not clear it
+        return recording.id
+
+    def remove(self, id: str) -> None:
+        """Remove a recording with its row and its files."""
+        with self.lock:
+            recording = self._recordings.pop(id)
+            recording.session.recording_ids.remove(id)
+            self.deliveries.forget(id)
+
+    # -- webhooks -------------------------------------------------------------------------------
+
+    @property
+    def webhooks(self) -> Mapping[str, str]:
+        return {"secret": self._webhook_secret}
+
+    def find_webhooks(self, event: EmulatedEvent) -> Iterable[Webhook]:
+        yield from super().find_webhooks(event)
+        if self._customer_webhook is not None:
+            yield self._customer_webhook
+
+    def sign_event(self, event: EmulatedEvent, webhook: Webhook, now: datetime) -> WebhookRequest:
+        return webhooks.build_signed_request(event, webhook, self._webhook_secret)
+
+    def _get_customer(self, request: Request, parts: Sequence[str]) -> Reply:
+        webhook = self._customer_webhook or Webhook("", "")
+        fields = {"webhook_method": webhook.method, "webhook_uri": webhook.url}
+        return Reply.json(
+            {"id": self.customer_id, **fields, "webhook_secret": self._webhook_secret}
+        )
+
+    def _put_customer(self, request: Request, parts: Sequence[str]) -> Reply:
+        self._customer_webhook = webhooks.read_webhook(request)
+        if self._customer_webhook is not None:
+            self.deliveries.start_sending(self._customer_webhook.url)
+        return self._get_customer(request, parts)
+
+    # -- the API's port -------------------------------------------------------------------------
+
+    def answer(self, request: Request) -> Reply:
+        request_id = request.header("x-request-id") or ""
+        if not _REQUEST_ID.fullmatch(request_id):
+            request_id = "req_" + base64.b32encode(self.random.randbytes(17)).decode()[:26]
+        try:
+            reply = self._route(request)
+        except ErrorResponse as error:
+            reply = error.build_reply(request_id)
+        return reply.with_headers(X_Request_Id=request_id)
+
+    def _route(self, request: Request) -> Reply:
+        match request.segments():
+            case ["auth", "login"] if request.method == "POST":
+                return self._log_in(request)
+            case ["v1.0", *parts]:
+                pattern = "/".join("*" if place == 1 else part for place, part in enumerate(parts))
+                name = ROUTES.get(f"{request.method} {pattern}")
+            case _:
+                name = None
+        if name is None:
+            raise ErrorResponse("NOT_FOUND", "ROUTE_NOT_FOUND", "The route was not found.")
+        self._customer.check_request(request, self.clock.now())
+        if self.storage_forbidden and parts[0] == "storage_files":
+            raise ErrorResponse("PERMISSION_DENIED")
+        handler: Callable[[Request, Sequence[str]], Reply] = getattr(self, name)
+        return handler(request, parts)
+
+    def _log_in(self, request: Request) -> Reply:
+        if request.json_object() != self.login:
+            return Reply(400)  # without an envelope; undocumented: whether it is a 401
+        token = self._customer.build_token(self.clock.now())
+        return Reply.json({"username": self.login["username"], "token": token})
+
+    def _list(self, request: Request, parts: Sequence[str]) -> Reply:
+        rows = self._list_recordings()
+        return Reply.json(build_page(rows, self._build_row, request, self.time_format))
+
+    def _get(self, request: Request, parts: Sequence[str]) -> Reply:
+        return Reply.json(self._build_row(self._require_recording(parts[1])))
+
+    def _delete(self, request: Request, parts: Sequence[str]) -> Reply:
+        recording = self._require_recording(parts[1])
+        recording.deleted_at = self.clock.now()  # a running recording continues
+        return Reply.json(self._build_row(recording))
+
+    def _download(self, request: Request, parts: Sequence[str]) -> Reply:
+        """Redirect to a ZIP of the files that are stored now, with any status."""
+        files = tuple(self._require_recording(parts[1]).list_files(self.clock.now()))
+        key = media.build_archive_key(files)
+        self._archives[key] = files
+        return self._build_redirect(key)
+
+    def _get_session(self, request: Request, parts: Sequence[str]) -> Reply:
+        session = self._require_session(parts)
+        return Reply.json(session.build_row(self.customer_id, self.time_format))
+
+    def _start(self, request: Request, parts: Sequence[str]) -> Reply:
+        session, parameters = self._require_session(parts), read_start_body(request)
+        is_call = session.kind is SessionKind.CALL
+        if session.has_ended or session.recording_id != NIL:
+            # https://docs.voipbin.net documents 409 for this; the source has no such status.
+            if is_call:
+                raise ErrorResponse("INTERNAL")
+            return Reply.json(ZERO_SESSION)
+        recording = self._add_recording(session, self.clock.now())
+        recording.format = parameters["format"] or "wav"  # undocumented: the default
+        recording.on_end_flow_id = parameters["on_end_flow_id"]
+        session.recording_id = recording.id
+        self.deliveries.follow(
+            recording.id, lambda now: webhooks.build_events(recording, now, self._build_row)
+        )
+        if parameters["duration"] > 0:
+            limit = timedelta(seconds=min(parameters["duration"], 10**9))
+            limit = limit if is_call else min(limit, MAX_CONFERENCE_DURATION)
+            recording.end(recording.started_at + limit)
+        return Reply.json(session.build_row(self.customer_id, self.time_format))
+
+    def _stop(self, request: Request, parts: Sequence[str]) -> Reply:
+        session = self._require_session(parts)
+        is_call = session.kind is SessionKind.CALL
+        if session.recording_id == NIL and is_call:
+            return Reply.json(ZERO_SESSION)
+        if session.has_ended or session.recording_id == NIL:
+            raise ErrorResponse("INTERNAL" if is_call else "INVALID_ARGUMENT")
+        # Undocumented: a stop of a recording that has ended without a stop. Here it clears
+        # `recording_id`, which nothing else does.
+        if session.recording_id in self._recordings:
+            self._recordings[session.recording_id].stop(self.clock.now())
+        session.recording_id = NIL
+        return Reply.json(session.build_row(self.customer_id, self.time_format))
+
+    def _list_files(self, request: Request, parts: Sequence[str]) -> Reply:
+        # The files of a deleted recording are listed until they are deleted too.
+        files = [file for file in self._find_stored_files().values() if not file.foreign]
+        return Reply.json(build_page(files, self._build_file_row, request, self.time_format))
+
+    def _get_file(self, request: Request, parts: Sequence[str]) -> Reply:
+        return Reply.json(self._build_file_row(self._require_file(parts[1])))
+
+    def _download_file(self, request: Request, parts: Sequence[str]) -> Reply:
+        return self._build_redirect(self._require_file(parts[1]).key)
+
+    # -- the media's port -----------------------------------------------------------------------
+
+    def answer_media(self, request: Request) -> Reply:
+        if error := self._bucket.find_error(request, self.clock.now()):
+            return error
+        folder, name = request.segments()[1:3]
+        if folder == "tmp":
+            archive = media.build_archive(self._archives[f"{folder}/{name}"])
+            body = archive if self.zip_override is None else self.zip_override
+            return build_file_reply(request, body, "application/zip")
+        file = self._find_stored_files().get(name)
+        if file is None:
+            return self._bucket.build_error("missing")
+        return build_file_reply(request, file.build_content(), "audio/wav")
+
+    # -- helpers --------------------------------------------------------------------------------
+
+    def _list_recordings(self) -> list[EmulatedRecording]:
+        """List the customer's recordings that were not deleted."""
+        recordings = self._recordings.values()
+        return [each for each in recordings if each.deleted_at is None and not each.foreign]
+
+    def _require_recording(self, text: str) -> EmulatedRecording:
+        id = parse_uuid(text)
+        recording = self._recordings.get(id)
+        if recording is None:
+            raise ErrorResponse("NOT_FOUND", "RECORDING_NOT_FOUND", "The recording was not found.")
+        if recording.foreign:
+            # https://docs.voipbin.net documents 404.
+            raise ErrorResponse("PERMISSION_DENIED")
+        if recording.deleted_at is not None:
+            raise ErrorResponse("NOT_FOUND", "RESOURCE_NOT_FOUND", "The resource was not found.")
+        return recording
+
+    def _require_session(self, parts: Sequence[str]) -> EmulatedSession:
+        kind, id = KINDS[parts[0]], parse_uuid(parts[1])
+        session = self._sessions.get(id)
+        if session is None or session.kind is not kind:
+            # Undocumented: the reason. Here: built like that of a recording.
+            message = f"The {kind} was not found."
+            raise ErrorResponse("NOT_FOUND", f"{kind.upper()}_NOT_FOUND", message)
+        return session
+
+    def _find_stored_files(self) -> dict[str, media.EmulatedFile]:
+        """Find all files that are stored now: id -> file."""
+        now = self.clock.now()
+        recorded = (file for each in self._recordings.values() for file in each.list_files(now))
+        return {file.id: file for file in (*self._uploads, *recorded)}
+
+    def _require_file(self, text: str) -> media.EmulatedFile:
+        file = self._find_stored_files().get(parse_uuid(text))
+        if file is None:
+            raise ErrorResponse("NOT_FOUND", "RESOURCE_NOT_FOUND", "The resource was not found.")
+        if file.foreign:
+            raise ErrorResponse("PERMISSION_DENIED")
+        return file
+
+    def _build_row(
+        self, recording: EmulatedRecording, at: datetime | None = None
+    ) -> dict[str, Any]:
+        at = at or self.clock.now()
+        words = (self.reference_key, self.conference_word)
+        return recording.build_row(at, self.customer_id, self.time_format, *words)
+
+    def _build_file_row(self, file: media.EmulatedFile) -> dict[str, Any]:
+        # Undocumented: whether each response has a newly signed URL. The row has a field for its
+        # expiry. Here: the URL is signed once, and that of a file older than a day has expired.
+        url = self._bucket.sign_url(file.key, file.created_at)
+        return file.build_row(self.customer_id, url, self.time_format)
+
+    def _build_redirect(self, key: str) -> Reply:
+        """Redirect to a newly signed URL, with the page that Go writes into the body."""
+        url = self._bucket.sign_url(key, self.clock.now())
+        page = f'<a href="{html.escape(url)}">Temporary Redirect</a>.\n\n'
+        headers = {"Content-Type": "text/html; charset=utf-8", "Location": url}
+        return Reply(307, page.encode(), headers)
+
+    def _add_recording(self, session: EmulatedSession, created_at: datetime) -> EmulatedRecording:
+        recording = EmulatedRecording(
+            id=build_uuid(self.random),
+            session=session,
+            created_at=created_at,
+            file_ids=[build_uuid(self.random) for _ in LEGS[session.kind]],
+            starting=self.starting,
+            stopping=self.stopping,
+            storing=self.processing,
+            activeflow_id=build_uuid(self.random) if session.kind is SessionKind.CALL else NIL,
+        )
+        self._recordings[recording.id] = recording
+        session.created_at = min(session.created_at, created_at)
+        session.recording_ids.append(recording.id)
+        return recording
+
+    def _add_past_session(self, kind: SessionKind) -> CommunicationSession:
+        target = self.begin(kind)
+        self.hang_up(target)
+        return target

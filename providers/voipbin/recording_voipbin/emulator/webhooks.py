@@ -1,0 +1,72 @@
+"""Webhooks of the emulated VoIPBin: the customer's webhook, its events, and how they are signed.
+
+https://github.com/voipbin/monorepo: models/recording/event.go, webhookhandler/message.go. The pages
+on https://docs.voipbin.net document other events and other retries; the source is emulated.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from recording_core import WebhookRequest
+from recording_core.plugin import EmulatedEvent, RedeliveryPolicy, Request, Webhook
+from recording_voipbin.emulator.recordings import EmulatedRecording
+from recording_voipbin.emulator.responses import ErrorResponse
+
+#: Three attempts, after network errors and 5xx. Any other response counts as delivered.
+REDELIVERY = RedeliveryPolicy(
+    attempts=3,
+    delay=timedelta(seconds=1),
+    should_retry=lambda status: status is None or status >= 500,
+    timeout=30.0,
+)
+METHODS = ("POST", "PUT", "GET", "DELETE")
+
+
+def build_events(
+    recording: EmulatedRecording,
+    now: datetime,
+    build_row: Callable[[EmulatedRecording, datetime], dict[str, Any]],
+) -> Iterable[EmulatedEvent]:
+    """Build the events until now: a start and an end. A stop, a file or a deletion has none."""
+    began, ended = recording.started_at, recording.ended_at
+    if began <= now and recording.stuck != "initiating":
+        data = {**build_row(recording, began), "status": "recording"}
+        yield EmulatedEvent(began, "started", {"type": "recording_started", "data": data})
+    if ended is not None and ended <= now:
+        data = {**build_row(recording, ended), "status": "ended"}
+        payload = {"type": "recording_finished", "data": data}
+        yield EmulatedEvent(ended, "finished", payload, is_last=True)
+
+
+def read_webhook(request: Request) -> Webhook | None:
+    """Read the webhook of `PUT /v1.0/customer`; an empty URL is none. Raises `ErrorResponse`."""
+    body = request.json_object()
+    if body is None:
+        raise ErrorResponse("INVALID_ARGUMENT", "INVALID_JSON_BODY", "The body is not JSON.")
+    # Undocumented: no method, and a method that is not one of the four. Here: POST, and a 400.
+    url, method = body.get("webhook_uri", ""), body.get("webhook_method") or "POST"
+    if not isinstance(url, str) or method not in METHODS:
+        message = "The webhook is not valid."
+        raise ErrorResponse("INVALID_ARGUMENT", "INVALID_ARGUMENT", message)
+    return Webhook(url, method) if url else None
+
+
+def build_signed_request(event: EmulatedEvent, webhook: Webhook, secret: str) -> WebhookRequest:
+    """Build the signed request of an event.
+
+    The event is in the body with any method. No header contains a time or an id.
+    """
+    text = json.dumps(event.payload, separators=(",", ":"), ensure_ascii=False)
+    # Go escapes the characters that HTML would interpret.
+    for character in "&<>":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    body = text.encode()
+    digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    headers = {"Content-Type": "application/json", "X-VoIPBIN-Signature": f"sha256={digest}"}
+    return WebhookRequest(webhook.method, webhook.url, headers, body)
