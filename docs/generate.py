@@ -1,19 +1,22 @@
-"""Which parts of the pages are generated? The vendors' tables and the command's help.
+"""Generated documentation: the tables of several pages, and docs/cli.md.
 
-`--check` compares, and names what is out of date.
+Without arguments it writes the pages that differ. `--check` only lists them and exits with 1.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+import click
+
 import recording_core as rec
-from recording_core.cli.output.help_pages import help_markdown
-from recording_core.cli.output.matrix import matrix_markdown
+from recording_core.cli.app import build_command_line
+from recording_core.cli.output.matrix import build_matrix_markdown
 from recording_core.plugins.registry import load_object
+from recording_core.provider.start_request import START_PARAMETERS
 from recording_core.reporting.compute.groupings import TIME_GROUPINGS
 from recording_core.reporting.compute.measures import MEASURES
 from recording_core.reporting.row_schema import COLUMNS
@@ -24,29 +27,29 @@ PART = re.compile(
 )
 
 
-def _table(heading: str, align: str, rows: Iterable[str]) -> str:
+def _build_table(heading: str, align: str, rows: Iterable[str]) -> str:
     return "\n".join((heading, align, *rows))
 
 
-def settings_markdown() -> str:
-    """What `connect` needs to know, by vendor."""
+def build_settings_table() -> str:
+    """Build the table of the settings that `connect` accepts, by vendor."""
     rows = (
-        f"| {info.label} | `{setting.name}` | `{setting.env}` | {_default(setting)} |"
+        f"| {info.label} | `{setting.name}` | `{setting.env}` | {_describe_setting(setting)} |"
         for info in rec.providers().values()
         for setting in info.settings
     )
-    return _table("| | keyword | variable | |", "|---|---|---|---|", rows)
+    return _build_table("| vendor | keyword | environment variable | |", "|---|---|---|---|", rows)
 
 
-def _default(setting: rec.Setting) -> str:
-    words = ["a secret"] if setting.secret else []
+def _describe_setting(setting: rec.Setting) -> str:
+    words = ["secret"] if setting.secret else []
     if setting.default is not None:
         words.append(f"default `{setting.default}`" if setting.default else "may stay unset")
     return ", ".join(words)
 
 
-def addresses_markdown() -> str:
-    """Where each vendor's API is, and how often it may be asked."""
+def build_addresses_table() -> str:
+    """Build the table of base URLs, published rates and media timeouts, by vendor."""
     rows = []
     for info in rec.providers().values():
         client: type[rec.Provider] = load_object(info, "client")
@@ -55,31 +58,30 @@ def addresses_markdown() -> str:
             f"| {info.label} | `{client.default_base_url}` | `{info.name.upper()}_BASE_URL` "
             f"| {rate} | {client.media_first_byte:g} s |"
         )
-    return _table(
-        "| | address | another by | requests a second | waits for media |",
+    return _build_table(
+        "| vendor | base URL | variable | requests per second | media timeout |",
         "|---|---|---|---|---|",
         rows,
     )
 
 
-def parameters_markdown() -> str:
-    """Which keywords of `start` each vendor can be told, by kind."""
-    shown = ("format", "max_duration", "channels", "participant", "tracks", "title", "callback_url")
-    heading = f"| | | {' | '.join(f'`{name}`' for name in shown)} |"
+def build_parameters_table() -> str:
+    """Build the table of the keywords of `start` that each vendor supports, by kind."""
     rows = []
     for info in rec.providers().values():
         client: type[rec.Provider] = load_object(info, "client")
         label = info.label
         for kind in sorted(info.capabilities, key=list(rec.SessionKind).index):
-            told = client.start_parameters.get(kind, frozenset())
-            marks = " | ".join("yes" if name in told else "–" for name in shown)
+            supported = client.start_parameters.get(kind, frozenset())
+            marks = " | ".join("yes" if name in supported else "–" for name in START_PARAMETERS)
             rows.append(f"| {label} | {kind} | {marks} |")
             label = ""
-    return _table(heading, "|---|---|" + ":-:|" * len(shown), rows)
+    heading = f"| | | {' | '.join(f'`{name}`' for name in START_PARAMETERS)} |"
+    return _build_table(heading, "|---|---|" + ":-:|" * len(START_PARAMETERS), rows)
 
 
-def blind_markdown() -> str:
-    """What a vendor cannot enumerate, in the words of `coverage.blind`."""
+def build_not_listable_list() -> str:
+    """Build the list of what each vendor cannot enumerate, as `coverage.not_listable` states it."""
     lines = []
     for info in rec.providers().values():
         client: type[rec.Provider] = load_object(info, "client")
@@ -87,43 +89,78 @@ def blind_markdown() -> str:
     return "\n".join(lines)
 
 
-def named_markdown(rows: Iterable[tuple[str, str, str]]) -> str:
-    """Names of a report, each with its type and what it is."""
-    lines = (f"| `{name}` | {type} | {words} |" for name, type, words in rows)
-    return _table("| name | type | what it is |", "|---|---|---|", lines)
+def build_names_table(rows: Iterable[tuple[str, str, str]]) -> str:
+    """Build a table of names in a report, with their types and descriptions."""
+    lines = (f"| `{name}` | {type} | {description} |" for name, type, description in rows)
+    return _build_table("| name | type | description |", "|---|---|---|", lines)
 
 
-#: What stands between `<!-- name: written by ... -->` and `<!-- end of name -->`, on any page.
+#: The text between `<!-- name: written by ... -->` and `<!-- end of name -->`, on any page.
 PARTS: Mapping[str, Callable[[], str]] = {
-    "matrix": lambda: matrix_markdown().strip(),
-    "settings": settings_markdown,
-    "addresses": addresses_markdown,
-    "parameters": parameters_markdown,
-    "blind": blind_markdown,
-    "columns": lambda: named_markdown((each.name, each.type, each.words) for each in COLUMNS),
-    "measures": lambda: named_markdown((each.name, each.type, each.words) for each in MEASURES),
-    "groupings": lambda: named_markdown(
-        (each.name, "text", each.words) for each in TIME_GROUPINGS.values()
+    "matrix": lambda: build_matrix_markdown().strip(),
+    "settings": build_settings_table,
+    "addresses": build_addresses_table,
+    "parameters": build_parameters_table,
+    "not_listable": build_not_listable_list,
+    "columns": lambda: build_names_table((each.name, each.type, each.words) for each in COLUMNS),
+    "measures": lambda: build_names_table(
+        (each.name, each.type, each.description) for each in MEASURES
+    ),
+    "groupings": lambda: build_names_table(
+        (each.name, "text", each.description) for each in TIME_GROUPINGS.values()
     ),
 }
 
 
-def _filled(path: Path) -> str:
+COMMAND_LINE_HEAD = """# The command line
+
+The help of `recordings` and of each of its commands. This page is generated by `make docs`; a test
+checks that it is up to date.
+"""
+
+
+def build_command_line_page() -> str:
+    """Return the help of the built-in commands as one Markdown page, equal on every machine."""
+    group = build_command_line(with_plugins=False)
+    settings = {**group.context_settings, "terminal_width": 80, "color": False}
+    top = click.Context(group, info_name="recordings", **settings)
+    parts = [COMMAND_LINE_HEAD, _format_help_section("recordings", group.get_help(top))]
+    for name, command in group.commands.items():
+        parts += _build_help_sections(command, top, f"recordings {name}")
+    return "\n".join(parts)
+
+
+def _build_help_sections(
+    command: click.Command, parent: click.Context, title: str
+) -> Iterator[str]:
+    """Yield the help of a command and of its subcommands."""
+    context = click.Context(command, parent=parent, info_name=title.rpartition(" ")[2])
+    yield _format_help_section(title, command.get_help(context))
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from _build_help_sections(inner, context, f"{title} {name}")
+
+
+def _format_help_section(title: str, text: str) -> str:
+    lines = "\n".join(line.rstrip() for line in text.splitlines())
+    return f"## {title}\n\n```\n{lines}\n```\n"
+
+
+def _fill_parts(path: Path) -> str:
     return PART.sub(
         lambda found: f"{found[1]}\n{PARTS[found['name']]()}\n\n{found[3]}", path.read_text()
     )
 
 
-def pages() -> dict[Path, str]:
-    """Each page with a generated part, as it should be."""
+def build_pages() -> dict[Path, str]:
+    """Build the current text of every page that is generated or has a generated part."""
     written = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
-    parts = {path: _filled(path) for path in written if PART.search(path.read_text())}
-    return {**parts, ROOT / "docs" / "cli.md": help_markdown()}
+    parts = {path: _fill_parts(path) for path in written if PART.search(path.read_text())}
+    return {**parts, ROOT / "docs" / "cli.md": build_command_line_page()}
 
 
 def main() -> int:
-    """Write what differs; with `--check`, only name it and answer 1."""
-    wanted = pages()
+    """Write the pages that differ, or with `--check` list them. Returns the exit code."""
+    wanted = build_pages()
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
     if "--check" in sys.argv[1:]:
         for path in stale:
