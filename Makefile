@@ -1,50 +1,62 @@
-# One command for each daily act. Each works on a fresh clone with nothing but Python and make.
+# One command per task. Each works on a fresh clone and needs only Python and make.
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PROVIDERS := $(foreach each,audian plivo realtimekit voipbin,-e providers/$(each))
 CODE := recording_core providers tests benchmarks cassettes docs
 
-CHANCE := $(addprefix tests/test_,fuzz_answers.py fuzz_webhooks.py stateful.py shifting_pages.py)
+# Tests with random examples.
+RANDOM_TESTS := $(addprefix tests/test_,fuzz_answers.py fuzz_webhooks.py stateful.py shifting_pages.py)
 
-.PHONY: help demo test test-all soak lint format docs bench clean
+.PHONY: help demo test test-all soak lint format docs coverage wheels bench clean
 
-help:            ## what there is
+help:            ## list the commands
 	@sed -n "s/^\([a-z-]*\):.*## /\1\t/p" $(MAKEFILE_LIST)
 
-demo: .venv/.demo   ## record, list, download and delete at every vendor, on this machine alone
+demo: .venv/.demo   ## run the library against emulated vendors on this machine
 	@$(BIN)/recordings demo
 
-test: .venv/.dev   ## the tests, on all cores
+test: .venv/.dev   ## run the tests, on all cores
 	@$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not spark"
 
-test-all: test .venv/.spark   ## and the reports' two engines compared; needs Java 17
+test-all: test .venv/.spark   ## run the tests and compare the two engines of reports; needs Java 17
 	@$(BIN)/python -m pytest -q -m spark
 
-soak: .venv/.dev   ## garbled payloads, 70,000 of each kind for each vendor, and others each time; ten minutes
-	@$(BIN)/python -m pytest -q -n auto --dist load --hypothesis-profile=soak $(CHANCE)
+soak: .venv/.dev   ## run the tests with more random examples, different ones each time; ten minutes
+	@$(BIN)/python -m pytest -q -n auto --dist load --hypothesis-profile=soak $(RANDOM_TESTS)
 
-lint: .venv/.dev   ## ruff and mypy, strict
+lint: .venv/.dev   ## check the code with ruff and mypy, both strict
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/mypy $(CODE)
 
-format: .venv/.dev   ## let ruff put things in order
+format: .venv/.dev   ## fix and format the code with ruff
 	@$(BIN)/ruff check --fix --quiet $(CODE)
 	@$(BIN)/ruff format $(CODE)
 
-docs: .venv/.dev   ## write the generated tables anew, and build site/index.html, which opens from disk
+docs: .venv/.dev   ## write the generated tables, and build site/index.html, which opens from disk
 	@$(BIN)/python docs/generate.py
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html -d .doctrees docs site
 
-bench: .venv/.dev   ## measure, and write docs/performance.md
+coverage: .venv/.dev   ## measure which lines and branches the tests run; each package has a floor
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not spark" --cov --cov-report= \
+	  --cov-report=json:coverage.json
+	@$(BIN)/python tests/coverage_floors.py coverage.json
+
+wheels: .venv/.dev   ## build wheels and source archives of all distributions into dist/
+	@rm -rf dist
+	@for each in . providers/*; do \
+	  (cd $$each && $(CURDIR)/$(BIN)/python -m hatchling build -d $(CURDIR)/dist) || exit 1; \
+	done
+
+bench: .venv/.dev   ## measure, and write the table of docs/performance.md
 	@$(BIN)/python benchmarks/run.py
 
-clean:           ## forget the virtual environment and all caches
-	rm -rf .venv site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean:           ## remove the virtual environment, built files and caches
+	rm -rf .venv dist site .doctrees .coverage coverage.json .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# All distributions of this repository, editable, with every extra: what a user installs.
+# All distributions of this repository, editable, with every extra for users.
 .venv/.demo: pyproject.toml $(wildcard providers/*/pyproject.toml)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing into .venv (once) ..."
@@ -52,13 +64,13 @@ clean:           ## forget the virtual environment and all caches
 	@$(BIN)/python -m compileall -q recording_core providers/*/recording_*
 	@touch $@
 
-# And what a contributor needs beside it.
+# The same, and the development tools.
 .venv/.dev: .venv/.demo
 	@echo "Installing the development tools into .venv (once) ..."
 	@$(PIP) install --quiet -e ".[all,dev]" $(PROVIDERS)
 	@touch $@
 
-# And the second engine of reports, which most contributors never need.
+# The same, and Spark, the second engine of reports, which few contributors need.
 .venv/.spark: .venv/.dev
 	@echo "Installing Spark into .venv (once) ..."
 	@$(PIP) install --quiet -e ".[all,dev,spark]" $(PROVIDERS)

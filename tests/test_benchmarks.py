@@ -1,4 +1,4 @@
-"""Does a figure that is missed fail the whole run? The page shows it, and `make bench` ends red."""
+"""The benchmark runner: a missed limit fails `make bench` and is shown on the page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """`benchmarks/run.py`, told of one benchmark, which measures nothing."""
+    """`benchmarks/run.py` with one fake benchmark."""
     spec = importlib.util.spec_from_file_location("bench_run", ROOT / "benchmarks" / "run.py")
     assert spec is not None
     assert spec.loader is not None
@@ -26,7 +26,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 @pytest.mark.parametrize(("second", "code"), [(True, 0), (False, 1)])
-def test_a_missed_figure_ends_the_run_with_an_error_and_is_shown(
+def test_a_missed_limit_fails_the_run_and_is_shown(
     bench: ModuleType, tmp_path: Path, second: bool, code: int
 ) -> None:
     rows = [("one", "0.9 ×", "≤ 1 ×", True), ("another", "2 ×", "≤ 1 ×", second)]
@@ -37,7 +37,7 @@ def test_a_missed_figure_ends_the_run_with_an_error_and_is_shown(
     assert f"| another | 2 × | ≤ 1 × | {'✓' if second else '✗'} |" in page
 
 
-def test_the_run_measures_with_every_benchmark_that_there_is() -> None:
+def test_the_run_includes_every_benchmark() -> None:
     text = (ROOT / "benchmarks" / "run.py").read_text()
     for path in (ROOT / "benchmarks").glob("bench_*.py"):
         assert f'"{path.stem}"' in text, f"{path.name} is not run"

@@ -1,4 +1,4 @@
-"""Do the cassettes replay with no server running, and do they hold no secret?"""
+"""Tests of the cassettes: they replay without a server, and hold no secret."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from vcr.serializers.yamlserializer import deserialize
 
 import recording_core as rec
 from cassettes import record
-from cassettes.scenarios import SCENES, Stage
+from cassettes.scenarios import SCENARIOS, Stage
 from recording_audian.emulator import AudianEmulator
 from recording_core import plugin
 from recording_core.clock import SystemClock
 from recording_core.model.enums import LIVE
-from recording_core.plugins.registry import load_object, provider_info
+from recording_core.plugins.registry import get_provider_info, load_object
 from recording_core.testing import LoopbackServer, ManualClock, Reply, Request, build_recorder
 from recording_plivo.emulator import PlivoEmulator
 from recording_realtimekit.emulator import RealtimeKitEmulator
@@ -34,52 +34,52 @@ DECLARED = [
     (vendor, operation)
     for vendor in VENDORS
     for operation in rec.Operation
-    if provider_info(vendor).can(operation)
+    if get_provider_info(vendor).can(operation)
 ]
 
 
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Whoever wants to connect, or to resolve a name, is refused; and was not meant to try."""
-    tried: list[object] = []
+    """Refuse connections and name look-ups, and fail if there was one."""
+    attempts: list[object] = []
 
     def refuse(*args: object, **kwargs: object) -> None:
-        tried.append(args)
+        attempts.append(args)
         raise OSError("there is no network in this test")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     yield
-    assert not tried
+    assert not attempts
 
 
-def connected(vendor: str, clock: ManualClock) -> rec.Provider:
-    """The provider at its default base URL, with stand-ins for credentials."""
-    info = provider_info(vendor)
+def connect(vendor: str, clock: ManualClock) -> rec.Provider:
+    """Connect to the default base URL, with placeholders as credentials."""
+    info = get_provider_info(vendor)
     settings = {each.name: each.default or "" for each in info.settings}
-    # What must be given, or the first of those of which one must.
+    # The required settings, or the first one if none is required alone.
     needed = [each for each in info.settings if each.default is None] or info.settings[:1]
-    settings |= {each.name: record.stand_in(each.name) for each in needed}
+    settings |= {each.name: record.build_placeholder(each.name) for each in needed}
     client: type[rec.Provider] = load_object(info, "client")
-    http = record.ONE_BY_ONE
+    http = record.ONE_WORKER
     return client(plugin.Connection(info, settings=settings, clock=clock, http=http))
 
 
-def replayed(
+def replay(
     vendor: str, operation: rec.Operation, directory: Path, cassettes: Path = CASSETTES
 ) -> tuple[Stage, Any]:
-    """The scene of an operation, played before its cassette alone: (stage, outcome)."""
+    """Run the scenario of an operation against its cassette; return the stage and the outcome."""
     facts = json.loads((cassettes / record.FACTS).read_text())[vendor][operation]
     clock = ManualClock(datetime.fromisoformat(facts["at"]))
-    with connected(vendor, clock) as provider:
+    with connect(vendor, clock) as provider:
         stage = Stage(
-            provider, record.target_of(facts["target"]), clock.now(), clock.advance, directory
+            provider, record.read_target(facts["target"]), clock.now(), clock.advance, directory
         )
         with build_recorder().use_cassette(
             str(cassettes / vendor / f"{operation}.yaml")
         ) as cassette:
-            outcome = SCENES[operation](stage)
-            assert cassette.all_played, "the cassette holds more than is asked"
+            outcome = SCENARIOS[operation](stage)
+            assert cassette.all_played, "the cassette holds requests that were not sent"
     return stage, outcome
 
 
@@ -88,7 +88,7 @@ def replayed(
 def test_each_operation_replays_at_the_default_base_url(
     vendor: str, operation: rec.Operation, tmp_path: Path
 ) -> None:
-    stage, outcome = replayed(vendor, operation, tmp_path)
+    stage, outcome = replay(vendor, operation, tmp_path)
     match operation:
         case rec.Operation.START | rec.Operation.ACTIVE | rec.Operation.RESUME:
             assert (outcome.target, outcome.account) == (stage.target, "default")
@@ -114,13 +114,13 @@ def test_each_operation_replays_at_the_default_base_url(
             assert outcome is None
 
 
-def test_there_is_a_cassette_for_each_operation_and_no_other() -> None:
+def test_each_operation_has_a_cassette() -> None:
     found = {(path.parent.name, path.stem) for path in CASSETTES.glob("*/*.yaml")}
     assert found == {(vendor, str(operation)) for vendor, operation in DECLARED}
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
-def test_a_recorder_that_is_not_told_of_our_pools_sees_nothing(
+def test_a_recorder_without_our_pools_records_nothing(
     vendor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The reason for `custom_patches`: without them the request goes out to the vendor.
@@ -130,47 +130,47 @@ def test_a_recorder_that_is_not_told_of_our_pools_sees_nothing(
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     clock = ManualClock()
-    with connected(vendor, clock) as provider:
+    with connect(vendor, clock) as provider:
         stage = Stage(provider, None, clock.now(), clock.advance, tmp_path)
         plain = vcr.VCR(record_mode="none")
         with (
             plain.use_cassette(str(CASSETTES / vendor / "list.yaml")),
             pytest.raises(rec.Unavailable),
         ):
-            SCENES[rec.Operation.LIST](stage)
+            SCENARIOS[rec.Operation.LIST](stage)
 
 
 # -- secrets --------------------------------------------------------------------------------------
 
-#: What no cassette may show, whoever it belongs to.
+#: Patterns that no cassette may contain.
 FORBIDDEN: Mapping[str, str] = {
     "an authorization header": r"(?i)authorization",
-    "a scheme of authorization": r"(?i)\b(?:basic|bearer) +[A-Za-z0-9+/._~-]{8,}",
+    "an authorization scheme": r"(?i)\b(?:basic|bearer) +[A-Za-z0-9+/._~-]{8,}",
     "a signed query": r"(?i)[?&](?:x-amz|x-goog|sig|signature|token|accesskey)[a-z-]*=",
     "a cookie": r"(?i)\bcookie",
     "a signature header": r"(?i)x-plivo-signature|rtk-signature",
     "an emulator's address": r"127\.0\.0\.1|localhost",
     "an AWS key": r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}",
     "a Plivo account": r"\b(?:MA|SA)[A-Z0-9]{18}\b",
-    # (VoIPBin names an archive by the hash of what is in it.)
+    # VoIPBin names an archive by the hash of its content.
     "a token in hex": r"(?<!/tmp/)\b[0-9a-f]{40}\b",
-    "a number that could be somebody's": r"\+(?!1202555)[1-9][0-9]{7,14}\b",
+    "a phone number that may exist": r"\+(?!1202555)[1-9][0-9]{7,14}\b",
     "an e-mail address": r"\b(?!agent@phone\.plivo\.com)[\w.]+@[\w-]+\.[a-z]{2,}",
 }
 
 
 @pytest.mark.parametrize("what", FORBIDDEN)
-def test_no_cassette_shows(what: str) -> None:
+def test_no_cassette_contains(what: str) -> None:
     for path in CASSETTES.rglob("*.*"):
         if path.suffix in (".yaml", ".json"):
-            # YAML folds long lines; what is folded must not hide.
+            # YAML folds long lines; a match may span the fold.
             text = re.sub(r"\n\s+", " ", path.read_text())
             found = re.search(FORBIDDEN[what], text)
-            assert found is None, f"{path.relative_to(ROOT)} shows {what} at {found.start()}"
+            assert found is None, f"{path.relative_to(ROOT)} contains {what} at {found.start()}"
 
 
-def test_the_emulators_own_credentials_are_on_no_cassette() -> None:
-    # They are made from the seed: these are those that the cassettes were recorded with.
+def test_no_cassette_contains_the_credentials_of_an_emulator() -> None:
+    # The seed determines them: the cassettes were recorded with these.
     with (
         AudianEmulator() as audian,
         PlivoEmulator() as plivo,
@@ -184,7 +184,7 @@ def test_the_emulators_own_credentials_are_on_no_cassette() -> None:
         assert not [secret for secret in secrets if secret in text], path
 
 
-def test_planted_canaries_are_filtered_and_the_rest_replays(tmp_path: Path) -> None:
+def test_planted_secrets_are_filtered_and_the_rest_replays(tmp_path: Path) -> None:
     import requests
 
     canaries = [f"canary-{number}-c0ffee" for number in range(12)]
@@ -197,15 +197,15 @@ def test_planted_canaries_are_filtered_and_the_rest_replays(tmp_path: Path) -> N
         "account": canaries[11],
     }
     headers = {"Set-Cookie": f"session={canaries[5]}", "X-Whatever": canaries[6]}
-    asked = {"page": "2", "accesskey": canaries[7]}
+    params = {"page": "2", "accesskey": canaries[7]}
 
     def answer(request: Request) -> Reply:
         return Reply.json(payload).with_headers(**headers)
 
-    def ask(origin: str) -> Any:
+    def send(origin: str) -> Any:
         return requests.post(
             f"{origin}/list",
-            params=asked,
+            params=params,
             headers={"X-Auth-Token": canaries[8], "Cookie": canaries[9]},
             json={"password": canaries[10], "id": "some-id"},
             timeout=5,
@@ -216,13 +216,13 @@ def test_planted_canaries_are_filtered_and_the_rest_replays(tmp_path: Path) -> N
     with LoopbackServer(answer) as server:
         replace[server.origin] = "https://api.example.com"
         with build_recorder(record_mode="once", replace=replace).use_cassette(str(path)):
-            assert ask(server.origin) == payload, "recording changes what the caller gets"
+            assert send(server.origin) == payload, "recording changes the response"
     text = path.read_text()
     assert not [canary for canary in canaries if canary in text]
     assert "the-account" in text
     assert "page=2" in text
     with build_recorder(replace=replace).use_cassette(str(path)):
-        again = ask("https://api.example.com")
+        again = send("https://api.example.com")
     assert again["id"] == "some-id"
     assert again["access_key"] == "***"
     assert again["link"] == "https://media.example.com/a.wav?***"
@@ -232,8 +232,8 @@ def test_planted_canaries_are_filtered_and_the_rest_replays(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
-def test_the_emulators_record_what_is_committed(vendor: str, tmp_path: Path) -> None:
-    # Whoever changes a request or an emulator records anew: `python cassettes/record.py`.
+def test_the_committed_cassettes_match_the_emulators(vendor: str, tmp_path: Path) -> None:
+    # After a change of a request or an emulator: `python cassettes/record.py`.
     record.record(vendor, tmp_path, live=False)
     for path in sorted((tmp_path / vendor).iterdir()):
         committed = (CASSETTES / vendor / path.name).read_text()
@@ -241,10 +241,10 @@ def test_the_emulators_record_what_is_committed(vendor: str, tmp_path: Path) -> 
         assert same, f"{vendor}/{path.name} is out of date: run cassettes/record.py"
 
 
-def test_recordings_live_records_from_the_vendor_that_the_environment_names(
+def test_recordings_live_records_from_the_vendor_of_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # An emulator stands in for the vendor: at its own address, on the wall clock.
+    # An emulator stands in for the vendor, at its own URL, on the wall clock.
     with PlivoEmulator(clock=SystemClock(), seed=7) as emulator:
         emulator.add(ended=datetime.now(UTC) - timedelta(hours=1), duration=timedelta(seconds=1))
         monkeypatch.setenv("RECORDINGS_LIVE", "1")
@@ -253,13 +253,13 @@ def test_recordings_live_records_from_the_vendor_that_the_environment_names(
         monkeypatch.setenv("PLIVO_AUTH_TOKEN", emulator.credentials["auth_token"])
         monkeypatch.setattr(record, "HERE", tmp_path)
         record.main(["plivo"])
-        methods = {request.method for request in emulator.requests()}
-    # Nothing to record was named, and nothing may be deleted.
+        methods = {request.method for request in emulator.list_requests()}
+    # There is no target to record, and deleting is not allowed.
     assert methods == {"GET"}
     recorded = {path.stem: path.read_text() for path in (tmp_path / "plivo").iterdir()}
     assert recorded.keys() == {"list", "get", "download"}
     for text in recorded.values():
-        assert emulator.origin in text, "recorded from elsewhere"
+        assert emulator.origin in text, "recorded from another host"
         assert not [each for each in emulator.credentials.values() if each in text]
     facts = json.loads((tmp_path / record.FACTS).read_text())["plivo"]
     assert datetime.fromisoformat(facts["list"]["at"]) <= datetime.now(UTC)

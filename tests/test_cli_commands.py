@@ -1,4 +1,4 @@
-"""Does each command keep its promise, at emulated vendors over real HTTP?"""
+"""Commands: each one against emulated vendors over real HTTP."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ import pytest
 from click.testing import CliRunner, Result
 
 import recording_core as rec
-from recording_core.cli.app import command_line
-from recording_core.cli.commands.emulate import emulator_of
+from recording_core.cli.app import build_command_line
+from recording_core.cli.commands.emulate import build_emulator
 from recording_core.testing import Emulator, Reply
 
-#: Enough that each vendor has one of each shape.
+#: The number of past recordings, enough for one of each kind of recording per vendor.
 PAST = 45
 NAMES = ("plivo", "realtimekit")
 
 
 def run(*arguments: str, input: str | None = None) -> Result:
-    """What a call prints and how it ends; only what the shell would see."""
-    return CliRunner().invoke(command_line(), arguments, input=input, prog_name="recordings")
+    """Run a command in this process; returns its output and exit code."""
+    return CliRunner().invoke(build_command_line(), arguments, input=input, prog_name="recordings")
 
 
-def rows(result: Result) -> list[list[str]]:
+def split_rows(result: Result) -> list[list[str]]:
     return [line.split("\t") for line in result.stdout.splitlines()]
 
 
-def objects(result: Result) -> list[dict[str, Any]]:
+def load_objects(result: Result) -> list[dict[str, Any]]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
 @pytest.fixture(autouse=True)
-def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def _unset_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     for info in rec.providers().values():
         monkeypatch.delenv(f"{info.name.upper()}_BASE_URL", raising=False)
         for setting in info.settings:
@@ -47,11 +47,11 @@ def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def vendors(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Emulator]]:
-    """Two emulated vendors, and the environment that leads to them."""
+    """Two emulated vendors, to which the environment variables point."""
     started: dict[str, Emulator] = {}
     for name in NAMES:
         info = rec.providers()[name]
-        emulator = emulator_of(info, recordings=PAST, processing=timedelta(0)).start()
+        emulator = build_emulator(info, recordings=PAST, processing=timedelta(0)).start()
         started[name] = emulator
         monkeypatch.setenv(f"{name.upper()}_BASE_URL", emulator.base_url)
         for setting in info.settings:
@@ -66,27 +66,27 @@ def plivo(vendors: dict[str, Emulator]) -> Emulator:
     return vendors["plivo"]
 
 
-# -- an act of recording --------------------------------------------------------------------------
+# -- recording sessions ---------------------------------------------------------------------------
 
 
-def test_a_recording_from_start_to_stop(vendors: dict[str, Emulator]) -> None:
-    room = vendors["realtimekit"].sessions[0]
-    call = ("realtimekit", "meeting", room.id)
-    assert rows(run("active", *call)) == []
-    [started] = rows(run("start", *call, "--format", "mp3", "--max-duration", "1h"))
-    assert (started[0], started[3]) == ("realtimekit", str(room))
-    assert rows(run("active", *call))[0][1] == started[1]
-    [paused] = rows(run("pause", *call, "--recording", started[1]))
+def test_start_pause_resume_and_stop(vendors: dict[str, Emulator]) -> None:
+    meeting = vendors["realtimekit"].sessions[0]
+    arguments = ("realtimekit", "meeting", meeting.id)
+    assert split_rows(run("active", *arguments)) == []
+    [started] = split_rows(run("start", *arguments, "--format", "mp3", "--max-duration", "1h"))
+    assert (started[0], started[3]) == ("realtimekit", str(meeting))
+    assert split_rows(run("active", *arguments))[0][1] == started[1]
+    [paused] = split_rows(run("pause", *arguments, "--recording", started[1]))
     assert paused[1:3] == [started[1], "paused"]
-    [resumed] = rows(run("resume", *call))
+    [resumed] = split_rows(run("resume", *arguments))
     assert resumed[1:3] == [started[1], "recording"]
     for _ in range(2):
-        stopped = run("stop", *call, "--recording", started[1])
+        stopped = run("stop", *arguments, "--recording", started[1])
         assert stopped.exit_code == 0
-        assert rows(stopped)[0][2] not in ("recording", "paused")
+        assert split_rows(stopped)[0][2] not in ("recording", "paused")
 
 
-def test_a_session_goes_on_from_its_json(plivo: Emulator) -> None:
+def test_stop_reads_a_session_as_json(plivo: Emulator) -> None:
     call = plivo.sessions[0]
     started = run("start", "plivo", "call", call.id, "--json", "--account", "support")
     session = rec.loads(started.stdout, rec.RecordingSession)
@@ -98,13 +98,15 @@ def test_a_session_goes_on_from_its_json(plivo: Emulator) -> None:
     assert run("stop", "-", input="no session").exit_code == 1
 
 
-def test_every_parameter_reaches_the_vendor(plivo: Emulator) -> None:
+def test_start_sends_every_parameter(plivo: Emulator) -> None:
     call = plivo.sessions[0]
-    told = ("--format", "wav", "--max-duration", "90s", "--channels", "2")
+    options = ("--format", "wav", "--max-duration", "90s", "--channels", "2")
     url, extra = "https://app.example/hook", 'transcription_type="auto"'
-    result = run("start", "plivo", "call", call.id, *told, "--callback-url", url, "--extra", extra)
+    result = run(
+        "start", "plivo", "call", call.id, *options, "--callback-url", url, "--extra", extra
+    )
     assert result.exit_code == 0, result.stderr
-    assert plivo.requests()[-1].json() == {
+    assert plivo.list_requests()[-1].json() == {
         "file_format": "wav",
         "time_limit": 90,
         "record_channel_type": "stereo",
@@ -113,7 +115,7 @@ def test_every_parameter_reaches_the_vendor(plivo: Emulator) -> None:
     }
 
 
-def test_what_a_vendor_cannot_be_told_is_an_error(plivo: Emulator) -> None:
+def test_an_unsupported_operation_is_an_error_without_a_request(plivo: Emulator) -> None:
     call = plivo.sessions[0]
     for arguments in (
         ("start", "plivo", "call", call.id, "--tracks"),
@@ -122,35 +124,35 @@ def test_what_a_vendor_cannot_be_told_is_an_error(plivo: Emulator) -> None:
     ):
         result = run(*arguments)
         assert (result.exit_code, result.stdout) == (1, "")
-        assert result.stderr.startswith("Error: Plivo cannot ")
-    assert plivo.requests() == []
+        assert result.stderr.startswith(("Error: Plivo cannot ", "Error: Plivo does not support "))
+    assert plivo.list_requests() == []
 
 
-# -- lists ----------------------------------------------------------------------------------------
+# -- listings -------------------------------------------------------------------------------------
 
 
-def test_lines_for_programs(plivo: Emulator) -> None:
+def test_list_in_a_pipe_prints_fields(plivo: Emulator) -> None:
     result = run("list", "plivo")
     assert result.exit_code == 0
-    assert {row[1] for row in rows(result)} == set(plivo.listed())
-    for row in rows(result):
+    assert {row[1] for row in split_rows(result)} == set(plivo.list_ids())
+    for row in split_rows(result):
         assert len(row) == 7
         assert datetime.fromisoformat(row[3]).tzinfo is not None
         assert float(row[4]) >= 0
     assert re.fullmatch(r"plivo: 45 recordings seen in \d+ pages, complete\n", result.stderr)
 
 
-def test_a_list_says_how_many_of_those_seen_were_asked_for(plivo: Emulator) -> None:
+def test_list_reports_how_many_recordings_match_the_filters(plivo: Emulator) -> None:
     result = run("list", "plivo", "--status", "failed")
     assert result.stdout == ""
     assert result.stderr.startswith("plivo: 0 of 45 recordings seen in ")
 
 
-def test_all_vendors_in_json(vendors: dict[str, Emulator]) -> None:
+def test_list_of_all_vendors_as_json(vendors: dict[str, Emulator]) -> None:
     result = run("list", "--json", "--since", "95d")
     assert (result.exit_code, result.stderr) == (0, "")
-    *found, first, second = objects(result)
-    listed = [id for emulator in vendors.values() for id in emulator.listed()]
+    *found, first, second = load_objects(result)
+    listed = [id for emulator in vendors.values() for id in emulator.list_ids()]
     assert sorted(each["id"] for each in found) == sorted(listed)
     assert [each["coverage"]["provider"] for each in (first, second)] == list(NAMES)
     assert all(each["coverage"]["complete"] for each in (first, second))
@@ -158,52 +160,52 @@ def test_all_vendors_in_json(vendors: dict[str, Emulator]) -> None:
         rec.loads(json.dumps(each), rec.Recording)
 
 
-def test_signed_queries_only_for_whom_asks(vendors: dict[str, Emulator]) -> None:
+def test_signed_query_strings_are_printed_with_urls_only(vendors: dict[str, Emulator]) -> None:
     bare = run("list", "realtimekit", "--json")
     assert "X-Amz" not in bare.stdout
     signed = run("list", "realtimekit", "--json", "--urls")
-    urls = [file["url"] for each in objects(signed)[:-1] for file in each["files"]]
+    urls = [file["url"] for each in load_objects(signed)[:-1] for file in each["files"]]
     assert any("?X-Amz" in url for url in urls)
     for secret in vendors["realtimekit"].credentials.values():
         assert f'"{secret}"' not in signed.stdout
 
 
-def test_filters(vendors: dict[str, Emulator]) -> None:
+def test_list_filters(vendors: dict[str, Emulator]) -> None:
     status = ("--status", "available", "--status", "expired")
-    found = rows(run("list", "realtimekit", *status))
+    found = split_rows(run("list", "realtimekit", *status))
     assert {row[2] for row in found} == {"available", "expired"}
-    room = vendors["realtimekit"].sessions[0]
-    [*of_room] = rows(run("list", "realtimekit", "--target", str(room)))
-    assert {row[6] for row in of_room} == {str(room)}
+    meeting = vendors["realtimekit"].sessions[0]
+    [*found] = split_rows(run("list", "realtimekit", "--target", str(meeting)))
+    assert {row[6] for row in found} == {str(meeting)}
     for arguments in (
         ("--since", "1d", "--until", "2d"),
         ("--status", "gone"),
-        ("--target", "room:x"),
+        ("--target", "track:x"),
         ("--base-url", "https://api.example"),
     ):
         assert run("list", *arguments).exit_code == 2
 
 
-def test_a_listing_that_is_not_complete_needs_attention(plivo: Emulator) -> None:
-    def spoil(_: object, payload: Any) -> Any:
+def test_an_incomplete_listing_ends_with_exit_code_3(plivo: Emulator) -> None:
+    def remove_id(_: object, payload: Any) -> Any:
         if payload.get("objects"):
             payload["objects"][0]["recording_id"] = 7
         return payload
 
-    plivo.alter = spoil
+    plivo.alter = remove_id
     result = run("list", "plivo", "--since", "5d", "--json")
     assert result.exit_code == 3
-    assert objects(result)[-1]["coverage"]["unreadable"] == 1
+    assert load_objects(result)[-1]["coverage"]["unreadable"] == 1
     assert "NOT complete; 1 row unreadable" in run("list", "plivo", "--since", "5d").stderr
 
 
-def test_one_vendor_of_several_that_does_not_answer(
+def test_a_vendor_that_fails_does_not_stop_the_others(
     vendors: dict[str, Emulator], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PLIVO_AUTH_TOKEN", "wrong-token")
     result = run("list", "--since", "95d", "--json")
     assert result.exit_code == 3
-    *found, first, second = objects(result)
+    *found, first, second = load_objects(result)
     assert len(found) == PAST
     assert first["coverage"]["complete"] is False
     assert "plivo list" in first["coverage"]["errors"][0]
@@ -215,7 +217,7 @@ def test_one_vendor_of_several_that_does_not_answer(
     assert run("list", "--since", "95d").exit_code == 1
 
 
-def test_nobody_to_ask() -> None:
+def test_list_without_credentials_names_the_doctor() -> None:
     result = run("list")
     assert result.exit_code == 1
     assert "recordings doctor" in result.stderr
@@ -224,39 +226,39 @@ def test_nobody_to_ask() -> None:
 # -- recordings -----------------------------------------------------------------------------------
 
 
-def test_show_download_delete(plivo: Emulator, tmp_path: Path) -> None:
-    one, two, *_ = plivo.listed()
-    [shown] = objects(run("show", "plivo", one, "--json"))
+def test_show_download_and_delete(plivo: Emulator, tmp_path: Path) -> None:
+    one, two, *_ = plivo.list_ids()
+    [shown] = load_objects(run("show", "plivo", one, "--json"))
     assert shown["id"] == one
     fields = dict(line.split("\t") for line in run("show", "plivo", one).stdout.splitlines())
     assert (fields["recording"], fields["status"]) == (one, "available")
 
     result = run("download", "plivo", one, "--to", str(tmp_path / "out"), "--json")
     assert (result.exit_code, result.stderr) == (0, "")
-    [copy] = objects(result)
+    [copy] = load_objects(result)
     content = Path(copy["path"]).read_bytes()
     assert (copy["sha256"], copy["size"]) == (hashlib.sha256(content).hexdigest(), len(content))
 
     assert run("delete", "plivo", one).exit_code == 2
-    assert one in plivo.listed()
+    assert one in plivo.list_ids()
     assert run("delete", "plivo", one, "--yes").exit_code == 0
-    assert one not in plivo.listed()
+    assert one not in plivo.list_ids()
     gone = run("show", "plivo", one)
     assert (gone.exit_code, gone.stdout) == (1, "")
     assert gone.stderr.startswith("Error: plivo get:")
     some = run("download", "plivo", one, two, "--to", str(tmp_path))
     assert some.exit_code == 3
-    assert rows(some)[0][0].startswith(str(tmp_path))
+    assert split_rows(some)[0][0].startswith(str(tmp_path))
     assert some.stderr.startswith(f"Error: {one}: plivo get")
     assert run("delete", "plivo", one, "nope", "--yes").exit_code == 1
 
 
-def test_one_role_of_a_recording(vendors: dict[str, Emulator], tmp_path: Path) -> None:
-    found = objects(run("list", "realtimekit", "--status", "available", "--json"))[:-1]
+def test_download_of_one_role(vendors: dict[str, Emulator], tmp_path: Path) -> None:
+    found = load_objects(run("list", "realtimekit", "--status", "available", "--json"))[:-1]
     both = next(each for each in found if len(each["files"]) > 1)
     role = both["files"][0]["role"]
     to = ("--to", str(tmp_path))
-    copies = objects(run("download", "realtimekit", both["id"], *to, "--only", role, "--json"))
+    copies = load_objects(run("download", "realtimekit", both["id"], *to, "--only", role, "--json"))
     assert {copy["file"]["role"] for copy in copies} == {role}
     assert len(copies) < len(both["files"]) or role == "track"
     wrong = run("download", "realtimekit", both["id"], *to, "--only", "leg")
@@ -264,59 +266,60 @@ def test_one_role_of_a_recording(vendors: dict[str, Emulator], tmp_path: Path) -
     assert "has no file 'leg'" in wrong.stderr
 
 
-def test_a_copy_that_nothing_proves_needs_attention(plivo: Emulator, tmp_path: Path) -> None:
+def test_an_unverified_copy_ends_with_exit_code_3(plivo: Emulator, tmp_path: Path) -> None:
     body = bytes.fromhex("fff318c4") + bytes(32)
     plivo.media_faults.append(Reply(200, body, {"Content-Type": "audio/mpeg"}, framing="none"))
     id = next(
         each["id"]
-        for each in objects(run("list", "plivo", "--json"))[:-1]
+        for each in load_objects(run("list", "plivo", "--json"))[:-1]
         if each["format"] == "mp3"
     )
     result = run("download", "plivo", id, "--to", str(tmp_path))
     assert result.exit_code == 3
-    assert "unverified" in result.stdout
+    assert result.stdout.endswith("\tno\n")
+    assert "Nothing proves that the copy is complete" in result.stderr
 
 
-# -- the vendors ----------------------------------------------------------------------------------
+# -- vendors --------------------------------------------------------------------------------------
 
 
 def test_providers_and_matrix(vendors: dict[str, Emulator]) -> None:
-    assert [row[0] for row in rows(run("providers"))] == list(rec.providers())
-    for each in objects(run("providers", "--json")):
+    assert [row[0] for row in split_rows(run("providers"))] == list(rec.providers())
+    for each in load_objects(run("providers", "--json")):
         assert each["configured"] is (each["name"] in NAMES)
-    said = {(row[0], row[1]): row[2].split(",") for row in rows(run("matrix"))}
+    supported = {(row[0], row[1]): row[2].split(",") for row in split_rows(run("matrix"))}
     for info in rec.providers().values():
         for kind, operation in info:
-            assert operation in said[info.name, kind]
+            assert operation in supported[info.name, kind]
     assert run("matrix", "--markdown").stdout.startswith("|  |  | start | pause |")
 
 
-def test_a_doctor_who_finds_all_well(plivo: Emulator) -> None:
+def test_doctor_without_problems(plivo: Emulator) -> None:
     plivo.faults.append(Reply.json({"meta": {}, "objects": []}))
     plivo.faults.append(Reply(404, headers={"Date": format_datetime(datetime.now(UTC))}))
     result = run("doctor", "plivo")
     assert result.exit_code == 0, result.stdout
-    assert [row[1:3] for row in rows(result)] == [
+    assert [row[1:3] for row in split_rows(result)] == [
         ["plugin", "ok"],
         ["answer", "ok"],
         ["credentials", "ok"],
         ["clock", "ok"],
     ]
-    _, asked_for_time = plivo.requests()
-    assert asked_for_time.header("authorization") is None
+    _, clock_request = plivo.list_requests()
+    assert clock_request.header("authorization") is None
 
 
-def test_a_clock_that_is_wrong(plivo: Emulator) -> None:
+def test_doctor_reports_a_wrong_clock(plivo: Emulator) -> None:
     late = datetime.now(UTC) - timedelta(hours=1)
     plivo.faults.append(Reply.json({"meta": {}, "objects": []}))
     plivo.faults.append(Reply(404, headers={"Date": format_datetime(late)}))
     result = run("doctor", "plivo")
     assert result.exit_code == 3
     assert "1:00:0" in result.stdout
-    assert "ahead of the vendor" in result.stdout
+    assert "ahead of the vendor's clock" in result.stdout
 
 
-def test_credentials_that_are_refused_or_missing(
+def test_doctor_reports_rejected_and_missing_credentials(
     vendors: dict[str, Emulator], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret = "wrong-but-still-secret"
@@ -324,7 +327,7 @@ def test_credentials_that_are_refused_or_missing(
     monkeypatch.delenv("REALTIMEKIT_API_TOKEN")
     result = run("doctor", "--json")
     assert result.exit_code == 3
-    found = {(each["provider"], each["check"]): each for each in objects(result)}
+    found = {(each["provider"], each["check"]): each for each in load_objects(result)}
     assert found["plivo", "answer"]["verdict"] == "ok"
     assert found["plivo", "credentials"]["verdict"] == "attention"
     missing = found["realtimekit", "credentials"]
@@ -332,28 +335,28 @@ def test_credentials_that_are_refused_or_missing(
     assert secret not in result.output
 
 
-def test_a_vendor_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_reports_a_vendor_without_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLIVO_AUTH_ID", "MAXXXXXXXXXXXXXXXXXX")
     monkeypatch.setenv("PLIVO_AUTH_TOKEN", "some-token")
     result = run("doctor", "plivo", "--base-url", "http://127.0.0.1:1")
     assert result.exit_code == 3
-    assert rows(result)[-1][1:3] == ["answer", "attention"]
-    assert "no connection to 127.0.0.1:1" in rows(result)[-1][3]
+    assert split_rows(result)[-1][1:3] == ["answer", "attention"]
+    assert "No connection to 127.0.0.1:1" in split_rows(result)[-1][3]
 
 
-def test_a_doctor_without_anybody_to_ask() -> None:
+def test_doctor_without_credentials_ends_with_exit_code_3() -> None:
     result = run("doctor")
     assert result.exit_code == 3
-    assert {row[2] for row in rows(result)} == {"ok", "skipped"}
+    assert {row[2] for row in split_rows(result)} == {"ok", "skipped"}
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
         ("nothing",),
-        ("list", "nobody"),
+        ("list", "unknown"),
         ("start", "plivo", "call"),
-        ("start", "plivo", "room", "x"),
+        ("start", "plivo", "track", "x"),
         ("start", "plivo", "call", ""),
         ("start", "plivo", "call", "x", "--extra", "a=b"),
         ("start", "plivo", "call", "x", "--max-duration", "60"),
@@ -363,7 +366,7 @@ def test_a_doctor_without_anybody_to_ask() -> None:
         ("emulate", "plivo", "--port", "70000"),
     ],
 )
-def test_wrong_calls(arguments: tuple[str, ...]) -> None:
+def test_wrong_usage_ends_with_exit_code_2(arguments: tuple[str, ...]) -> None:
     result = run(*arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("Usage:")

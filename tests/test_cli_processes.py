@@ -1,4 +1,4 @@
-"""Does the command line behave as a process: pipes, signals, plugins, terminals, and the demo?"""
+"""Command line as a process: pipes, signals, terminals, plugins, imports and the demo."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import pytest
 
 import recording_core as rec
 from recording_core import plugin
-from recording_core.cli.demo.steps import Promises
+from recording_core.cli.demo.steps import Requirements
 from recording_core.plugins.registry import load_object
 from recording_core.testing import LoopbackServer, Reply, Request
 
@@ -44,7 +44,7 @@ def run(*arguments: str, env: Mapping[str, str] | None = None) -> subprocess.Com
 
 @pytest.fixture(scope="module")
 def emulated() -> Iterator[list[dict[str, Any]]]:
-    """What `recordings emulate` says of the vendors that it plays while the tests run."""
+    """The JSON lines that `recordings emulate` prints; it runs while the tests run."""
     with subprocess.Popen(
         (*RECORDINGS, "emulate", "plivo", "realtimekit", "--json", "--latency-ms", "5"),
         stdout=subprocess.PIPE,
@@ -69,29 +69,31 @@ def environment(emulated: list[dict[str, Any]]) -> dict[str, str]:
     return settings
 
 
-def test_an_emulator_can_be_connected_to_with_what_it_says(emulated: list[dict[str, Any]]) -> None:
+def test_emulate_prints_how_to_connect(emulated: list[dict[str, Any]]) -> None:
     for line in emulated:
         assert list(line) == ["provider", "base_url", "credentials", "sessions", "webhooks"]
-        with rec.connect(line["provider"], base_url=line["base_url"], **line["credentials"]) as it:
-            assert len(list(it.list())) == 45
+        with rec.connect(
+            line["provider"], base_url=line["base_url"], **line["credentials"]
+        ) as provider:
+            assert len(list(provider.list())) == 45
             for each in line["sessions"]:
                 target = rec.CommunicationSession(rec.SessionKind(each["kind"]), each["id"])
-                assert it.stop(it.start(target)).stopped_at is not None
+                assert provider.stop(provider.start(target)).stopped_at is not None
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device here")
-def test_an_output_that_takes_nothing_more_is_an_error_of_one_line() -> None:
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_is_an_error_of_one_line() -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             (*RECORDINGS, "matrix", "--json"),
             stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
         )  # fmt: skip
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: the output cannot be written")
+    assert done.stderr.startswith("Error: Cannot write the output")
     assert done.stderr.count("\n") == 1
 
 
-def test_a_list_in_a_pipe(environment: dict[str, str]) -> None:
+def test_list_in_a_pipe(environment: dict[str, str]) -> None:
     result = run("list", env=environment)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
@@ -100,7 +102,7 @@ def test_a_list_in_a_pipe(environment: dict[str, str]) -> None:
     assert "\x1b" not in result.stdout + result.stderr
 
 
-def test_a_reader_who_has_enough(environment: dict[str, str]) -> None:
+def test_a_closed_pipe_is_not_an_error(environment: dict[str, str]) -> None:
     with subprocess.Popen(
         (*RECORDINGS, "list", "plivo", "--json"),
         stdout=subprocess.PIPE,
@@ -116,7 +118,7 @@ def test_a_reader_who_has_enough(environment: dict[str, str]) -> None:
         assert process.wait(20) == 0
 
 
-def test_ctrl_c_ends_at_once(environment: dict[str, str]) -> None:
+def test_ctrl_c_ends_the_command_immediately(environment: dict[str, str]) -> None:
     with subprocess.Popen(
         (*RECORDINGS, "list", "plivo"),
         stdout=subprocess.PIPE,
@@ -133,7 +135,7 @@ def test_ctrl_c_ends_at_once(environment: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("interrupt", [signal.SIGINT, signal.SIGTERM])
-def test_emulators_end_well_when_interrupted(interrupt: signal.Signals) -> None:
+def test_emulate_ends_with_exit_code_0_when_interrupted(interrupt: signal.Signals) -> None:
     with subprocess.Popen(
         (*RECORDINGS, "emulate", "plivo", "--recordings", "0"),
         stdout=subprocess.PIPE,
@@ -142,20 +144,20 @@ def test_emulators_end_well_when_interrupted(interrupt: signal.Signals) -> None:
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        assert re.match(r"Plivo answers at http://127\.0\.0\.1:\d+/v1", process.stdout.readline())
+        assert re.match(r"Plivo runs at http://127\.0\.0\.1:\d+/v1", process.stdout.readline())
         process.send_signal(interrupt)
         assert process.wait(10) == 0
         assert "Traceback" not in process.stderr.read()
 
 
-def test_an_emulator_calls_back_where_it_was_told_to() -> None:
+def test_emulate_sends_webhooks_to_the_given_url() -> None:
     arrived: list[rec.WebhookRequest] = []
-    there = threading.Event()
+    received = threading.Event()
 
     def answer(request: Request) -> Reply:
         url = f"{request.origin}{request.path}"
         arrived.append(rec.WebhookRequest(request.method, url, request.headers, request.body))
-        there.set()
+        received.set()
         return Reply()
 
     with (
@@ -171,7 +173,7 @@ def test_an_emulator_calls_back_where_it_was_told_to() -> None:
         target = rec.CommunicationSession(**line["sessions"][0])
         with rec.connect("voipbin", base_url=line["base_url"], **line["credentials"]) as voipbin:
             voipbin.start(target)
-        assert there.wait(10)
+        assert received.wait(10)
         process.send_signal(signal.SIGTERM)
     scheme: plugin.WebhookScheme = load_object(rec.providers()["voipbin"], "webhooks")()
     scheme.verify(arrived[0], [line["webhooks"]["secret"]], now=datetime.now(UTC))
@@ -179,21 +181,21 @@ def test_an_emulator_calls_back_where_it_was_told_to() -> None:
     assert (event.kind, event.target) == (rec.EventKind.STARTED, target)
 
 
-def test_an_emulator_says_how_its_callbacks_are_verified(emulated: list[dict[str, Any]]) -> None:
+def test_emulate_prints_the_webhook_secrets(emulated: list[dict[str, Any]]) -> None:
     for line in emulated:
         scheme: plugin.WebhookScheme = load_object(rec.providers()[line["provider"]], "webhooks")()
         (secret,) = line["webhooks"].values()
         scheme.check_secret(secret)
 
 
-def test_a_port_that_is_taken(emulated: list[dict[str, Any]]) -> None:
-    taken = re.findall(r":(\d+)/", emulated[0]["base_url"])[0]
-    result = run("emulate", "plivo", "--port", taken)
+def test_emulate_on_a_port_in_use(emulated: list[dict[str, Any]]) -> None:
+    port = re.findall(r":(\d+)/", emulated[0]["base_url"])[0]
+    result = run("emulate", "plivo", "--port", port)
     assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr.startswith(f"Error: cannot serve plivo on port {taken}:")
+    assert result.stderr.startswith(f"Error: Cannot serve plivo on port {port}:")
 
 
-def test_on_a_terminal(environment: dict[str, str]) -> None:
+def test_list_on_a_terminal(environment: dict[str, str]) -> None:
     pty = pytest.importorskip("pty")
     parent, child = pty.openpty()
     with subprocess.Popen(
@@ -210,10 +212,11 @@ def test_on_a_terminal(environment: dict[str, str]) -> None:
             while part := os.read(parent, 65536).decode():
                 text += part
         except OSError:
-            pass  # how a pseudo-terminal says that it ended
+            pass  # the end of a pseudo-terminal
         os.close(parent)
     assert "\x1b[1mCREATED" in text
-    lines = re.sub(r"\x1b\[[0-9;]*m", "", text).replace("\r", "").splitlines()
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text).replace("\r", "")
+    lines = [line.rstrip() for line in plain.splitlines()]
     assert "RealtimeKit" in lines
     assert "CREATED           STATUS      DURATION  RECORDING" in lines
     assert max(map(len, lines)) <= 80
@@ -223,7 +226,7 @@ def test_on_a_terminal(environment: dict[str, str]) -> None:
 
 
 def install_plugin(folder: Path, name: str, code: str) -> dict[str, str]:
-    """An installed plugin of that name, and the environment that finds it."""
+    """Install a plugin; returns the environment variables with which Python finds it."""
     (folder / f"{name}.py").write_text(code)
     info = folder / f"{name}-1.0.dist-info"
     info.mkdir()
@@ -240,58 +243,60 @@ from recording_core.plugin import hookimpl
 def recording_commands(group):
     @group.command()
     def hello():
-        "Say hello."
+        "Print a greeting."
         click.echo("hello")
 """
 
 
-def test_a_plugins_command(tmp_path: Path) -> None:
+def test_a_plugin_can_add_a_command(tmp_path: Path) -> None:
     env = install_plugin(tmp_path, "greeter", HOOK)
-    assert "Say hello." in run("--help", env=env).stdout
+    assert "Print a greeting." in run("--help", env=env).stdout
     assert run("hello", env=env).stdout == "hello\n"
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "warning"),
     [
         ("raise RuntimeError('no\\nway')", "cannot be loaded: RuntimeError: no way"),
         (HOOK + "    raise KeyError('token=s3cret-value')", "greeter failed in recording_commands"),
-        (HOOK.replace("hello", "delete"), "would replace the command 'delete'"),
+        (HOOK.replace("hello", "delete"), "tried to replace the built-in command 'delete'"),
     ],
 )
-def test_a_broken_plugin_breaks_nothing_else(tmp_path: Path, code: str, said: str) -> None:
+def test_a_broken_plugin_does_not_affect_other_commands(
+    tmp_path: Path, code: str, warning: str
+) -> None:
     env = install_plugin(tmp_path, "greeter", code)
     result = run("matrix", "--json", env=env)
     assert result.returncode == 0
     assert len(result.stdout.splitlines()) >= 4
-    assert said in result.stderr
+    assert warning in result.stderr
     assert result.stderr.count("\n") == 1
     assert "s3cret" not in result.stderr
-    assert "Say hello" not in run("delete", "--help", env=env).stdout
+    assert "Print a greeting" not in run("delete", "--help", env=env).stdout
 
 
-def test_a_broken_provider_says_why_when_it_is_asked_for(tmp_path: Path) -> None:
+def test_the_error_of_a_broken_provider_is_shown_when_it_is_used(tmp_path: Path) -> None:
     env = install_plugin(tmp_path, "acme", "import not_there")
-    asked = run("show", "acme", "x", env=env)
-    assert asked.returncode == 1
-    assert "No module named 'not_there'" in asked.stderr
+    shown = run("show", "acme", "x", env=env)
+    assert shown.returncode == 1
+    assert "No module named 'not_there'" in shown.stderr
     checked = run("doctor", "acme", env=env)
     assert checked.returncode == 3
     assert checked.stdout.startswith("acme\tplugin\tattention\t")
 
 
-def test_a_bug_is_one_line_too(tmp_path: Path) -> None:
+def test_an_unexpected_exception_is_shown_as_one_line(tmp_path: Path) -> None:
     code = HOOK.replace("click.echo(", "raise KeyError(")
     result = run("hello", env=install_plugin(tmp_path, "greeter", code))
     assert result.returncode == 1
-    assert result.stderr.startswith("Error: a bug: KeyError: 'hello'")
+    assert result.stderr.startswith("Error: Unexpected error, probably a bug: KeyError: 'hello'")
     assert result.stderr.count("\n") == 1
 
 
-# -- what is imported, and the demo ---------------------------------------------------------------
+# -- imports and the demo -------------------------------------------------------------------------
 
 
-def test_help_imports_nothing_heavy() -> None:
+def test_help_imports_no_heavy_module() -> None:
     code = (
         "import sys; sys.argv = ['recordings', '--help']\n"
         "from recording_core.cli import main; main()\n"
@@ -301,7 +306,7 @@ def test_help_imports_nothing_heavy() -> None:
     subprocess.run((sys.executable, "-c", code), check=True, stdout=subprocess.DEVNULL)
 
 
-def test_without_click() -> None:
+def test_missing_click_is_an_error_of_one_line() -> None:
     code = (
         "import sys; sys.modules['click'] = None\n"
         "from recording_core.cli import main; sys.exit(main())"
@@ -310,11 +315,14 @@ def test_without_click() -> None:
         (sys.executable, "-c", code), check=False, capture_output=True, text=True
     )
     assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr == "recordings needs click: install recording-core[cli]\n"
+    assert result.stderr == (
+        "Error: The command line needs click, which is not installed: "
+        "pip install 'recording-core[cli]'\n"
+    )
 
 
-#: What a browser plays, of what the emulated vendors give out.
-SOUNDS = {".mp3", ".wav", ".opus", ".ogg", ".flac", ".m4a"}
+#: File name extensions of the emulated vendors' audio files that a browser plays.
+AUDIO = {".mp3", ".wav", ".opus", ".ogg", ".flac", ".m4a"}
 
 
 def test_the_demo(tmp_path: Path) -> None:
@@ -323,7 +331,7 @@ def test_the_demo(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     assert time.monotonic() - began < 60
     assert result.stderr == ""
-    assert re.search(r"\d+ promises checked, all kept, in \d+ s\.\n$", result.stdout)
+    assert re.search(r"\d+ requirements checked, all met, in \d+ s\.\n$", result.stdout)
     assert "\x1b" not in result.stdout
     lines = [line for line in result.stdout.splitlines() if str(tmp_path) not in line]
     assert max(map(len, lines)) <= 100
@@ -331,36 +339,38 @@ def test_the_demo(tmp_path: Path) -> None:
         assert f"  {info.label}" in result.stdout
     assert any((tmp_path / "copies").glob("*.mp3"))
     assert (tmp_path / "copies" / "report.html").read_text().startswith("<!DOCTYPE html>")
-    assert "told: started, stopped, available" in result.stdout
+    assert "delivered: started, stopped, available" in result.stdout
     shown = (tmp_path / "copies" / "index.html").read_text()
     players = set(re.findall(r'<audio [^>]*src="([^"]+)"', shown))
-    sounds = {path.name for path in (tmp_path / "copies").iterdir() if path.suffix in SOUNDS}
-    assert players == sounds
+    audio_files = {path.name for path in (tmp_path / "copies").iterdir() if path.suffix in AUDIO}
+    assert players == audio_files
     assert shown.count('<rect class="pause" x=') == 3
     assert 'href="report.html"' in shown
 
-    cut_off = run("demo", "--drop-webhooks", "--output", str(tmp_path / "others"))
-    assert cut_off.returncode == 0, cut_off.stdout + cut_off.stderr
-    assert "told: nothing; asked for: available" in cut_off.stdout
-    assert "told: started" not in cut_off.stdout
-    assert tables(cut_off.stdout) == tables(result.stdout)
+    dropped = run("demo", "--drop-webhooks", "--output", str(tmp_path / "others"))
+    assert dropped.returncode == 0, dropped.stdout + dropped.stderr
+    assert "delivered: none; reconciled: available" in dropped.stdout
+    assert "delivered: started" not in dropped.stdout
+    assert find_tables(dropped.stdout) == find_tables(result.stdout)
 
 
-def tables(shown: str) -> list[str]:
-    """What a demo ends with, but for when it was and where it wrote."""
-    _, _, end = shown.partition("\n8. ")
-    moving = ("Recordings until", "As a page", "The copies", " promises checked")
-    return [line for line in end.splitlines() if not any(each in line for each in moving)]
+def find_tables(output: str) -> list[str]:
+    """Return the last lines of a demo's output without those that contain times or paths."""
+    _, _, end = output.partition("\n8. ")
+    variable = ("Recordings until", "The report as a page", "The copies", " requirements checked")
+    return [line for line in end.splitlines() if not any(each in line for each in variable)]
 
 
-def test_a_demo_that_is_not_as_promised(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_demo_counts_an_error_as_a_violation(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     def start() -> None:
         raise rec.NotFound("no such call", provider="vendor", operation="start")
 
-    promises = Promises()
-    promises.hold(True, "kept")
-    with promises.within("Vendor call"):
+    requirements = Requirements()
+    requirements.check(True, "met")
+    with requirements.catch_errors("Vendor call"):
         start()
-    assert promises.kept == 1
-    assert promises.broken == ["Vendor call: vendor start: no such call"]
-    assert "NOT AS PROMISED" in capsys.readouterr().out
+    assert requirements.passed == 1
+    assert requirements.violations == ["Vendor call: vendor start: no such call"]
+    assert "REQUIREMENT NOT MET" in capsys.readouterr().out

@@ -1,11 +1,10 @@
-"""Do emulated vendors call back as their vendors do? Signed, in order, on time, and again."""
+"""Tests of the emulators' webhook deliveries: signed, in order, on time, and repeated."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -13,22 +12,22 @@ from attrs import evolve
 
 import recording_core as rec
 from recording_core import plugin
-from recording_core.cli.commands.emulate import emulator_of
+from recording_core.cli.commands.emulate import build_emulator
 from recording_core.plugins.registry import load_object
-from recording_core.testing import Emulator, LoopbackServer, ManualClock, Reply, Request
+from recording_core.testing import Emulator, LoopbackServer, Reply, Request
 from recording_core.testing.emulator.deliveries import RedeliveryPolicy
 
 VENDORS = sorted(rec.providers())
-#: What a vendor tells of a recording that was started, stopped and processed.
-TOLD = {
+#: The events of a recording that was started, stopped and processed.
+EVENTS = {
     "audian": ["started", "stopped", "available"],
     "plivo": ["available"],
     "realtimekit": ["started", "stopped", "available"],
     "voipbin": ["started", "stopped"],
 }
-#: The same where processing takes no time.
-TOLD_AT_ONCE = {**TOLD, "realtimekit": ["started", "available"]}
-#: How often a vendor calls in all, if it is always answered so; None: not at all.
+#: The same if processing takes no time.
+EVENTS_AT_ONCE = {**EVENTS, "realtimekit": ["started", "available"]}
+#: Requests per event, by the status of each response; None: no response.
 ATTEMPTS: dict[str, dict[int | None, int]] = {
     "audian": {None: 3, 500: 3, 404: 3, 200: 1},
     "plivo": {None: 2, 500: 1, 404: 1, 200: 1},
@@ -38,14 +37,13 @@ ATTEMPTS: dict[str, dict[int | None, int]] = {
 
 
 @pytest.fixture(params=VENDORS)
-def emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
-    with load_object(rec.providers()[request.param], "emulator")(recordings=5) as emulator:
-        yield emulator
+def emulator(request: pytest.FixtureRequest, start_emulator: Callable[..., Emulator]) -> Emulator:
+    return start_emulator(request.param, recordings=5)
 
 
 @pytest.fixture
 def listener() -> Iterator[Callable[..., tuple[str, list[rec.WebhookRequest]]]]:
-    """`url, arrived = listener(answer)`: what a user's server gets."""
+    """`url, arrived = listener(answer)`: a user's server, and the requests that it receives."""
     servers: list[LoopbackServer] = []
 
     def start(
@@ -53,13 +51,13 @@ def listener() -> Iterator[Callable[..., tuple[str, list[rec.WebhookRequest]]]]:
     ) -> tuple[str, list[rec.WebhookRequest]]:
         arrived: list[rec.WebhookRequest] = []
 
-        def received(request: Request) -> Reply:
+        def receive(request: Request) -> Reply:
             query = f"?{urlencode(request.query)}" if request.query else ""
             url = f"{request.origin}{request.path}{query}"
             arrived.append(rec.WebhookRequest(request.method, url, request.headers, request.body))
             return answer(request)
 
-        servers.append(LoopbackServer(received))
+        servers.append(LoopbackServer(receive))
         return f"{servers[-1].origin}/hooks?tenant=1", arrived
 
     yield start
@@ -70,24 +68,10 @@ def listener() -> Iterator[Callable[..., tuple[str, list[rec.WebhookRequest]]]]:
 Listener = Callable[..., tuple[str, list[rec.WebhookRequest]]]
 
 
-def advance(emulator: Emulator, seconds: float) -> None:
-    assert isinstance(emulator.clock, ManualClock)
-    emulator.clock.advance(timedelta(seconds=seconds))
-
-
-def record(emulator: Emulator, **told: Any) -> str:
-    """Start, ten seconds, stop, and a minute until all is processed; gives the recording's id."""
-    with emulator.connect() as provider:
-        session = provider.start(emulator.sessions[0], **told)
-        advance(emulator, 10)
-        provider.stop(session)
-        advance(emulator, 60)
-        assert session.id is not None
-        return session.id
-
-
-def events(emulator: Emulator, requests: list[rec.WebhookRequest]) -> list[rec.RecordingEvent]:
-    """Each verified by the provider's own scheme, and read."""
+def verify_events(
+    emulator: Emulator, requests: list[rec.WebhookRequest]
+) -> list[rec.RecordingEvent]:
+    """Verify each request by the provider's scheme and return its events."""
     kind: type[plugin.WebhookScheme] = load_object(rec.providers()[emulator.provider], "webhooks")
     scheme, now = kind(), emulator.clock.now()
     found: list[rec.RecordingEvent] = []
@@ -97,10 +81,10 @@ def events(emulator: Emulator, requests: list[rec.WebhookRequest]) -> list[rec.R
     return found
 
 
-def test_what_happens_is_told_in_its_order_and_signed(emulator: Emulator) -> None:
-    id = record(emulator)
-    found = events(emulator, emulator.callbacks())
-    assert [event.kind for event in found] == TOLD[emulator.provider]
+def test_events_are_signed_and_in_order(emulator: Emulator) -> None:
+    id = emulator.record()
+    found = verify_events(emulator, emulator.build_webhook_requests())
+    assert [event.kind for event in found] == EVENTS[emulator.provider]
     assert {event.recording_id for event in found} == {id}
     with emulator.connect() as provider:
         assert provider.get(id).status is rec.RecordingStatus.AVAILABLE
@@ -110,102 +94,104 @@ def test_what_happens_is_told_in_its_order_and_signed(emulator: Emulator) -> Non
             assert event.target == emulator.sessions[0]
 
 
-def test_nothing_is_told_before_it_happens(emulator: Emulator) -> None:
-    assert emulator.callbacks() == []
+def test_no_event_is_sent_before_it_happens(emulator: Emulator) -> None:
+    assert emulator.build_webhook_requests() == []
     with emulator.connect() as provider:
         session = provider.start(emulator.sessions[0])
-        advance(emulator, 10)
-        before = ["started"] if "started" in TOLD[emulator.provider] else []
-        assert [event.kind for event in events(emulator, emulator.callbacks())] == before
+        emulator.advance(timedelta(seconds=10))
+        before = ["started"] if "started" in EVENTS[emulator.provider] else []
+        assert [
+            event.kind for event in verify_events(emulator, emulator.build_webhook_requests())
+        ] == before
         provider.stop(session)
 
 
-def test_past_recordings_are_told_of_no_more(emulator: Emulator) -> None:
-    advance(emulator, 86400)
-    assert emulator.callbacks() == []
+def test_past_recordings_have_no_events(emulator: Emulator) -> None:
+    emulator.advance(timedelta(seconds=86400))
+    assert emulator.build_webhook_requests() == []
 
 
-def test_callbacks_are_delivered_over_http(emulator: Emulator, listener: Listener) -> None:
+def test_events_are_delivered_over_http(emulator: Emulator, listener: Listener) -> None:
     url, arrived = listener()
     emulator.deliver_to(url)
-    record(emulator)
-    emulator.settle()
-    found = events(emulator, arrived)
-    assert [event.kind for event in found] == TOLD[emulator.provider]
+    emulator.record()
+    emulator.wait_for_deliveries()
+    found = verify_events(emulator, arrived)
+    assert [event.kind for event in found] == EVENTS[emulator.provider]
     assert [event.key for event in found] == [
-        event.key for event in events(emulator, emulator.callbacks())
+        event.key for event in verify_events(emulator, emulator.build_webhook_requests())
     ]
     assert [attempt.status for attempt in emulator.deliveries.attempts] == [200] * len(found)
 
 
 @pytest.mark.parametrize("status", [None, 500, 404, 200])
-def test_a_callback_is_sent_again_as_the_vendor_would(
+def test_failed_deliveries_are_repeated_as_the_vendor_documents(
     emulator: Emulator, listener: Listener, status: int | None
 ) -> None:
     url, arrived = listener(lambda _: Reply(abort=True) if status is None else Reply(status))
     emulator.deliver_to(url)
-    record(emulator)
+    emulator.record()
     for _ in range(5):
-        emulator.settle()
-        advance(emulator, 15)
-    emulator.settle()
-    told = len(TOLD[emulator.provider])
-    assert len(arrived) == told * ATTEMPTS[emulator.provider][status]
-    assert len({event.key for event in events(emulator, arrived)}) == told
+        emulator.wait_for_deliveries()
+        emulator.advance(timedelta(seconds=15))
+    emulator.wait_for_deliveries()
+    count = len(EVENTS[emulator.provider])
+    assert len(arrived) == count * ATTEMPTS[emulator.provider][status]
+    assert len({event.key for event in verify_events(emulator, arrived)}) == count
 
 
-def test_a_callback_that_fails_once_arrives_the_next_time(
+def test_a_delivery_that_fails_once_succeeds_the_next_time(
     emulator: Emulator, listener: Listener
 ) -> None:
-    told = len(TOLD[emulator.provider])
-    asked: list[Request] = []
+    count = len(EVENTS[emulator.provider])
+    received: list[Request] = []
 
-    def failing(request: Request) -> Reply:
-        asked.append(request)
-        return Reply(abort=len(asked) == told)  # the last: nothing moves the vendor's clock then
+    def fail_last(request: Request) -> Reply:
+        received.append(request)
+        return Reply(abort=len(received) == count)  # after the last, nothing advances the clock
 
-    url, arrived = listener(failing)
+    url, arrived = listener(fail_last)
     emulator.deliver_to(url)
-    record(emulator)
-    emulator.settle()
-    threading.Event().wait(0.1)  # of real time, in which the vendor's does not move
+    emulator.record()
+    emulator.wait_for_deliveries()
+    threading.Event().wait(0.1)  # in real time; the vendor's clock does not move
     sent = len(arrived)
-    advance(emulator, 15)
-    emulator.settle()
-    # The one vendor that tries again at once has done so by now.
-    assert sent == (told + 1 if emulator.redelivery.pause == timedelta(0) else told)
-    assert len(arrived) == told + 1
+    emulator.advance(timedelta(seconds=15))
+    emulator.wait_for_deliveries()
+    # A vendor that repeats without a delay has done so by now.
+    assert sent == (count + 1 if emulator.redelivery.delay == timedelta(0) else count)
+    assert len(arrived) == count + 1
 
 
-def test_who_is_called_may_ask_the_vendor_before_it_answers(
+def test_a_receiver_may_query_the_vendor_before_it_responds(
     emulator: Emulator, listener: Listener
 ) -> None:
-    seen: list[rec.RecordingStatus] = []
+    statuses: list[rec.RecordingStatus] = []
 
-    def ask(_: Request) -> Reply:
+    def query(_: Request) -> Reply:
         with emulator.connect() as provider:
-            seen.extend(recording.status for recording in provider.list())
+            statuses.extend(recording.status for recording in provider.list())
         return Reply()
 
-    url, arrived = listener(ask)
+    url, arrived = listener(query)
     emulator.deliver_to(url)
-    record(emulator)
-    emulator.settle()
+    emulator.record()
+    emulator.wait_for_deliveries()
     assert arrived
-    assert seen
+    assert statuses
 
 
-def test_nobody_is_called_who_is_not_on_this_machine(emulator: Emulator) -> None:
+def test_no_event_is_sent_to_another_machine(emulator: Emulator) -> None:
     for url in ("https://hooks.example.com/x", "http://192.0.2.1/x", "http://localhost.example/x"):
         emulator.deliver_to(url)
-        record(emulator)
-    emulator.settle()
+        emulator.record()
+    emulator.wait_for_deliveries()
     assert emulator.deliveries.attempts == []
-    assert len(emulator.callbacks()) == 3 * len(TOLD[emulator.provider])
+    assert len(emulator.build_webhook_requests()) == 3 * len(EVENTS[emulator.provider])
     assert not any("webhooks" in thread.name for thread in threading.enumerate())
 
 
-def test_a_vendor_that_was_stopped_calls_nobody(emulator: Emulator, listener: Listener) -> None:
+def test_a_stopped_emulator_sends_no_event(emulator: Emulator, listener: Listener) -> None:
     url, arrived = listener()
     emulator.deliver_to(url)
     emulator.stop()
@@ -213,30 +199,34 @@ def test_a_vendor_that_was_stopped_calls_nobody(emulator: Emulator, listener: Li
     assert arrived == []
 
 
-def test_waiting_for_a_callback_that_hangs_ends(emulator: Emulator, listener: Listener) -> None:
+def test_waiting_for_a_delivery_that_stalls_times_out(
+    emulator: Emulator, listener: Listener
+) -> None:
     url, _ = listener(lambda _: Reply(stall="headers"))
     emulator.redelivery = evolve(emulator.redelivery, timeout=1.0)
     emulator.deliver_to(url)
-    record(emulator)
+    emulator.record()
     with pytest.raises(TimeoutError):
-        emulator.settle(0.2)
+        emulator.wait_for_deliveries(0.2)
 
 
-def test_a_vendor_that_does_not_call_back_needs_nothing_of_this() -> None:
-    assert not RedeliveryPolicy.ONCE.after(None)
+def test_an_emulator_without_webhooks_overrides_nothing() -> None:
+    assert not RedeliveryPolicy.ONCE.should_retry(None)
     assert Emulator.webhooks.fget(object()) == {}  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", VENDORS)
-def test_on_the_wall_clock_callbacks_come_by_themselves(name: str, listener: Listener) -> None:
+def test_events_are_sent_on_the_wall_clock(name: str, listener: Listener) -> None:
     url, arrived = listener()
-    with emulator_of(rec.providers()[name], recordings=0, processing=timedelta(0)) as emulator:
+    with build_emulator(rec.providers()[name], recordings=0, processing=timedelta(0)) as emulator:
         emulator.deliver_to(url)
         with emulator.connect() as provider:
             provider.stop(provider.start(emulator.sessions[0]))
-        patience = threading.Event()
+        pause = threading.Event()
         for _ in range(100):
-            if len(arrived) >= len(TOLD_AT_ONCE[name]):
+            if len(arrived) >= len(EVENTS_AT_ONCE[name]):
                 break
-            patience.wait(0.1)
-        assert [event.kind for event in events(emulator, list(arrived))] == TOLD_AT_ONCE[name]
+            pause.wait(0.1)
+        assert [event.kind for event in verify_events(emulator, list(arrived))] == EVENTS_AT_ONCE[
+            name
+        ]

@@ -1,7 +1,8 @@
-"""Are the pages true? Their code is run, their links exist, their generated parts are compared."""
+"""Docs: their code runs, their links exist, and their generated parts are up to date."""
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import io
 import re
@@ -13,6 +14,8 @@ from pathlib import Path
 import pytest
 
 import recording_core as rec
+import recording_core.plugin
+import recording_core.testing
 from recording_audian.emulator import AudianEmulator
 from recording_core.plugins import hookspecs
 from recording_core.testing import Emulator, ManualClock
@@ -31,27 +34,27 @@ PAGES = sorted(
     ]
 )
 BLOCK = re.compile(
-    # A block, and after it what a reader is told that it prints.
+    # A block, and the output that the page shows after it, if any.
     r"^```python\n(.*?)^```$(?:\n\n^```output\n(.*?)^```$)?",
     re.MULTILINE | re.DOTALL,
 )
-#: A test that docs/testing.md names as one that went red.
-NAMED = re.compile(r"`(\w+\.py)::(\w+)`")
-#: Where tests are, those of every provider among them.
-TESTED = ("tests/*.py", "providers/*/tests/*.py", "recording_core/testing/conformance/*.py")
+#: A test that tests/broken-on-purpose.md names.
+TEST_REFERENCE = re.compile(r"`(\w+\.py)::(\w+)`")
+#: The files that such a test may be in.
+TEST_FILES = ("tests/*.py", "providers/*/tests/*.py", "recording_core/testing/conformance/*.py")
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]+)(?:#[^)]*)?\)")
 
 
-def named(page: Path) -> str:
+def page_name(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
 @pytest.fixture
 def vendors(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
-    """What a page's code finds: environment variables of running emulators, live ids, a clock."""
+    """The names that pages use, live ids and a clock, with credentials in the environment."""
     clock = ManualClock()
     monkeypatch.setattr("recording_core.provider.connection.SystemClock", lambda: clock)
-    # A page may sleep as its reader would; here that takes no time.
+    # Pages may sleep, which takes no time here.
     monkeypatch.setattr("time.sleep", clock.sleep)
     vendors = (AudianEmulator, PlivoEmulator, RealtimeKitEmulator, VoIPBinEmulator)
     emulators: list[Emulator] = [each(recordings=45, clock=clock).start() for each in vendors]
@@ -81,7 +84,7 @@ def vendors(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if BLOCK.search(page.read_text())], ids=named
+    "page", [page for page in PAGES if BLOCK.search(page.read_text())], ids=page_name
 )
 def test_the_code_of_a_page_runs(
     page: Path,
@@ -97,20 +100,22 @@ def test_the_code_of_a_page_runs(
             line = text.count("\n", 0, block.start(1))
             printed = io.StringIO()
             with contextlib.redirect_stdout(printed):
-                # Blank lines before it: a failure then names the page's own line.
-                exec(compile("\n" * line + block[1], named(page), "exec"), namespace)
+                # Blank lines before the block, so that a failure names the line of the page.
+                exec(compile("\n" * line + block[1], page_name(page), "exec"), namespace)
             if block[2] is not None:
-                assert printed.getvalue() == block[2], f"{named(page)}, the block at line {line}"
+                assert printed.getvalue() == block[2], (
+                    f"{page_name(page)}, the block at line {line}"
+                )
     finally:
         for value in namespace.values():
             if isinstance(value, rec.Provider):
                 value.close()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=named)
-def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_the_links_of_a_page_exist(page: Path) -> None:
     for target in LINK.findall(page.read_text()):
-        assert (page.parent / target).exists(), f"{named(page)} links to {target}"
+        assert (page.parent / target).exists(), f"{page_name(page)} links to {target}"
 
 
 def test_the_generated_parts_are_up_to_date() -> None:
@@ -129,18 +134,33 @@ def test_every_hook_is_on_its_page_with_its_arguments() -> None:
         assert f"`{name}({arguments})" in page, f"docs/hooks.md lacks {name}({arguments})"
 
 
-def test_a_page_that_uses_what_the_tests_put_there_says_what_it_stands_for() -> None:
-    given = re.compile(
+def test_the_providers_guide_imports_only_public_names() -> None:
+    page = (ROOT / "docs" / "writing-a-provider.md").read_text()
+    public = {
+        module.__name__: module.__all__
+        for module in (rec, recording_core.plugin, recording_core.testing)
+    }
+    imported = 0
+    for block in BLOCK.finditer(page):
+        for node in ast.walk(ast.parse(block[1])):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("recording_"):
+                assert {each.name for each in node.names} <= set(public[str(node.module)])
+                imported += 1
+    assert imported > 5
+
+
+def test_a_page_explains_the_names_that_the_tests_provide() -> None:
+    provided = re.compile(
         r"(?<![\w.])clock\.|\b[A-Z]+_(?:UUID|NAME|CALL_ID|CONFERENCE_ID)\b|\bMEETING_ID\b"
     )
-    told = 0
+    explained = 0
     for page in ROOT.glob("docs/*.md"):
         text = page.read_text()
         code = "".join(block[1] for block in BLOCK.finditer(text))
-        if page.name != "index.md" and given.search(code) and "clock = " not in code:
-            assert "(index.md#how-to-read-the-code)" in text, f"{named(page)} does not"
-            told += 1
-    assert told > 10
+        if page.name != "index.md" and provided.search(code) and "clock = " not in code:
+            assert "(index.md#how-to-read-the-code)" in text, f"{page_name(page)} does not explain"
+            explained += 1
+    assert explained > 10
 
 
 def test_every_status_and_error_is_on_its_page() -> None:
@@ -148,7 +168,7 @@ def test_every_status_and_error_is_on_its_page() -> None:
     for status in rec.RecordingStatus:
         assert f"| `{status}` |" in statuses
     errors = (ROOT / "docs" / "errors.md").read_text()
-    for name in rec.__all__:
+    for name in dir(rec):
         value = getattr(rec, name)
         if isinstance(value, type) and issubclass(value, rec.RecordingError):
             assert f"`{name}`" in errors, f"docs/errors.md lacks {name}"
@@ -165,18 +185,18 @@ def test_the_readme_names_the_two_commands_and_they_exist() -> None:
 def test_every_page_is_reached_from_the_readme() -> None:
     readme = (ROOT / "README.md").read_text()
     linked = {Path(target).name for target in LINK.findall(readme) if target.startswith("docs/")}
-    # The site's own front page, and the reference, which only the site can show.
-    of_the_site = {"index.md", "reference.md", "reference-providers.md", "reference-testing.md"}
-    assert {page.name for page in ROOT.glob("docs/*.md")} - linked == of_the_site
+    # The front page of the site, and the reference, which only the site shows.
+    site_only = {"index.md", "reference.md", "reference-providers.md", "reference-testing.md"}
+    assert {page.name for page in ROOT.glob("docs/*.md")} - linked == site_only
 
 
-def test_every_test_that_is_said_to_have_gone_red_is_there() -> None:
-    page = (ROOT / "docs" / "testing.md").read_text()
-    rows = re.findall(r"^\| (?!promise )(.+) \| (.+) \| (.+) \|$", page, re.MULTILINE)
+def test_every_test_that_caught_a_broken_line_exists() -> None:
+    page = (ROOT / "tests" / "broken-on-purpose.md").read_text()
+    rows = re.findall(r"^\| (?!requirement )(.+) \| (.+) \| (.+) \|$", page, re.MULTILINE)
     assert len(rows) >= 35
-    files = {path.name: path.read_text() for each in TESTED for path in ROOT.glob(each)}
-    for promise, broken, red in rows:
-        named = NAMED.findall(red)
-        assert named or red.startswith("the figure"), f"{promise}: {broken}: no test"
-        for file, name in named:
+    files = {path.name: path.read_text() for each in TEST_FILES for path in ROOT.glob(each)}
+    for requirement, broken, failed in rows:
+        tests = TEST_REFERENCE.findall(failed)
+        assert tests or failed.startswith("the figure"), f"{requirement}: {broken}: no test"
+        for file, name in tests:
             assert f"def {name}(" in files.get(file, ""), f"{file} has no {name}"

@@ -1,4 +1,4 @@
-"""Do the documented receivers take what vendors send? Each block of the page, served for real."""
+"""Documented receivers: each block of the page runs on a server and receives real deliveries."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from django.core.wsgi import get_wsgi_application
 from django.urls import clear_url_caches, path, set_urlconf
 
 import recording_core as rec
-from recording_core.cli.commands.emulate import emulator_of
-from recording_core.plugins.registry import provider_info
+from recording_core.cli.commands.emulate import build_emulator
+from recording_core.plugins.registry import get_provider_info
 from recording_core.testing import Emulator
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "webhooks.md"
@@ -73,7 +73,7 @@ def vendor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Emulator
 
     def start(name: str) -> Emulator:
         short = timedelta(milliseconds=100)
-        emulator = emulator_of(provider_info(name), recordings=0, processing=short)
+        emulator = build_emulator(get_provider_info(name), recordings=0, processing=short)
         running.append(emulator.start())
         monkeypatch.setenv(f"{name.upper()}_WEBHOOK_SECRET", emulator.webhooks["secret"])
         return emulator
@@ -142,11 +142,11 @@ def test_a_documented_receiver_takes_what_the_vendor_delivers(
         session = client.start(call, callback_url=url if provider == "plivo" else None)
         time.sleep(0.3)
         done = client.wait(client.stop(session), timeout=timedelta(seconds=20))
-    emulator.settle()
+    emulator.wait_for_deliveries()
     # The listener failed once, was answered 503, and that callback may come again later.
     assert 503 in [each.status for each in emulator.deliveries.attempts]
     assert not failures
-    missed = emulator.callbacks()
+    missed = emulator.build_webhook_requests()
     for each in missed:
         answer = requests.request(
             each.method, url, data=each.body, headers=dict(each.headers), timeout=5
@@ -156,7 +156,7 @@ def test_a_documented_receiver_takes_what_the_vendor_delivers(
     assert heard
     assert {event.recording_id for event in heard} <= ids
     keys = [event.key for event in heard]
-    assert len(keys) == len(set(keys)), "announced twice"
+    assert len(keys) == len(set(keys)), "dispatched twice"
     forged = requests.post(url, data=b"{}", headers={"Content-Type": "application/json"}, timeout=5)
     assert forged.status_code == 400
 
@@ -179,9 +179,9 @@ def test_the_documented_redis_store_keeps_the_interface() -> None:
             return int(key in self.keys)
 
     page: dict[str, Any] = {}
-    exec(block("The promise: at least once", 1), page)
-    seen = page["RedisSeen"](Server())
-    assert "a" not in seen
-    assert seen.add_if_absent("a", timedelta(days=1)) is True
-    assert seen.add_if_absent("a", timedelta(days=1)) is False
-    assert "a" in seen
+    exec(block("Delivery: at least once", 1), page)
+    store = page["RedisReplayStore"](Server())
+    assert "a" not in store
+    assert store.add_if_absent("a", timedelta(days=1)) is True
+    assert store.add_if_absent("a", timedelta(days=1)) is False
+    assert "a" in store

@@ -1,12 +1,13 @@
-"""What comes of answers that no vendor should give? Values of the documented types, or our errors.
+"""Fuzzed responses give values of the documented types, or one of our errors.
 
-Hypothesis draws an answer, a shape and a seed; of each a hundred payloads are made. `make soak`
-makes 70,000 for each vendor, and others each time.
+Hypothesis draws a response, a mutation and a seed, and each draw makes a hundred payloads. `make
+soak` makes 70,000 for each vendor, and different ones each time.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -22,27 +23,32 @@ from hypothesis import strategies as st
 import recording_core as rec
 from recording_core.plugins.registry import load_object
 from recording_core.testing import Emulator, Reply, Request
-from recording_core.testing.conformance.documented_types import undocumented
-from recording_core.testing.conformance.mutations import GONE, Place, every, places
-from recording_core.testing.fuzz.in_memory import unplug
+from recording_core.testing.conformance.documented_types import find_type_error
+from recording_core.testing.conformance.mutations import (
+    REMOVED,
+    PayloadPlace,
+    find_places,
+    rewrite_payload,
+)
+from recording_core.testing.fuzz.in_memory import serve_in_memory
 from recording_core.testing.fuzz.payloads import (
     CANARY_DIGITS,
     CANARY_NUMBER,
+    MUTATIONS,
     NOISE,
-    SHAPES,
-    garbled,
-    noise,
-    words_said,
+    generate_noise,
+    list_words,
+    mutate_payload,
 )
 
 VENDORS = sorted(rec.providers())
-#: A profile's examples are a hundred; `make soak` has more, and others each time.
+#: 100 by default; `make soak` has more, and different ones each time.
 EXAMPLES = settings().max_examples
-#: The slowest takes half a minute where nothing else runs, and some minutes where it soaks.
+#: The slowest test takes half a minute on an idle machine, and some minutes under `make soak`.
 pytestmark = pytest.mark.timeout(600 if EXAMPLES <= 100 else 7200)
 PAYLOADS = 100
-#: A seed has no smaller one that is simpler, so nothing is shrunk: the payload is in the notes.
-STEADY = settings(
+#: A smaller seed is not simpler, so nothing is shrunk. Errors carry the payload as a note.
+FUZZ_SETTINGS = settings(
     deadline=None,
     derandomize=EXAMPLES <= 100,
     phases=[Phase.explicit, Phase.generate],
@@ -51,8 +57,8 @@ STEADY = settings(
 SEEDS = st.integers(0, 2**32)
 
 ONCE = rec.HttpSettings(retries=0, workers=1, max_json_bytes=1_000_000)
-SETTLE = timedelta(minutes=2)
-#: Of an error body: whatever the HTTP status beside it.
+PROCESSING = timedelta(minutes=2)
+#: The HTTP statuses that an error body is sent with.
 STATUSES = (
     200,
     202,
@@ -75,18 +81,18 @@ STATUSES = (
 )
 _JSON = {"Content-Type": "application/json"}
 
-#: Where a vendor documents a number in quotes, and we take it with and without them.
+#: Fields whose numbers a vendor documents in quotes; we read them with and without quotes.
 QUOTED: Mapping[str, frozenset[str]] = {
     "plivo": frozenset({"recording_duration_ms", "recording_start_ms", "recording_end_ms"}),
     "realtimekit": frozenset({"file_size"}),
 }
-#: The texts that are the vendor's own words, and never made by us.
-OWN_WORDS = ("id", "reference", "title", "provider_status", "format", "error")
+#: The text fields of a recording that may contain the vendor's own text only.
+VENDOR_TEXT_FIELDS = ("id", "reference", "title", "provider_status", "format", "error")
 
 
 @frozen(slots=False)
 class Exchange:
-    """What was asked, and the vendor's own answer."""
+    """A request, and the vendor's own response."""
 
     method: str
     path: str
@@ -98,54 +104,54 @@ class Exchange:
 
 
 @frozen(slots=False)
-class Answered:
-    """One verb and the exchanges that it takes."""
+class RecordedVerb:
+    """One verb and the exchanges that it needs."""
 
     name: str
-    ask: Callable[[rec.Provider], Any] = field(repr=False)
+    call: Callable[[rec.Provider], Any] = field(repr=False)
     exchanges: Sequence[Exchange] = field(repr=False)
 
     @cached_property
-    def spoken(self) -> list[int]:
-        """The exchanges whose answer is JSON."""
+    def json_exchanges(self) -> list[int]:
+        """The indexes of the exchanges whose response is JSON."""
         return [i for i, each in enumerate(self.exchanges) if each.reply.body]
 
     @cached_property
     def words(self) -> list[set[str]]:
-        """The texts of each of these answers."""
+        """The texts of each response."""
         return [
-            set(words_said(each.payload)) if each.reply.body else set() for each in self.exchanges
+            set(list_words(each.payload)) if each.reply.body else set() for each in self.exchanges
         ]
 
 
 @define
 class Vendor:
-    """A vendor whose answers were kept, and a provider that gets them instead of its API's."""
+    """A vendor's recorded responses, and a provider that receives them in place of its API's."""
 
     name: str
     provider: rec.Provider
-    answered: list[Answered]
-    refusals: list[Any]
+    recorded: list[RecordedVerb]
+    error_bodies: list[Any]
     words: list[str]
     reply: Callable[[Request], Reply] = field(default=lambda request: Reply(500))
 
-    def tell(self, answered: Answered, number: int, reply: Reply) -> Any:
-        """What the verb returns when one of its answers is that; errors of ours are values here."""
-        given = [each.reply for each in answered.exchanges]
-        given[number] = reply
-        left: dict[tuple[str, str], list[Reply]] = {}
-        for exchange, each in zip(answered.exchanges, given, strict=True):
-            left.setdefault((exchange.method, exchange.path), []).append(each)
+    def call_verb(self, recorded: RecordedVerb, number: int, reply: Reply) -> Any:
+        """Call the verb with one response replaced, and return its result or our error."""
+        all_replies = [each.reply for each in recorded.exchanges]
+        all_replies[number] = reply
+        remaining: dict[tuple[str, str], list[Reply]] = {}
+        for exchange, each in zip(recorded.exchanges, all_replies, strict=True):
+            remaining.setdefault((exchange.method, exchange.path), []).append(each)
 
         def answer(request: Request) -> Reply:
-            replies = left.get((request.method, request.path))
+            replies = remaining.get((request.method, request.path))
             if not replies:
-                return Reply(404, json.dumps(self.refusals[0]).encode(), _JSON)
+                return Reply(404, json.dumps(self.error_bodies[0]).encode(), _JSON)
             return replies.pop(0) if len(replies) > 1 else replies[0]
 
         self.reply = answer
         try:
-            return answered.ask(self.provider)
+            return recorded.call(self.provider)
         except rec.RecordingError as error:
             return error
 
@@ -157,57 +163,64 @@ def vendor(request: pytest.FixtureRequest) -> Iterator[Vendor]:
         load_object(rec.providers()[name], "emulator")(recordings=12) as emulator,
         emulator.connect(http=ONCE) as provider,
     ):
-        seen: list[Exchange] = []
+        exchanges: list[Exchange] = []
 
-        def keep(asked: Request) -> Reply:
-            reply: Reply = emulator._exchange(asked, "api")
-            seen.append(Exchange(asked.method, asked.path, reply))
+        def record(request: Request) -> Reply:
+            reply: Reply = emulator._handle(request, "api")
+            exchanges.append(Exchange(request.method, request.path, reply))
             return reply
 
-        unplug(provider, keep)
-        answered = list(lived(provider, emulator, seen))
-        kept = Vendor(name, provider, answered, list(refusals(provider, emulator, seen)), [])
-        kept.words = sorted(
+        serve_in_memory(provider, record)
+        recorded = list(record_verbs(provider, emulator, exchanges))
+        bodies = list(record_error_bodies(provider, emulator, exchanges))
+        vendor = Vendor(name, provider, recorded, bodies, [])
+        vendor.words = sorted(
             {target.id for target in emulator.sessions}
-            | {word for each in answered for i in each.spoken for word in _words(each, i)}
+            | {
+                word
+                for each in recorded
+                for i in each.json_exchanges
+                for word in _list_words(each, i)
+            }
         )
-        unplug(provider, lambda asked: kept.reply(asked))
-        yield kept
+        serve_in_memory(provider, lambda request: vendor.reply(request))
+        yield vendor
 
 
-def _words(answered: Answered, number: int) -> list[str]:
-    return words_said(answered.exchanges[number].payload)
+def _list_words(recorded: RecordedVerb, number: int) -> list[str]:
+    return list_words(recorded.exchanges[number].payload)
 
 
-def lived(provider: rec.Provider, emulator: Emulator, seen: list[Exchange]) -> Iterator[Answered]:
-    """Every verb of every kind that the vendor can be told, with what it answers."""
+def record_verbs(
+    provider: rec.Provider, emulator: Emulator, exchanges: list[Exchange]
+) -> Iterator[RecordedVerb]:
+    """Call every supported verb for every kind, and yield it with its exchanges."""
 
-    def told(name: str, ask: Callable[[rec.Provider], Any]) -> tuple[Answered, Any]:
-        seen.clear()
-        value = ask(provider)
-        return Answered(name, ask, tuple(seen)), value
+    def record(name: str, call: Callable[[rec.Provider], Any]) -> tuple[RecordedVerb, Any]:
+        exchanges.clear()
+        value = call(provider)
+        return RecordedVerb(name, call, tuple(exchanges)), value
 
-    # One window, where a vendor's listing has windows.
+    # A single window, if the vendor's listing has windows.
     since = emulator.clock.now() - timedelta(days=28)
-    answer, listed = told("list", lambda each: list(each.list(since=since)))
-    yield answer
+    verb, listed = record("list", lambda each: list(each.list(since=since)))
+    yield verb
     shapes = {(one.kind, one.status, len(one.files)): one for one in reversed(listed)}
     for one in shapes.values():
-        ask = _get(one.id, one.target)
-        yield told(f"get {one.kind} {one.status} of {len(one.files)} files", ask)[0]
+        call = _get(one.id, one.target)
+        yield record(f"get {one.kind} {one.status} of {len(one.files)} files", call)[0]
     for target in emulator.sessions:
-        answer, begun = told(f"start {target.kind}", _verb("start", target))
-        yield answer
-        session = begun
-        for verb in ("active", "pause", "resume", "stop"):
+        verb, session = record(f"start {target.kind}", _call_verb("start", target))
+        yield verb
+        for name in ("active", "pause", "resume", "stop"):
             emulator.clock.sleep(10)
-            if provider.can(rec.Operation(verb), target.kind):
-                answer, after = told(f"{verb} {target.kind}", _verb(verb, session))
-                session = session if verb == "active" else after
-                yield answer
-        emulator.clock.sleep(SETTLE.total_seconds())
-        yield told(f"wait {target.kind}", _wait(session))[0]
-        yield told(f"list of a {target.kind}", _list_of(target, since))[0]
+            if provider.can(rec.Operation(name), target.kind):
+                verb, after = record(f"{name} {target.kind}", _call_verb(name, session))
+                session = session if name == "active" else after
+                yield verb
+        emulator.clock.sleep(PROCESSING.total_seconds())
+        yield record(f"wait {target.kind}", _wait(session))[0]
+        yield record(f"list of a {target.kind}", _list_of(target, since))[0]
 
 
 def _get(id: str, target: rec.CommunicationSession | None) -> Callable[[rec.Provider], Any]:
@@ -218,7 +231,7 @@ def _list_of(target: rec.CommunicationSession, since: datetime) -> Callable[[rec
     return lambda provider: list(provider.list(target=target, since=since))
 
 
-def _verb(verb: str, subject: Any) -> Callable[[rec.Provider], Any]:
+def _call_verb(verb: str, subject: Any) -> Callable[[rec.Provider], Any]:
     if verb == "active":
         return lambda provider: provider.active(subject.target)
     return lambda provider: getattr(provider, verb)(subject)
@@ -228,45 +241,48 @@ def _wait(session: rec.RecordingSession) -> Callable[[rec.Provider], Any]:
     return lambda provider: provider.wait(session, timeout=timedelta(seconds=0.6))
 
 
-def refusals(provider: rec.Provider, emulator: Emulator, seen: list[Exchange]) -> Iterator[Any]:
-    """The bodies of the vendor's own refusals."""
-    seen.clear()
+def record_error_bodies(
+    provider: rec.Provider, emulator: Emulator, exchanges: list[Exchange]
+) -> Iterator[Any]:
+    """Make the vendor return errors, and yield their bodies."""
+    exchanges.clear()
     target = emulator.sessions[0]
-    stranger = evolve(target, id="00000000-1111-4222-8333-444444444444")
-    asks: Iterable[Callable[[], Any]] = (
-        lambda: provider.get(stranger.id),
-        lambda: provider.start(stranger),
+    unknown = evolve(target, id="00000000-1111-4222-8333-444444444444")
+    calls: Iterable[Callable[[], Any]] = (
+        lambda: provider.get(unknown.id),
+        lambda: provider.start(unknown),
         lambda: provider.start(
             target, extra={"time_limit": "x", "duration": "x", "max_seconds": -1}
         ),
         lambda: (provider.start(target), provider.start(target)),
     )
-    for ask in asks:
+    for call in calls:
         try:
-            ask()
+            call()
         except rec.RecordingError:
             pass
-    for each in seen:
+    for each in exchanges:
         if (
             each.reply.status >= 400
             and each.reply.headers.get("Content-Type") == "application/json"
         ):
             yield each.payload
-    asked = Request("GET", f"{emulator.prefix}/x", (), {}, b"", emulator.origin)
-    reply = emulator.answer(asked)
+    reply = emulator.answer(Request("GET", f"{emulator.prefix}/x", (), {}, b"", emulator.origin))
     if reply.headers.get("Content-Type") == "application/json":
         yield json.loads(reply.body)
 
 
-# -- what is held ---------------------------------------------------------------------------------
+# -- the checks ----------------------------------------------------------------------------------
 
 
-def judge(vendor: Vendor, answered: Answered, number: int, body: bytes, outcome: Any) -> None:
-    """Whether what came of it is documented, and said by the vendor."""
+def check_outcome(
+    vendor: Vendor, recorded: RecordedVerb, number: int, body: bytes, outcome: Any
+) -> None:
+    """Check that an outcome has documented types, and that its texts come from the vendor."""
     if isinstance(outcome, rec.RecordingError):
         assert isinstance(outcome, rec.ProviderError), f"{type(outcome).__name__}: {outcome}"
-        assert outcome.provider == vendor.name, f"of provider {outcome.provider!r}"
-        assert outcome.operation, "of no operation"
+        assert outcome.provider == vendor.name, f"the error names the provider {outcome.provider!r}"
+        assert outcome.operation, "the error names no operation"
         str(outcome).encode("utf-8")
         repr(outcome)
         return
@@ -274,23 +290,23 @@ def judge(vendor: Vendor, answered: Answered, number: int, body: bytes, outcome:
     for value in (*found, *(() if isinstance(outcome, list) else (outcome,))):
         if value is None:
             continue
-        assert not (wrong := undocumented(value)), wrong
+        assert not (wrong := find_type_error(value)), wrong
         repr(value).encode("utf-8")
         with pytest.raises(attrs.exceptions.FrozenInstanceError):
             value.id = "another"
-    said = _said(vendor, answered, number, body) if found or outcome else ""
+    texts_sent = _join_texts(vendor, recorded, number, body) if found or outcome else ""
     for recording in found:
-        texts = [getattr(recording, name) for name in OWN_WORDS]
+        texts = [getattr(recording, name) for name in VENDOR_TEXT_FIELDS]
         texts += [recording.target.id] if recording.target else []
         texts += [file.participant for file in recording.files]
         for text in texts:
-            assert text is None or text.casefold() in said, f"{text!r} was never said"
+            assert text is None or text.casefold() in texts_sent, f"{text!r} was never sent"
         for size in (recording.size, *(file.size for file in recording.files)):
             quoted = vendor.name in QUOTED
             assert quoted or size != int(CANARY_DIGITS), "a text became a number"
     if isinstance(outcome, rec.RecordingSession):
         for text in (outcome.id, outcome.provider_status):
-            assert text is None or text.casefold() in said, f"{text!r} was never said"
+            assert text is None or text.casefold() in texts_sent, f"{text!r} was never sent"
 
 
 def _recordings(outcome: Any) -> Iterator[rec.Recording]:
@@ -302,131 +318,141 @@ def _recordings(outcome: Any) -> Iterator[rec.Recording]:
         yield from outcome
 
 
-def _said(vendor: Vendor, answered: Answered, number: int, body: bytes) -> str:
-    """All texts that the provider was told, by the vendor or by whoever asked."""
+def _join_texts(vendor: Vendor, recorded: RecordedVerb, number: int, body: bytes) -> str:
+    """Join all texts that the provider received, from the vendor or the caller."""
     try:
-        said = set(words_said(json.loads(body)))
+        # The library replaces lone surrogates.
+        texts = {re.sub("[\ud800-\udfff]", "\ufffd", each) for each in list_words(json.loads(body))}
     except ValueError:
-        said = set()
-    others = (words for i, words in enumerate(answered.words) if i != number)
-    return "\n".join(said.union(vendor.words, *others)).casefold()
+        texts = set()
+    others = (words for i, words in enumerate(recorded.words) if i != number)
+    return "\n".join(texts.union(vendor.words, *others)).casefold()
 
 
-def fed(
-    vendor: Vendor, answered: Answered, number: int, body: bytes, status: int | None = None
+def call_with_body(
+    vendor: Vendor, recorded: RecordedVerb, number: int, body: bytes, status: int | None = None
 ) -> Any:
-    """What comes of one verb with that answer, judged."""
-    own = answered.exchanges[number].reply
+    """Call the verb with that response body, check the outcome and return it."""
+    own = recorded.exchanges[number].reply
     reply = Reply(own.status if status is None else status, body, _JSON)
     try:
-        outcome = vendor.tell(answered, number, reply)
-        judge(vendor, answered, number, body, outcome)
+        outcome = vendor.call_verb(recorded, number, reply)
+        check_outcome(vendor, recorded, number, body, outcome)
     except BaseException as error:
-        error.add_note(f"{vendor.name}, {answered.name}, answer {number + 1}: {body[:3000]!r}")
+        error.add_note(f"{vendor.name}, {recorded.name}, response {number + 1}: {body[:3000]!r}")
         raise
     return outcome
 
 
-def test_no_garbled_answer_gives_anything_but_documented_values_and_our_errors(
+def test_mutated_responses_give_documented_values_or_our_errors(
     vendor: Vendor,
 ) -> None:
     """P1, P2, P3: at least 20,000 payloads."""
-    seen: Counter[str] = Counter()
-    plain = {each.name: fed_plain(vendor, each) for each in vendor.answered}
+    outcomes: Counter[str] = Counter()
+    plain = {each.name: call_unchanged(vendor, each) for each in vendor.recorded}
 
-    @settings(STEADY, max_examples=2 * EXAMPLES)
-    @given(st.sampled_from(vendor.answered), st.sampled_from(sorted(SHAPES)), SEEDS)
-    def garble(answered: Answered, shape: str, seed: int) -> None:
-        others = [each.exchanges[each.spoken[0]].payload for each in vendor.answered if each.spoken]
+    @settings(FUZZ_SETTINGS, max_examples=2 * EXAMPLES)
+    @given(st.sampled_from(vendor.recorded), st.sampled_from(sorted(MUTATIONS)), SEEDS)
+    def mutate(recorded: RecordedVerb, mutation: str, seed: int) -> None:
+        others = [
+            each.exchanges[each.json_exchanges[0]].payload
+            for each in vendor.recorded
+            if each.json_exchanges
+        ]
         for nth in range(PAYLOADS):
-            number = answered.spoken[nth % len(answered.spoken)] if answered.spoken else 0
-            own = answered.exchanges[number]
+            number = (
+                recorded.json_exchanges[nth % len(recorded.json_exchanges)]
+                if recorded.json_exchanges
+                else 0
+            )
+            own = recorded.exchanges[number]
             payload = own.payload if own.reply.body else {}
-            body = garbled(payload, shape, seed * PAYLOADS + nth, others)
-            outcome = fed(vendor, answered, number, body)
-            seen["error" if isinstance(outcome, rec.RecordingError) else "value"] += 1
-            reads = answered.name.startswith(("get", "list", "active"))
-            if shape == "new fields" and own.reply.body and reads:
-                assert outcome == plain[answered.name], "what nobody knows changed something"
+            body = mutate_payload(payload, mutation, seed * PAYLOADS + nth, others)
+            outcome = call_with_body(vendor, recorded, number, body)
+            outcomes["error" if isinstance(outcome, rec.RecordingError) else "value"] += 1
+            reads = recorded.name.startswith(("get", "list", "active"))
+            if mutation == "new fields" and own.reply.body and reads:
+                assert outcome == plain[recorded.name], "an unknown field changed the result"
 
-    garble()
-    assert sum(seen.values()) >= 200 * PAYLOADS
-    assert min(seen["error"], seen["value"]) > 1000, (
-        f"the garbling is too mild or too harsh: {seen}"
+    mutate()
+    assert sum(outcomes.values()) >= 200 * PAYLOADS
+    assert min(outcomes["error"], outcomes["value"]) > 1000, (
+        f"the mutations change too little or too much: {outcomes}"
     )
 
 
-def fed_plain(vendor: Vendor, answered: Answered) -> Any:
-    return vendor.tell(answered, 0, answered.exchanges[0].reply)
+def call_unchanged(vendor: Vendor, recorded: RecordedVerb) -> Any:
+    return vendor.call_verb(recorded, 0, recorded.exchanges[0].reply)
 
 
-def test_no_random_answer_gives_anything_but_documented_values_and_our_errors(
+def test_random_responses_give_documented_values_or_our_errors(
     vendor: Vendor,
 ) -> None:
-    """P1, P2: at least 5,000 payloads, half of them of the vendor's own words."""
+    """P1, P2: at least 5,000 payloads, half of them made of the vendor's own texts."""
     count = 0
 
-    @settings(STEADY, max_examples=EXAMPLES // 2)
-    @given(st.sampled_from(vendor.answered), st.sampled_from(sorted(NOISE)), SEEDS)
-    def make(answered: Answered, kind: str, seed: int) -> None:
+    @settings(FUZZ_SETTINGS, max_examples=EXAMPLES // 2)
+    @given(st.sampled_from(vendor.recorded), st.sampled_from(sorted(NOISE)), SEEDS)
+    def make(recorded: RecordedVerb, kind: str, seed: int) -> None:
         nonlocal count
         for nth in range(PAYLOADS):
             words = vendor.words if nth % 2 else ()
-            body = noise(kind, seed * PAYLOADS + nth, words)
-            fed(vendor, answered, nth % len(answered.exchanges), body)
+            body = generate_noise(kind, seed * PAYLOADS + nth, words)
+            call_with_body(vendor, recorded, nth % len(recorded.exchanges), body)
             count += 1
 
     make()
     assert count >= 50 * PAYLOADS
 
 
-def test_no_garbled_refusal_is_anything_but_a_typed_error(vendor: Vendor) -> None:
-    """P1: an error's body may be of any shape, and its status decides all the same."""
-    assert vendor.refusals
+def test_mutated_error_bodies_raise_typed_errors(vendor: Vendor) -> None:
+    """P1: the HTTP status decides, even if the body of the error is malformed."""
+    assert vendor.error_bodies
 
-    @settings(STEADY, max_examples=EXAMPLES // 2)
+    @settings(FUZZ_SETTINGS, max_examples=EXAMPLES // 2)
     @given(
-        st.sampled_from(vendor.answered),
-        st.sampled_from(sorted(SHAPES)),
+        st.sampled_from(vendor.recorded),
+        st.sampled_from(sorted(MUTATIONS)),
         st.sampled_from(STATUSES),
         SEEDS,
     )
-    def refuse(answered: Answered, shape: str, status: int, seed: int) -> None:
+    def mutate(recorded: RecordedVerb, mutation: str, status: int, seed: int) -> None:
         for nth in range(PAYLOADS):
-            own = vendor.refusals[nth % len(vendor.refusals)]
-            body = garbled(own, shape, seed * PAYLOADS + nth, vendor.refusals)
-            outcome = fed(vendor, answered, 0, body, status)
-            reads = answered.name.startswith(("get", "list"))
-            if reads and status >= 400 and len(answered.exchanges) == 1:
+            own = vendor.error_bodies[nth % len(vendor.error_bodies)]
+            body = mutate_payload(own, mutation, seed * PAYLOADS + nth, vendor.error_bodies)
+            outcome = call_with_body(vendor, recorded, 0, body, status)
+            reads = recorded.name.startswith(("get", "list"))
+            if reads and status >= 400 and len(recorded.exchanges) == 1:
                 assert isinstance(outcome, rec.ProviderError), f"HTTP {status} gave {outcome!r}"
                 assert not isinstance(outcome, rec.MalformedPayload), f"HTTP {status} was read"
 
-    refuse()
+    mutate()
 
 
-@settings(STEADY, max_examples=EXAMPLES)
+@settings(FUZZ_SETTINGS, max_examples=EXAMPLES)
 @given(word=st.text(st.characters(codec="utf-8"), min_size=1, max_size=30).map("zz".__add__))
-def test_a_status_that_nobody_knows_is_unknown_and_kept(vendor: Vendor, word: str) -> None:
-    """P3: whatever the word is, in every answer that says one."""
-    for answered in vendor.answered:
-        plain = list(_recordings(fed_plain(vendor, answered)))
+def test_unknown_status_is_unknown_and_keeps_the_vendors_word(vendor: Vendor, word: str) -> None:
+    """P3: any word, in every response that contains a status."""
+    for recorded in vendor.recorded:
+        plain = list(_recordings(call_unchanged(vendor, recorded)))
         words = {each.provider_status for each in plain if each.provider_status}
-        if not words or not answered.name.startswith(("get", "list")):
+        if not words or not recorded.name.startswith(("get", "list")):
             continue
-        told = [
-            each.reply.body and json.dumps(every(each.payload, dict.fromkeys(words, word), {}))
-            for each in answered.exchanges
+        bodies = [
+            each.reply.body
+            and json.dumps(rewrite_payload(each.payload, dict.fromkeys(words, word), {}))
+            for each in recorded.exchanges
         ]
         replaced = evolve(
-            answered,
+            recorded,
             exchanges=[
                 evolve(each, reply=evolve(each.reply, body=str(text).encode()))
-                for each, text in zip(answered.exchanges, told, strict=True)
+                for each, text in zip(recorded.exchanges, bodies, strict=True)
             ],
         )
-        for recording in _recordings(fed_plain(vendor, replaced)):
-            seen = (recording.status, recording.provider_status)
-            assert seen == (rec.RecordingStatus.UNKNOWN, word), f"{answered.name}: {seen}"
+        for recording in _recordings(call_unchanged(vendor, replaced)):
+            statuses = (recording.status, recording.provider_status)
+            assert statuses == (rec.RecordingStatus.UNKNOWN, word), f"{recorded.name}: {statuses}"
 
 
 #: One value of each JSON type.
@@ -451,52 +477,58 @@ def json_type(value: Any) -> str:
     return kinds.get(type(value), "null")
 
 
-def test_no_value_of_a_wrong_json_type_becomes_one_of_the_right(vendor: Vendor) -> None:
-    """P2: each place of each answer, with each other type: refused, or as if it were not there."""
-    for answered in vendor.answered:
-        for number in answered.spoken:
-            payload = answered.exchanges[number].payload
-            for place in places([payload]):
+def test_value_of_a_wrong_json_type_is_rejected_or_ignored(vendor: Vendor) -> None:
+    """P2: a value of another type, at each place of each response, is rejected or ignored."""
+    for recorded in vendor.recorded:
+        for number in recorded.json_exchanges:
+            payload = recorded.exchanges[number].payload
+            for place in find_places([payload]):
                 if json_type(place.value) in ("null", "array", "object"):
                     continue
                 absent = [
-                    fed(vendor, answered, number, _with(payload, place, each))
-                    for each in (None, GONE, "", place.value)
+                    call_with_body(vendor, recorded, number, _replace_value(payload, place, each))
+                    for each in (None, REMOVED, "", place.value)
                 ]
                 rows = [i for i, step in enumerate(place.path) if type(step) is int]
-                if rows:  # a row that cannot be read costs itself
+                if rows:  # the row may be left out, too
                     row = evolve(place, path=place.path[: rows[-1] + 1])
-                    absent.append(fed(vendor, answered, number, _with(payload, row, GONE)))
+                    absent.append(
+                        call_with_body(
+                            vendor, recorded, number, _replace_value(payload, row, REMOVED)
+                        )
+                    )
                 for kind, values in TYPES.items():
                     if kind == json_type(place.value) or _is_quoted(vendor, place, kind):
                         continue
                     for value in values:
-                        outcome = fed(vendor, answered, number, _with(payload, place, value))
+                        outcome = call_with_body(
+                            vendor, recorded, number, _replace_value(payload, place, value)
+                        )
                         assert _is_one_of(outcome, absent), (
-                            f"{vendor.name}, {answered.name}, {place}: {value!r} became part of "
+                            f"{vendor.name}, {recorded.name}, {place}: {value!r} became part of "
                             f"{outcome!r}"
                         )
 
 
-def _with(payload: Any, place: Place, value: Any) -> bytes:
-    """The payload as JSON with another value in that place."""
+def _replace_value(payload: Any, place: PayloadPlace, value: Any) -> bytes:
+    """Encode the payload as JSON with another value at that place."""
     changed = json.loads(json.dumps(payload))
     holder = changed
     for step in place.path[:-1]:
         holder = holder[step]
-    if value is not GONE:
+    if value is not REMOVED:
         holder[place.path[-1]] = value
     else:
         del holder[place.path[-1]]
     return json.dumps(changed).encode()
 
 
-def _is_quoted(vendor: Vendor, place: Place, kind: str) -> bool:
+def _is_quoted(vendor: Vendor, place: PayloadPlace, kind: str) -> bool:
     return place.path[-1] in QUOTED.get(vendor.name, ()) and kind in ("number", "text")
 
 
 def _is_one_of(outcome: Any, absent: Sequence[Any]) -> bool:
-    """Whether it is an error, or nothing of it differs from what there is without the value."""
+    """Return whether an outcome is an error, or equals one without the value."""
     if isinstance(outcome, rec.RecordingError) or outcome in absent:
         return True
     if isinstance(outcome, list):

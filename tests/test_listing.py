@@ -1,4 +1,4 @@
-"""Is the list complete? Whatever moves while it is read, nothing is lost, doubled or endless."""
+"""Listing: complete, without duplicates and finite, no matter what moves while it is read."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 ONE = (Window(),)
 
 
-def row(number: int, **changes: Any) -> Recording:
-    """The recording of that number, one minute older than the one before it."""
+def build_row(number: int, **changes: Any) -> Recording:
+    """Build the recording of a number, one minute older than the previous one."""
     at = NOW - timedelta(minutes=number + 1)
     return evolve(Recording("vendor", "default", f"r{number}", created_at=at), **changes)
 
 
-def listing(
+def build_listing(
     fetch: Callable[[Query, Window, Any], Page],
     *,
     windows: Sequence[Window] = ONE,
@@ -53,7 +53,7 @@ def listing(
 ) -> Listing:
     return Listing(
         query or Query(),
-        lambda asked: windows,
+        lambda query: windows,
         fetch,
         workers=workers,
         now=lambda: NOW,
@@ -61,12 +61,14 @@ def listing(
     )
 
 
-def ids(recordings: Iterable[Recording]) -> list[str]:
+def read_ids(recordings: Iterable[Recording]) -> list[str]:
     return [recording.id for recording in recordings]
 
 
-def numbered(rows: Sequence[Recording], size: int) -> Callable[[Query, Window, Any], Page]:
-    """Pages 1, 2, 3 ... of rows that hold still, of which the first tells how many there are."""
+def make_numbered_pages(
+    rows: Sequence[Recording], size: int
+) -> Callable[[Query, Window, Any], Page]:
+    """Make pages 1, 2, 3 ... of stable rows; the first one has the cursors of the rest."""
 
     def fetch(query: Query, window: Window, cursor: Any) -> Page:
         number = cursor or 1
@@ -79,36 +81,36 @@ def numbered(rows: Sequence[Recording], size: int) -> Callable[[Query, Window, A
     return fetch
 
 
-# -- what holds still -----------------------------------------------------------------------------
+# -- stable rows ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 95])
 @pytest.mark.parametrize("workers", [1, 2, 8])
-def test_every_page_is_read_once_and_in_order(count: int, workers: int) -> None:
-    rows = [row(number) for number in range(count)]
-    found = listing(numbered(rows, 10), workers=workers)
-    assert ids(found) == ids(rows)
+def test_pages_are_read_once_and_in_order(count: int, workers: int) -> None:
+    rows = [build_row(number) for number in range(count)]
+    found = build_listing(make_numbered_pages(rows, 10), workers=workers)
+    assert read_ids(found) == read_ids(rows)
     coverage = found.coverage
     pages = max(1, -(-count // 10))
-    looks = 2 if pages > 1 else 0  # the first and the last again: do they still look so?
-    assert (coverage.windows, coverage.pages) == (1, pages + looks)
+    edges = 2 if pages > 1 else 0  # the first and the last page are fetched again and compared
+    assert (coverage.windows, coverage.pages) == (1, pages + edges)
     assert (coverage.expected, coverage.seen, coverage.duplicates) == (count, count, 0)
     assert (coverage.found_on_reread, coverage.unreadable, coverage.errors) == (0, 0, ())
     assert coverage.complete
 
 
-def test_windows_come_in_their_order_and_their_overlap_once() -> None:
-    rows = [row(number) for number in range(100)]
+def test_windows_keep_their_order_and_overlapping_rows_come_once() -> None:
+    rows = [build_row(number) for number in range(100)]
     windows = [
         Window(NOW - timedelta(minutes=n + 30), NOW - timedelta(minutes=n)) for n in (0, 20, 40)
     ]
 
     def fetch(query: Query, window: Window, cursor: Any) -> Page:
-        time.sleep(0.002 if window is windows[0] else 0)  # the first comes last
+        time.sleep(0.002 if window is windows[0] else 0)  # the first window arrives last
         inside = [
             each
             for each in rows
-            if each.created_at and Query(window.since, window.until).wants(each)
+            if each.created_at and Query(window.since, window.until).matches(each)
         ]
         page = int(cursor or 0)
         return Page(
@@ -117,100 +119,100 @@ def test_windows_come_in_their_order_and_their_overlap_once() -> None:
             total=len(inside),
         )
 
-    found = listing(fetch, windows=windows)
-    assert ids(found) == ids(rows[:70])
+    found = build_listing(fetch, windows=windows)
+    assert read_ids(found) == read_ids(rows[:70])
     assert found.coverage.complete
     assert (found.coverage.windows, found.coverage.seen, found.coverage.duplicates) == (3, 70, 20)
 
 
-def test_what_was_asked_is_decided_here() -> None:
+def test_times_are_filtered_locally() -> None:
     """By `created_at`, else `started_at`; a row with neither is yielded and counted."""
     since, until = NOW - timedelta(minutes=10), NOW - timedelta(minutes=5)
-    rows = [row(number) for number in range(20)]
+    rows = [build_row(number) for number in range(20)]
     rows[6] = evolve(rows[6], started_at=NOW - timedelta(days=9))
     rows[8] = evolve(rows[8], created_at=None, started_at=rows[8].created_at)
     rows[15] = evolve(rows[15], created_at=None)
-    found = listing(numbered(rows, 6), query=Query(since, until))
-    assert ids(found) == ["r5", "r6", "r7", "r8", "r9", "r15"]  # [since, until)
+    found = build_listing(make_numbered_pages(rows, 6), query=Query(since, until))
+    assert read_ids(found) == ["r5", "r6", "r7", "r8", "r9", "r15"]  # [since, until)
     assert found.coverage.undated == 1
     assert found.coverage.seen == 20
 
 
-def test_a_target_and_a_status_are_decided_here_too() -> None:
+def test_target_and_status_are_filtered_locally() -> None:
     rows = [
-        row(1, target=call("a"), status=RecordingStatus.AVAILABLE),
-        row(2, target=conference("a"), status=RecordingStatus.AVAILABLE),
-        row(3, target=None, status=RecordingStatus.AVAILABLE),
-        row(4, target=call("a"), status=RecordingStatus.FAILED),
+        build_row(1, target=call("a"), status=RecordingStatus.AVAILABLE),
+        build_row(2, target=conference("a"), status=RecordingStatus.AVAILABLE),
+        build_row(3, target=None, status=RecordingStatus.AVAILABLE),
+        build_row(4, target=call("a"), status=RecordingStatus.FAILED),
     ]
     query = Query(target=call("a"), statuses=frozenset({RecordingStatus.AVAILABLE}))
-    assert ids(listing(numbered(rows, 10), query=query)) == ["r1", "r3"]
+    assert read_ids(build_listing(make_numbered_pages(rows, 10), query=query)) == ["r1", "r3"]
 
 
 def test_iterating_again_sweeps_again() -> None:
-    rows = [row(number) for number in range(30)]
-    found = listing(numbered(rows, 10))
+    rows = [build_row(number) for number in range(30)]
+    found = build_listing(make_numbered_pages(rows, 10))
     assert not found.coverage.complete
-    first = ids(found)
+    first = read_ids(found)
     del rows[3:9]
     assert len(first) == 30
-    assert ids(found) == ids(rows)
+    assert read_ids(found) == read_ids(rows)
     assert found.coverage.seen == 24
 
 
-def test_two_iterations_at_once_do_not_disturb_each_other() -> None:
-    rows = [row(number) for number in range(500)]
-    found = listing(numbered(rows, 10), workers=3)
+def test_concurrent_iterations_are_independent() -> None:
+    rows = [build_row(number) for number in range(500)]
+    found = build_listing(make_numbered_pages(rows, 10), workers=3)
     assert all(one.id == other.id for one, other in zip(found, found, strict=True))
     results: list[list[str]] = []
-    threads = [threading.Thread(target=lambda: results.append(ids(found))) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: results.append(read_ids(found))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert results == [ids(rows)] * 4
+    assert results == [read_ids(rows)] * 4
 
 
-def test_what_a_vendor_cannot_enumerate_is_told_and_no_error() -> None:
-    found = listing(numbered([], 5), not_listable=("conferences without an id",))
-    assert ids(found) == []
+def test_not_listable_is_reported_and_not_an_error() -> None:
+    found = build_listing(make_numbered_pages([], 5), not_listable=("conferences without an id",))
+    assert read_ids(found) == []
     assert found.coverage.not_listable == ("conferences without an id",)
     assert found.coverage.complete
 
 
-# -- what cannot be read --------------------------------------------------------------------------
+# -- unreadable rows and pages --------------------------------------------------------------------
 
 
-def test_a_row_that_cannot_be_read_costs_itself_alone() -> None:
+def test_unreadable_row_does_not_affect_others() -> None:
     """P3."""
 
     def read(payload: Mapping[str, Any]) -> Recording:
         if "id" not in payload:
-            raise MalformedPayload("field 'id' is missing", path="id")
+            raise MalformedPayload("The field 'id' is missing", path="id")
         return Recording("vendor", "default", payload["id"])
 
     def fetch(query: Query, window: Window, cursor: Any) -> Page:
         rows = read_rows([{"id": "a"}, {}, "text", None, {"id": "b"}], read)
         return Page(rows, total=5)
 
-    found = listing(fetch)
-    assert ids(found) == ["a", "b"]
+    found = build_listing(fetch)
+    assert read_ids(found) == ["a", "b"]
     coverage = found.coverage
     assert (coverage.unreadable, coverage.complete, coverage.undated) == (3, False, 2)
 
 
 @pytest.mark.parametrize("error", [Unavailable("down"), MalformedPayload("junk"), KeyError("bug")])
 @pytest.mark.parametrize("page", [1, 4])
-def test_a_page_that_fails_raises_and_the_list_is_not_complete(error: Exception, page: int) -> None:
+def test_failed_page_raises_and_coverage_is_incomplete(error: Exception, page: int) -> None:
     """L4."""
-    good = numbered([row(number) for number in range(100)], 10)
+    good = make_numbered_pages([build_row(number) for number in range(100)], 10)
 
     def fetch(query: Query, window: Window, cursor: Any) -> Page:
         if (cursor or 1) == page:
             raise error
         return good(query, window, cursor)
 
-    found = listing(fetch)
+    found = build_listing(fetch)
     seen: list[str] = []
     with pytest.raises(type(error)):
         seen.extend(recording.id for recording in found)
@@ -220,34 +222,34 @@ def test_a_page_that_fails_raises_and_the_list_is_not_complete(error: Exception,
         assert found.coverage.errors == (str(error),)
 
 
-def test_what_went_wrong_beside_the_rows_is_said_once_and_the_list_is_not_complete() -> None:
-    rows = [row(number) for number in range(6)]
+def test_page_errors_are_listed_once_and_coverage_is_incomplete() -> None:
+    rows = [build_row(number) for number in range(6)]
 
     def fetch(query: Query, window: Window, cursor: Any) -> Page:
         number = cursor or 0
         errors = ("the sizes could not be read",) if number > 1 else ()
         return Page([rows[number]], next=number + 1, is_last=number == 5, errors=errors)
 
-    found = listing(fetch)
-    assert ids(found) == ids(rows)
+    found = build_listing(fetch)
+    assert read_ids(found) == read_ids(rows)
     assert found.coverage.errors == ("the sizes could not be read",)
     assert not found.coverage.complete
 
 
-# -- what never ends ------------------------------------------------------------------------------
+# -- endless listings -----------------------------------------------------------------------------
 
 
-def endless(kind: str) -> Callable[[Query, Window, Any], Page]:
-    """A vendor, or somebody in its place, whose listing has no end."""
-    some = [row(number) for number in range(10)]
-    other = [row(number) for number in range(10, 20)]
+def make_endless_pages(kind: str) -> Callable[[Query, Window, Any], Page]:
+    """Make the pages of a vendor, or of an attacker in its place, whose listing has no end."""
+    some = [build_row(number) for number in range(10)]
+    other = [build_row(number) for number in range(10, 20)]
 
     def fetch(query: Query, window: Window, cursor: Any) -> Page:
         at = int(cursor or 0)
-        fresh = [row(number) for number in range(at * 10, at * 10 + 10)]
+        new_rows = [build_row(number) for number in range(at * 10, at * 10 + 10)]
         return {
-            "the same cursor": Page(fresh, next=1),
-            "a cycle of cursors": Page(fresh, next=(at + 1) % 7),
+            "the same cursor": Page(new_rows, next=1),
+            "a cycle of cursors": Page(new_rows, next=(at + 1) % 7),
             "the same page": Page(some, next=at + 1),
             "the same two pages": Page(other if at % 2 else some, next=at + 1),
             "the same rows, shuffled": Page(random.sample(some, 10), next=at + 1),
@@ -285,9 +287,9 @@ def endless(kind: str) -> Callable[[Query, Window, Any], Page]:
     ],
 )
 @pytest.mark.parametrize("workers", [1, 8])
-def test_a_listing_without_end_ends_in_a_typed_error(kind: str, workers: int) -> None:
+def test_endless_listing_raises_pagination_error(kind: str, workers: int) -> None:
     """L3."""
-    found = listing(endless(kind), workers=workers)
+    found = build_listing(make_endless_pages(kind), workers=workers)
     seen: list[str] = []
     with pytest.raises(PaginationError):
         seen.extend(recording.id for recording in found)
@@ -297,69 +299,70 @@ def test_a_listing_without_end_ends_in_a_typed_error(kind: str, workers: int) ->
 
 
 @pytest.mark.parametrize("empty", [1, 2])
-def test_an_empty_page_in_between_is_not_the_end(empty: int) -> None:
-    pages = [[row(1)], *([[]] * empty), [row(2)], []]
+def test_empty_page_is_not_the_end(empty: int) -> None:
+    pages = [[build_row(1)], *([[]] * empty), [build_row(2)], []]
 
     def fetch(query: Query, window: Window, cursor: Any) -> Page:
         at = int(cursor or 0)
         return Page(pages[at], next=at + 1 if at + 1 < len(pages) else None)
 
-    assert ids(listing(fetch)) == ["r1", "r2"]
+    assert read_ids(build_listing(fetch)) == ["r1", "r2"]
 
 
-def test_the_last_page_that_counts_ends_the_window() -> None:
-    asked: list[Any] = []
+def test_is_last_ends_the_window() -> None:
+    requested: list[Any] = []
 
     def fetch(query: Query, window: Window, cursor: Any) -> Page:
-        asked.append(cursor)
+        requested.append(cursor)
         number = cursor or 1
-        rows = [row(n) for n in range(number * 5, number * 5 + 5)]
+        rows = [build_row(n) for n in range(number * 5, number * 5 + 5)]
         more = range(2, 1000) if cursor is None else ()
         return Page(rows, total=5000, remaining_cursors=more, is_last=number == 3)
 
-    found = listing(fetch, workers=4)
+    found = build_listing(fetch, workers=4)
     assert len(list(found)) == 15
     assert found.coverage.complete
     assert found.coverage.expected is None
-    assert len(asked) < 12
+    assert len(requested) < 12
 
 
-# -- what moves -----------------------------------------------------------------------------------
+# -- moving rows ----------------------------------------------------------------------------------
 
 
 @define
-class Moving:
-    """A vendor whose rows come and go between any two of our requests."""
+class MovingVendor:
+    """A vendor whose rows come and go between any two requests."""
 
-    dice: random.Random
+    generator: random.Random
     rows: list[Recording] = field(factory=list)
+    #: the ids of the rows that are there from the start to the end
     kept: set[str] = field(factory=set)
-    made: int = 0
-    #: what remains to happen
+    created: int = 0
+    #: the changes that are still to come
     insertions: int = 0
     deletions: int = 0
     size: int = 5
     lock: threading.Lock = field(factory=threading.Lock)
 
     def start(self, count: int, insertions: int, deletions: int) -> None:
-        self.rows = [row(number) for number in range(count)]
+        self.rows = [build_row(number) for number in range(count)]
         self.kept = {each.id for each in self.rows}
         self.insertions, self.deletions = insertions, deletions
 
     def move(self) -> None:
-        for _ in range(self.dice.randint(0, 3)):
-            if self.insertions and self.dice.random() < 0.5:
+        for _ in range(self.generator.randint(0, 3)):
+            if self.insertions and self.generator.random() < 0.5:
                 self.insertions -= 1
-                self.made += 1
+                self.created += 1
                 self.rows.insert(
-                    0, Recording("vendor", "default", f"new{self.made}", created_at=NOW)
+                    0, Recording("vendor", "default", f"new{self.created}", created_at=NOW)
                 )
-            if self.deletions and self.rows and self.dice.random() < 0.5:
+            if self.deletions and self.rows and self.generator.random() < 0.5:
                 self.deletions -= 1
-                self.kept.discard(self.rows.pop(self.dice.randrange(len(self.rows))).id)
+                self.kept.discard(self.rows.pop(self.generator.randrange(len(self.rows))).id)
 
-    def by_number(self, query: Query, window: Window, cursor: Any) -> Page:
-        """Numbered pages, all of which the first one names."""
+    def page_by_number(self, query: Query, window: Window, cursor: Any) -> Page:
+        """Return a numbered page; the first one has the cursors of the rest."""
         with self.lock:
             self.move()
             number = cursor or 1
@@ -371,8 +374,8 @@ class Moving:
                 remaining_cursors=range(2, last + 1) if cursor is None else (),
             )
 
-    def by_offset(self, query: Query, window: Window, cursor: Any) -> Page:
-        """A link to the next page, as an offset."""
+    def page_by_offset(self, query: Query, window: Window, cursor: Any) -> Page:
+        """Return a page whose cursor is an offset."""
         with self.lock:
             self.move()
             at = int(cursor or 0)
@@ -380,8 +383,8 @@ class Moving:
             more = at + self.size < len(self.rows)
             return Page(some, total=len(self.rows), next=at + self.size if more else None)
 
-    def by_key(self, query: Query, window: Window, cursor: Any) -> Page:
-        """A link that names the row after which to go on."""
+    def page_by_key(self, query: Query, window: Window, cursor: Any) -> Page:
+        """Return a page whose cursor names its last row."""
         with self.lock:
             self.move()
             after = [
@@ -395,7 +398,7 @@ class Moving:
             return Page(some, next=last)
 
 
-@pytest.mark.parametrize("paging", ["by_number", "by_offset", "by_key"])
+@pytest.mark.parametrize("paging", ["page_by_number", "page_by_offset", "page_by_key"])
 @pytest.mark.parametrize("workers", [1, 4])
 @settings(max_examples=120, deadline=None)
 @given(
@@ -404,38 +407,38 @@ class Moving:
     insertions=st.integers(0, 40),
     deletions=st.integers(0, 40),
 )
-def test_nothing_that_was_there_throughout_is_lost_or_doubled(
+def test_moving_rows_cause_no_loss_and_no_duplicate(
     paging: str, workers: int, seed: int, count: int, insertions: int, deletions: int
 ) -> None:
-    """L1, L2: or the list says itself that it is not complete."""
-    vendor = Moving(random.Random(seed))
+    """L1, L2: unless the coverage reports that the listing is incomplete."""
+    vendor = MovingVendor(random.Random(seed))
     vendor.start(count, insertions, deletions)
-    found = listing(getattr(vendor, paging), workers=workers)
-    seen = ids(found)
+    found = build_listing(getattr(vendor, paging), workers=workers)
+    seen = read_ids(found)
     assert len(seen) == len(set(seen))
     if found.coverage.complete:
         assert vendor.kept <= set(seen)
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_a_list_that_comes_to_rest_is_complete(workers: int) -> None:
-    """L2: what is lost on one pass is found on the next, and counted as late."""
-    late = 0
+def test_listing_that_becomes_stable_is_complete(workers: int) -> None:
+    """L2: rows missed by one pass are found by the next, and counted in `found_on_reread`."""
+    found_on_reread = 0
     for seed in range(40):
-        vendor = Moving(random.Random(seed))
+        vendor = MovingVendor(random.Random(seed))
         vendor.start(60, 6, 12)
-        found = listing(vendor.by_number, workers=workers)
-        seen = ids(found)
+        found = build_listing(vendor.page_by_number, workers=workers)
+        seen = read_ids(found)
         assert found.coverage.complete, found.coverage
         assert vendor.kept <= set(seen)
-        late += found.coverage.found_on_reread
-    assert late > 0
+        found_on_reread += found.coverage.found_on_reread
+    assert found_on_reread > 0
 
 
-def test_a_list_that_never_rests_says_so() -> None:
-    """L2: three deletions a page, for ever."""
+def test_listing_that_stays_unstable_is_incomplete() -> None:
+    """L2: three deletions per page, without end."""
     counter = itertools.count()
-    rows = [row(number) for number in range(10_000)]
+    rows = [build_row(number) for number in range(10_000)]
 
     def fetch(query: Query, window: Window, cursor: Any) -> Page:
         del rows[:3]
@@ -445,61 +448,64 @@ def test_a_list_that_never_rests_says_so() -> None:
             rows[at : at + 100], total=len(rows), next=at + 100 if rows[at + 100 :] else None
         )
 
-    found = listing(fetch)
+    found = build_listing(fetch)
     assert len(list(found)) > 9000
     assert not found.coverage.complete
     assert found.coverage.errors
 
 
-def test_a_promise_that_is_not_kept_is_an_error_of_the_listing() -> None:
-    found = listing(lambda query, window, cursor: Page([row(1)], total=7))
-    assert ids(found) == ["r1"]
+def test_fewer_rows_than_the_total_is_an_error_of_the_listing() -> None:
+    found = build_listing(lambda query, window, cursor: Page([build_row(1)], total=7))
+    assert read_ids(found) == ["r1"]
     assert "reports 7" in found.coverage.errors[0]
     assert not found.coverage.complete
 
 
-# -- how it works ---------------------------------------------------------------------------------
+# -- threads and memory ---------------------------------------------------------------------------
 
 
-def list_threads() -> int:
+def count_threads() -> int:
     return sum(thread.name.startswith("recording-list") for thread in threading.enumerate())
 
 
-def settled() -> bool:
+def wait_for_threads() -> bool:
+    """Wait until no thread of a listing is left; false after 5 seconds."""
     end = time.monotonic() + 5
-    while list_threads() and time.monotonic() < end:
+    while count_threads() and time.monotonic() < end:
         time.sleep(0.005)
-    return list_threads() == 0
+    return count_threads() == 0
 
 
-def use_badly(found: Listing) -> None:
+def raise_in_loop(found: Listing) -> None:
     for _ in found:
         raise RuntimeError("ours")
 
 
 @pytest.mark.parametrize("how", ["break", "error", "close", "end", "forget"])
-def test_no_thread_outlives_its_iteration(how: str) -> None:
-    found = listing(numbered([row(number) for number in range(300)], 5), workers=4)
+def test_threads_end_with_their_iteration(how: str) -> None:
+    found = build_listing(
+        make_numbered_pages([build_row(number) for number in range(300)], 5), workers=4
+    )
     iterator = iter(found)
     if how == "end":
         list(iterator)
     elif how == "error":
         with pytest.raises(RuntimeError, match="ours"):
-            use_badly(found)
+            raise_in_loop(found)
     else:
         for _, _ in zip(range(12), iterator, strict=False):
             pass
         if how == "close":
-            iterator.close()  # type: ignore[attr-defined]  # a generator's
+            iterator.close()  # type: ignore[attr-defined]  # of a generator
     del iterator
     gc.collect()
-    assert settled()
+    assert wait_for_threads()
 
 
 @pytest.mark.parametrize("workers", [1, 3, 8])
-def test_no_more_pages_are_held_than_workers_and_one(workers: int) -> None:
+def test_at_most_workers_plus_one_pages_are_held(workers: int) -> None:
     """L6."""
-    good = numbered([row(number) for number in range(400)], 5)
+    good = make_numbered_pages([build_row(number) for number in range(400)], 5)
     fetched = 0
 
     def fetch(query: Query, window: Window, cursor: Any) -> Page:
@@ -508,67 +514,67 @@ def test_no_more_pages_are_held_than_workers_and_one(workers: int) -> None:
         return good(query, window, cursor)
 
     taken = 0
-    for taken, _ in enumerate(listing(fetch, workers=workers), 1):
+    for taken, _ in enumerate(build_listing(fetch, workers=workers), 1):
         if taken % 7 == 0:
             time.sleep(0.001)
         assert fetched <= -(-taken // 5) + workers
     assert taken == 400
 
 
-def test_nothing_is_asked_before_the_first_row_is_wanted() -> None:
+def test_nothing_is_requested_before_the_first_row() -> None:
     """L6."""
-    asked: list[Any] = []
+    requested: list[Any] = []
 
     def fetch(query: Query, window: Window, cursor: Any) -> Page:
-        asked.append(cursor)
-        return Page([row(1)])
+        requested.append(cursor)
+        return Page([build_row(1)])
 
-    found = listing(fetch)
+    found = build_listing(fetch)
     iterator = iter(found)
-    assert asked == []
+    assert requested == []
     next(iterator)
-    assert asked == [None]
+    assert requested == [None]
     assert "seen=1" in repr(found)
 
 
-def test_the_next_page_is_fetched_while_this_one_is_used() -> None:
+def test_next_page_is_fetched_while_rows_are_used() -> None:
     ahead = threading.Event()
 
     def fetch(query: Query, window: Window, cursor: Any) -> Page:
         at = int(cursor or 0)
         if at == 1:
             ahead.set()
-        return Page([row(at)], next=at + 1 if at < 3 else None)
+        return Page([build_row(at)], next=at + 1 if at < 3 else None)
 
-    for taken in listing(fetch):
+    for taken in build_listing(fetch):
         if taken.id == "r0":
             assert ahead.wait(5)
 
 
-def test_pages_that_are_known_are_fetched_at_once() -> None:
-    """40 pages of 20 ms each take 800 ms one by one."""
-    good = numbered([row(number) for number in range(400)], 10)
-    together = 0
+def test_pages_with_known_cursors_are_fetched_in_parallel() -> None:
+    """40 pages of 20 ms each take 800 ms one after the other."""
+    good = make_numbered_pages([build_row(number) for number in range(400)], 10)
+    concurrent = 0
     most = 0
     lock = threading.Lock()
 
     def fetch(query: Query, window: Window, cursor: Any) -> Page:
-        nonlocal together, most
+        nonlocal concurrent, most
         with lock:
-            together += 1
-            most = max(most, together)
+            concurrent += 1
+            most = max(most, concurrent)
         time.sleep(0.02)
         with lock:
-            together -= 1
+            concurrent -= 1
         return good(query, window, cursor)
 
     start = time.monotonic()
-    assert len(list(listing(fetch, workers=8))) == 400
+    assert len(list(build_listing(fetch, workers=8))) == 400
     assert time.monotonic() - start < 0.5
     assert 4 < most <= 8
 
 
-def test_a_long_list_needs_little_memory() -> None:
+def test_long_listing_needs_little_memory() -> None:
     """L6: 200,000 rows in under 50 MiB."""
 
     def fetch(query: Query, window: Window, cursor: Any) -> Page:
@@ -581,7 +587,7 @@ def test_a_long_list_needs_little_memory() -> None:
 
     tracemalloc.start()
     try:
-        count = sum(1 for _ in listing(fetch))
+        count = sum(1 for _ in build_listing(fetch))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -593,21 +599,21 @@ def test_a_long_list_needs_little_memory() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(providers()))
-def test_an_emulated_vendor_is_listed_whole(name: str) -> None:
+def test_emulated_vendor_is_listed_completely(name: str) -> None:
     emulator_class: type[Emulator] = load_object(providers()[name], "emulator")
     with emulator_class(recordings=45) as emulator:
         emulator.faults.extend([Reply(503), Reply(abort=True)])
         http = HttpSettings(workers=4)
         with emulator.connect(http=http) as provider:
             found = provider.list()
-            seen = ids(found)
+            seen = read_ids(found)
             assert found.coverage.complete, found.coverage
-        assert sorted(seen) == sorted(emulator.listed())
-        assert settled()
+        assert sorted(seen) == sorted(emulator.list_ids())
+        assert wait_for_threads()
 
 
 @pytest.mark.parametrize("name", sorted(providers()))
-def test_an_emulated_vendor_that_fails_midway_is_never_complete(name: str) -> None:
+def test_emulated_vendor_that_fails_midway_is_incomplete(name: str) -> None:
     """L4."""
     emulator_class: type[Emulator] = load_object(providers()[name], "emulator")
     with (
@@ -624,10 +630,9 @@ def test_an_emulated_vendor_that_fails_midway_is_never_complete(name: str) -> No
         assert found.coverage.errors
 
 
-def test_positions_without_a_total_are_read_until_nothing_new_comes() -> None:
-    """L2: rows that slipped from one page to another while it paged; nothing else could tell."""
-    shown = [["a", "b"], ["d"], ["a", "b"], ["c", "d"], ["a", "b"], ["c", "d"]]
-    pages = iter(shown)
+def test_positions_without_a_total_are_read_until_no_new_row_comes() -> None:
+    """L2: a row moved to a page that was already read, and no total or overlap row shows it."""
+    pages = iter([["a", "b"], ["d"], ["a", "b"], ["c", "d"], ["a", "b"], ["c", "d"]])
 
     def fetch(query: Query, window: Window, cursor: Any) -> Page:
         rows = [Recording("vendor", "default", each) for each in next(pages)]
@@ -639,7 +644,7 @@ def test_positions_without_a_total_are_read_until_nothing_new_comes() -> None:
     assert listing.coverage.found_on_reread == 1
 
 
-def test_a_cursor_that_holds_still_needs_no_second_reading() -> None:
+def test_stable_cursor_needs_no_second_pass() -> None:
     def fetch(query: Query, window: Window, cursor: Any) -> Page:
         number = cursor or 0
         rows = [Recording("vendor", "default", str(number))]
@@ -651,9 +656,9 @@ def test_a_cursor_that_holds_still_needs_no_second_reading() -> None:
 
 
 @pytest.mark.parametrize("newest_first", [True, False])
-def test_one_that_goes_for_each_that_comes_is_noticed(newest_first: bool) -> None:
-    """L2: the total stands still, and rows slip from a page to come to one that was read."""
-    rows = [row(number) for number in range(40)]
+def test_row_that_replaces_another_is_noticed(newest_first: bool) -> None:
+    """L2: the total stays the same, and rows move from a later page to one that was read."""
+    rows = [build_row(number) for number in range(40)]
     kept = list(rows)
     read: list[int] = []
 
@@ -661,64 +666,68 @@ def test_one_that_goes_for_each_that_comes_is_noticed(newest_first: bool) -> Non
         number = cursor or 0
         read.append(number)
         if len(read) == 2:  # between the first page and the second
-            gone = rows.pop(0)
-            kept.remove(gone)
-            rows.insert(0, row(900)) if not newest_first else rows.append(row(900))
+            removed = rows.pop(0)
+            kept.remove(removed)
+            rows.insert(0, build_row(900)) if not newest_first else rows.append(build_row(900))
         inside = rows[number * 10 : number * 10 + 10]
         return Page(inside, total=len(rows), next=number + 1 if number < 3 else None)
 
-    found = listing_of(fetch)
-    assert {each.id for each in kept} <= set(ids(found))
+    found = build_listing_with_one_worker(fetch)
+    assert {each.id for each in kept} <= set(read_ids(found))
     assert found.coverage.complete
-    assert len(ids(found)) == len(set(ids(found)))
+    assert len(read_ids(found)) == len(set(read_ids(found)))
 
 
-def test_as_many_rows_as_a_page_holds_may_come_between_two_pages() -> None:
-    """L2: then the second page looks as the first did, and the list goes on all the same."""
-    rows = [row(number) for number in range(30)]
-    asked: list[int] = []
+def test_one_page_of_rows_may_come_between_two_pages() -> None:
+    """L2: the second page then equals the first, but the listing has an end."""
+    rows = [build_row(number) for number in range(30)]
+    requested: list[int] = []
 
     def fetch(query: Query, window: Window, cursor: Any) -> Page:
         number = cursor or 0
-        asked.append(number)
-        if len(asked) == 2:
-            rows[:0] = [row(900 + number) for number in range(10)]
+        requested.append(number)
+        if len(requested) == 2:
+            rows[:0] = [build_row(900 + number) for number in range(10)]
         inside = rows[number * 10 : number * 10 + 10]
         return Page(inside, total=len(rows), next=number + 1 if rows[number * 10 + 10 :] else None)
 
-    found = listing_of(fetch)
-    assert set(ids(found)) == set(ids(rows))
+    found = build_listing_with_one_worker(fetch)
+    assert set(read_ids(found)) == set(read_ids(rows))
     assert found.coverage.complete
 
 
-def test_rows_that_come_in_both_readings_leave_the_list_complete() -> None:
-    """L2: a second reading that the vendor counted anew on its way is read again."""
-    rows = [row(number) for number in range(20)]
-    asked: list[Any] = []
+def test_rows_that_come_in_two_passes_cause_a_third() -> None:
+    """L2: a total that changes during the second pass makes it unstable, too."""
+    rows = [build_row(number) for number in range(20)]
+    requested: list[Any] = []
 
     def fetch(query: Query, window: Window, cursor: Any) -> Page:
-        asked.append(cursor)
-        if len(asked) in (2, 4):
-            rows.insert(0, row(-len(asked)))
-        left = rows if cursor is None else rows[ids(rows).index(cursor) + 1 :]
+        requested.append(cursor)
+        if len(requested) in (2, 4):
+            rows.insert(0, build_row(-len(requested)))
+        left = rows if cursor is None else rows[read_ids(rows).index(cursor) + 1 :]
         return Page(left[:10], total=len(rows), next=left[9].id if left[10:] else None)
 
-    found = listing_of(fetch)
-    assert set(ids(found)) == set(ids(rows))
+    found = build_listing_with_one_worker(fetch)
+    assert set(read_ids(found)) == set(read_ids(rows))
     assert found.coverage.complete, found.coverage
 
 
-def listing_of(fetch: Callable[[Query, Window, Any], Page]) -> Listing:
+def build_listing_with_one_worker(fetch: Callable[[Query, Window, Any], Page]) -> Listing:
     return Listing(Query(), lambda query: (Window(),), fetch, workers=1, now=lambda: NOW)
 
 
-def overlapping(rows: list[Recording], moves: Callable[[int], None]) -> Callable[..., Page]:
-    """Pages of five by offset, each beginning with the last row of the one before; `moves` is
-    told how many answers were given."""
-    answers = itertools.count()
+def make_overlapping_pages(
+    rows: list[Recording], move_rows: Callable[[int], None]
+) -> Callable[..., Page]:
+    """Make pages of five by offset, each beginning with the last row of the previous one.
+
+    Calls `move_rows` before each page, with the number of pages that were returned.
+    """
+    returned = itertools.count()
 
     def fetch(query: Query, window: Window, cursor: Any) -> Page:
-        moves(next(answers))
+        move_rows(next(returned))
         offset, overlap = cursor or (0, 0)
         found = rows[offset : offset + 5]
         return Page(
@@ -735,29 +744,31 @@ def overlapping(rows: list[Recording], moves: Callable[[int], None]) -> Callable
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-@pytest.mark.parametrize("goes", range(20))
-@pytest.mark.parametrize("comes", range(20))
-def test_what_slips_over_a_seam_is_noticed_there(workers: int, goes: int, comes: int) -> None:
-    """In one moment one row goes and another comes, each anywhere: no count and no end shows it."""
-    rows = [row(number) for number in range(20)]
-    kept = set(ids(rows)) - {f"r{goes}"}
+@pytest.mark.parametrize("removed", range(20))
+@pytest.mark.parametrize("inserted", range(20))
+def test_row_that_moves_over_a_page_boundary_changes_the_overlap_row(
+    workers: int, removed: int, inserted: int
+) -> None:
+    """One row goes and another comes at once, anywhere: no total and no edge page shows it."""
+    rows = [build_row(number) for number in range(20)]
+    kept = set(read_ids(rows)) - {f"r{removed}"}
 
-    def moves(answered: int) -> None:
-        if answered == 2:
-            del rows[goes]
-            rows.insert(comes, row(100 + comes))
+    def move_rows(returned: int) -> None:
+        if returned == 2:
+            del rows[removed]
+            rows.insert(inserted, build_row(100 + inserted))
 
-    found = listing(overlapping(rows, moves), workers=workers)
-    seen = ids(found)
+    found = build_listing(make_overlapping_pages(rows, move_rows), workers=workers)
+    seen = read_ids(found)
     assert kept <= set(seen)
     assert len(seen) == len(set(seen))
     assert found.coverage.complete
 
 
-def test_pages_that_overlap_are_read_once_where_nothing_moves() -> None:
-    rows = [row(number) for number in range(21)]
-    found = listing(overlapping(rows, lambda answered: None))
-    assert ids(found) == ids(rows)
+def test_overlapping_pages_are_read_once_if_nothing_moves() -> None:
+    rows = [build_row(number) for number in range(21)]
+    found = build_listing(make_overlapping_pages(rows, lambda returned: None))
+    assert read_ids(found) == read_ids(rows)
     coverage = found.coverage
     assert (coverage.pages, coverage.seen, coverage.duplicates, coverage.complete) == (
         5,
@@ -767,32 +778,32 @@ def test_pages_that_overlap_are_read_once_where_nothing_moves() -> None:
     )
 
 
-def test_a_reading_that_lacks_another_number_of_rows_than_the_one_before_is_no_proof() -> None:
-    """Neither the first nor the second shows all that it promises, and the second nothing new."""
-    rows = [row(number) for number in range(12)]
-    shown = iter([10, 9, 12])
+def test_passes_that_lack_different_numbers_of_rows_are_repeated() -> None:
+    """The first and second pass return fewer rows than the total, and the second nothing new."""
+    rows = [build_row(number) for number in range(12)]
+    counts = iter([10, 9, 12])
 
     def fetch(query: Query, window: Window, cursor: Any) -> Page:
-        return Page(rows[: next(shown)] if cursor is None else [], total=12)
+        return Page(rows[: next(counts)] if cursor is None else [], total=12)
 
-    found = listing(fetch, workers=1)
-    assert ids(found) == ids(rows)
+    found = build_listing(fetch, workers=1)
+    assert read_ids(found) == read_ids(rows)
     assert found.coverage.complete
 
 
-def test_a_second_reading_over_whose_seams_rows_slip_is_no_proof() -> None:
-    """One row slips away in both, and nothing but the seams tells: the totals stand still."""
-    rows = [row(number) for number in range(20)]
-    news = (row(number, created_at=NOW) for number in itertools.count(100))
+def test_second_pass_with_changed_overlap_rows_is_repeated() -> None:
+    """One row moves away in both passes, and only overlap rows show it: the total is the same."""
+    rows = [build_row(number) for number in range(20)]
+    new_rows = (build_row(number, created_at=NOW) for number in itertools.count(100))
 
-    def moves(answered: int) -> None:
-        if answered == 2:
-            rows[:] = [*rows[1:], next(news)]
-        if answered == 6:  # the second page of the second reading
-            rows[:] = [next(news), *rows[:-1]]
-        if answered == 7:
-            rows[:] = [*rows[2:], next(news), next(news)]
+    def move_rows(returned: int) -> None:
+        if returned == 2:
+            rows[:] = [*rows[1:], next(new_rows)]
+        if returned == 6:  # the second page of the second pass
+            rows[:] = [next(new_rows), *rows[:-1]]
+        if returned == 7:
+            rows[:] = [*rows[2:], next(new_rows), next(new_rows)]
 
-    found = listing(overlapping(rows, moves), workers=1)
-    assert {f"r{number}" for number in range(2, 20)} <= set(ids(found))
+    found = build_listing(make_overlapping_pages(rows, move_rows), workers=1)
+    assert {f"r{number}" for number in range(2, 20)} <= set(read_ids(found))
     assert found.coverage.complete

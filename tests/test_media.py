@@ -1,4 +1,4 @@
-"""From where may media come? From public addresses by https; each hop of a redirect is judged."""
+"""Media: fetched by https from public addresses only; each redirect target is checked."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from recording_core import (
     Unavailable,
 )
 from recording_core.testing import Reply, Request
-from recording_core.transport.address_policy import AddressPolicy, is_public, origin_of
+from recording_core.transport.address_policy import AddressPolicy, is_public, parse_origin
 from recording_core.transport.client import Transport
 from recording_core.transport.media_client import MediaTransport
-from recording_core.transport.session import new_session
+from recording_core.transport.session import build_session
 
 Serve = Callable[..., tuple[str, list[Request]]]
 MakeTransport = Callable[..., Transport]
@@ -39,8 +39,8 @@ VENDOR = ("media.vendor.test", "*.cdn.vendor.test")
 
 
 @contextmanager
-def media_of(api: Transport) -> Iterator[MediaTransport]:
-    media = MediaTransport(api, vendor_hosts=VENDOR, credential_hosts=(), first_byte=5.0)
+def open_media(api: Transport) -> Iterator[MediaTransport]:
+    media = MediaTransport(api, vendor_hosts=VENDOR, credential_hosts=(), first_byte_timeout=5.0)
     try:
         yield media
     finally:
@@ -48,22 +48,22 @@ def media_of(api: Transport) -> Iterator[MediaTransport]:
 
 
 def fetch(api: Transport, url: str, **headers: str) -> bytes:
-    with media_of(api) as media, media.fetch(url, headers) as response:
-        return b"".join(response.chunks(1000))
+    with open_media(api) as media, media.fetch(url, headers) as response:
+        return b"".join(response.iter_chunks(1000))
 
 
 def resolve_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
-    """Every name resolves to the first answer, then the next, and so on; the names asked for."""
-    asked: list[str] = []
+    """Resolve every name to the first answer, then to the next. Returns the resolved names."""
+    resolved: list[str] = []
     real = socket.getaddrinfo
 
     def getaddrinfo(host: str, port: int, *args: Any, **kwargs: Any) -> list[Any]:
-        asked.append(host)
-        addresses = answers[min(len(asked), len(answers)) - 1]
+        resolved.append(host)
+        addresses = answers[min(len(resolved), len(answers)) - 1]
         return [each for one in addresses for each in real(one, port, *args, **kwargs)]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    return asked
+    return resolved
 
 
 FORBIDDEN_FORMS = [
@@ -78,7 +78,7 @@ FORBIDDEN_FORMS = [
     "https://good.test/\x00",
     " https://good.test/",
     "https://good.test/\x7f",
-    "https://gооd.test/",  # the two o are Cyrillic
+    "https://gооd.test/",  # both o are Cyrillic
     "https://１２７.0.0.1/",
     "https://good。test/",
     "https://good.test:8443/",
@@ -138,37 +138,35 @@ NUMBERS = ["2130706433", "0x7f.1", "127.1", "0177.0.0.1", "0x7f000001", "0177000
 
 @pytest.mark.parametrize("url", FORBIDDEN_FORMS)
 @pytest.mark.parametrize("hosts", [MediaHosts.PUBLIC, MediaHosts.VENDOR])
-def test_a_url_of_a_dangerous_form_is_refused_before_a_name_is_asked_for(
+def test_dangerous_url_is_refused_before_its_name_is_resolved(
     transport: MakeTransport, monkeypatch: pytest.MonkeyPatch, url: str, hosts: MediaHosts
 ) -> None:
     """S1."""
-    asked = resolve_to(monkeypatch, ["127.0.0.1"])
+    resolved = resolve_to(monkeypatch, ["127.0.0.1"])
     with pytest.raises(ForbiddenHost) as caught:
         fetch(transport(API, retries=0, media_hosts=hosts), url.format(port=443))
-    assert asked == []
+    assert resolved == []
     assert "password" not in str(caught.value)
 
 
 @pytest.mark.parametrize("host", NUMBERS)
-def test_a_number_that_resolves_to_this_machine_is_refused(
-    transport: MakeTransport, host: str
-) -> None:
-    """S1: whatever a resolver makes of it, the address decides."""
+def test_number_that_resolves_to_loopback_is_refused(transport: MakeTransport, host: str) -> None:
+    """S1: resolvers read such numbers differently, so that the resolved address decides."""
     with pytest.raises((ForbiddenHost, Unavailable)):
         fetch(transport(API, retries=0), f"https://{host}/")
 
 
 @pytest.mark.parametrize("address", FORBIDDEN_ADDRESSES)
-def test_an_address_that_is_not_public_is_refused(
+def test_address_that_is_not_public_is_refused(
     transport: MakeTransport, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
-    """S1: as a literal, and behind a name, also where another address of it is public."""
+    """S1: as a literal and behind a name, also if the name has a public address as well."""
     literal = f"[{address}]" if ":" in address else address
     with pytest.raises(ForbiddenHost):
         fetch(transport(API, retries=0), f"https://{literal}/a.wav")
     for answer in ([address], ["93.184.215.14", address]):
         resolve_to(monkeypatch, answer)
-        with pytest.raises(ForbiddenHost, match="leads to"):
+        with pytest.raises(ForbiddenHost, match="resolves to"):
             fetch(transport(API, retries=0), "https://good.test/a.wav")
         monkeypatch.undo()
 
@@ -177,47 +175,47 @@ def test_an_address_that_is_not_public_is_refused(
     "address",
     ["93.184.215.14", "8.8.8.8", "2606:4700:4700::1111", "2a00:1450::1", "::ffff:8.8.8.8"],
 )
-def test_a_public_address_is_public(address: str) -> None:
+def test_public_address_is_public(address: str) -> None:
     assert is_public(ipaddress.ip_address(address))
 
 
-def test_the_address_that_really_answers_is_checked_too(
+def test_connected_address_is_checked_too(
     transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """S1: a name that is public when it is judged and private when it is connected to."""
+    """S1: a name may resolve to a public address first and to a private one when connecting."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        asked = resolve_to(monkeypatch, ["93.184.215.14"], ["127.0.0.1"])
+        resolved = resolve_to(monkeypatch, ["93.184.215.14"], ["127.0.0.1"])
         api = transport(API, retries=0, media_hosts=lambda host: True)
         policy = AddressPolicy(hosts=MediaHosts.PUBLIC, vendor_hosts=(), allow_loopback=False)
-        with media_of(api) as media:
+        with open_media(api) as media:
             media._session.close()
-            media._session = new_session(policy, 1)  # as if the server's port were 443
+            media._session = build_session(policy, 1)  # as if the server's port were 443
             with (
                 pytest.raises(ForbiddenHost, match=r"127\.0\.0\.1"),
                 media.fetch(f"https://good.test:{port}/a.wav", {}),
             ):
                 pass
-        assert asked == ["good.test", "good.test"]
+        assert resolved == ["good.test", "good.test"]
         server.setblocking(False)
         client, _ = server.accept()
         with client:
             client.settimeout(2)
-            assert client.recv(100) == b""  # not even the handshake's first byte
+            assert client.recv(100) == b""  # not even the first byte of the handshake
 
 
-# -- who decides ----------------------------------------------------------------------------------
+# -- media_hosts ----------------------------------------------------------------------------------
 
 
-def policy(hosts: Any, *, allow_loopback: bool = False) -> AddressPolicy:
+def build_policy(hosts: Any, *, allow_loopback: bool = False) -> AddressPolicy:
     return AddressPolicy(hosts=hosts, vendor_hosts=VENDOR, allow_loopback=allow_loopback)
 
 
 @pytest.mark.parametrize(
     ("hosts", "url", "allowed"),
     [
-        (MediaHosts.PUBLIC, "https://anybody.test/a", True),
-        (MediaHosts.PUBLIC, "https://anybody.test:443/a", True),
+        (MediaHosts.PUBLIC, "https://any.test/a", True),
+        (MediaHosts.PUBLIC, "https://any.test:443/a", True),
         (MediaHosts.VENDOR, "https://media.vendor.test/a", True),
         (MediaHosts.VENDOR, "https://MEDIA.vendor.test/a", True),
         (MediaHosts.VENDOR, "https://eu.cdn.vendor.test/a", True),
@@ -232,21 +230,19 @@ def policy(hosts: Any, *, allow_loopback: bool = False) -> AddressPolicy:
         (lambda host: True, "https://localhost/a", False),
     ],
 )
-def test_a_connection_says_whose_media_it_takes(hosts: Any, url: str, allowed: bool) -> None:
+def test_media_hosts_decides_which_hosts_are_allowed(hosts: Any, url: str, allowed: bool) -> None:
     """S3."""
     if allowed:
-        policy(hosts).check_url(url)
+        build_policy(hosts).check_url(url)
     else:
         with pytest.raises(ForbiddenHost):
-            policy(hosts).check_url(url)
+            build_policy(hosts).check_url(url)
 
 
-def test_a_host_that_the_caller_trusts_may_be_anywhere(
-    serve: Serve, transport: MakeTransport
-) -> None:
-    policy(lambda host: True).check_address("nas.local", "10.0.0.7")
+def test_host_that_the_caller_allows_may_be_private(serve: Serve, transport: MakeTransport) -> None:
+    build_policy(lambda host: True).check_address("nas.local", "10.0.0.7")
     with pytest.raises(ForbiddenHost):
-        policy(MediaHosts.VENDOR).check_address("media.vendor.test", "10.0.0.7")
+        build_policy(MediaHosts.VENDOR).check_address("media.vendor.test", "10.0.0.7")
     origin, journal = serve(Reply(200, b"media"))
     with pytest.raises(ForbiddenHost):
         fetch(transport(API, retries=0, media_hosts=lambda host: True), origin + "/m")
@@ -254,7 +250,9 @@ def test_a_host_that_the_caller_trusts_may_be_anywhere(
     assert fetch(transport(API, allow_loopback=True), origin + "/m") == b"media"
 
 
-def test_loopback_is_implied_where_the_api_is_on_it(serve: Serve, transport: MakeTransport) -> None:
+def test_loopback_media_is_allowed_if_the_api_is_on_loopback(
+    serve: Serve, transport: MakeTransport
+) -> None:
     media, _ = serve(Reply(200, b"media"))
     assert fetch(transport(serve(Reply())[0]), media + "/m") == b"media"
 
@@ -271,7 +269,7 @@ def test_loopback_is_implied_where_the_api_is_on_it(serve: Serve, transport: Mak
         "https://user:pw@good.test/",
     ],
 )
-def test_each_hop_of_a_redirect_is_judged(
+def test_each_redirect_target_is_checked(
     serve: Serve, transport: MakeTransport, code: int, target: str
 ) -> None:
     """S2."""
@@ -280,7 +278,7 @@ def test_each_hop_of_a_redirect_is_judged(
         fetch(transport(origin, retries=0), origin + "/m")
 
 
-def test_five_redirects_are_followed_and_no_sixth(serve: Serve, transport: MakeTransport) -> None:
+def test_at_most_five_redirects_are_followed(serve: Serve, transport: MakeTransport) -> None:
     """S2."""
 
     def answer(request: Request) -> Reply:
@@ -294,12 +292,12 @@ def test_five_redirects_are_followed_and_no_sixth(serve: Serve, transport: MakeT
     assert len(journal) == 12
 
 
-def test_a_redirects_own_body_is_never_read(serve: Serve, transport: MakeTransport) -> None:
-    """T7: requests reads all of it, even where it is told not to follow."""
+def test_body_of_a_redirect_is_never_read(serve: Serve, transport: MakeTransport) -> None:
+    """T7: requests reads all of it, even with redirects disabled."""
     endless = Reply(302, bytes(50_000_000), {"Location": "/m"})
     origin, _ = serve(lambda request: endless if request.path == "/" else Reply(200, b"media"))
-    with media_of(transport(origin)) as media, media.fetch(origin + "/", {}) as response:
-        assert b"".join(response.chunks(10)) == b"media"
+    with open_media(transport(origin)) as media, media.fetch(origin + "/", {}) as response:
+        assert b"".join(response.iter_chunks(10)) == b"media"
     answered = transport(serve(lambda r: endless if r.path == "/" else Reply.json({}))[0])
     assert answered.get("", operation="get").payload == {}
 
@@ -315,17 +313,15 @@ def test_a_redirects_own_body_is_never_read(serve: Serve, transport: MakeTranspo
         ("http://h.test/a:80/b", "https://h.test/a:80/b"),
         ("https://h.test/a", "https://h.test/a"),
         ("http://127.0.0.1:80/a", "http://127.0.0.1:80/a"),
-        ("http://h.test:8080/a", "http://h.test:8080/a"),  # refused next, as plain http
+        ("http://h.test:8080/a", "http://h.test:8080/a"),  # refused afterwards, as plain http
     ],
 )
-def test_a_plain_link_is_fetched_by_https(
-    transport: MakeTransport, plain: str, secure: str
-) -> None:
-    with media_of(transport(API)) as media:
-        assert media._upgraded(plain) == secure
+def test_http_url_is_fetched_by_https(transport: MakeTransport, plain: str, secure: str) -> None:
+    with open_media(transport(API)) as media:
+        assert media._upgrade_to_https(plain) == secure
 
 
-# -- one parser -----------------------------------------------------------------------------------
+# -- URL parsers ----------------------------------------------------------------------------------
 
 PIECES = st.sampled_from(
     [
@@ -341,21 +337,21 @@ PIECES = st.sampled_from(
 @example("https:/\\good.test/")
 @example("https://good.test%2f@127.0.0.1/")
 @example("https://good.test%23.evil.test/")
-def test_who_is_judged_is_who_is_asked(url: str) -> None:
+def test_checked_host_is_the_connected_host(url: str) -> None:
     """S4: requests connects to what urllib reads of the URL that requests prepared."""
     try:
-        policy(lambda host: True, allow_loopback=True).check_url(url)
-        judged = origin_of(url)
+        build_policy(lambda host: True, allow_loopback=True).check_url(url)
+        checked = parse_origin(url)
         prepared = requests.Request("GET", url).prepare().url or ""
     except (ForbiddenHost, requests.RequestException):
         return
     parts = urlsplit(prepared)
     host = (parts.hostname or "").strip("[]")
     port = parts.port or {"http": 80, "https": 443}[parts.scheme]
-    assert (parts.scheme, host, port) == (judged[0], judged[1].strip("[]"), judged[2])
+    assert (parts.scheme, host, port) == (checked[0], checked[1].strip("[]"), checked[2])
 
 
-# -- answers --------------------------------------------------------------------------------------
+# -- responses ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -376,7 +372,7 @@ def test_who_is_judged_is_who_is_asked(url: str) -> None:
         (999, Unavailable),
     ],
 )
-def test_a_media_hosts_refusal_is_typed(
+def test_error_of_a_media_host_is_typed(
     serve: Serve, transport: MakeTransport, status: int, error: type[ProviderError]
 ) -> None:
     origin, _ = serve(Reply(status, b"a body with a secret=hunter2"))
@@ -385,7 +381,7 @@ def test_a_media_hosts_refusal_is_typed(
     assert "hunter2" not in repr((str(caught.value), vars(caught.value)))
 
 
-def test_bytes_are_asked_for_as_they_are(serve: Serve, transport: MakeTransport) -> None:
+def test_media_is_requested_uncompressed(serve: Serve, transport: MakeTransport) -> None:
     """T8."""
     origin, journal = serve(Reply(200, b"\x1f\x8b not gzip", {"Content-Encoding": "gzip"}))
     assert fetch(transport(origin), origin + "/m") == b"\x1f\x8b not gzip"

@@ -1,4 +1,4 @@
-"""Can a value be trusted? It is frozen, compares by what it means, and shows no signature."""
+"""Models: values are frozen, comparable and picklable, and show no signed URL."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ import inspect
 import pickle
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import attrs
 import pytest
 
 import recording_core as rec
-from recording_core import plugin
+from recording_core import plugin, testing
 from recording_core.model.enums import FINAL, LIVE
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
@@ -57,7 +60,7 @@ IDS = [type(value).__name__ for value in VALUES]
 
 
 @pytest.mark.parametrize("value", VALUES, ids=IDS)
-def test_a_value_is_frozen_and_hashable_and_survives_a_copy(value: Any) -> None:
+def test_values_are_frozen_hashable_and_survive_copies(value: Any) -> None:
     name = attrs.fields(type(value))[0].name
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         setattr(value, name, "other")
@@ -69,13 +72,13 @@ def test_a_value_is_frozen_and_hashable_and_survives_a_copy(value: Any) -> None:
 
 
 @pytest.mark.parametrize("value", VALUES, ids=IDS)
-def test_no_repr_shows_what_signs_a_url(value: Any) -> None:
+def test_repr_shows_no_signed_query(value: Any) -> None:
     """X1."""
     assert "canary" not in repr(value)
     assert "pw@" not in repr(value)
 
 
-def test_the_vendors_payload_takes_no_part_in_comparisons() -> None:
+def test_raw_is_not_compared() -> None:
     other = attrs.evolve(RECORDING, raw={"something": "else"})
     assert other == RECORDING
     assert {other, RECORDING} == {RECORDING}
@@ -84,18 +87,18 @@ def test_the_vendors_payload_takes_no_part_in_comparisons() -> None:
 
 @pytest.mark.parametrize("make", [rec.call, rec.conference, rec.meeting])
 @pytest.mark.parametrize("wrong", ["", " ", "\t", "a\nb", "a\0", "\ud800", "a\x7f"])
-def test_an_id_that_no_vendor_gave_is_refused(make: Any, wrong: str) -> None:
+def test_invalid_ids_raise_value_error(make: Any, wrong: str) -> None:
     with pytest.raises(ValueError, match="the id of a"):
         make(wrong)
 
 
 @pytest.mark.parametrize("wrong", [None, 1, b"c1", ["c1"], True])
-def test_an_id_that_is_no_text_is_refused(wrong: Any) -> None:
+def test_ids_that_are_not_str_raise_type_error(wrong: Any) -> None:
     with pytest.raises(TypeError, match="must be a str"):
         rec.call(wrong)
 
 
-def test_targets_are_their_kind_and_id() -> None:
+def test_targets_compare_by_kind_and_id() -> None:
     assert rec.call("c1") == rec.CommunicationSession(rec.SessionKind.CALL, "c1")
     assert rec.CommunicationSession("call", "c1") == rec.call("c1")
     assert rec.call("c1") != rec.conference("c1")
@@ -104,7 +107,7 @@ def test_targets_are_their_kind_and_id() -> None:
         rec.CommunicationSession("webinar", "w")
 
 
-def test_words_are_as_documented() -> None:
+def test_enum_values_match_the_documentation() -> None:
     assert " ".join(rec.RecordingStatus) == (
         "pending recording paused stopping processing available failed empty expired deleted "
         "unknown"
@@ -116,11 +119,31 @@ def test_words_are_as_documented() -> None:
     assert rec.RecordingStatus.UNKNOWN not in FINAL | LIVE
 
 
-# -- the facade -----------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("checks", "doubts", "verified"),
+    [
+        (("framing",), (), True),
+        (("size", "format"), (), True),
+        (("checksum",), (), True),
+        (("format",), (), False),
+        ((), (), False),
+        (("framing", "size"), ("The file is shorter than the vendor reports",), False),
+    ],
+)
+def test_copy_is_verified_by_a_completeness_check_without_doubts(
+    checks: tuple[str, ...], doubts: tuple[str, ...], verified: bool
+) -> None:
+    copied = rec.Copy(
+        "vendor", "default", "r1", FILE, Path("a.wav"), 3, "0" * 64, checks, NOW, doubts=doubts
+    )
+    assert copied.verified is verified
 
 
-@pytest.mark.parametrize("name", rec.__all__)
-def test_every_public_name_resolves(name: str) -> None:
+# -- public names ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", dir(rec))
+def test_public_names_resolve(name: str) -> None:
     value = getattr(rec, name)
     assert value is getattr(rec, name)
     if inspect.isclass(value) or inspect.isfunction(value):
@@ -129,28 +152,30 @@ def test_every_public_name_resolves(name: str) -> None:
         assert value.__doc__
 
 
-def imported_for_type_checkers() -> dict[str, str]:
-    """name -> module, of the facade's imports under TYPE_CHECKING."""
-    tree = ast.parse(Path(rec.__file__).read_text(encoding="utf-8"))
-    return {
-        alias.asname or alias.name: str(node.module).removeprefix("recording_core.")
-        for block in tree.body
-        if isinstance(block, ast.If)
-        for node in ast.walk(block)
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
+def read_typed_imports(facade: ModuleType) -> Iterator[tuple[str, str]]:
+    """Yield module and name of each import of a facade under TYPE_CHECKING."""
+    tree = ast.parse(Path(str(facade.__file__)).read_text(encoding="utf-8"))
+    for block in (each for each in tree.body if isinstance(each, ast.If)):
+        for node in (each for each in block.body if isinstance(each, ast.ImportFrom)):
+            for alias in node.names:
+                module = str(node.module)
+                names = [alias.name] if alias.name != "*" else import_module(module).__all__
+                assert alias.asname == alias.name or alias.name == "*"
+                yield from ((module.removeprefix("recording_core."), name) for name in names)
 
 
-def test_type_checkers_and_the_interpreter_see_the_same_facade() -> None:
-    assert imported_for_type_checkers() == rec._MODULES
-    assert sorted(rec.__all__) == sorted([*rec._MODULES, "__version__"])
-    assert dir(rec) == sorted(rec.__all__)
+@pytest.mark.parametrize("facade", [rec, plugin, testing])
+def test_type_checkers_and_the_interpreter_see_the_same_names(facade: Any) -> None:
+    table = [(module, name) for module, names in facade._MODULES.items() for name in names.split()]
+    assert sorted(read_typed_imports(facade)) == sorted(table)
+    eager = {"__version__", "readers"} & set(vars(facade))
+    assert sorted(facade.__all__) == sorted([*(name for _, name in table), *eager])
+    assert dir(facade) == sorted(facade.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = rec.nothing  # type: ignore[attr-defined]
+        _ = facade.nothing
 
 
-def test_importing_the_library_imports_nothing_heavy() -> None:
+def test_importing_the_library_imports_no_heavy_dependency() -> None:
     code = (
         "import sys, recording_core as rec; rec.call('c'); rec.dumps; rec.HttpSettings;"
         "rec.providers(); print(sorted({'requests', 'urllib3', 'http.client', 'ssl',"

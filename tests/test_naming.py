@@ -1,4 +1,4 @@
-"""Are two copies ever given one name? Never, on any system, whatever ids their vendors invent."""
+"""File names: different files have different, portable names, no matter what ids vendors use."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ SUBJECTS = st.tuples(
 )
 
 
-def meant(recording: Recording, file: MediaFile, alone: bool) -> tuple[str, ...]:
-    """What a name stands for; a recording's only file needs no more than the recording."""
-    whole = (recording.provider, recording.account, recording.id)
-    return whole if alone else (*whole, file.role, file.id)
+def build_identity(recording: Recording, file: MediaFile, alone: bool) -> tuple[str, ...]:
+    """Return what a name identifies: for a recording's only file, the recording."""
+    identity = (recording.provider, recording.account, recording.id)
+    return identity if alone else (*identity, file.role, file.id)
 
 
-def name_of(provider: str, account: str, id: str, *file: str) -> str:
+def build_name(provider: str, account: str, id: str, *file: str) -> str:
     role, file_id = (FileRole(file[0]), file[1]) if file else (FileRole.MIX, "f")
     recording = Recording(provider, account, id)
     return build_file_name(recording, MediaFile(file_id, role), alone=not file)
@@ -53,12 +53,12 @@ def name_of(provider: str, account: str, id: str, *file: str) -> str:
 
 @settings(max_examples=800)
 @given(SUBJECTS, SUBJECTS)
-def test_other_ids_make_another_name(
+def test_different_ids_have_different_names(
     one: tuple[Recording, MediaFile, bool], other: tuple[Recording, MediaFile, bool]
 ) -> None:
     """D7."""
     names = [build_file_name(each[0], each[1], alone=each[2]) for each in (one, other)]
-    assert (names[0] == names[1]) is (meant(*one) == meant(*other))
+    assert (names[0] == names[1]) is (build_identity(*one) == build_identity(*other))
 
 
 @pytest.mark.parametrize(
@@ -76,28 +76,28 @@ def test_other_ids_make_another_name(
         [("a", "d", "x", "leg", "Y"), ("a", "d", "x", "leg", "y"), ("a", "d", "x", "leg", "_")],
     ],
 )
-def test_ids_that_look_alike_make_other_names(several: list[tuple[str, ...]]) -> None:
+def test_similar_ids_have_different_names(several: list[tuple[str, ...]]) -> None:
     """D7."""
-    names = [name_of(*each) for each in several]
+    names = [build_name(*each) for each in several]
     assert len(set(names)) == len(names), names
 
 
-def test_no_file_id_makes_the_name_of_a_hashed_one() -> None:
-    """D7: a vendor chooses its ids after it has seen what we make of others."""
+def test_file_ids_cannot_imitate_a_hashed_name() -> None:
+    """D7: a vendor may choose ids after it has seen the names of other files."""
     for hashed in (("a", "d", "x-mix"), ("a", "d", "x-leg"), ("a", "d-e", "x")):
-        name = name_of(*hashed).removesuffix(".bin")
+        name = build_name(*hashed).removesuffix(".bin")
         stem, _, digest = name.rpartition("-")
         parts = stem.split("-")
         for cut in itertools.product(range(3, len(parts) + 1), FileRole):
             forged = ("a", parts[1], "-".join(parts[2 : cut[0]]) or "x", cut[1], digest)
-            assert name_of(*forged) != f"{name}.bin", forged
-        assert name_of("a", "d", "x", "mix", digest) != f"{name}.bin"
+            assert build_name(*forged) != f"{name}.bin", forged
+        assert build_name("a", "d", "x", "mix", digest) != f"{name}.bin"
 
 
 @given(SUBJECTS, st.sampled_from([None, "holo", "../x", "", *FORMATS]))
 @example((Recording("a", "d", "../../etc/passwd"), MediaFile("f", FileRole.MIX), True), None)
 @example((Recording("a", "d", "\ud800"), MediaFile("f", FileRole.MIX), True), None)
-def test_a_name_is_good_on_every_system_and_stays_in_its_folder(
+def test_names_are_portable_and_stay_in_their_folder(
     subject: tuple[Recording, MediaFile, bool], format: str | None
 ) -> None:
     """D7."""
@@ -109,7 +109,7 @@ def test_a_name_is_good_on_every_system_and_stays_in_its_folder(
     assert name == build_file_name(recording, evolve(file, format=format), alone=alone)
 
 
-def test_plain_ids_make_plain_names() -> None:
-    assert name_of("plivo", "default", "4b2a-11ee") == "plivo-default-4b2a-11ee.bin"
-    assert name_of("plivo", "default", "r1", "leg", "a") == "plivo-default-r1-leg-a.bin"
-    assert name_of("plivo", "default", "r1", "mix", "mix") == "plivo-default-r1-mix.bin"
+def test_plain_ids_have_plain_names() -> None:
+    assert build_name("plivo", "default", "4b2a-11ee") == "plivo-default-4b2a-11ee.bin"
+    assert build_name("plivo", "default", "r1", "leg", "a") == "plivo-default-r1-leg-a.bin"
+    assert build_name("plivo", "default", "r1", "mix", "mix") == "plivo-default-r1-mix.bin"

@@ -1,7 +1,7 @@
-"""Are installed plugins found, and does a broken one harm no other?
+"""Plugins: installed ones are found, and a broken one does not affect the others.
 
-Each test puts small distributions on the path as an installer would: a module, and beside it the
-metadata that names its entry point. What comes with us (plivo, realtimekit) is installed beside.
+Each test puts small distributions on the path, as an installer would: a module, and the metadata
+that names its entry point. Our own providers are installed as well.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from recording_core.testing import ManualClock
 OURS = {"audian", "plivo", "realtimekit", "voipbin"}
 SESSION = rec.RecordingSession("plivo", "default", "some-id", rec.call("some-call"))
 
-#: A plugin module that is right.
+#: The code of a plugin that works.
 GOOD = """
 from recording_core.plugin import ProviderInfo, Setting, build_capabilities, hookimpl
 
@@ -46,7 +46,7 @@ Install = Callable[..., Path]
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
-    """`install(name, code)`: one more distribution on the path, with a plugin of that code."""
+    """`install(name, code)` puts a distribution with a plugin of that code on the path."""
     modules: list[str] = []
 
     def put(name: str, code: str = GOOD, *, distribution: str | None = None) -> Path:
@@ -71,8 +71,8 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     load_registry.cache_clear()
 
 
-def warned() -> list[str]:
-    """What discovery warns of, each time that it runs."""
+def collect_warnings() -> list[str]:
+    """Discover twice and return the warnings."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         rec.providers()
@@ -81,105 +81,110 @@ def warned() -> list[str]:
     return [str(each.message) for each in caught]
 
 
-def test_a_provider_is_listed_beside_ours(install: Install) -> None:
+def test_installed_provider_is_listed_with_ours(install: Install) -> None:
     install("alpha")
-    assert warned() == []
+    assert collect_warnings() == []
     found = rec.providers()
     assert set(found) >= {"alpha", *OURS}
     assert list(found) == sorted(found)
     assert found["alpha"].settings[0].secret
 
 
-#: What can be wrong with a plugin, and a piece of the text that says so.
+#: the code of broken plugins, and a part of the error's text
 BROKEN = {
-    "it cannot be imported": (
-        "import a_module_that_nobody_has",
-        "ModuleNotFoundError: No module named 'a_module_that_nobody_has'",
+    "the module cannot be imported": (
+        "import a_module_that_does_not_exist",
+        "ModuleNotFoundError: No module named 'a_module_that_does_not_exist'",
     ),
-    "its code is no Python": ("def (:", "SyntaxError"),
-    "it ends the program": ("raise SystemExit('good bye')", "SystemExit: good bye"),
-    "its hook fails": (
+    "syntax error": ("def (:", "SyntaxError"),
+    "the module ends the program": ("raise SystemExit('good bye')", "SystemExit: good bye"),
+    "the hook raises": (
         GOOD.replace("return INFO", "raise RuntimeError('out of order')"),
         "RuntimeError: out of order",
     ),
-    "it answers a text": (GOOD.replace("return INFO", "return 'acme'"), "answers a str"),
-    "it answers nothing": (GOOD.replace("return INFO", "return None"), "declares 0 providers"),
-    "it has no hook": ("X = 1", "declares 0 providers"),
-    "it calls itself by another name": (
-        GOOD.replace('name="{name}"', 'name="omega"'),
-        "calls itself 'omega'",
+    "the hook returns a str": (GOOD.replace("return INFO", "return 'acme'"), "returns a str"),
+    "the hook returns None": (
+        GOOD.replace("return INFO", "return None"),
+        "declares 0 providers",
     ),
-    "its hook is misspelt": (
+    "no hook": ("X = 1", "declares 0 providers"),
+    "another name than the entry point's": (
+        GOOD.replace('name="{name}"', 'name="omega"'),
+        "declares the name 'omega'",
+    ),
+    "the hook is misspelt": (
         GOOD.replace("def recording_provider", "def recording_provder"),
         "unknown hook 'recording_provder'",
     ),
-    "one of its hooks is misspelt": (
+    "one of two hooks is misspelt": (
         f"{GOOD}\n@hookimpl\ndef recording_evnt(event):\n    pass\n",
         "unknown hook 'recording_evnt'",
     ),
-    "its hook wants what there is not": (
+    "an unknown parameter of a hook": (
         f"{GOOD}\n@hookimpl\ndef recording_event(happening):\n    pass\n",
         "happening",
     ),
-    "its client is no path": (
+    "a client without a module": (
         GOOD.replace('client="{module}:Nowhere"', 'client="nowhere"'),
-        "it must read 'module:name'",
+        "write it as 'module:name'",
     ),
 }
 
 
 @pytest.mark.parametrize("what", BROKEN)
-def test_a_broken_plugin_is_named_once_and_harms_no_other(what: str, install: Install) -> None:
-    code, why = BROKEN[what]
+def test_broken_plugin_is_reported_once_and_does_not_affect_others(
+    what: str, install: Install
+) -> None:
+    code, reason = BROKEN[what]
     install("alpha")
     install("broken", code)
-    said = warned()
-    assert len(said) == 1, said
-    assert "'broken'" in said[0]
-    assert "recording-broken" in said[0]
-    assert why in said[0]
+    messages = collect_warnings()
+    assert len(messages) == 1, messages
+    assert "'broken'" in messages[0]
+    assert "recording-broken" in messages[0]
+    assert reason in messages[0]
     assert "broken" not in rec.providers()
     assert set(rec.providers()) >= {"alpha", *OURS}
     for _ in range(2):
         with pytest.raises(rec.PluginError) as caught:
             rec.connect("broken", key="some-key")
-        assert why in str(caught.value)
+        assert reason in str(caught.value)
     rec.connect("plivo", auth_id="some-id", auth_token="some-token").close()
 
 
-def test_two_distributions_that_claim_one_name_are_both_refused(install: Install) -> None:
-    # A name decides who is handed the credentials.
-    install("plivo", distribution="recording-plivo-by-somebody-else")
+def test_name_claimed_by_two_distributions_is_refused(install: Install) -> None:
+    # The name decides which code receives the credentials.
+    install("plivo", distribution="recording-plivo-of-a-third-party")
     install("alpha")
-    said = warned()
-    assert len(said) == 1
+    messages = collect_warnings()
+    assert len(messages) == 1
     assert "plivo" not in rec.providers()
     assert {"alpha", "realtimekit"} <= set(rec.providers())
     with pytest.raises(rec.PluginError) as caught:
         rec.connect("plivo", auth_id="some-id", auth_token="some-token")
-    for owner in ("recording-plivo ", "recording-plivo-by-somebody-else"):
+    for owner in ("recording-plivo ", "recording-plivo-of-a-third-party"):
         assert owner in str(caught.value)
-        assert owner in said[0]
+        assert owner in messages[0]
 
 
-def test_one_distribution_seen_twice_counts_once(install: Install) -> None:
-    # An editable install and its leftovers; a folder that stands on the path under two names.
+def test_distribution_found_twice_counts_once(install: Install) -> None:
+    # An editable install and its remains, or a folder that is on the path twice.
     install("alpha", distribution="recording-alpha")
     install("alpha", distribution="Recording_Alpha")
-    assert warned() == []
+    assert collect_warnings() == []
     assert "alpha" in rec.providers()
 
 
-def test_a_distribution_without_a_name_harms_no_other(install: Install) -> None:
-    """What an interrupted uninstall leaves: entry points, and nothing that says whose."""
+def test_distribution_without_a_name_does_not_affect_others(install: Install) -> None:
+    """An interrupted uninstall leaves entry points without the name of their distribution."""
     site = install("alpha")
     (next(site.glob("*.dist-info")) / "METADATA").unlink()
     load_registry.cache_clear()
     assert set(rec.providers()) >= {"alpha", *OURS}
 
 
-def test_where_warnings_are_errors_the_others_load_all_the_same(install: Install) -> None:
-    install("broken", "import a_module_that_nobody_has")
+def test_others_load_if_warnings_are_errors(install: Install) -> None:
+    install("broken", "import a_module_that_does_not_exist")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert set(rec.providers()) >= OURS
@@ -187,7 +192,7 @@ def test_where_warnings_are_errors_the_others_load_all_the_same(install: Install
         rec.connect("broken")
 
 
-def test_a_plugin_may_have_hooks_and_no_provider(install: Install) -> None:
+def test_plugin_may_have_hooks_and_no_provider(install: Install) -> None:
     install(
         "watcher",
         """
@@ -200,7 +205,7 @@ def test_a_plugin_may_have_hooks_and_no_provider(install: Install) -> None:
             seen.append((session, previous))
         """,
     )
-    assert warned() == []
+    assert collect_warnings() == []
     assert "watcher" not in rec.providers()
     notify_plugins("recording_session_changed", session=SESSION, previous=None)
     watcher = load_registry().manager.get_plugin("watcher")
@@ -208,7 +213,7 @@ def test_a_plugin_may_have_hooks_and_no_provider(install: Install) -> None:
     assert watcher.seen == [(SESSION, None)]
 
 
-def test_a_broken_plugins_other_hooks_never_run(install: Install) -> None:
+def test_hooks_of_a_broken_plugin_never_run(install: Install) -> None:
     install(
         "broken",
         """
@@ -216,22 +221,22 @@ def test_a_broken_plugins_other_hooks_never_run(install: Install) -> None:
 
         @hookimpl
         def recording_provider():
-            return "no ProviderInfo"
+            return "not a ProviderInfo"
 
         @hookimpl
         def recording_session_changed(session, previous):
-            raise AssertionError("it was refused")
+            raise AssertionError("the hook of a broken plugin was called")
         """,
     )
     with pytest.warns(UserWarning, match="broken"):
         assert notify_plugins("recording_session_changed", session=SESSION, previous=None) == []
 
 
-def test_what_an_announcing_hook_raises_is_logged_and_changes_no_verb(
+def test_exception_of_a_notifying_hook_is_logged_and_changes_no_verb(
     install: Install, caplog: pytest.LogCaptureFixture
 ) -> None:
     install(
-        "grumbler",
+        "failing",
         """
         from recording_core.plugin import hookimpl
 
@@ -248,12 +253,12 @@ def test_what_an_announcing_hook_raises_is_logged_and_changes_no_verb(
     assert session.stopped_at is not None
     assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
     for record in caplog.records:
-        assert record.getMessage() == "plugin grumbler failed in recording_session_changed"
+        assert record.getMessage() == "The plugin failing failed in recording_session_changed"
         assert "ZeroDivisionError: on purpose" in caplog.text
 
 
-def test_every_plugin_is_told_although_another_failed(install: Install) -> None:
-    grumble = """
+def test_all_plugins_are_notified_if_one_fails(install: Install) -> None:
+    failing = """
     from recording_core.plugin import hookimpl
 
     seen = []
@@ -263,8 +268,8 @@ def test_every_plugin_is_told_although_another_failed(install: Install) -> None:
         seen.append(session)
         raise ZeroDivisionError
     """
-    install("one", grumble)
-    install("two", grumble)
+    install("one", failing)
+    install("two", failing)
     raised = notify_plugins("recording_session_changed", session=SESSION, previous=None)
     assert [type(error) for error in raised] == [ZeroDivisionError, ZeroDivisionError]
     for name in ("one", "two"):
@@ -273,16 +278,16 @@ def test_every_plugin_is_told_although_another_failed(install: Install) -> None:
         assert plugin.seen == [SESSION]
 
 
-def test_a_client_that_cannot_be_imported_is_the_providers_own_fault(install: Install) -> None:
+def test_client_that_cannot_be_imported_raises_plugin_error(install: Install) -> None:
     install("alpha")
     with pytest.raises(rec.PluginError, match="Nowhere"):
         rec.connect("alpha", key="some-key")
     install("beta", GOOD + "\nclass Nowhere:\n    pass\n")
-    with pytest.raises(rec.PluginError, match="no Provider"):
+    with pytest.raises(rec.PluginError, match="not a subclass of Provider"):
         rec.connect("beta", key="some-key")
 
 
-def test_a_name_that_nobody_has_says_what_there_is() -> None:
+def test_unknown_name_raises_with_the_installed_names() -> None:
     with pytest.raises(rec.PluginError, match="plivo, realtimekit"):
         rec.connect("acme-that-is-not-installed")
 

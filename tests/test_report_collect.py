@@ -1,4 +1,4 @@
-"""Is every account collected once, whole, and without harm to the others? Four emulated vendors."""
+"""Collecting the rows of all accounts into a report, from four emulated vendors."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from fsspec.implementations.memory import MemoryFileSystem
 import recording_core as rec
 from recording_core import plugin
 from recording_core.plugins.registry import load_object
-from recording_core.reporting.collect.collector import Work, collect
-from recording_core.reporting.collect.store import Store
+from recording_core.reporting.collect.collector import AccountTask, collect_account
+from recording_core.reporting.collect.store import RowStore
 from recording_core.testing import Emulator, ManualClock, Reply
 
 PAST = 15
-HASTE = rec.HttpSettings(retries=0)
+NO_RETRIES = rec.HttpSettings(retries=0)
 
 
 @pytest.fixture(autouse=True)
-def _nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _without_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for info in rec.providers().values():
         monkeypatch.delenv(f"{info.name.upper()}_BASE_URL", raising=False)
         for setting in info.settings:
@@ -47,7 +47,7 @@ def _nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def vendors() -> Iterator[dict[str, Emulator]]:
-    """The four, on one clock that stands still."""
+    """The four emulated vendors, on one manual clock."""
     clock = ManualClock()
     started = {
         name: load_object(info, "emulator")(recordings=PAST, clock=clock).start()
@@ -60,21 +60,21 @@ def vendors() -> Iterator[dict[str, Emulator]]:
 
 @pytest.fixture
 def connected(vendors: dict[str, Emulator]) -> Iterator[list[rec.Provider]]:
-    providers = [emulator.connect(http=HASTE) for emulator in vendors.values()]
+    providers = [emulator.connect(http=NO_RETRIES) for emulator in vendors.values()]
     yield providers
     for each in providers:
         each.close()
 
 
-def asked(vendors: dict[str, Emulator]) -> dict[str, int]:
-    """How many requests each vendor saw since it was looked at last."""
-    counts = {name: len(emulator.requests()) for name, emulator in vendors.items()}
+def count_requests(vendors: dict[str, Emulator]) -> dict[str, int]:
+    """Count the requests to each vendor since the last call."""
+    counts = {name: len(emulator.list_requests()) for name, emulator in vendors.items()}
     for emulator in vendors.values():
         emulator.journal.clear()
     return counts
 
 
-def now(vendors: dict[str, Emulator]) -> datetime:
+def get_now(vendors: dict[str, Emulator]) -> datetime:
     return vendors["plivo"].clock.now()
 
 
@@ -84,12 +84,12 @@ def advance(vendors: dict[str, Emulator], by: timedelta) -> None:
     clock.advance(by)
 
 
-def counted(report: rec.Report) -> dict[str, int]:
+def count_by_provider(report: rec.Report) -> dict[str, int]:
     return {row["provider"]: row["recordings"] for row in report.rows}
 
 
-def settings_of(emulator: Emulator) -> str:
-    """A table of recordings.toml that leads to an emulator."""
+def build_settings(emulator: Emulator) -> str:
+    """Build the table of recordings.toml for an account at an emulator."""
     lines = [f'provider = "{emulator.provider}"', f'base_url = "{emulator.base_url}"']
     lines += [
         f'{name} = {{ env = "MY_{emulator.provider.upper()}_{name.upper()}" }}'
@@ -100,23 +100,23 @@ def settings_of(emulator: Emulator) -> str:
 
 @pytest.fixture
 def configured(vendors: dict[str, Emulator], monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A recordings.toml with an account of each."""
+    """A recordings.toml with one account per vendor."""
     for emulator in vendors.values():
         for name, value in emulator.credentials.items():
             monkeypatch.setenv(f"MY_{emulator.provider.upper()}_{name.upper()}", value)
     path = Path("recordings.toml")
-    path.write_text("".join(map(settings_of, vendors.values())))
+    path.write_text("".join(map(build_settings, vendors.values())))
     return path
 
 
-# -- one view over all ----------------------------------------------------------------------------
+# -- one report of all accounts -------------------------------------------------------------------
 
 
-def test_every_vendors_recordings_are_in_one_report(
+def test_a_report_contains_the_recordings_of_every_vendor(
     vendors: dict[str, Emulator], connected: list[rec.Provider]
 ) -> None:
-    report = rec.report(accounts=connected, now=now(vendors))
-    assert counted(report) == dict.fromkeys(sorted(vendors), PAST)
+    report = rec.report(accounts=connected, now=get_now(vendors))
+    assert count_by_provider(report) == dict.fromkeys(sorted(vendors), PAST)
     assert report.totals["recordings"] == 4 * PAST
     assert report.complete
     assert [each.provider for each in report.coverage] == list(vendors)
@@ -127,41 +127,41 @@ def test_every_vendors_recordings_are_in_one_report(
     assert report.totals["bytes"] == sum(each.size for each in listed if each.size)
 
 
-def test_a_window_is_to_the_moment_and_not_to_the_day(
+def test_a_window_is_exact_and_not_extended_to_days(
     vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path
 ) -> None:
-    until = now(vendors) - timedelta(days=3, hours=5)
+    until = get_now(vendors) - timedelta(days=3, hours=5)
     since = until - timedelta(days=14, hours=7)
     report = rec.report(
-        accounts=connected, since=since, until=until, to=tmp_path / "kept", now=now(vendors)
+        accounts=connected, since=since, until=until, to=tmp_path / "kept", now=get_now(vendors)
     )
     for provider in connected:
         listed = list(provider.list(since=since, until=until))
-        assert counted(report).get(provider.name, 0) == len(listed)
+        assert count_by_provider(report).get(provider.name, 0) == len(listed)
 
 
-def test_it_says_the_same_in_every_form(
+def test_every_output_format_has_the_same_content(
     vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path
 ) -> None:
-    report = rec.report(accounts=connected, by=("provider", "day"), now=now(vendors))
-    told = json.loads(report.to_json())
-    assert told["rows"] == [
+    report = rec.report(accounts=connected, by=("provider", "day"), now=get_now(vendors))
+    parsed = json.loads(report.to_json())
+    assert parsed["rows"] == [
         {
             key: value.isoformat() if key == "peak_at" and value else value
             for key, value in row.items()
         }
         for row in report.rows
     ]
-    assert list(told["rows"][0])[:3] == ["provider", "day", "recordings"]
-    assert told["window"] == {
+    assert list(parsed["rows"][0])[:3] == ["provider", "day", "recordings"]
+    assert parsed["window"] == {
         "since": None,
         "until": None,
         "tz": "UTC",
-        "now": now(vendors).isoformat(),
+        "now": get_now(vendors).isoformat(),
     }
-    assert [each["provider"] for each in told["coverage"]] == list(vendors)
-    assert told["coverage"][0]["error"] is None
-    plivo = next(row for row in told["rows"] if row["provider"] == "plivo")
+    assert [each["provider"] for each in parsed["coverage"]] == list(vendors)
+    assert parsed["coverage"][0]["error"] is None
+    plivo = next(row for row in parsed["rows"] if row["provider"] == "plivo")
     assert (plivo["bytes"], plivo["bytes_known"]) == (None, 0)  # null, and never 0
     report.to_parquet(tmp_path / "report.parquet")
     assert pq.read_table(tmp_path / "report.parquet").to_pylist() == report.rows
@@ -174,15 +174,15 @@ def test_it_says_the_same_in_every_form(
     assert "https://" not in (tmp_path / "report.html").read_text()
 
 
-# -- one that fails -------------------------------------------------------------------------------
+# -- failures -------------------------------------------------------------------------------------
 
 
-def test_a_vendor_that_is_gone_costs_its_own_rows_only(
+def test_an_unavailable_vendor_affects_its_own_rows_only(
     vendors: dict[str, Emulator], connected: list[rec.Provider]
 ) -> None:
     vendors["plivo"].stop()
-    report = rec.report(accounts=connected, now=now(vendors))
-    assert counted(report) == {name: PAST for name in sorted(vendors) if name != "plivo"}
+    report = rec.report(accounts=connected, now=get_now(vendors))
+    assert count_by_provider(report) == {name: PAST for name in sorted(vendors) if name != "plivo"}
     assert not report.complete
     [missing] = report.missing
     assert (missing.provider, missing.account) == ("plivo", "default")
@@ -194,57 +194,57 @@ def test_a_vendor_that_is_gone_costs_its_own_rows_only(
 
 
 @pytest.mark.parametrize("status", [401, 429, 500])
-def test_what_a_vendor_says_of_a_failure_shows_no_credential(
+def test_an_error_body_that_contains_a_credential_is_redacted(
     vendors: dict[str, Emulator], connected: list[rec.Provider], status: int
 ) -> None:
     plivo = vendors["plivo"]
     echo = json.dumps({"error": f"bad auth_token {plivo.credentials['auth_token']}"}).encode()
     plivo.faults.extend([Reply(status, echo, {"Content-Type": "application/json"})] * 20)
-    report = rec.report(accounts=connected, now=now(vendors))
+    report = rec.report(accounts=connected, now=get_now(vendors))
     assert [each.provider for each in report.missing] == ["plivo"]
     assert plivo.credentials["auth_token"] not in report.to_json() + repr(report)
 
 
-def test_a_plugins_bug_costs_its_own_rows_only(
+def test_a_bug_of_a_plugin_affects_its_own_rows_only(
     vendors: dict[str, Emulator], connected: list[rec.Provider], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def crash(*_: object) -> None:
         raise KeyError("surprise")
 
     monkeypatch.setattr(type(connected[1]), "_page", crash)
-    report = rec.report(accounts=connected, now=now(vendors))
+    report = rec.report(accounts=connected, now=get_now(vendors))
     assert len(report.rows) == 3
     [missing] = report.missing
     assert isinstance(missing.error, rec.PluginError)
     assert "'plivo' failed as it listed account 'default': KeyError" in str(missing.error)
 
 
-def test_a_row_that_cannot_be_read_makes_a_report_incomplete(
+def test_an_unreadable_row_makes_a_report_incomplete(
     vendors: dict[str, Emulator], connected: list[rec.Provider]
 ) -> None:
-    def spoil(_: object, payload: Any) -> Any:
+    def remove_id(_: object, payload: Any) -> Any:
         for row in payload.get("objects", ())[:1]:
             row["recording_id"] = None
         return payload
 
-    vendors["plivo"].alter = spoil
-    report = rec.report(accounts=connected, now=now(vendors))
+    vendors["plivo"].alter = remove_id
+    report = rec.report(accounts=connected, now=get_now(vendors))
     [missing] = report.missing
     assert missing.coverage.unreadable > 0
     assert missing.error is None
 
 
-def test_two_accounts_of_one_name_are_refused_before_anybody_is_asked(
+def test_two_accounts_with_one_name_raise_before_any_request(
     vendors: dict[str, Emulator], connected: list[rec.Provider]
 ) -> None:
-    asked(vendors)
+    count_requests(vendors)
     with pytest.raises(rec.ConfigurationError, match="two accounts 'default' of audian"):
-        rec.report(accounts=[*connected, connected[0]], now=now(vendors))
-    assert set(asked(vendors).values()) == {0}
+        rec.report(accounts=[*connected, connected[0]], now=get_now(vendors))
+    assert set(count_requests(vendors).values()) == {0}
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         ({"tz": "Europe/Berlinn"}, "Europe/Berlinn"),
         ({"by": "providers"}, "cannot group by 'providers'; possible are"),
@@ -257,40 +257,40 @@ def test_two_accounts_of_one_name_are_refused_before_anybody_is_asked(
             {"since": datetime(2026, 2, 1, tzinfo=UTC), "until": datetime(2026, 2, 1, tzinfo=UTC)},
             "the window is empty",
         ),
-        ({"since": datetime(2026, 2, 1)}, "since"),  # noqa: DTZ001  # that is what is wrong
+        ({"since": datetime(2026, 2, 1)}, "since"),  # noqa: DTZ001  # naive on purpose
         ({"source": "a", "to": "b"}, "two folders"),
         ({"to": "nowhere://x"}, "cannot be opened"),
         ({"source": "not-there"}, "holds no collected recordings"),
     ],
 )
-def test_a_question_that_is_none_is_refused_before_anybody_is_asked(
+def test_wrong_arguments_raise_before_any_request(
     vendors: dict[str, Emulator],
     connected: list[rec.Provider],
     wrong: dict[str, Any],
-    said: str,
+    message: str,
 ) -> None:
-    asked(vendors)
-    with pytest.raises(ValueError, match=said):
-        rec.report(accounts=connected, now=now(vendors), **wrong)
-    assert set(asked(vendors).values()) == {0}
+    count_requests(vendors)
+    with pytest.raises(ValueError, match=message):
+        rec.report(accounts=connected, now=get_now(vendors), **wrong)
+    assert set(count_requests(vendors).values()) == {0}
 
 
-# -- again, into a folder -------------------------------------------------------------------------
+# -- a folder that is used again ------------------------------------------------------------------
 
 
-def test_a_second_report_asks_only_for_what_may_have_changed(
+def test_a_second_report_lists_only_days_that_may_have_changed(
     vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path
 ) -> None:
-    folder, since = tmp_path / "kept", now(vendors) - timedelta(days=100)
+    folder, since = tmp_path / "kept", get_now(vendors) - timedelta(days=100)
 
     def report() -> rec.Report:
-        return rec.report(accounts=connected, since=since, to=folder, now=now(vendors))
+        return rec.report(accounts=connected, since=since, to=folder, now=get_now(vendors))
 
     first = report()
-    cold = asked(vendors)
+    cold = count_requests(vendors)
     assert cold["plivo"] == 4  # windows of thirty days
     second = report()
-    warm = asked(vendors)
+    warm = count_requests(vendors)
     assert second.rows == first.rows
     assert second.complete
     assert warm["plivo"] == 1  # the last days alone
@@ -299,149 +299,152 @@ def test_a_second_report_asks_only_for_what_may_have_changed(
     rec.report(
         accounts=connected,
         since=since,
-        until=now(vendors) - timedelta(days=20),
+        until=get_now(vendors) - timedelta(days=20),
         to=folder,
-        now=now(vendors),
+        now=get_now(vendors),
     )
-    quiet = asked(vendors)
-    assert quiet["plivo"] == quiet["audian"] == 0  # all of that is settled
+    quiet = count_requests(vendors)
+    assert quiet["plivo"] == quiet["audian"] == 0  # all days of that window are stable
 
 
-def test_a_recording_that_is_made_between_two_reports_is_in_the_second(
+def test_a_recording_made_between_two_reports_is_in_the_second(
     vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path
 ) -> None:
     plivo, provider = vendors["plivo"], connected[1]
     args: dict[str, Any] = {"accounts": [provider], "to": tmp_path / "kept"}
-    assert rec.report(**args, now=now(vendors)).totals["recordings"] == PAST
+    assert rec.report(**args, now=get_now(vendors)).totals["recordings"] == PAST
     session = provider.start(plivo.sessions[0])
     advance(vendors, timedelta(minutes=2))
     provider.stop(session)
     advance(vendors, timedelta(minutes=2))
-    report = rec.report(**args, now=now(vendors))
+    report = rec.report(**args, now=get_now(vendors))
     assert report.totals["recordings"] == PAST + 1 == len(list(provider.list()))
 
 
-def test_what_somebody_deleted_goes_and_what_the_vendors_clock_removed_stays_as_expired(
+def test_deleted_recordings_are_removed_and_expired_ones_stay(
     vendors: dict[str, Emulator], tmp_path: Path
 ) -> None:
     audian = vendors["audian"]
-    with audian.connect(http=HASTE) as provider:
+    with audian.connect(http=NO_RETRIES) as provider:
         newest = next(iter(provider.list()))
         args: dict[str, Any] = {"accounts": [provider], "to": tmp_path / "kept", "by": "status"}
-        rec.report(**args, now=now(vendors))
+        rec.report(**args, now=get_now(vendors))
         provider.delete(newest)
         advance(vendors, timedelta(hours=1))
-        report = rec.report(**args, now=now(vendors))
+        report = rec.report(**args, now=get_now(vendors))
         assert report.totals["recordings"] == PAST - 1
         advance(vendors, timedelta(days=60))  # longer than the vendor keeps anything
         assert list(provider.list()) == []
-        report = rec.report(**args, now=now(vendors))
+        report = rec.report(**args, now=get_now(vendors))
         statuses = {row["status"]: row["recordings"] for row in report.rows}
         assert report.totals["recordings"] == PAST - 1
         assert statuses["expired"] >= PAST - 3
         assert "available" not in statuses
 
 
-def test_what_was_collected_is_read_without_asking_anybody(
+def test_a_folder_is_read_without_any_request(
     vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path
 ) -> None:
     folder = tmp_path / "kept"
-    first = rec.report(accounts=connected, to=folder, now=now(vendors))
-    asked(vendors)
-    again = rec.report(source=folder, now=now(vendors))
+    first = rec.report(accounts=connected, to=folder, now=get_now(vendors))
+    count_requests(vendors)
+    again = rec.report(source=folder, now=get_now(vendors))
     assert again.rows == first.rows
     assert again.complete
-    assert set(asked(vendors).values()) == {0}
-    assert {each.asked_at for each in again.coverage} == {now(vendors)}
+    assert set(count_requests(vendors).values()) == {0}
+    assert {each.asked_at for each in again.coverage} == {get_now(vendors)}
 
 
-def test_days_that_were_never_collected_are_no_complete_report(
+def test_a_report_with_days_that_were_never_collected_is_not_complete(
     vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path
 ) -> None:
-    folder, since = tmp_path / "kept", now(vendors) - timedelta(days=10)
-    rec.report(accounts=connected, since=since, to=folder, now=now(vendors))
-    assert rec.report(source=folder, since=since, now=now(vendors)).complete
-    longer = rec.report(source=folder, since=since - timedelta(days=5), now=now(vendors))
+    folder, since = tmp_path / "kept", get_now(vendors) - timedelta(days=10)
+    rec.report(accounts=connected, since=since, to=folder, now=get_now(vendors))
+    assert rec.report(source=folder, since=since, now=get_now(vendors)).complete
+    longer = rec.report(source=folder, since=since - timedelta(days=5), now=get_now(vendors))
     assert not longer.complete
     assert "not collected into" in longer.missing[0].coverage.errors[0]
     assert "from 2026-05-17 to 2026-05-22" in longer.missing[0].coverage.errors[0]
 
 
-def test_a_vendor_that_fails_leaves_what_was_collected_of_it(
+def test_rows_that_were_collected_before_a_vendor_failed_stay(
     vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path
 ) -> None:
     args: dict[str, Any] = {"accounts": connected, "to": tmp_path / "kept"}
-    rec.report(**args, now=now(vendors))
+    rec.report(**args, now=get_now(vendors))
     vendors["plivo"].stop()
-    report = rec.report(**args, now=now(vendors))
-    assert counted(report)["plivo"] == PAST
+    report = rec.report(**args, now=get_now(vendors))
+    assert count_by_provider(report)["plivo"] == PAST
     assert [each.provider for each in report.missing] == ["plivo"]
 
 
-def test_an_account_that_never_answered_is_missed_by_who_reads_the_folder(
+def test_an_account_that_never_responded_is_missing_when_the_folder_is_read(
     vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path
 ) -> None:
     vendors["plivo"].stop()
-    rec.report(accounts=connected, to=tmp_path / "kept", now=now(vendors))
-    report = rec.report(source=tmp_path / "kept", now=now(vendors))
+    rec.report(accounts=connected, to=tmp_path / "kept", now=get_now(vendors))
+    report = rec.report(source=tmp_path / "kept", now=get_now(vendors))
     [plivo] = report.missing
     assert (plivo.provider, plivo.asked_at) == ("plivo", None)
-    assert "nothing of it was collected" in plivo.coverage.errors[0]
+    assert "Nothing was collected into" in plivo.coverage.errors[0]
     assert report.totals["recordings"] == 3 * PAST
 
 
-def test_days_after_the_last_sweep_are_no_complete_report(
+def test_a_report_with_days_after_the_last_sweep_is_not_complete(
     vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path
 ) -> None:
-    at = now(vendors)
+    at = get_now(vendors)
     rec.report(accounts=connected, to=tmp_path / "kept", now=at)
     advance(vendors, timedelta(days=5))
-    asked_to_date = rec.report(source=tmp_path / "kept", until=at, now=now(vendors))
-    assert asked_to_date.complete
-    stale = rec.report(source=tmp_path / "kept", until=now(vendors), now=now(vendors))
+    up_to_date = rec.report(source=tmp_path / "kept", until=at, now=get_now(vendors))
+    assert up_to_date.complete
+    stale = rec.report(source=tmp_path / "kept", until=get_now(vendors), now=get_now(vendors))
     assert len(stale.missing) == 4
     first = f"{at + timedelta(days=1):%Y-%m-%d}"
     assert all(f"from {first} to" in each.coverage.errors[0] for each in stale.missing)
-    ahead = now(vendors) + timedelta(days=30)
+    ahead = get_now(vendors) + timedelta(days=30)
     assert rec.report(
-        accounts=connected, to=tmp_path / "kept", until=ahead, now=now(vendors)
+        accounts=connected, to=tmp_path / "kept", until=ahead, now=get_now(vendors)
     ).complete
 
 
-def test_an_account_that_was_never_collected_is_no_complete_one(
+def test_a_report_with_an_account_that_was_never_collected_is_not_complete(
     vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path
 ) -> None:
-    rec.report(accounts=connected, to=tmp_path / "kept", now=now(vendors))
-    other = rec.Account("plivo", "of whom nobody heard")
+    rec.report(accounts=connected, to=tmp_path / "kept", now=get_now(vendors))
+    other = rec.Account("plivo", "never collected")
     assert not rec.report(source=tmp_path / "kept", accounts=[other]).complete
 
 
-def test_a_run_that_failed_in_the_middle_goes_on_where_it_was(
+def test_a_run_that_failed_continues_from_its_last_commit(
     vendors: dict[str, Emulator], tmp_path: Path
 ) -> None:
     plivo = vendors["plivo"]
-    args: dict[str, Any] = {"since": now(vendors) - timedelta(days=100), "to": tmp_path / "kept"}
+    args: dict[str, Any] = {
+        "since": get_now(vendors) - timedelta(days=100),
+        "to": tmp_path / "kept",
+    }
 
-    def fail_at(third: object, payload: Any) -> Any:
-        if len(plivo.requests()) >= 1:
+    def fail_after_first(_: object, payload: Any) -> Any:
+        if len(plivo.list_requests()) >= 1:
             plivo.faults.append(Reply(500))
         return payload
 
-    plivo.alter = fail_at
-    with plivo.connect(http=HASTE) as provider:
-        broken = rec.report(accounts=[provider], now=now(vendors), **args)
-        assert not broken.complete
-        assert 0 < broken.totals["recordings"] < PAST
+    plivo.alter = fail_after_first
+    with plivo.connect(http=NO_RETRIES) as provider:
+        incomplete = rec.report(accounts=[provider], now=get_now(vendors), **args)
+        assert not incomplete.complete
+        assert 0 < incomplete.totals["recordings"] < PAST
         plivo.alter = None
         plivo.faults.clear()
-        asked(vendors)
-        whole = rec.report(accounts=[provider], now=now(vendors), **args)
+        count_requests(vendors)
+        whole = rec.report(accounts=[provider], now=get_now(vendors), **args)
         assert whole.complete
         assert whole.totals["recordings"] == PAST
-        assert asked(vendors)["plivo"] < 4
+        assert count_requests(vendors)["plivo"] < 4
 
 
-def test_a_run_that_is_killed_goes_on_where_it_was(
+def test_a_run_that_is_killed_continues_from_its_last_commit(
     vendors: dict[str, Emulator], configured: Path, tmp_path: Path
 ) -> None:
     plivo = vendors["plivo"]
@@ -450,35 +453,35 @@ def test_a_run_that_is_killed_goes_on_where_it_was(
         "import recording_core as rec, sys\n"
         "from datetime import datetime, timedelta\n"
         "now = datetime.fromisoformat(sys.argv[1])\n"
-        "mine = [each for each in rec.configured_accounts() if each.provider == 'plivo']\n"
+        "mine = [each for each in rec.find_accounts() if each.provider == 'plivo']\n"
         "rec.report(accounts=mine, since=now - timedelta(days=360), to='kept', now=now)\n"
     )
-    with subprocess.Popen([sys.executable, "-c", code, now(vendors).isoformat()]) as process:
+    with subprocess.Popen([sys.executable, "-c", code, get_now(vendors).isoformat()]) as process:
         end = time.monotonic() + 30
-        # That it was asked, and three sweeps.
+        # The registration of the account, and three sweeps.
         while len(list(Path("kept").glob("index/*/*/*"))) < 4 and time.monotonic() < end:
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
         assert process.wait(10) == -signal.SIGKILL
     plivo.latency = timedelta(0)
-    asked(vendors)
-    with plivo.connect(account="support", http=HASTE) as provider:
+    count_requests(vendors)
+    with plivo.connect(account="support", http=NO_RETRIES) as provider:
         report = rec.report(
             accounts=[provider],
-            since=now(vendors) - timedelta(days=360),
+            since=get_now(vendors) - timedelta(days=360),
             to="kept",
-            now=now(vendors),
+            now=get_now(vendors),
         )
     assert report.complete
     assert report.totals["recordings"] == PAST
-    assert asked(vendors)["plivo"] <= 11  # of thirteen windows, and the last days
+    assert count_requests(vendors)["plivo"] <= 11  # of thirteen windows, and the last days
 
 
 @pytest.mark.parametrize("spoil", ["cut", "gone", "another schema"])
-def test_a_damaged_part_is_named_by_who_reads_and_collected_anew_by_who_may_ask(
+def test_a_damaged_part_raises_when_read_and_is_collected_again_by_a_new_report(
     vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path, spoil: str
 ) -> None:
-    args: dict[str, Any] = {"accounts": connected[1:2], "now": now(vendors)}
+    args: dict[str, Any] = {"accounts": connected[1:2], "now": get_now(vendors)}
     folder = tmp_path / "kept"
     rec.report(to=folder, **args)
     part = min(folder.glob("rows/plivo/default/*.parquet"))
@@ -489,50 +492,50 @@ def test_a_damaged_part_is_named_by_who_reads_and_collected_anew_by_who_may_ask(
     else:
         pq.write_table(pa.table({"song": ["la"]}), part)
     error = rec.ConfigurationError if spoil == "another schema" else rec.StorageError
-    with pytest.raises(error) as refused:
-        rec.report(source=folder, now=now(vendors))
-    assert part.name in str(refused.value)
+    with pytest.raises(error) as raised:
+        rec.report(source=folder, now=get_now(vendors))
+    assert part.name in str(raised.value)
     again = rec.report(to=folder, **args)
     assert again.complete
     assert again.totals["recordings"] == PAST
-    assert rec.report(source=folder, now=now(vendors)).totals["recordings"] == PAST
+    assert rec.report(source=folder, now=get_now(vendors)).totals["recordings"] == PAST
 
 
-def test_a_cut_off_index_is_named_by_who_reads_and_collected_anew_by_who_may_ask(
+def test_a_truncated_index_raises_when_read_and_is_collected_again_by_a_new_report(
     vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path
 ) -> None:
-    args: dict[str, Any] = {"accounts": connected[1:2], "now": now(vendors)}
+    args: dict[str, Any] = {"accounts": connected[1:2], "now": get_now(vendors)}
     folder = tmp_path / "kept"
     rec.report(to=folder, **args)
     entry = min(folder.glob("index/plivo/default/*.json"))
     entry.write_bytes(entry.read_bytes()[:100])
     with pytest.raises(rec.StorageError, match=entry.name):
-        rec.report(source=folder, now=now(vendors))
+        rec.report(source=folder, now=get_now(vendors))
     assert rec.report(to=folder, **args).totals["recordings"] == PAST
 
 
-def test_a_folder_may_lie_at_a_url(
+def test_a_folder_may_be_a_url(
     vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path
 ) -> None:
     for url in (f"file://{tmp_path}/kept", f"memory://{tmp_path.name}"):
-        first = rec.report(accounts=connected, to=url, now=now(vendors))
-        assert rec.report(source=url, now=now(vendors)).rows == first.rows
+        first = rec.report(accounts=connected, to=url, now=get_now(vendors))
+        assert rec.report(source=url, now=get_now(vendors)).rows == first.rows
         assert first.totals["recordings"] == 4 * PAST
 
 
 @pytest.mark.parametrize("name", ["a[1]", "of * all", "why?"])
-def test_a_folders_name_is_no_pattern(
+def test_a_folder_name_with_glob_characters_is_literal(
     vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path, name: str
 ) -> None:
     for url in (f"{tmp_path}/{name}", f"memory://{tmp_path.name}/{name}"):
         for _ in range(2):
-            first = rec.report(accounts=connected, to=url, now=now(vendors))
+            first = rec.report(accounts=connected, to=url, now=get_now(vendors))
             assert first.totals["recordings"] == 4 * PAST
-        assert rec.report(source=url, now=now(vendors)).rows == first.rows
+        assert rec.report(source=url, now=get_now(vendors)).rows == first.rows
 
 
 class Hosted(MemoryFileSystem):  # type: ignore[misc]  # fsspec ships no types
-    """A file system of which only the URL names the host, as with sftp or hdfs."""
+    """A file system whose paths do not contain the host, as with sftp or hdfs."""
 
     protocol = "hosted"
     cachable = False
@@ -553,38 +556,38 @@ class Hosted(MemoryFileSystem):  # type: ignore[misc]  # fsspec ships no types
         return {"host": host} if host else {}
 
 
-def test_a_folder_may_lie_on_a_host_that_its_url_names(
+def test_a_folder_may_be_on_a_host_that_only_its_url_names(
     vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path
 ) -> None:
     fsspec.register_implementation("hosted", Hosted, clobber=True)
     url = f"hosted://me:s3cr3t-word@host/{tmp_path.name}"
-    first = rec.report(accounts=connected, to=url, now=now(vendors))
-    assert rec.report(source=url, now=now(vendors)).rows == first.rows
+    first = rec.report(accounts=connected, to=url, now=get_now(vendors))
+    assert rec.report(source=url, now=get_now(vendors)).rows == first.rows
     [part, *_] = [each for each in Hosted.store if "/rows/" in each and tmp_path.name in each]
     Hosted.store[part] = type(Hosted.store[part])(
         Hosted(host="host"), part, b"x" * len(Hosted.store[part].getvalue())
     )
-    with pytest.raises(rec.StorageError, match="cannot be read as Parquet") as refused:
-        rec.report(source=url, now=now(vendors))
-    assert "s3cr3t" not in str(refused.value)
+    with pytest.raises(rec.StorageError, match="cannot be read as Parquet") as raised:
+        rec.report(source=url, now=get_now(vendors))
+    assert "s3cr3t" not in str(raised.value)
 
 
-def test_sweeps_that_saw_one_recording_each_count_it_once(
+def test_a_recording_of_several_sweeps_is_counted_once(
     vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path
 ) -> None:
     for _ in range(3):
-        report = rec.report(accounts=connected, to=tmp_path / "kept", now=now(vendors))
+        report = rec.report(accounts=connected, to=tmp_path / "kept", now=get_now(vendors))
         assert [each.coverage.seen for each in report.coverage] == [PAST] * 4
         advance(vendors, timedelta(hours=1))
 
 
-def test_a_column_of_a_plugin_that_is_not_installed_any_more_can_be_grouped_by(
+def test_a_stored_column_of_a_removed_plugin_can_be_grouped_by(
     shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shelf.shelf = [recording("a", created_at=shelf.clock.now())]
-    team = plugin.Column("team", "text", "whose it is", lambda _: "support")
+    shelf.shelf = [build_recording("a", created_at=shelf.clock.now())]
+    team = plugin.Column("team", "text", "the team that owns it", lambda _: "support")
     monkeypatch.setattr(
-        "recording_core.reporting.collect.collector.declared_columns", lambda: (team,)
+        "recording_core.reporting.collect.collector.load_declared_columns", lambda: (team,)
     )
     rec.report(accounts=[shelf], to=tmp_path / "kept", now=shelf.clock.now())
     report = rec.report(source=tmp_path / "kept", by="team")
@@ -593,45 +596,49 @@ def test_a_column_of_a_plugin_that_is_not_installed_any_more_can_be_grouped_by(
         rec.report(source=tmp_path / "kept", by="taem")
 
 
-def test_a_column_that_cannot_be_read_is_one_line_without_what_was_read(
+def test_an_unreadable_column_raises_one_line_without_the_value(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_: rec.Recording) -> str:
+    def fail(_: rec.Recording) -> str:
         raise ValueError("s3cr3t-word")
 
-    shelf.shelf = [recording("a")]
-    team = plugin.Column("team", "text", "whose it is", broken)
+    shelf.shelf = [build_recording("a")]
+    team = plugin.Column("team", "text", "the team that owns it", fail)
     monkeypatch.setattr(
-        "recording_core.reporting.collect.collector.declared_columns", lambda: (team,)
+        "recording_core.reporting.collect.collector.load_declared_columns", lambda: (team,)
     )
     [covered] = rec.report(accounts=[shelf]).coverage
     assert isinstance(covered.error, rec.PluginError)
-    assert str(covered.error).startswith("the report's column 'team' (text) cannot be read")
+    assert str(covered.error).startswith("The report column 'team' (text) cannot be read")
     assert "\n" not in str(covered.error)
     assert "s3cr3t-word" not in str(covered.error)
 
 
-def test_a_number_that_is_none_is_not_known(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    shelf.shelf = [recording("a")]
-    score = plugin.Column("score", "number", "how good it is", lambda _: float("nan"))
+def test_a_number_that_is_not_finite_is_unknown(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.shelf = [build_recording("a")]
+    score = plugin.Column("score", "number", "the quality", lambda _: float("nan"))
     for module in ("collect.collector", "report"):
-        monkeypatch.setattr(f"recording_core.reporting.{module}.declared_columns", lambda: (score,))
+        monkeypatch.setattr(
+            f"recording_core.reporting.{module}.load_declared_columns", lambda: (score,)
+        )
     report = rec.report(accounts=[shelf], by="score")
     assert json.loads(report.to_json())["rows"][0]["score"] is None
 
 
-def test_sizes_beyond_all_reason_are_still_a_sum(shelf: Shelf) -> None:
-    shelf.shelf = [recording(each, size=2**62) for each in "ab"]
+def test_extreme_sizes_are_clipped_and_summed(shelf: Shelf) -> None:
+    shelf.shelf = [build_recording(each, size=2**62) for each in "ab"]
     report = rec.report(accounts=[shelf])
     assert report.totals["bytes_known"] == 2
     assert report.totals["bytes"] > 2**53
 
 
-# -- rows of every kind ---------------------------------------------------------------------------
+# -- unusual rows ---------------------------------------------------------------------------------
 
 
 class Shelf(rec.Provider):
-    """A vendor whose answers a test writes."""
+    """A provider whose recordings the test sets."""
 
     default_base_url = "http://127.0.0.1:9"
     shelf: list[rec.Recording]
@@ -652,28 +659,26 @@ def shelf() -> Iterator[Shelf]:
         yield provider
 
 
-def recording(its_id: str, **facts: Any) -> rec.Recording:
-    return rec.Recording("shelf", "default", its_id, **facts)
+def build_recording(id: str, **fields: Any) -> rec.Recording:
+    return rec.Recording("shelf", "default", id, **fields)
 
 
-def test_rows_without_times_are_counted_once_however_often_they_are_seen(
-    shelf: Shelf, tmp_path: Path
-) -> None:
+def test_undated_rows_are_counted_once_after_several_sweeps(shelf: Shelf, tmp_path: Path) -> None:
     at = shelf.clock.now()
-    shelf.shelf = [recording("a"), recording("b", created_at=at), recording("c")]
+    shelf.shelf = [build_recording("a"), build_recording("b", created_at=at), build_recording("c")]
     for days in (0, 1, 5):
         report = rec.report(
             accounts=[shelf], to=tmp_path / "kept", now=at + timedelta(days=days), by="day"
         )
         assert report.totals["recordings"] == 3
         assert report.coverage[0].coverage.undated == 2
-    shelf.shelf[0] = recording("a", created_at=at + timedelta(days=4))  # now it has one
+    shelf.shelf[0] = build_recording("a", created_at=at + timedelta(days=4))  # now it has a time
     report = rec.report(accounts=[shelf], to=tmp_path / "kept", now=at + timedelta(days=5))
     assert report.totals["recordings"] == 3
 
 
 @pytest.mark.parametrize(
-    "facts",
+    "fields",
     [
         {"duration": timedelta(0)},
         {"duration": timedelta(days=4000)},
@@ -684,49 +689,49 @@ def test_rows_without_times_are_counted_once_however_often_they_are_seen(
         {"started_at": datetime(2026, 5, 1, tzinfo=UTC)},
     ],
 )
-def test_an_odd_row_is_a_row(shelf: Shelf, tmp_path: Path, facts: dict[str, Any]) -> None:
-    facts = {"id": "odd", "created_at": shelf.clock.now(), **facts}
-    shelf.shelf = [recording(facts.pop("id"), **facts)]
+def test_an_unusual_row_is_reported(shelf: Shelf, tmp_path: Path, fields: dict[str, Any]) -> None:
+    fields = {"id": "odd", "created_at": shelf.clock.now(), **fields}
+    shelf.shelf = [build_recording(fields.pop("id"), **fields)]
     for _ in range(2):
         report = rec.report(accounts=[shelf], to=tmp_path / "kept", now=shelf.clock.now())
         assert report.complete
         assert report.totals["recordings"] == 1
-    if facts.get("provider_status"):
+    if fields.get("provider_status"):
         assert report.totals["unknown_words"] == ["WARPED"]
 
 
-def test_an_incomplete_sweep_takes_nothing_away(shelf: Shelf, tmp_path: Path) -> None:
+def test_an_incomplete_sweep_removes_no_rows(shelf: Shelf, tmp_path: Path) -> None:
     at = shelf.clock.now()
-    shelf.shelf = [recording(each, created_at=at) for each in "ab"]
+    shelf.shelf = [build_recording(each, created_at=at) for each in "ab"]
     rec.report(accounts=[shelf], to=tmp_path / "kept", now=at)
-    page = plugin.Page(shelf.shelf[:1], total=2, errors=("half of it was not there",))
+    page = plugin.Page(shelf.shelf[:1], total=2, errors=("half of the page is absent",))
     shelf._page = lambda *_: page  # type: ignore[method-assign]
     report = rec.report(accounts=[shelf], to=tmp_path / "kept", now=at + timedelta(hours=1))
     assert not report.complete
     assert report.totals["recordings"] == 2
 
 
-# -- who does the work ----------------------------------------------------------------------------
+# -- executors ------------------------------------------------------------------------------------
 
 
-def test_processes_collect_what_threads_do(
+def test_processes_collect_the_same_rows_as_threads(
     vendors: dict[str, Emulator], configured: Path, tmp_path: Path
 ) -> None:
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(2, mp_context=spawn) as processes:
-        report = rec.report(to=tmp_path / "kept", executor=processes, now=now(vendors))
+        report = rec.report(to=tmp_path / "kept", executor=processes, now=get_now(vendors))
         vendors["plivo"].stop()
-        short = rec.report(executor=processes, now=now(vendors))
+        short = rec.report(executor=processes, now=get_now(vendors))
     assert report.complete
-    assert counted(report) == dict.fromkeys(sorted(vendors), PAST)
-    assert set(counted(short)) == {*vendors} - {"plivo"}
+    assert count_by_provider(report) == dict.fromkeys(sorted(vendors), PAST)
+    assert set(count_by_provider(short)) == {*vendors} - {"plivo"}
     assert [type(each.error) for each in short.missing] == [rec.Unavailable]
 
 
-def test_a_worker_that_dies_costs_no_report(
+def test_a_report_survives_a_worker_that_dies(
     vendors: dict[str, Emulator], connected: list[rec.Provider]
 ) -> None:
-    class Dying(Executor):
+    class FailingExecutor(Executor):
         def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
             job: Future[Any] = Future()
             if args[0].account.name == "plivo":
@@ -735,12 +740,12 @@ def test_a_worker_that_dies_costs_no_report(
                 job.set_result(fn(*args, **kwargs))
             return job
 
-    report = rec.report(accounts=connected, executor=Dying(), now=now(vendors))
+    report = rec.report(accounts=connected, executor=FailingExecutor(), now=get_now(vendors))
     assert len(report.rows) == 3
     assert "worker of plivo account 'default' failed" in str(report.missing[0].error)
 
 
-def test_an_executor_that_takes_no_more_work_costs_no_report(configured: Path) -> None:
+def test_a_report_survives_a_broken_executor(configured: Path) -> None:
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
         with pytest.raises(BrokenExecutor):
             executor.submit(os._exit, 1).result()
@@ -749,31 +754,31 @@ def test_an_executor_that_takes_no_more_work_costs_no_report(configured: Path) -
     assert "BrokenProcessPool" in str(report.coverage[0].error)
 
 
-def test_an_engine_that_is_not_installed_says_so_before_anybody_is_asked(
+def test_an_engine_that_is_not_installed_raises_before_any_request(
     vendors: dict[str, Emulator], connected: list[rec.Provider], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyspark", None)
-    asked(vendors)
+    count_requests(vendors)
     with pytest.raises(rec.ConfigurationError, match="spark needs pyspark"):
         rec.report(accounts=connected, engine="spark")
     with pytest.raises(rec.ConfigurationError, match="expiring must be"):
         rec.report(accounts=connected, expiring=timedelta.max)
-    assert sum(asked(vendors).values()) == 0
+    assert sum(count_requests(vendors).values()) == 0
 
 
-def test_work_is_pickled_without_a_credential(
+def test_a_task_is_pickled_without_credentials(
     vendors: dict[str, Emulator], configured: Path, tmp_path: Path
 ) -> None:
     for account in rec.find_accounts():
-        work = Work(account, (plugin.Window(),), str(tmp_path), now(vendors))
-        whole = pickle.dumps(work)
-        assert pickle.loads(whole) == work
-        done = pickle.dumps(collect(work))
+        task = AccountTask(account, (plugin.Window(),), str(tmp_path), get_now(vendors))
+        pickled = pickle.dumps(task)
+        assert pickle.loads(pickled) == task
+        result = pickle.dumps(collect_account(task))
         for value in vendors[account.provider].credentials.values():
-            assert value.encode() not in whole + done + repr(work).encode()
+            assert value.encode() not in pickled + result + repr(task).encode()
 
 
-def test_other_processes_are_given_only_what_they_can_use(
+def test_connected_providers_and_memory_folders_cannot_go_to_other_processes(
     vendors: dict[str, Emulator], connected: list[rec.Provider], configured: Path
 ) -> None:
     with ProcessPoolExecutor(1) as processes:
@@ -783,49 +788,49 @@ def test_other_processes_are_given_only_what_they_can_use(
             rec.report(to="memory://x", executor=processes)
 
 
-def test_no_credential_is_in_what_is_kept(
+def test_the_folder_contains_no_credentials(
     vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path
 ) -> None:
-    rec.report(accounts=connected, to=tmp_path / "kept", now=now(vendors))
+    rec.report(accounts=connected, to=tmp_path / "kept", now=get_now(vendors))
     for path in (tmp_path / "kept").rglob("*"):
         if path.is_file():
-            kept = path.read_bytes()
+            data = path.read_bytes()
             text = (
-                pq.read_table(io.BytesIO(kept)).to_pylist() if path.suffix == ".parquet" else kept
+                pq.read_table(io.BytesIO(data)).to_pylist() if path.suffix == ".parquet" else data
             )
             for emulator in vendors.values():
                 for name, value in emulator.credentials.items():
                     assert name == "account_id" or value not in repr(text)
-            assert b"X-Amz-Signature" not in kept
+            assert b"X-Amz-Signature" not in data
 
 
-def test_what_is_held_does_not_grow_with_what_there_is(
+def test_buffered_rows_do_not_grow_with_the_number_of_recordings(
     shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rows are written as soon as so many are held, and each part is one of them."""
-    monkeypatch.setattr("recording_core.reporting.collect.collector._BATCH", 10)
-    monkeypatch.setattr("recording_core.reporting.collect.collector._HELD", 40)
+    """The size of each part shows how many rows were buffered."""
+    monkeypatch.setattr("recording_core.reporting.collect.collector._BATCH_SIZE", 10)
+    monkeypatch.setattr("recording_core.reporting.collect.collector._MAX_BUFFERED_ROWS", 40)
     at = shelf.clock.now()
-    shelf.shelf = [recording(f"{number}", created_at=at) for number in range(1000)]
+    shelf.shelf = [build_recording(f"{number}", created_at=at) for number in range(1000)]
     sizes: list[int] = []
-    write = Store.write
+    write = RowStore.write
 
-    def watched(*args: Any) -> Any:
+    def record_size(*args: Any) -> Any:
         sizes.append(args[4].num_rows)
         return write(*args)
 
-    monkeypatch.setattr(Store, "write", watched)
+    monkeypatch.setattr(RowStore, "write", record_size)
     report = rec.report(accounts=[shelf], now=at)
     assert report.totals["recordings"] == 1000
     assert max(sizes) <= 50
 
 
-def test_nothing_is_left_behind(
+def test_the_temporary_folder_is_removed(
     vendors: dict[str, Emulator],
     connected: list[rec.Provider],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    rec.report(accounts=connected, now=now(vendors))
+    rec.report(accounts=connected, now=get_now(vendors))
     assert os.listdir(tmp_path) == []

@@ -1,4 +1,4 @@
-"""Do both engines give the same report? Every number, on the same rows, Spark in local mode."""
+"""Both engines give the same report for the same rows; Spark runs in local mode."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from pyarrow import parquet
 
 import recording_core as rec
 from recording_core import plugin
-from recording_core.reporting.compute import figures as computing
-from recording_core.reporting.compute.figures import measure
+from recording_core.reporting.compute import aggregation
+from recording_core.reporting.compute.aggregation import compute_measures
 from recording_core.reporting.compute.prices import Prices
 from recording_core.reporting.row_schema import COLUMNS
 
 pytestmark = [
     pytest.mark.spark,
-    pytest.mark.timeout(300),  # the first question of all starts a Java machine
-    # Spark's own client leaves its sockets to the garbage collector.
+    pytest.mark.timeout(300),  # the first statement starts a Java virtual machine
+    # The client of Spark leaves its sockets to the garbage collector.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
@@ -34,7 +34,9 @@ PRICES = Prices(
         "bell": plugin.StoragePrice(per_gb_month=0.023, free_days=3),
     }
 )
-CENTRE = plugin.Column("cost_centre", "text", "who pays", lambda each: each.account.upper())
+CENTRE = plugin.Column(
+    "cost_centre", "text", "the centre that pays", lambda each: each.account.upper()
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -47,7 +49,7 @@ def session() -> Iterator[Any]:
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.sql.shuffle.partitions", "3")
-        # A zone that is not UTC: nothing may go by it.
+        # A zone that is not UTC, which must have no effect.
         .config("spark.sql.session.timeZone", "America/Los_Angeles")
         .getOrCreate()
     )
@@ -55,8 +57,8 @@ def session() -> Iterator[Any]:
     session.stop()
 
 
-def made(count: int, seed: int = 4) -> Iterator[rec.Recording]:
-    """Rows of every kind, around the days on which the clocks of several zones change."""
+def build_recordings(count: int, seed: int = 4) -> Iterator[rec.Recording]:
+    """Build varied rows around the days on which the clocks of several zones change."""
     rng = random.Random(seed)
     anchors = [
         datetime(2026, 3, 29, 1, tzinfo=UTC),
@@ -104,26 +106,26 @@ def made(count: int, seed: int = 4) -> Iterator[rec.Recording]:
 
 @pytest.fixture(scope="module")
 def table() -> pa.Table:
-    return pa.table(rec.rows(made(3000), columns=[CENTRE]))
+    return pa.table(rec.rows(build_recordings(3000), columns=[CENTRE]))
 
 
-def on_both(source: Any, **question: Any) -> list[dict[str, Any]]:
-    """The answer, which is the same to the last bit on both engines."""
-    answers = [
-        measure(source, engine=engine, now=NOW, prices=PRICES, **question)
+def compute_on_both(source: Any, **arguments: Any) -> list[dict[str, Any]]:
+    """Compute on both engines and assert that the results are equal to the last bit."""
+    tables = [
+        compute_measures(source, engine=engine, now=NOW, prices=PRICES, **arguments)
         for engine in ("duckdb", "spark")
     ]
-    assert answers[0].schema == answers[1].schema
-    ours: list[dict[str, Any]] = answers[0].to_pylist()
-    theirs = answers[1].to_pylist()
+    assert tables[0].schema == tables[1].schema
+    first: list[dict[str, Any]] = tables[0].to_pylist()
+    second = tables[1].to_pylist()
     differing = [
-        (name, mine[name], other[name])
-        for mine, other in zip(ours, theirs, strict=True)
-        for name in mine
-        if mine[name] != other[name]
+        (name, one[name], other[name])
+        for one, other in zip(first, second, strict=True)
+        for name in one
+        if one[name] != other[name]
     ]
     assert not differing, differing[:5]
-    return ours
+    return first
 
 
 @pytest.mark.parametrize(
@@ -139,18 +141,18 @@ def on_both(source: Any, **question: Any) -> list[dict[str, Any]]:
         ("day,provider_status", "Pacific/Apia"),
     ],
 )
-def test_every_number_is_the_same_on_both_engines(table: pa.Table, by: str, tz: str) -> None:
-    assert on_both(table, by=by, tz=tz)
+def test_every_measure_is_the_same_on_both_engines(table: pa.Table, by: str, tz: str) -> None:
+    assert compute_on_both(table, by=by, tz=tz)
 
 
-def test_every_column_groups_alike_on_both_engines() -> None:
-    rows = pa.table(rec.rows(made(40)))
+def test_every_column_gives_the_same_groups_on_both_engines() -> None:
+    rows = pa.table(rec.rows(build_recordings(40)))
     for column in COLUMNS:
-        assert on_both(rows, by=column.name)
+        assert compute_on_both(rows, by=column.name)
 
 
-def test_a_window_and_another_term_are_the_same_on_both_engines(table: pa.Table) -> None:
-    found = on_both(
+def test_a_window_and_another_expiring_period_are_the_same_on_both_engines(table: pa.Table) -> None:
+    found = compute_on_both(
         table,
         by="provider,day",
         tz="Europe/Berlin",
@@ -164,27 +166,29 @@ def test_a_window_and_another_term_are_the_same_on_both_engines(table: pa.Table)
 def test_pruned_peaks_are_the_same_on_both_engines(
     table: pa.Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = on_both(table, by="provider")
-    monkeypatch.setattr(computing, "MINUTES_PRUNE", 0)
-    monkeypatch.setattr(computing, "peaks", None)
-    assert on_both(table, by="provider") == whole
+    whole = compute_on_both(table, by="provider")
+    monkeypatch.setattr(aggregation, "MIN_ROWS_PER_MINUTE", 0)
+    monkeypatch.setattr(aggregation, "compute_peaks", None)
+    assert compute_on_both(table, by="provider") == whole
 
 
-def test_a_folder_of_parquet_is_read_alike(tmp_path: Path) -> None:
+def test_parquet_files_give_the_same_result_on_both_engines(tmp_path: Path) -> None:
     paths = []
     for number, columns in enumerate([(), (CENTRE,)]):
         path = tmp_path / f"part {number}.parquet"
-        parquet.write_table(pa.table(rec.rows(made(200, seed=number), columns=columns)), path)
+        parquet.write_table(
+            pa.table(rec.rows(build_recordings(200, seed=number), columns=columns)), path
+        )
         paths.append(str(path))
-    assert on_both(paths, by="cost_centre,month", tz="Europe/Berlin")
+    assert compute_on_both(paths, by="cost_centre,month", tz="Europe/Berlin")
 
 
-def test_no_rows_are_answered_alike() -> None:
-    assert on_both([], by="day") == []
-    assert on_both(rec.rows([]), by="")[0]["recordings"] == 0
+def test_no_rows_give_the_same_result_on_both_engines() -> None:
+    assert compute_on_both([], by="day") == []
+    assert compute_on_both(rec.rows([]), by="")[0]["recordings"] == 0
 
 
-def test_the_users_own_session_keeps_its_settings(session: Any, table: pa.Table) -> None:
-    measure(table.slice(0, 10), engine="spark", now=NOW)
+def test_the_settings_of_the_users_session_do_not_change(session: Any, table: pa.Table) -> None:
+    compute_measures(table.slice(0, 10), engine="spark", now=NOW)
     assert session.conf.get("spark.sql.session.timeZone") == "America/Los_Angeles"
     assert session.catalog.listTables() == []

@@ -1,4 +1,4 @@
-"""Do rows say what recordings say? Column by column, lazily, to any reader of Arrow."""
+"""The conversion of recordings to Arrow rows: columns, laziness, plugins, schema versions."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ FULL = rec.Recording(
 BARE = rec.Recording(provider="acme", account="default", id="r-2")
 
 
-def test_a_row_says_what_its_recording_says() -> None:
+def test_a_row_contains_the_fields_of_its_recording() -> None:
     [row] = pa.table(rec.rows([FULL])).to_pylist()
     assert row == {
         "provider": "acme",
@@ -72,7 +72,7 @@ def test_a_row_says_what_its_recording_says() -> None:
     }
 
 
-def test_what_the_vendor_does_not_say_is_null_and_never_a_guess() -> None:
+def test_fields_that_the_vendor_does_not_report_are_null() -> None:
     [row] = pa.table(rec.rows([BARE])).to_pylist()
     known = {name: value for name, value in row.items() if value is not None}
     assert known == {
@@ -84,7 +84,7 @@ def test_what_the_vendor_does_not_say_is_null_and_never_a_guess() -> None:
     }
 
 
-def test_the_schema_is_plain_and_carries_its_version_into_parquet(tmp_path: Path) -> None:
+def test_the_schema_is_plain_and_its_version_is_stored_in_parquet(tmp_path: Path) -> None:
     table = pa.table(rec.rows([FULL, BARE]))
     assert [str(each.type) for each in table.schema] == [
         "string" if column.type == "text" else
@@ -97,23 +97,23 @@ def test_the_schema_is_plain_and_carries_its_version_into_parquet(tmp_path: Path
     assert parquet.read_table(tmp_path / "rows.parquet").to_pylist() == table.to_pylist()
 
 
-def test_recordings_are_read_as_lazily_as_batches_are_taken() -> None:
-    taken = 0
+def test_recordings_are_read_lazily_batch_by_batch() -> None:
+    count = 0
 
-    def source() -> Iterator[rec.Recording]:
-        nonlocal taken
+    def generate() -> Iterator[rec.Recording]:
+        nonlocal count
         for _ in range(100):
-            taken += 1
+            count += 1
             yield BARE
 
-    batches = iter(rec.rows(source(), batch=10))
-    assert taken == 0
+    batches = iter(rec.rows(generate(), batch=10))
+    assert count == 0
     assert next(batches).num_rows == 10
-    assert taken == 10
+    assert count == 10
     assert [batch.num_rows for batch in batches] == [10] * 9
 
 
-def test_rows_are_read_by_pandas_and_duckdb_without_us() -> None:
+def test_pandas_and_duckdb_read_rows_directly() -> None:
     import duckdb
     import pandas as pd
 
@@ -125,36 +125,36 @@ def test_rows_are_read_by_pandas_and_duckdb_without_us() -> None:
     assert found == [(90.005, 2)]
 
 
-def test_no_rows_are_still_of_the_schema() -> None:
-    assert pa.table(rec.rows([])).schema == row_schema.arrow_schema()
+def test_no_rows_give_an_empty_table_with_the_schema() -> None:
+    assert pa.table(rec.rows([])).schema == row_schema.build_arrow_schema()
 
 
 @given(
     st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=-5, minutes=-30))])),
     st.timedeltas(),
 )
-def test_any_time_and_duration_stands_to_the_microsecond(
-    moment: datetime, duration: timedelta
+def test_times_and_durations_are_exact_to_the_microsecond(
+    time: datetime, duration: timedelta
 ) -> None:
     try:
-        moment = moment.astimezone(UTC)
+        time = time.astimezone(UTC)
     except OverflowError:
         return
-    recording = rec.Recording("acme", "a", "r", created_at=moment, duration=duration)
+    recording = rec.Recording("acme", "a", "r", created_at=time, duration=duration)
     [batch] = rec.rows([recording])
     micros = batch.column("created_at").cast(pa.int64())[0].as_py()
-    assert micros == (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    assert micros == (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     assert batch.column("seconds")[0].as_py() == duration.total_seconds()
 
 
 @given(st.text(st.characters(), min_size=1))
-def test_any_text_that_json_can_spell_becomes_a_row(text: str) -> None:
+def test_any_text_that_json_can_contain_becomes_a_row(text: str) -> None:
     [batch] = rec.rows([rec.Recording("acme", "a", "r", error=text)])
     expected = text.encode("utf-8", "replace").decode()
     assert batch.column("error")[0].as_py() == expected
 
 
-def test_half_a_surrogate_pair_becomes_a_question_mark() -> None:
+def test_a_lone_surrogate_becomes_a_question_mark() -> None:
     [batch] = rec.rows([rec.Recording("acme", "a", "r", error="a\ud800b"), BARE])
     assert batch.column("error").to_pylist() == ["a?b", None]
 
@@ -162,14 +162,14 @@ def test_half_a_surrogate_pair_becomes_a_question_mark() -> None:
 # -- columns of plugins ---------------------------------------------------------------------------
 
 
-def cost_centre(recording: rec.Recording) -> str:
+def read_cost_centre(recording: rec.Recording) -> str:
     return recording.account.upper()
 
 
-CENTRE = plugin.Column("cost_centre", "text", "who pays", cost_centre)
+CENTRE = plugin.Column("cost_centre", "text", "the centre that pays", read_cost_centre)
 
 
-def test_a_plugins_column_stands_after_ours() -> None:
+def test_a_column_of_a_plugin_comes_last() -> None:
     table = pa.table(rec.rows([FULL], columns=[CENTRE]))
     assert table.column_names[-1] == "cost_centre"
     assert table.column("cost_centre").to_pylist() == ["EMEA"]
@@ -177,16 +177,16 @@ def test_a_plugins_column_stands_after_ours() -> None:
 
 
 @pytest.mark.parametrize(
-    ("columns", "words"),
+    ("columns", "message"),
     [
-        ([plugin.Column("status", "text", "x", cost_centre)], "two of the report's columns"),
-        ([CENTRE, CENTRE], "two of the report's columns are named 'cost_centre'"),
+        ([plugin.Column("status", "text", "x", read_cost_centre)], "Two report columns"),
+        ([CENTRE, CENTRE], "Two report columns are named 'cost_centre'"),
         ([plugin.Column("margin", "number", "x")], "'margin' has no `read`"),
         (["cost_centre"], "must be a Column, not str"),
     ],
 )
-def test_columns_that_cannot_stand_beside_ours_are_refused(columns: Any, words: str) -> None:
-    with pytest.raises(rec.PluginError, match=words):
+def test_invalid_or_clashing_columns_raise(columns: Any, message: str) -> None:
+    with pytest.raises(rec.PluginError, match=message):
         rec.rows([FULL], columns=columns)
 
 
@@ -201,78 +201,81 @@ def test_columns_that_cannot_stand_beside_ours_are_refused(columns: Any, words: 
         ("text", lambda recording: recording.no_such_field),
     ],
 )
-def test_a_column_that_reads_nonsense_is_named(type: str, read: Any) -> None:
+def test_a_column_with_values_of_another_type_is_named(type: str, read: Any) -> None:
     rows = rec.rows([FULL], columns=[plugin.Column("margin", type, "x", read)])
-    with pytest.raises(rec.PluginError, match=r"column 'margin'.*mend its `read`"):
+    with pytest.raises(rec.PluginError, match=r"column 'margin'.*correct its `read`"):
         list(rows)
 
 
 @pytest.mark.parametrize(("name", "type"), [("Cost", "text"), ("", "text"), ("cost", "money")])
-def test_a_column_has_a_plain_name_and_a_known_type(name: str, type: str) -> None:
+def test_a_column_needs_a_lower_case_name_and_a_known_type(name: str, type: str) -> None:
     with pytest.raises(ValueError, match=r"lower case|possible are text, time"):
         plugin.Column(name, type, "x")
 
 
-class Good:
+class ValidPlugin:
     @plugin.hookimpl
     def recording_report_columns(self) -> list[plugin.Column]:
         return [CENTRE]
 
 
-class Raises:
+class RaisingPlugin:
     @plugin.hookimpl
     def recording_report_columns(self) -> list[plugin.Column]:
         raise KeyError("gone")
 
 
-class Clashes:
+class ClashingPlugin:
     @plugin.hookimpl
     def recording_report_columns(self) -> list[plugin.Column]:
-        return [plugin.Column("status", "text", "x", cost_centre)]
+        return [plugin.Column("status", "text", "x", read_cost_centre)]
 
 
-def test_a_broken_plugins_columns_are_left_out_with_a_warning(
+def test_the_columns_of_a_broken_plugin_are_ignored_with_a_warning(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     manager = pluggy.PluginManager("recording_core")
     manager.add_hookspecs(hookspecs)
-    for each in (Clashes(), Good(), Raises()):
+    for each in (ClashingPlugin(), ValidPlugin(), RaisingPlugin()):
         manager.register(each, name=type(each).__name__.lower())
     monkeypatch.setattr(row_schema, "load_registry", lambda: Registry(manager, {}, {}))
-    with pytest.warns(UserWarning, match="are left out") as told:
-        assert row_schema.declared_columns() == (CENTRE,)
-    texts = sorted(str(each.message) for each in told)
-    assert "plugin clashes are left out: PluginError" in texts[0]
-    assert "plugin raises are left out: KeyError" in texts[1]
+    with pytest.warns(UserWarning, match="are ignored") as warnings:
+        assert row_schema.load_declared_columns() == (CENTRE,)
+    texts = sorted(str(each.message) for each in warnings)
+    assert "plugin clashingplugin are ignored: PluginError" in texts[0]
+    assert "plugin raisingplugin are ignored: KeyError" in texts[1]
 
 
 # -- rows of another schema -----------------------------------------------------------------------
 
 
-def with_version(version: str) -> pa.Schema:
-    return row_schema.arrow_schema().with_metadata({"recording_core.row_schema": version})
+def build_schema(version: str) -> pa.Schema:
+    return row_schema.build_arrow_schema().with_metadata({"recording_core.row_schema": version})
 
 
 @pytest.mark.parametrize(
-    ("schema", "words"),
+    ("schema", "message"),
     [
-        (pa.schema([("a", pa.int64())]), r"old\.parquet holds no rows of a report"),
-        (with_version("0"), r"old\.parquet holds rows of schema version 0.*collect.*anew"),
-        (with_version("999"), r"old\.parquet holds rows of schema version 999.*update"),
-        (with_version("x"), r"old\.parquet holds rows of schema version x.*collect"),
-        (row_schema.arrow_schema().remove(6), r"does not hold the column 'status' .*lacks it"),
+        (pa.schema([("a", pa.int64())]), r"old\.parquet does not hold the rows of a report"),
+        (build_schema("0"), r"old\.parquet holds rows of schema version 0.*collect again"),
+        (build_schema("999"), r"old\.parquet holds rows of schema version 999.*update"),
+        (build_schema("x"), r"old\.parquet holds rows of schema version x.*collect"),
         (
-            row_schema.arrow_schema().set(11, pa.field("seconds", pa.string())),
+            row_schema.build_arrow_schema().remove(6),
+            r"does not hold the column 'status' .*lacks it",
+        ),
+        (
+            row_schema.build_arrow_schema().set(11, pa.field("seconds", pa.string())),
             r"'seconds' as double \(it has string\)",
         ),
     ],
 )
-def test_rows_of_another_schema_are_refused_with_what_to_do(schema: Any, words: str) -> None:
-    with pytest.raises(rec.ConfigurationError, match=words):
+def test_rows_of_another_schema_raise_with_what_to_do(schema: Any, message: str) -> None:
+    with pytest.raises(rec.ConfigurationError, match=message):
         row_schema.check_schema(schema, "old.parquet")
 
 
-def test_without_pyarrow_the_error_says_what_to_install() -> None:
+def test_without_pyarrow_the_error_names_what_to_install() -> None:
     code = (
         "import sys; sys.modules['pyarrow'] = None\n"
         "import recording_core as rec\n"
@@ -283,7 +286,7 @@ def test_without_pyarrow_the_error_says_what_to_install() -> None:
     assert "pip install 'recording-core[report]'" in done.stdout
 
 
-def test_naming_rows_imports_no_arrow() -> None:
+def test_accessing_rows_does_not_import_pyarrow() -> None:
     code = (
         "import recording_core as rec, sys; rec.rows; rec.Listing; print('pyarrow' in sys.modules)"
     )

@@ -1,4 +1,4 @@
-"""Do rows that come and go between two pages cost others? None is lost, and none comes twice."""
+"""Shifting pages: rows that come and go between pages cause no loss and no duplicate."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from recording_core.plugins.registry import load_object
 from recording_core.testing import Emulator, Request
 
 EXAMPLES = settings().max_examples
-#: The slowest takes half a minute where nothing else runs, and some minutes where it soaks.
+#: The slowest test takes half a minute on an idle machine, and several minutes in a soak run.
 pytestmark = pytest.mark.timeout(600 if EXAMPLES <= 100 else 7200)
-#: Rows that the vendor has before the first page is asked for, on pages of `SIZE`.
+#: The rows that the vendor has before the first request, and the rows per page.
 ROWS, SIZE = 34, 6
 DAYS = timedelta(days=6)
-#: After so many answers, which is two readings of all pages, it comes to rest.
-RESTLESS = 2 * (ROWS // SIZE + 1)
+#: The number of responses after which rows no longer change: two reads of all pages.
+UNSTABLE_RESPONSES = 2 * (ROWS // SIZE + 1)
 
-#: How a recording that ended so long ago comes to be at each emulated vendor; gives its id.
-COMES: Mapping[str, Callable[[Any, timedelta], str]] = {
+#: Adds a recording that ended some time ago to an emulated vendor, and returns its id.
+ADD: Mapping[str, Callable[[Any, timedelta], str]] = {
     "audian": lambda emulator, ago: emulator.add(ago=ago),
     "plivo": lambda emulator, ago: emulator.add(ended=emulator.clock.now() - ago),
     "realtimekit": lambda emulator, ago: emulator.add(ago=ago).id,
     "voipbin": lambda emulator, ago: emulator.add(created=emulator.clock.now() - ago),
 }
-#: Where the pages' size is a vendor's own: the module that the emulator has it in.
+#: The constants with the page sizes that the vendors or our clients prescribe.
 SIZES = {
-    "audian": "recording_audian.emulated_listing.LARGEST_PAGE",
+    "audian": "recording_audian.emulator.listing.LARGEST_PAGE",
     "plivo": "recording_plivo.client.PAGE_SIZE",
-    "voipbin": "recording_voipbin.emulated_listing.LARGEST_PAGE",
+    "voipbin": "recording_voipbin.emulator.listing.LARGEST_PAGE",
 }
-#: Its pages are numbers of rows in the order of when they were invoked, which is now for whatever
-#: comes. Were one to come amid older ones, in the very moment in which another goes, nothing but a
-#: second reading of every page could show it.
+#: Vendors with numbered pages in the order of creation, in which new rows can only come first. If a
+#: row came between older ones at the moment in which another goes, only a second read of every page
+#: could show it.
 NEWEST_ONLY = ("realtimekit",)
-#: Every way of paging that an emulated vendor knows.
+#: Every kind of paging that an emulated vendor supports.
 PAGING: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "audian": ("audian", {}),
     "plivo by offset": ("plivo", {"paging": "offset"}),
@@ -61,50 +61,54 @@ def vendor(request: pytest.FixtureRequest) -> Iterator[Emulator]:
         if name in SIZES:
             patch.setattr(SIZES[name], SIZE)
         with load_object(rec.providers()[name], "emulator")(**options) as emulator:
-            emulator.largest_page = SIZE
+            emulator.max_page_size = SIZE
             yield emulator
 
 
 @define
-class Shifting:
-    """For `Emulator.alter`: between two answers rows come and go, where chance has it."""
+class ShiftingRows:
+    """For `Emulator.alter`: adds and removes random rows before each response is returned."""
 
     emulator: Any
-    dice: random.Random
-    #: what is still to happen, and how much of it at most at once
-    comings: int
-    goings: int
+    generator: random.Random
+    #: the changes that are still to come
+    insertions: int
+    deletions: int
+    #: the most changes before one response
     most: int
     newest_only: bool
-    answers: int = 0
-    there: set[str] = field(factory=set)
+    responses: int = 0
+    #: the original rows that still exist
+    existing: set[str] = field(factory=set)
+    #: the original rows that exist from the start to the end
     kept: set[str] = field(factory=set)
 
     def fill(self) -> None:
-        for id in list(self.emulator.listed()):
+        for id in list(self.emulator.list_ids()):
             self.emulator.remove(id)
         for number in range(ROWS):
             ago = DAYS * (number + 1) / (ROWS + 2)
-            self.there.add(COMES[self.emulator.provider](self.emulator, ago))
-        self.kept = set(self.there)
+            self.existing.add(ADD[self.emulator.provider](self.emulator, ago))
+        self.kept = set(self.existing)
 
     def __call__(self, request: Request, payload: Any) -> Any:
-        self.answers += 1
-        if self.answers > RESTLESS:
+        self.responses += 1
+        if self.responses > UNSTABLE_RESPONSES:
             return payload
-        for _ in range(self.dice.randint(0, self.most)):
-            if self.comings and self.dice.random() < 0.5:
-                self.comings -= 1
-                # Each at its own microsecond: of more than a page of one no token could tell.
-                share = self.dice.random() * (0.001 if self.newest_only else 1)
+        for _ in range(self.generator.randint(0, self.most)):
+            if self.insertions and self.generator.random() < 0.5:
+                self.insertions -= 1
+                # Each row at its own microsecond: a page token that is a time cannot divide more
+                # rows of one time than a page holds.
+                share = self.generator.random() * (0.001 if self.newest_only else 1)
                 ago = timedelta(minutes=2) + DAYS * share
-                COMES[self.emulator.provider](self.emulator, ago)
-            if self.goings and self.there and self.dice.random() < 0.5:
-                self.goings -= 1
-                gone = self.dice.choice(sorted(self.there))
-                self.there.discard(gone)
-                self.kept.discard(gone)
-                self.emulator.remove(gone)
+                ADD[self.emulator.provider](self.emulator, ago)
+            if self.deletions and self.existing and self.generator.random() < 0.5:
+                self.deletions -= 1
+                removed = self.generator.choice(sorted(self.existing))
+                self.existing.discard(removed)
+                self.kept.discard(removed)
+                self.emulator.remove(removed)
         return payload
 
 
@@ -117,23 +121,23 @@ class Shifting:
 )
 @given(
     seed=st.integers(0, 2**32),
-    comings=st.integers(0, 14),
-    goings=st.integers(0, 14),
+    insertions=st.integers(0, 14),
+    deletions=st.integers(0, 14),
     most=st.integers(1, 6),
     newest_only=st.booleans(),
 )
-def test_no_row_that_was_there_throughout_is_lost_or_comes_twice(
+def test_shifting_rows_cause_no_loss_and_no_duplicate(
     vendor: Emulator,
     workers: int,
     seed: int,
-    comings: int,
-    goings: int,
+    insertions: int,
+    deletions: int,
     most: int,
     newest_only: bool,
 ) -> None:
-    """L1, L2: and once it has come to rest, the list is complete."""
+    """L1, L2: and once the rows are stable, the listing is complete."""
     newest_only = newest_only or vendor.provider in NEWEST_ONLY
-    shifting = Shifting(vendor, random.Random(seed), comings, goings, most, newest_only)
+    shifting = ShiftingRows(vendor, random.Random(seed), insertions, deletions, most, newest_only)
     shifting.fill()
     with vendor.connect(http=rec.HttpSettings(workers=workers)) as provider:
         listing = provider.list(since=vendor.clock.now() - DAYS - timedelta(days=2))
@@ -142,15 +146,15 @@ def test_no_row_that_was_there_throughout_is_lost_or_comes_twice(
             seen = [recording.id for recording in listing]
         finally:
             vendor.alter = None
-    assert len(seen) == len(set(seen)), "a recording came twice"
+    assert len(seen) == len(set(seen)), "a recording was yielded twice"
     lost = shifting.kept - set(seen)
     assert not lost, f"lost {len(lost)} of {len(shifting.kept)}: {listing.coverage}"
     assert listing.coverage.complete, listing.coverage
 
 
-def test_the_pages_are_several(vendor: Emulator) -> None:
-    """Otherwise nothing could shift."""
-    shifting = Shifting(vendor, random.Random(0), 0, 0, 0, newest_only=False)
+def test_listing_has_several_pages(vendor: Emulator) -> None:
+    """With one page, nothing could shift."""
+    shifting = ShiftingRows(vendor, random.Random(0), 0, 0, 0, newest_only=False)
     shifting.fill()
     with vendor.connect(http=rec.HttpSettings(workers=1)) as provider:
         listing = provider.list(since=vendor.clock.now() - DAYS - timedelta(days=2))
@@ -159,27 +163,27 @@ def test_the_pages_are_several(vendor: Emulator) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-@pytest.mark.parametrize("answers", [1, 2, 3])
-def test_one_that_goes_where_another_comes_in_the_same_moment_costs_no_third(
-    vendor: Emulator, workers: int, answers: int
+@pytest.mark.parametrize("responses", [1, 2, 3])
+def test_row_that_replaces_another_causes_no_loss(
+    vendor: Emulator, workers: int, responses: int
 ) -> None:
-    """L2: no total changes and no end, and where a vendor takes offsets its pages' seams tell."""
-    # The one that goes is on the second page, and the other comes on the fourth, if it may.
+    """L2: the total and the edge pages stay the same; with offsets, an overlap row changes."""
+    # The removed row is on the second page, and the new one on the fourth if the vendor allows it.
     place = 0.001 if vendor.provider in NEWEST_ONLY else 21.5 / (ROWS + 2)
     emulator: Any = vendor
-    shifting = Shifting(vendor, random.Random(0), 0, 0, 0, newest_only=False)
+    shifting = ShiftingRows(vendor, random.Random(0), 0, 0, 0, newest_only=False)
     shifting.fill()
     with vendor.connect(http=rec.HttpSettings(workers=workers)) as provider:
         since = vendor.clock.now() - DAYS - timedelta(days=2)
-        gone = [recording.id for recording in provider.list(since=since)][8]
-        shown = 0
+        removed = [recording.id for recording in provider.list(since=since)][8]
+        returned = 0
 
         def move(request: Request, payload: Any) -> Any:
-            nonlocal shown
-            shown += 1
-            if shown == answers:
-                emulator.remove(gone)
-                COMES[vendor.provider](emulator, DAYS * place)
+            nonlocal returned
+            returned += 1
+            if returned == responses:
+                emulator.remove(removed)
+                ADD[vendor.provider](emulator, DAYS * place)
             return payload
 
         listing = provider.list(since=since)
@@ -188,6 +192,6 @@ def test_one_that_goes_where_another_comes_in_the_same_moment_costs_no_third(
             seen = [recording.id for recording in listing]
         finally:
             vendor.alter = None
-    assert shifting.kept - {gone} <= set(seen)
+    assert shifting.kept - {removed} <= set(seen)
     assert len(seen) == len(set(seen))
     assert listing.coverage.complete, listing.coverage

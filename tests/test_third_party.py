@@ -1,7 +1,7 @@
-"""Can a stranger add a vendor? Acme: its own distribution, and only what we publish.
+"""Third-party provider: Acme, a distribution of its own that imports only public names.
 
-It is put on the path as an installer would, without one: the package, and beside it the metadata
-that names its entry point.
+The tests place it on the path as an installer would: the package, and metadata with its entry
+point.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ Install = Callable[..., Path]
 
 @pytest.fixture
 def install(tmp_path: Path) -> Install:
-    """`install(fault...)`: a copy of Acme's distribution; each fault replaces a text in a file."""
+    """`install(fault...)` copies Acme's distribution; each fault replaces a text in a file."""
 
-    def put(*faults: tuple[str, str, str]) -> Path:
+    def copy(*faults: tuple[str, str, str]) -> Path:
         site = tmp_path / "site"
         package = site / "recording_acme"
         ignored = shutil.ignore_patterns("__pycache__")
@@ -32,7 +32,7 @@ def install(tmp_path: Path) -> Install:
         shutil.copytree(ACME / "tests", site / "tests", ignore=ignored)
         for name, right, wrong in faults:
             text = (package / name).read_text()
-            assert text.count(right) == 1, f"{name} has not once: {right}"
+            assert text.count(right) == 1, f"{name} does not contain exactly once: {right}"
             (package / name).write_text(text.replace(right, wrong))
         metadata = site / "recording_acme-1.0.dist-info"
         metadata.mkdir()
@@ -44,7 +44,7 @@ def install(tmp_path: Path) -> Install:
         )
         return site
 
-    return put
+    return copy
 
 
 def run(site: Path, *command: str) -> subprocess.CompletedProcess[str]:
@@ -59,56 +59,56 @@ def run(site: Path, *command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def conformance(site: Path, *more: str) -> subprocess.CompletedProcess[str]:
+def run_conformance(site: Path, *more: str) -> subprocess.CompletedProcess[str]:
     suite = site / "tests" / "test_acme_conformance.py"
     quiet = ("-q", "--tb=short", "--show-capture=no", "-p", "no:cacheprovider", "-p", "no:xdist")
     return run(site, "-m", "pytest", *quiet, "--rootdir", str(site), *more, str(suite))
 
 
-def test_it_is_listed_beside_ours(install: Install) -> None:
+def test_a_third_party_provider_is_listed(install: Install) -> None:
     done = run(install(), "-c", "import recording_core as rec; print(*rec.providers())")
     assert {"acme", "plivo", "realtimekit"} <= set(done.stdout.split()), done.stderr
 
 
-def test_it_is_connected_by_its_name(install: Install) -> None:
+def test_a_third_party_provider_is_connected_by_its_name(install: Install) -> None:
     done = run(install(), "-c", "import recording_core as rec; print(rec.connect('acme'))")
     assert done.stdout.strip() == (
         "<AcmeVoice account='default' at https://api.acme.example/v1>"
     ), done.stderr
 
 
-def test_it_passes_the_shipped_suite(install: Install) -> None:
-    done = conformance(install())
+def test_a_third_party_provider_passes_the_conformance_suite(install: Install) -> None:
+    done = run_conformance(install())
     assert done.returncode == 0, done.stdout
     assert " passed" in done.stdout
     assert "failed" not in done.stdout
 
 
-# Each of the three is a fault that its author would not see when he tries it out.
+# Three faults that do not show when an author tries a provider out.
 
 
-def test_a_capability_that_lies_is_found_out(install: Install) -> None:
-    lie = ("plugin.py", 'call="start stop', 'call="start pause resume stop')
-    done = conformance(install(lie), "-x")
+def test_the_suite_finds_a_capability_that_does_not_exist(install: Install) -> None:
+    fault = ("plugin.py", 'call="start stop', 'call="start pause resume stop')
+    done = run_conformance(install(fault), "-x")
     assert done.returncode == 1, done.stdout
-    assert "The promise: call pause: recording is suspended" in done.stdout
+    assert "The requirement: call pause: the recording is suspended" in done.stdout
 
 
-def test_a_lost_page_is_found_out(install: Install) -> None:
-    loss = ("client.py", "total=total, next=next_page", "next=None")
-    done = conformance(install(loss), "-x")
+def test_the_suite_finds_a_lost_page(install: Install) -> None:
+    fault = ("client.py", "total=total, next=next_page", "next=None")
+    done = run_conformance(install(fault), "-x")
     assert done.returncode == 1, done.stdout
-    assert "lost 25 of 45 recordings" in done.stdout
-    assert "The promise: list is complete, and each recording comes once" in done.stdout
+    assert "lost 25 of the 45 recordings" in done.stdout
+    assert "The requirement: list is complete and returns each recording once" in done.stdout
 
 
-def test_a_token_in_a_repr_is_found_out(install: Install) -> None:
-    shown = """
+def test_the_suite_finds_a_credential_in_a_repr(install: Install) -> None:
+    leak = """
     def __repr__(self) -> str:
         return f"<AcmeVoice {vars(self.transport.auth)}>"
 
     def _auth("""
-    done = conformance(install(("client.py", "\n    def _auth(", shown)))
+    done = run_conformance(install(("client.py", "\n    def _auth(", leak)))
     assert done.returncode == 1, done.stdout
-    assert "a AcmeVoice shows the credential key" in done.stdout
-    assert "The promise: repr and str of a AcmeVoice show no credential" in done.stdout
+    assert "the repr or str of AcmeVoice shows the credential key" in done.stdout
+    assert "The requirement: repr and str of AcmeVoice show no credential" in done.stdout

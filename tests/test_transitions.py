@@ -1,4 +1,4 @@
-"""Do callback, poll and listing end in the same state, in whatever order they come?"""
+"""Transitions: webhooks, polls and listings lead to the same state in any order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Kind, Status = rec.EventKind, rec.RecordingStatus
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
-def at(minutes: float) -> datetime:
+def build_time(minutes: float) -> datetime:
     return NOON + timedelta(minutes=minutes)
 
 
@@ -39,7 +39,9 @@ STATUS_OF = {
 }
 
 
-def event(kind: rec.EventKind, minute: float | None = None, **more: Any) -> rec.RecordingEvent:
+def build_event(
+    kind: rec.EventKind, minute: float | None = None, **more: Any
+) -> rec.RecordingEvent:
     id = more.pop("recording_id", "R1")
     facts: dict[str, Any] = {
         "provider": "acme",
@@ -49,53 +51,59 @@ def event(kind: rec.EventKind, minute: float | None = None, **more: Any) -> rec.
         "target": rec.call("C1"),
         "recording": None,
         "status": STATUS_OF[kind],
-        "occurred_at": None if minute is None else at(minute),
+        "occurred_at": None if minute is None else build_time(minute),
         "delivery_id": None,
         "key": plugin.build_event_key("acme", "default", id, kind, str(minute)),
     }
     return rec.RecordingEvent(**facts | more)
 
 
-def recording(status: rec.RecordingStatus = Status.RECORDING, **more: Any) -> rec.Recording:
+def build_recording(status: rec.RecordingStatus = Status.RECORDING, **more: Any) -> rec.Recording:
     return rec.Recording("acme", "default", "R1", status=status, **more)
 
 
-def session(**more: Any) -> rec.RecordingSession:
+def build_session(**more: Any) -> rec.RecordingSession:
     facts: dict[str, Any] = {"id": "R1", "target": rec.call("C1")} | more
     return rec.RecordingSession("acme", "default", **facts)
 
 
-def applied(start: Any, events: Sequence[rec.RecordingEvent]) -> Any:
+def apply_all(start: Any, events: Sequence[rec.RecordingEvent]) -> Any:
     for each in events:
         start = start.apply(each)
     return start
 
 
-#: one life, and everything that may be told of it; each fact with what its callback would say
+#: all events of one recording, in order
 LIFE = (
-    event(Kind.STARTED, 0),
-    event(Kind.PAUSED, 1),
-    event(Kind.RESUMED, 2),
-    event(Kind.PAUSED, 3),
-    event(Kind.RESUMED, 4),
-    event(Kind.PAUSED, 5),
-    event(Kind.STOPPED, 6),
-    event(Kind.AVAILABLE, 7, recording=recording(Status.AVAILABLE, size=7, ended_at=at(6))),
-    event(Kind.UPDATED, 8),
-    event(Kind.EXPIRED, 9),
-    event(Kind.DELETED, 10),
+    build_event(Kind.STARTED, 0),
+    build_event(Kind.PAUSED, 1),
+    build_event(Kind.RESUMED, 2),
+    build_event(Kind.PAUSED, 3),
+    build_event(Kind.RESUMED, 4),
+    build_event(Kind.PAUSED, 5),
+    build_event(Kind.STOPPED, 6),
+    build_event(
+        Kind.AVAILABLE,
+        7,
+        recording=build_recording(Status.AVAILABLE, size=7, ended_at=build_time(6)),
+    ),
+    build_event(Kind.UPDATED, 8),
+    build_event(Kind.EXPIRED, 9),
+    build_event(Kind.DELETED, 10),
 )
 
 several = st.lists(st.sampled_from(LIFE), min_size=1, max_size=len(LIFE), unique_by=id)
 
 
-@given(several.flatmap(lambda told: st.tuples(st.permutations(told), st.permutations(told * 2))))
-def test_the_same_facts_in_any_order_and_number_end_in_the_same_session(orders: Any) -> None:
-    once, doubled = orders
+@given(
+    several.flatmap(lambda events: st.tuples(st.permutations(events), st.permutations(events * 2)))
+)
+def test_events_in_any_order_and_number_lead_to_the_same_session(orders: Any) -> None:
+    once, twice = orders
     in_order = sorted(once, key=LIFE.index)
-    end = applied(session(), in_order)
-    assert applied(session(), once) == end
-    assert applied(session(), doubled) == end
+    end = apply_all(build_session(), in_order)
+    assert apply_all(build_session(), once) == end
+    assert apply_all(build_session(), twice) == end
 
 
 lasting = [each for each in LIFE if each.kind not in (Kind.PAUSED, Kind.RESUMED)]
@@ -103,28 +111,28 @@ lasting = [each for each in LIFE if each.kind not in (Kind.PAUSED, Kind.RESUMED)
 
 @given(
     st.lists(st.sampled_from(lasting)).flatmap(
-        lambda told: st.tuples(st.just(told), st.permutations(told))
+        lambda events: st.tuples(st.just(events), st.permutations(events))
     )
 )
-def test_the_same_lasting_facts_in_any_order_end_in_the_same_recording(orders: Any) -> None:
+def test_lasting_events_in_any_order_lead_to_the_same_recording(orders: Any) -> None:
     one, other = orders
-    start = recording(Status.PENDING)
-    assert applied(start, one) == applied(start, other)
+    start = build_recording(Status.PENDING)
+    assert apply_all(start, one) == apply_all(start, other)
 
 
-@given(st.lists(st.sampled_from([event(kind, 1) for kind in Kind])))
-def test_what_is_final_never_becomes_less_so(events: list[rec.RecordingEvent]) -> None:
-    sure: rec.RecordingStatus | None = None
-    now = session()
+@given(st.lists(st.sampled_from([build_event(kind, 1) for kind in Kind])))
+def test_final_status_never_regresses(events: list[rec.RecordingEvent]) -> None:
+    final: rec.RecordingStatus | None = None
+    now = build_session()
     for each in events:
         now = now.apply(each)
-        if sure is not None:
+        if final is not None:
             assert now.status in FINAL
-        if sure in (Status.EXPIRED, Status.DELETED):
+        if final in (Status.EXPIRED, Status.DELETED):
             assert now.status in (Status.EXPIRED, Status.DELETED)
-        if sure is Status.AVAILABLE:
+        if final is Status.AVAILABLE:
             assert now.status in (Status.AVAILABLE, Status.EXPIRED, Status.DELETED)
-        sure = now.status if now.status in FINAL else None
+        final = now.status if now.status in FINAL else None
 
 
 @pytest.mark.parametrize(
@@ -149,92 +157,108 @@ def test_what_is_final_never_becomes_less_so(events: list[rec.RecordingEvent]) -
         (Status.DELETED, Kind.EXPIRED, Status.DELETED),
     ],
 )
-def test_a_transition(before: Any, kind: rec.EventKind, after: Any) -> None:
-    assert recording(before).apply(event(kind, 1)).status is after
-    assert session(status=before, recordings=(recording(before),)).apply(event(kind, 1)).status is (
-        after
-    )
-    assert session(status=before).apply(event(kind, 1)).status is after
+def test_transition_of_one_event(before: Any, kind: rec.EventKind, after: Any) -> None:
+    assert build_recording(before).apply(build_event(kind, 1)).status is after
+    assert build_session(status=before, recordings=(build_recording(before),)).apply(
+        build_event(kind, 1)
+    ).status is (after)
+    assert build_session(status=before).apply(build_event(kind, 1)).status is after
 
 
-def test_a_vendor_may_say_stopping_for_stopped() -> None:
-    stopping = event(Kind.STOPPED, 1, status=Status.STOPPING)
-    assert recording().apply(stopping).status is Status.STOPPING
-    assert recording(Status.PROCESSING).apply(stopping).status is Status.PROCESSING
+def test_stopped_event_may_have_status_stopping() -> None:
+    stopping = build_event(Kind.STOPPED, 1, status=Status.STOPPING)
+    assert build_recording().apply(stopping).status is Status.STOPPING
+    assert build_recording(Status.PROCESSING).apply(stopping).status is Status.PROCESSING
 
 
-def test_pauses_are_intervals_whatever_comes_first() -> None:
-    told = [event(Kind.RESUMED, 2), event(Kind.PAUSED, 3), event(Kind.PAUSED, 1)]
-    after = applied(session(status=Status.RECORDING), told)
-    assert after.pauses == (rec_interval(1, 2), rec_interval(3))
+def test_pauses_are_ordered_by_time_not_by_arrival() -> None:
+    events = [
+        build_event(Kind.RESUMED, 2),
+        build_event(Kind.PAUSED, 3),
+        build_event(Kind.PAUSED, 1),
+    ]
+    after = apply_all(build_session(status=Status.RECORDING), events)
+    assert after.pauses == (build_interval(1, 2), build_interval(3))
     assert after.status is Status.PAUSED
-    late = after.apply(event(Kind.RESUMED, 4))
-    assert late.pauses == (rec_interval(1, 2), rec_interval(3, 4))
+    late = after.apply(build_event(Kind.RESUMED, 4))
+    assert late.pauses == (build_interval(1, 2), build_interval(3, 4))
     assert late.status is Status.RECORDING
 
 
-def rec_interval(start: float, end: float | None = None) -> Any:
-    from recording_core.model.entities import Interval
-
-    return Interval(at(start), None if end is None else at(end))
+def build_interval(start: float, end: float | None = None) -> rec.Interval:
+    return rec.Interval(build_time(start), None if end is None else build_time(end))
 
 
-def test_a_pause_ends_with_the_recording() -> None:
-    after = applied(session(), [event(Kind.PAUSED, 1), event(Kind.STOPPED, 5)])
-    assert after.pauses == (rec_interval(1, 5),)
-    assert after.apply(event(Kind.RESUMED, 2)).pauses == (rec_interval(1, 2),)
+def test_stop_ends_a_pause() -> None:
+    after = apply_all(build_session(), [build_event(Kind.PAUSED, 1), build_event(Kind.STOPPED, 5)])
+    assert after.pauses == (build_interval(1, 5),)
+    assert after.apply(build_event(Kind.RESUMED, 2)).pauses == (build_interval(1, 2),)
 
 
 def test_without_times_the_last_delivered_pause_or_resume_wins() -> None:
-    now = session(status=Status.RECORDING)
+    now = build_session(status=Status.RECORDING)
     for kind, status in (
         (Kind.PAUSED, Status.PAUSED),
         (Kind.RESUMED, Status.RECORDING),
         (Kind.PAUSED, Status.PAUSED),
     ):
-        now = now.apply(event(kind))
+        now = now.apply(build_event(kind))
         assert now.status is status
     assert now.pauses == ()
 
 
-def test_what_a_callback_says_is_kept_until_something_newer_says_otherwise() -> None:
-    done = recording(
+def test_facts_of_a_webhook_hold_until_a_later_event_changes_them() -> None:
+    done = build_recording(
         Status.AVAILABLE, size=9, provider_status="done", duration=timedelta(minutes=5)
     )
-    begun = recording(Status.RECORDING, size=1, provider_status="live", title="standup")
-    for told in (
-        [event(Kind.STARTED, 0, recording=begun), event(Kind.AVAILABLE, 7, recording=done)],
-        [event(Kind.AVAILABLE, 7, recording=done), event(Kind.STARTED, 0, recording=begun)],
+    begun = build_recording(Status.RECORDING, size=1, provider_status="live", title="standup")
+    for events in (
+        [
+            build_event(Kind.STARTED, 0, recording=begun),
+            build_event(Kind.AVAILABLE, 7, recording=done),
+        ],
+        [
+            build_event(Kind.AVAILABLE, 7, recording=done),
+            build_event(Kind.STARTED, 0, recording=begun),
+        ],
     ):
-        after = applied(recording(Status.PENDING), told)
+        after = apply_all(build_recording(Status.PENDING), events)
         assert (after.size, after.provider_status, after.title) == (9, "done", "standup")
-        assert after.started_at == at(0)
+        assert after.started_at == build_time(0)
         assert after.duration == timedelta(minutes=5)
 
 
-def test_a_late_callback_does_not_set_the_sessions_own_word_back() -> None:
-    told = [
-        event(Kind.STARTED, 0, recording=recording(Status.RECORDING, provider_status="live")),
-        event(Kind.STOPPED, 5, recording=recording(Status.PROCESSING, provider_status="over")),
-        event(Kind.AVAILABLE, 7, recording=recording(Status.AVAILABLE, provider_status="done")),
+def test_late_webhook_does_not_revert_provider_status() -> None:
+    events = [
+        build_event(
+            Kind.STARTED, 0, recording=build_recording(Status.RECORDING, provider_status="live")
+        ),
+        build_event(
+            Kind.STOPPED, 5, recording=build_recording(Status.PROCESSING, provider_status="over")
+        ),
+        build_event(
+            Kind.AVAILABLE, 7, recording=build_recording(Status.AVAILABLE, provider_status="done")
+        ),
     ]
-    for order in itertools.permutations(told):
-        after = applied(session(), order)
+    for order in itertools.permutations(events):
+        after = apply_all(build_session(), order)
         assert (after.status, after.provider_status) == (Status.AVAILABLE, "done")
 
 
-def test_a_session_learns_its_recordings_from_callbacks() -> None:
-    begun = session(id=None, status=Status.RECORDING)
-    after = begun.apply(event(Kind.AVAILABLE, 7, recording_id="r1"))
-    assert after.id is None  # the vendor named none, and another recording may follow
+def test_webhooks_add_recordings_to_a_session() -> None:
+    begun = build_session(id=None, status=Status.RECORDING)
+    after = begun.apply(build_event(Kind.AVAILABLE, 7, recording_id="r1"))
+    assert after.id is None  # the vendor returned none, and another recording may follow
     assert [(each.id, each.status) for each in after.recordings] == [("r1", Status.AVAILABLE)]
-    assert after.apply(event(Kind.DELETED, 8, recording_id="R1")).status is Status.DELETED
+    assert after.apply(build_event(Kind.DELETED, 8, recording_id="R1")).status is Status.DELETED
 
 
-def test_a_session_is_as_far_as_the_recording_that_is_least_far() -> None:
-    both = session(id=None, recordings=(recording(Status.AVAILABLE), evolve(recording(), id="R2")))
-    assert both.apply(event(Kind.DELETED, 1)).status is Status.RECORDING
-    after = applied(both, [event(Kind.AVAILABLE, 1, recording_id="R2")])
+def test_session_has_the_earliest_status_of_its_recordings() -> None:
+    both = build_session(
+        id=None, recordings=(build_recording(Status.AVAILABLE), evolve(build_recording(), id="R2"))
+    )
+    assert both.apply(build_event(Kind.DELETED, 1)).status is Status.RECORDING
+    after = apply_all(both, [build_event(Kind.AVAILABLE, 1, recording_id="R2")])
     assert after.status is Status.AVAILABLE
 
 
@@ -248,69 +272,80 @@ def test_a_session_is_as_far_as_the_recording_that_is_least_far() -> None:
         {"recording_id": None, "target": None},
     ],
 )
-def test_an_event_of_another_recording_is_the_callers_mistake(foreign: dict[str, Any]) -> None:
-    other = evolve(event(Kind.STARTED), **foreign)
-    for ours in (recording(), session(), session(recordings=(recording(),))):
-        with pytest.raises(ValueError, match="this event is of"):
+def test_event_of_another_recording_raises_value_error(foreign: dict[str, Any]) -> None:
+    other = evolve(build_event(Kind.STARTED), **foreign)
+    for ours in (
+        build_recording(),
+        build_session(),
+        build_session(recordings=(build_recording(),)),
+    ):
+        with pytest.raises(ValueError, match="the event belongs to"):
             ours.apply(other)
         with pytest.raises(TypeError):
             ours.apply("started")  # type: ignore[arg-type]
 
 
-def test_a_poll_says_what_is_now_and_takes_back_nothing_final() -> None:
-    seen = update_session(session(), (recording(Status.PAUSED),))
-    assert seen.status is Status.PAUSED
-    assert update_session(seen, (recording(Status.RECORDING),)).status is Status.RECORDING
-    assert update_session(seen, (recording(Status.UNKNOWN),)).status is Status.UNKNOWN
-    done = seen.apply(event(Kind.AVAILABLE, 7))
-    stale = update_session(done, (recording(Status.PROCESSING, size=5),))
+def test_poll_updates_the_status_but_never_a_final_one() -> None:
+    polled = update_session(build_session(), (build_recording(Status.PAUSED),))
+    assert polled.status is Status.PAUSED
+    assert update_session(polled, (build_recording(Status.RECORDING),)).status is Status.RECORDING
+    assert update_session(polled, (build_recording(Status.UNKNOWN),)).status is Status.UNKNOWN
+    done = polled.apply(build_event(Kind.AVAILABLE, 7))
+    stale = update_session(done, (build_recording(Status.PROCESSING, size=5),))
     assert (stale.status, stale.recordings[0].size) == (Status.AVAILABLE, 5)
-    assert update_session(stale, (recording(Status.EXPIRED),)).status is Status.EXPIRED
+    assert update_session(stale, (build_recording(Status.EXPIRED),)).status is Status.EXPIRED
 
 
 @given(st.sampled_from(sorted(FINAL)), several)
-def test_callback_and_poll_end_alike(final: rec.RecordingStatus, told: Any) -> None:
-    told = [each for each in told if each.kind not in (Kind.EXPIRED, Kind.DELETED)]
-    known = {Status.FAILED, Status.EMPTY}
-    told = [each for each in told if not (final in known and each.kind is Kind.AVAILABLE)]
-    polled = update_session(session(), (recording(final),))
-    assert applied(polled, told).status is final
-    assert update_session(applied(session(), told), (recording(final),)).status is final
+def test_webhooks_and_polls_lead_to_the_same_status(
+    final: rec.RecordingStatus, events: Any
+) -> None:
+    events = [each for each in events if each.kind not in (Kind.EXPIRED, Kind.DELETED)]
+    without_media = {Status.FAILED, Status.EMPTY}
+    events = [
+        each for each in events if not (final in without_media and each.kind is Kind.AVAILABLE)
+    ]
+    polled = update_session(build_session(), (build_recording(final),))
+    assert apply_all(polled, events).status is final
+    assert (
+        update_session(apply_all(build_session(), events), (build_recording(final),)).status
+        is final
+    )
 
 
-def test_confirming_an_event_gives_the_fact_of_now() -> None:
-    claimed = event(Kind.AVAILABLE, 7, trusted=False)
-    same = confirm_event(claimed, recording(Status.AVAILABLE, size=5))
+def test_confirmed_event_has_the_current_state() -> None:
+    claimed = build_event(Kind.AVAILABLE, 7, trusted=False)
+    same = confirm_event(claimed, build_recording(Status.AVAILABLE, size=5))
     assert (same.kind, same.key, same.trusted) == (Kind.AVAILABLE, claimed.key, True)
     assert same.recording is not None
-    other = confirm_event(claimed, recording(Status.PROCESSING))
+    other = confirm_event(claimed, build_recording(Status.PROCESSING))
     assert (other.kind, other.status) == (Kind.STOPPED, Status.PROCESSING)
     assert other.key == plugin.build_event_key("acme", "default", "R1", Kind.STOPPED)
-    nothing = confirm_event(claimed, recording(Status.PENDING))
+    nothing = confirm_event(claimed, build_recording(Status.PENDING))
     assert nothing.kind is Kind.UPDATED
-    paused = event(Kind.PAUSED, 1)
-    assert confirm_event(paused, recording(Status.PAUSED)).key == paused.key
-    assert confirm_event(paused, recording(Status.RECORDING)).kind is Kind.STARTED
+    paused = build_event(Kind.PAUSED, 1)
+    assert confirm_event(paused, build_recording(Status.PAUSED)).key == paused.key
+    assert confirm_event(paused, build_recording(Status.RECORDING)).kind is Kind.STARTED
 
 
 @given(
     st.permutations(
         [
-            event(kind, minute, recording_id=id)
+            build_event(kind, minute, recording_id=id)
             for id in ("R1", "R2")
             for minute, kind in enumerate((Kind.STARTED, Kind.STOPPED, Kind.AVAILABLE))
         ]
     )
 )
-def test_several_recordings_of_one_session_end_alike_in_any_order(
+def test_events_of_several_recordings_in_any_order_lead_to_the_same_session(
     events: list[rec.RecordingEvent],
 ) -> None:
-    """Also half-way: what is not over keeps its session from being so."""
+    """Also half-way: the session is not available before all of its recordings are."""
     half = [each for each in events if (each.recording_id, each.kind) != ("R2", Kind.AVAILABLE)]
-    after = applied(session(id=None), half)
+    after = apply_all(build_session(id=None), half)
     assert after.status is Status.PROCESSING
     assert {each.id: each.status for each in after.recordings} == {
         "R1": Status.AVAILABLE,
         "R2": Status.PROCESSING,
     }
-    assert applied(session(id=None), events).status is Status.AVAILABLE
+    assert apply_all(build_session(id=None), events).status is Status.AVAILABLE

@@ -1,4 +1,4 @@
-"""Where do credentials go? To the API's own origin, and to nobody else, whoever asks for them."""
+"""Credentials are sent to the API's own origin and to no other host."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from recording_core.transport.authentication import HeaderAuth
 from recording_core.transport.client import Transport
 from recording_core.transport.media_client import MediaTransport
 from recording_core.transport.retry import RetryPolicy
-from recording_core.transport.session import new_session
+from recording_core.transport.session import build_session
 from recording_core.transport.status_codes import ErrorDetails
 
 Serve = Callable[..., tuple[str, list[Request]]]
@@ -36,7 +36,7 @@ MakeTransport = Callable[..., Transport]
 TOKEN = "s3cr3t-T0KEN-of-the-account"
 CODES = (301, 302, 303, 307, 308)
 
-#: A certificate of its own for localhost and *.vendor.test, good until 2126, trusted by nobody.
+#: A self-signed certificate for localhost and *.vendor.test, valid until 2126.
 CERTIFICATE = """\
 -----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgasrn2ukqAtif8vTO
@@ -59,25 +59,25 @@ c6RB3+cJZA==
 """
 
 
-def holds_credentials(request: Request) -> bool:
-    """Whether anything of a request is of the account: any header, the query, or the body."""
+def has_credentials(request: Request) -> bool:
+    """Return whether a request contains credentials: in a header, the query or the body."""
     everything = repr((request.headers, request.query, request.path, request.body))
     return TOKEN in everything or not {"authorization", "cookie"}.isdisjoint(request.headers)
 
 
-def elsewhere(where: str, strange: str) -> str:
-    """The origin of a server, as another port, another host or another scheme."""
+def build_foreign_origin(difference: str, origin: str) -> str:
+    """Build an origin of a server that differs from the API's in the port, host or scheme."""
     return {
-        "port": strange,
-        "host": strange.replace("127.0.0.1", "localhost"),
-        "scheme": strange.replace("http:", "https:"),
-    }[where]
+        "port": origin,
+        "host": origin.replace("127.0.0.1", "localhost"),
+        "scheme": origin.replace("http:", "https:"),
+    }[difference]
 
 
 @contextmanager
-def media_of(api: Transport, **changes: Any) -> Iterator[MediaTransport]:
+def open_media(api: Transport, **changes: Any) -> Iterator[MediaTransport]:
     media = MediaTransport(
-        api, **{"vendor_hosts": (), "credential_hosts": (), "first_byte": 5.0, **changes}
+        api, **{"vendor_hosts": (), "credential_hosts": (), "first_byte_timeout": 5.0, **changes}
     )
     try:
         yield media
@@ -88,12 +88,12 @@ def media_of(api: Transport, **changes: Any) -> Iterator[MediaTransport]:
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("where", ["port", "host", "scheme"])
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
-def test_a_redirect_of_the_api_leads_no_credential_astray(
+def test_api_redirect_to_another_origin_is_not_followed(
     serve: Serve, transport: MakeTransport, code: int, where: str, method: str
 ) -> None:
     """T1, T2."""
-    strange, visits = serve(Reply.json({}))
-    target = elsewhere(where, strange) + "/v1/thing"
+    foreign, visits = serve(Reply.json({}))
+    target = build_foreign_origin(where, foreign) + "/v1/thing"
     origin, journal = serve(Reply(code, b"", {"Location": target}))
     api = transport(origin + "/v1", retries=2)
     with pytest.raises(Rejected, match="redirects"):
@@ -112,7 +112,7 @@ def test_a_redirect_of_the_api_leads_no_credential_astray(
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 @pytest.mark.parametrize("retry", list(RetryPolicy))
-def test_a_verb_that_is_redirected_on_its_own_origin_is_not_replayed(
+def test_redirected_verb_is_not_sent_again(
     serve: Serve, transport: MakeTransport, code: int, method: str, retry: RetryPolicy
 ) -> None:
     """T2."""
@@ -124,7 +124,7 @@ def test_a_verb_that_is_redirected_on_its_own_origin_is_not_replayed(
 
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("relative", [True, False])
-def test_a_read_is_followed_on_its_own_origin_and_signed_there(
+def test_read_follows_redirects_on_the_api_origin_with_credentials(
     serve: Serve, transport: MakeTransport, code: int, relative: bool
 ) -> None:
     def answer(request: Request) -> Reply:
@@ -139,9 +139,7 @@ def test_a_read_is_followed_on_its_own_origin_and_signed_there(
     assert [request.header("x-auth-token") for request in journal] == [TOKEN, TOKEN]
 
 
-def test_an_endless_chain_of_redirects_ends_in_a_typed_error(
-    serve: Serve, transport: MakeTransport
-) -> None:
+def test_endless_redirects_raise_unavailable(serve: Serve, transport: MakeTransport) -> None:
     origin, journal = serve(Reply(302, b"", {"Location": "/again"}))
     with pytest.raises(Unavailable, match="redirects"):
         transport(origin, retries=0).get("thing", operation="try")
@@ -153,17 +151,17 @@ def test_an_endless_chain_of_redirects_ends_in_a_typed_error(
     ["", "http://[::1", "//", "http://", "\\\\evil", "http://a b/", "javascript:alert(1)", "/\xff"],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_redirect_to_nonsense_is_a_typed_error(
+def test_redirect_to_an_invalid_url_raises_a_typed_error(
     serve: Serve, transport: MakeTransport, location: str, method: str
 ) -> None:
-    """P1: urllib, requests and urllib3 each raise something of their own for these."""
+    """P1: urllib, requests and urllib3 each raise their own exceptions for these."""
     origin, journal = serve(Reply(302, b"", {"Location": location}), Reply(404))
     api = transport(origin, retries=0)
     with pytest.raises(ProviderError):
         api.request(method, "thing", operation="try", retry=RetryPolicy.IDEMPOTENT)
     assert len(journal) <= 2
     with (
-        media_of(api) as media,
+        open_media(api) as media,
         pytest.raises((ProviderError, ForbiddenHost)),
         media.fetch(serve(Reply(302, b"", {"Location": location}))[0] + "/m", {}),
     ):
@@ -172,55 +170,57 @@ def test_a_redirect_to_nonsense_is_a_typed_error(
 
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("where", ["port", "host"])
-def test_a_redirect_of_media_leads_no_credential_astray(
+def test_media_redirect_to_another_origin_carries_no_credentials(
     serve: Serve, transport: MakeTransport, code: int, where: str
 ) -> None:
-    """T1, S2: from the API's own origin, signed, to a stranger, bare."""
-    strange, visits = serve(Reply(200, b"media"))
-    origin, journal = serve(Reply(code, b"", {"Location": elsewhere(where, strange) + "/m"}))
-    with media_of(transport(origin)) as media, media.fetch(origin + "/thing", {}) as response:
-        assert b"".join(response.chunks(1024)) == b"media"
-    assert [holds_credentials(request) for request in journal] == [True]
-    assert [holds_credentials(request) for request in visits] == [False]
+    """T1, S2: the API's own origin receives the credentials, the redirect's target does not."""
+    foreign, visits = serve(Reply(200, b"media"))
+    origin, journal = serve(
+        Reply(code, b"", {"Location": build_foreign_origin(where, foreign) + "/m"})
+    )
+    with open_media(transport(origin)) as media, media.fetch(origin + "/thing", {}) as response:
+        assert b"".join(response.iter_chunks(1024)) == b"media"
+    assert [has_credentials(request) for request in journal] == [True]
+    assert [has_credentials(request) for request in visits] == [False]
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_a_stranger_that_redirects_back_to_the_api_gets_no_signed_request(
+def test_redirect_back_to_the_api_origin_carries_no_credentials(
     serve: Serve, transport: MakeTransport, code: int
 ) -> None:
-    """T1: or a stranger would choose what is asked in our name."""
+    """T1: otherwise a third party could choose a request that we authenticate."""
     origin, journal = serve(Reply(200, b"media"))
-    strange, visits = serve(Reply(code, b"", {"Location": origin + "/delete-everything"}))
-    with media_of(transport(origin)) as media, media.fetch(strange + "/m", {}):
+    foreign, visits = serve(Reply(code, b"", {"Location": origin + "/delete-everything"}))
+    with open_media(transport(origin)) as media, media.fetch(foreign + "/m", {}):
         pass
-    assert not any(map(holds_credentials, journal + visits))
+    assert not any(map(has_credentials, journal + visits))
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_media_elsewhere_that_asks_for_a_sign_in_gets_none(
+def test_foreign_media_host_that_requires_authentication_receives_no_credentials(
     serve: Serve, transport: MakeTransport, status: int
 ) -> None:
-    strange, visits = serve(Reply(status, b"", {"WWW-Authenticate": "Basic"}))
+    foreign, visits = serve(Reply(status, b"", {"WWW-Authenticate": "Basic"}))
     origin, _ = serve(Reply())
     with (
-        media_of(transport(origin), credential_hosts=("127.0.0.1", "*")) as media,
+        open_media(transport(origin), credential_hosts=("127.0.0.1", "*")) as media,
         pytest.raises(AuthenticationFailed),
-        media.fetch(strange + "/m", {}),
+        media.fetch(foreign + "/m", {}),
     ):
         pass
-    assert [holds_credentials(request) for request in visits] == [False]
+    assert [has_credentials(request) for request in visits] == [False]
 
 
-def test_a_link_to_the_next_page_is_followed_on_the_apis_origin_alone(
+def test_next_page_link_is_followed_on_the_api_origin_only(
     serve: Serve, transport: MakeTransport
 ) -> None:
     """L5."""
-    strange, visits = serve(Reply.json({}))
+    foreign, visits = serve(Reply.json({}))
     origin, _ = serve(Reply.json({}))
     api = transport(origin + "/v1")
-    assert api.on_origin("?page=2", "list") == f"{origin}/v1/?page=2"
+    assert api.resolve_link("?page=2", "list") == f"{origin}/v1/?page=2"
     for link in (
-        strange + "/v1/things?page=2",
+        foreign + "/v1/things?page=2",
         origin.replace("http:", "https:") + "/v1/things",
         origin.replace("127.0.0.1", "localhost") + "/v1/things",
         "//evil.test/v1",
@@ -229,7 +229,7 @@ def test_a_link_to_the_next_page_is_followed_on_the_apis_origin_alone(
         f"{origin}\\@evil.test/v1",
     ):
         with pytest.raises(PaginationError):
-            api.on_origin(link, "list")
+            api.resolve_link(link, "list")
         if link.startswith(("http", "//")):
             with pytest.raises(PaginationError):
                 api.get(link, operation="list")
@@ -240,33 +240,33 @@ def test_a_link_to_the_next_page_is_followed_on_the_apis_origin_alone(
 
 
 @pytest.mark.parametrize("by", ["HOME", "NETRC"])
-def test_a_netrc_changes_nothing_of_what_is_sent(
+def test_netrc_is_not_used(
     serve: Serve,
     transport: MakeTransport,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     by: str,
 ) -> None:
-    """T4: requests puts a ~/.netrc's entry in the place of our own Authorization."""
+    """T4: requests replaces our Authorization header with an entry of ~/.netrc."""
     netrc = tmp_path / ".netrc"
     netrc.write_text("machine 127.0.0.1\nlogin mallory\npassword pw\ndefault login a password b\n")
     netrc.chmod(0o600)
     monkeypatch.setenv(by, str(tmp_path if by == "HOME" else netrc))
-    strange, visits = serve(Reply(200, b"media"))
+    foreign, visits = serve(Reply(200, b"media"))
     origin, journal = serve(Reply.json({}))
     api = transport(origin)
     api.auth = HeaderAuth("Authorization", f"Bearer {TOKEN}")
     api.get("thing", operation="try")
-    with media_of(api) as media, media.fetch(strange + "/m", {}):
+    with open_media(api) as media, media.fetch(foreign + "/m", {}):
         pass
     assert [request.header("authorization") for request in journal] == [f"Bearer {TOKEN}"]
     assert [request.header("authorization") for request in visits] == [None]
-    prepared = new_session(None, 1).prepare_request(requests.Request("GET", strange))
+    prepared = build_session(None, 1).prepare_request(requests.Request("GET", foreign))
     assert "authorization" not in prepared.headers
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_loopback_is_never_asked_through_a_proxy(
+def test_loopback_requests_use_no_proxy(
     serve: Serve,
     transport: MakeTransport,
     monkeypatch: pytest.MonkeyPatch,
@@ -284,21 +284,21 @@ def test_loopback_is_never_asked_through_a_proxy(
         origin, journal = serve(Reply.json({}))
     api = transport(origin, retries=0)
     api.get("thing", operation="try")
-    with media_of(api) as media, media.fetch(origin + "/m", {}):
+    with open_media(api) as media, media.fetch(origin + "/m", {}):
         pass
     assert len(journal) == 2
     assert seen == []
 
 
-def test_cookies_are_not_kept(serve: Serve, transport: MakeTransport) -> None:
+def test_cookies_are_not_stored(serve: Serve, transport: MakeTransport) -> None:
     cookie = {"Set-Cookie": "session=stolen; Path=/"}
     origin, journal = serve(Reply.json({}).with_headers(set_cookie=cookie["Set-Cookie"]))
-    strange, visits = serve(Reply(200, b"m", cookie))
+    foreign, visits = serve(Reply(200, b"m", cookie))
     api = transport(origin)
     for _ in range(2):
         api.get("thing", operation="try")
-    with media_of(api) as media:
-        for url in (strange, strange, origin):
+    with open_media(api) as media:
+        for url in (foreign, foreign, origin):
             with media.fetch(url + "/m", {}):
                 pass
     assert [request.header("cookie") for request in journal + visits] == [None] * 5
@@ -312,7 +312,7 @@ def test_cookies_are_not_kept(serve: Serve, transport: MakeTransport) -> None:
     [
         "http://api.vendor.test/v1",
         "http://10.0.0.1/v1",
-        "http://127.1/v1",  # a name to us, whatever a resolver makes of it
+        "http://127.1/v1",  # a name, though a resolver may read it as an address
         "http://2130706433/v1",
         "http://localhost.evil.test/v1",
         "http://127.0.0.1@evil.test/v1",
@@ -328,7 +328,7 @@ def test_cookies_are_not_kept(serve: Serve, transport: MakeTransport) -> None:
         "https://[::1",
     ],
 )
-def test_a_base_url_that_shows_credentials_to_others_is_refused(
+def test_base_url_that_exposes_credentials_raises_configuration_error(
     transport: MakeTransport, base_url: str
 ) -> None:
     """T3."""
@@ -346,7 +346,7 @@ def test_a_base_url_that_shows_credentials_to_others_is_refused(
         "https://api.vendor.test/v1",
     ],
 )
-def test_https_and_loopback_are_base_urls(transport: MakeTransport, base_url: str) -> None:
+def test_https_and_loopback_base_urls_are_accepted(transport: MakeTransport, base_url: str) -> None:
     assert transport(base_url).base_url == base_url.rstrip("/")
 
 
@@ -357,7 +357,7 @@ def test_https_and_loopback_are_base_urls(transport: MakeTransport, base_url: st
 def tls(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Callable[..., tuple[int, list[Request]]]]:
-    """`port, journal = tls(reply, ...)`: as `serve`, by https, which the environment trusts."""
+    """`port, journal = tls(reply, ...)`: like `serve`, by https that the environment trusts."""
     pem = tmp_path / "certificate.pem"
     pem.write_text(CERTIFICATE)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(pem))
@@ -386,7 +386,7 @@ def tls(
 Tls = Callable[..., tuple[int, list[Request]]]
 
 
-def test_a_certificate_of_nobody_is_refused_before_a_byte_is_sent(
+def test_untrusted_certificate_is_rejected_before_a_byte_is_sent(
     tls: Tls, transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """T5."""
@@ -398,7 +398,9 @@ def test_a_certificate_of_nobody_is_refused_before_a_byte_is_sent(
     assert journal == []
 
 
-def test_the_environments_authorities_are_honoured(tls: Tls, transport: MakeTransport) -> None:
+def test_certificate_authorities_of_the_environment_are_used(
+    tls: Tls, transport: MakeTransport
+) -> None:
     """T4."""
     port, journal = tls(Reply.json({}))
     transport(f"https://localhost:{port}", retries=0).get("thing", operation="try")
@@ -406,10 +408,10 @@ def test_the_environments_authorities_are_honoured(tls: Tls, transport: MakeTran
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
-def test_looking_away_from_a_certificate_is_loud(
+def test_disabled_certificate_verification_warns(
     tls: Tls, transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """T5: per client, and never in silence."""
+    """T5: verification is disabled per client, and never silently."""
     port, journal = tls(Reply.json({}))
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
     with pytest.warns(UserWarning, match="not verified"):
@@ -419,7 +421,7 @@ def test_looking_away_from_a_certificate_is_loud(
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_https_is_never_followed_down_to_http(
+def test_redirect_from_https_to_http_is_not_followed(
     serve: Serve, tls: Tls, transport: MakeTransport, method: str
 ) -> None:
     """T3."""
@@ -431,12 +433,12 @@ def test_https_is_never_followed_down_to_http(
     assert visits == []
 
 
-# -- the one exception ----------------------------------------------------------------------------
+# -- credential hosts -----------------------------------------------------------------------------
 
 
 @pytest.fixture
 def dns(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, int]], None]:
-    """`dns({host: port})`: 443 of these names is that port of loopback."""
+    """`dns({host: port})`: connections to 443 of these hosts go to that port on loopback."""
     real = urllib3.util.connection.create_connection
 
     def install(names: dict[str, int]) -> None:
@@ -452,30 +454,30 @@ def dns(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, int]], None]:
     return install
 
 
-def test_a_host_in_the_table_gets_the_credentials_once_it_has_asked_for_them(
+def test_credential_host_receives_credentials_after_it_answered_401(
     serve: Serve, tls: Tls, transport: MakeTransport, dns: Callable[[dict[str, int]], None]
 ) -> None:
-    """T1's exception, which is Plivo's "HTTP Auth on recordings"."""
+    """The exception to T1, for Plivo's "HTTP Auth on recordings"."""
     origin, _ = serve(Reply())
     port, visits = tls(Reply(401), Reply(200, b"media"))
     dns({"eu.media.vendor.test": port})
     table = ("media.vendor.test", "*.media.vendor.test")
     with (
-        media_of(transport(origin), credential_hosts=table) as media,
+        open_media(transport(origin), credential_hosts=table) as media,
         media.fetch("https://eu.media.vendor.test/m.mp3", {}) as response,
     ):
-        assert b"".join(response.chunks(1024)) == b"media"
+        assert b"".join(response.iter_chunks(1024)) == b"media"
     assert [request.header("x-auth-token") for request in visits] == [None, TOKEN]
 
 
 @pytest.mark.parametrize(
     ("host", "reply"),
     [
-        ("media.vendor.test", Reply(403)),  # it did not ask
+        ("media.vendor.test", Reply(403)),  # not a 401
         ("api.vendor.test", Reply(401)),  # not in the table
     ],
 )
-def test_no_other_host_and_no_other_answer_gets_the_credentials(
+def test_other_hosts_and_other_statuses_receive_no_credentials(
     serve: Serve,
     tls: Tls,
     transport: MakeTransport,
@@ -487,54 +489,54 @@ def test_no_other_host_and_no_other_answer_gets_the_credentials(
     port, visits = tls(reply)
     dns({host: port})
     with (
-        media_of(transport(origin), credential_hosts=("media.vendor.test",)) as media,
+        open_media(transport(origin), credential_hosts=("media.vendor.test",)) as media,
         pytest.raises(AuthenticationFailed),
         media.fetch(f"https://{host}/m.mp3", {}),
     ):
         pass
-    assert [holds_credentials(request) for request in visits] == [False]
+    assert [has_credentials(request) for request in visits] == [False]
 
 
-def test_a_host_in_the_table_gets_nothing_when_a_redirect_led_there(
+def test_credential_host_receives_no_credentials_after_a_redirect(
     serve: Serve, tls: Tls, transport: MakeTransport, dns: Callable[[dict[str, int]], None]
 ) -> None:
     port, visits = tls(Reply(401))
     dns({"media.vendor.test": port})
-    strange, _ = serve(Reply(302, b"", {"Location": "https://media.vendor.test/m.mp3"}))
+    foreign, _ = serve(Reply(302, b"", {"Location": "https://media.vendor.test/m.mp3"}))
     origin, _ = serve(Reply())
     with (
-        media_of(transport(origin), credential_hosts=("media.vendor.test",)) as media,
+        open_media(transport(origin), credential_hosts=("media.vendor.test",)) as media,
         pytest.raises(AuthenticationFailed),
-        media.fetch(strange + "/m", {}),
+        media.fetch(foreign + "/m", {}),
     ):
         pass
-    assert [holds_credentials(request) for request in visits] == [False]
+    assert [has_credentials(request) for request in visits] == [False]
 
 
-def test_a_signed_host_that_redirects_leads_the_credentials_nowhere(
+def test_redirect_by_a_credential_host_carries_no_credentials(
     serve: Serve, tls: Tls, transport: MakeTransport, dns: Callable[[dict[str, int]], None]
 ) -> None:
-    strange, bare = serve(Reply(200, b"media"))
-    port, visits = tls(Reply(401), Reply(302, b"", {"Location": strange + "/m"}))
+    foreign, bare = serve(Reply(200, b"media"))
+    port, visits = tls(Reply(401), Reply(302, b"", {"Location": foreign + "/m"}))
     dns({"media.vendor.test": port})
     origin, _ = serve(Reply())
     with (
-        media_of(transport(origin), credential_hosts=("media.vendor.test",)) as media,
+        open_media(transport(origin), credential_hosts=("media.vendor.test",)) as media,
         media.fetch("https://media.vendor.test/m.mp3", {}),
     ):
         pass
-    assert [holds_credentials(request) for request in visits] == [False, True]
-    assert [holds_credentials(request) for request in bare] == [False]
+    assert [has_credentials(request) for request in visits] == [False, True]
+    assert [has_credentials(request) for request in bare] == [False]
 
 
-# -- what shows -----------------------------------------------------------------------------------
+# -- reprs, errors ---------------------------------------------------------------------------------
 
 
-def test_no_repr_of_a_transport_shows_a_credential(serve: Serve, transport: MakeTransport) -> None:
+def test_transport_reprs_show_no_credential(serve: Serve, transport: MakeTransport) -> None:
     """X1."""
     api = transport(serve(Reply())[0])
-    with media_of(api) as media:
-        shown = repr([api, api.auth, api.secrets, api.settings, media, media._peers])
+    with open_media(api) as media:
+        shown = repr([api, api.auth, api.secrets, api.settings, media, media._policy])
     assert TOKEN not in shown
 
 
@@ -548,10 +550,10 @@ def test_no_repr_of_a_transport_shows_a_credential(serve: Serve, transport: Make
         b"x" * 1990 + b"%s%s%s",
     ],
 )
-def test_no_error_repeats_the_credential_that_a_vendor_echoes(
+def test_errors_do_not_contain_credentials_that_a_vendor_echoes(
     serve: Serve, transport: MakeTransport, status: int, body: bytes
 ) -> None:
-    """X2: neither in its text, nor in its body, nor in its cause."""
+    """X2: neither the text, nor the body, nor the cause contains them."""
     body = body.replace(b"%s", TOKEN.encode())
     origin, _ = serve(Reply(status, body, {"X-Request-Id": f"id-{TOKEN}"}))
     api = transport(origin, retries=0, error_details=lambda *_: ErrorDetails(is_error=True))
@@ -559,26 +561,26 @@ def test_no_error_repeats_the_credential_that_a_vendor_echoes(
         api.request("POST", "thing", operation="try", retry=RetryPolicy.NEVER)
     error = caught.value
     shown = repr((str(error), vars(error), error.__cause__))
-    # Not even the beginning of one that an excerpt's end cuts through.
+    # Nor the beginning of one that the end of an excerpt splits.
     assert TOKEN[:6] not in shown
     assert error.__suppress_context__ or error.__context__ is None
 
 
-#: The token as JSON may write it: each may be escaped of a text's characters.
-WRITTEN = {
+#: The token as JSON may write it: any character of a text may be escaped.
+ESCAPED = {
     "as it is": TOKEN,
     "one character escaped": TOKEN.replace("-", "\\u002d", 1),
     "each character escaped": "".join(f"\\u{ord(each):04X}" for each in TOKEN),
 }
 
 
-@pytest.mark.parametrize("written", WRITTEN)
+@pytest.mark.parametrize("form", ESCAPED)
 @pytest.mark.parametrize("status", [200, 403])
-def test_no_payload_keeps_the_credential_that_a_vendor_echoes(
-    serve: Serve, transport: MakeTransport, status: int, written: str
+def test_payloads_do_not_contain_credentials_that_a_vendor_echoes(
+    serve: Serve, transport: MakeTransport, status: int, form: str
 ) -> None:
-    """X1, X2: whatever its field is called, and whoever reads words out of it."""
-    token = WRITTEN[written]
+    """X1, X2: under any field name, and in what `error_details` reads."""
+    token = ESCAPED[form]
     body = f'{{"note": "of {token}", "{token}": ["{token}"], "id": "r1"}}'.encode()
     api = transport(
         serve(Reply(status, body))[0],
@@ -598,9 +600,7 @@ def test_no_payload_keeps_the_credential_that_a_vendor_echoes(
     assert TOKEN not in repr((str(caught.value), vars(caught.value)))
 
 
-def test_the_credentials_of_a_connection_are_not_pickled(
-    serve: Serve, transport: MakeTransport
-) -> None:
-    """X1: not even by themselves, out of the transport that holds them."""
+def test_secrets_cannot_be_pickled(serve: Serve, transport: MakeTransport) -> None:
+    """X1: not even apart from the transport that contains them."""
     with pytest.raises(TypeError, match="not pickled"):
         pickle.dumps(transport(serve(Reply())[0]).secrets)

@@ -1,4 +1,4 @@
-"""Does every call end in time? Against each way to be slow, within its total and one second."""
+"""Every call ends within its total timeout, however the vendor delays its response."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from recording_core import (
     Truncated,
     Unavailable,
 )
-from recording_core.download.transfer import fetch_file
+from recording_core.download.transfer import FileFetcher
 from recording_core.testing import ManualClock, Reply, Request
-from recording_core.testing.timing import within
+from recording_core.testing.timing import assert_within
 from recording_core.transport import deadline as deadlines
 from recording_core.transport.client import Transport
 from recording_core.transport.deadline import Deadline
@@ -37,20 +37,20 @@ MakeTransport = Callable[..., Transport]
 
 TOTAL = 0.3
 FACTS = {"provider": "vendor", "recording_id": "r1"}
-_LONG = Reply.json({"a": "x" * 200})
+_LONG_BODY = Reply.json({"a": "x" * 200})
 SLOW = {
-    "says nothing": evolve(_LONG, stall="headers"),
-    "stalls before the body": evolve(_LONG, stall="body"),
-    "drips its headers": evolve(_LONG, drip="headers"),
-    "drips its body": evolve(_LONG, drip="body"),
-    "drips a body that it never measured": evolve(_LONG, drip="body", framing="none"),
-    "drips chunks": evolve(_LONG, drip="body", framing="chunked"),
+    "no response": evolve(_LONG_BODY, stall="headers"),
+    "no body": evolve(_LONG_BODY, stall="body"),
+    "slow headers": evolve(_LONG_BODY, drip="headers"),
+    "slow body": evolve(_LONG_BODY, drip="body"),
+    "slow body without a length": evolve(_LONG_BODY, drip="body", framing="none"),
+    "slow chunks": evolve(_LONG_BODY, drip="body", framing="chunked"),
 }
 
 
 @contextmanager
-def media_of(api: Transport, first_byte: float = 60.0) -> Iterator[MediaTransport]:
-    media = MediaTransport(api, vendor_hosts=(), credential_hosts=(), first_byte=first_byte)
+def open_media(api: Transport, first_byte: float = 60.0) -> Iterator[MediaTransport]:
+    media = MediaTransport(api, vendor_hosts=(), credential_hosts=(), first_byte_timeout=first_byte)
     try:
         yield media
     finally:
@@ -59,14 +59,14 @@ def media_of(api: Transport, first_byte: float = 60.0) -> Iterator[MediaTranspor
 
 @pytest.fixture
 def silent() -> Iterator[str]:
-    """An origin that accepts connections and never answers: a host that hangs."""
+    """The address of a host that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
         yield f"127.0.0.1:{server.getsockname()[1]}"
 
 
 @pytest.fixture
 def unreachable() -> Iterator[int]:
-    """A port where connecting hangs, since nobody accepts and its queue is full."""
+    """A port at which connecting hangs, since its queue is full and nothing accepts."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen(0)
@@ -80,7 +80,7 @@ def unreachable() -> Iterator[int]:
             each.close()
 
 
-def sent_once(api: Transport) -> None:
+def send_once(api: Transport) -> None:
     api.request("POST", "thing", operation="start", json={}, retry=RetryPolicy.NEVER)
 
 
@@ -89,38 +89,38 @@ def read(api: Transport) -> None:
 
 
 @pytest.mark.parametrize("slow", SLOW.values(), ids=SLOW)
-@pytest.mark.parametrize(("call", "error"), [(read, Unavailable), (sent_once, OutcomeUnknown)])
-def test_a_slow_answer_of_the_api_ends_at_the_total(
+@pytest.mark.parametrize(("call", "error"), [(read, Unavailable), (send_once, OutcomeUnknown)])
+def test_slow_api_response_ends_at_the_total_timeout(
     serve: Serve,
     transport: MakeTransport,
     slow: Reply,
     call: Callable[[Transport], None],
     error: type[ProviderError],
 ) -> None:
-    """T6: a watchdog's shutdown may look like the regular end of headers or body."""
+    """T6: the watchdog's shutdown may look like the regular end of headers or body."""
     origin, _ = serve(slow)
     api = transport(origin, total_timeout=TOTAL)
-    with within(TOTAL), pytest.raises(error, match="within"):
+    with assert_within(TOTAL), pytest.raises(error, match="within"):
         call(api)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-@pytest.mark.parametrize(("call", "error"), [(read, Unavailable), (sent_once, ProviderError)])
-def test_a_host_that_accepts_and_hangs_ends_at_the_total(
+@pytest.mark.parametrize(("call", "error"), [(read, Unavailable), (send_once, ProviderError)])
+def test_silent_host_ends_at_the_total_timeout(
     silent: str,
     transport: MakeTransport,
     scheme: str,
     call: Callable[[Transport], None],
     error: type[ProviderError],
 ) -> None:
-    """T6: with https it is the handshake that is never answered."""
+    """T6: with https the TLS handshake never ends."""
     api = transport(f"{scheme}://{silent}", total_timeout=TOTAL)
-    with within(TOTAL), pytest.raises(error):
+    with assert_within(TOTAL), pytest.raises(error):
         call(api)
 
 
-def test_a_handshake_that_drips_ends_at_the_total(transport: MakeTransport) -> None:
-    """T6: each byte is in time for a read's timeout, and the last is not for the total."""
+def test_slow_tls_handshake_ends_at_the_total_timeout(transport: MakeTransport) -> None:
+    """T6: each byte arrives within the read timeout, the last one not within the total."""
     over = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -128,7 +128,7 @@ def test_a_handshake_that_drips_ends_at_the_total(transport: MakeTransport) -> N
             client, _ = server.accept()
             with client:
                 client.recv(65536)
-                for byte in b"\x16\x03\x03\x40\x00" + bytes(1000):  # a record of 16 KiB, to come
+                for byte in b"\x16\x03\x03\x40\x00" + bytes(1000):  # the head of a record of 16 KiB
                     try:
                         client.sendall(bytes([byte]))
                     except OSError:
@@ -142,7 +142,7 @@ def test_a_handshake_that_drips_ends_at_the_total(transport: MakeTransport) -> N
             f"https://127.0.0.1:{server.getsockname()[1]}", total_timeout=TOTAL, retries=0
         )
         try:
-            with within(TOTAL), pytest.raises(Unavailable, match="within"):
+            with assert_within(TOTAL), pytest.raises(Unavailable, match="within"):
                 read(api)
         finally:
             over.set()
@@ -150,7 +150,7 @@ def test_a_handshake_that_drips_ends_at_the_total(transport: MakeTransport) -> N
 
 
 @pytest.mark.parametrize("addresses", [1, 12])
-def test_an_unreachable_host_ends_at_the_total_however_many_addresses_it_has(
+def test_unreachable_host_with_several_addresses_ends_at_the_total_timeout(
     unreachable: int, transport: MakeTransport, monkeypatch: pytest.MonkeyPatch, addresses: int
 ) -> None:
     """T6: urllib3 gives each address the whole timeout."""
@@ -161,46 +161,44 @@ def test_an_unreachable_host_ends_at_the_total_however_many_addresses_it_has(
 
     monkeypatch.setattr(socket, "getaddrinfo", many)
     api = transport(f"http://127.0.0.1:{unreachable}", total_timeout=TOTAL)
-    with within(TOTAL), pytest.raises(Unavailable):
+    with assert_within(TOTAL), pytest.raises(Unavailable):
         read(api)
 
 
-@pytest.mark.parametrize("call", [read, sent_once])
-def test_a_refused_connection_is_unavailable_and_leaves_no_doubt(
+@pytest.mark.parametrize("call", [read, send_once])
+def test_refused_connection_raises_unavailable_also_for_a_start(
     transport: MakeTransport, call: Callable[[Transport], None]
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    with within(0), pytest.raises(Unavailable, match="no connection"):
+    with assert_within(0), pytest.raises(Unavailable, match="No connection"):
         call(transport(f"http://127.0.0.1:{port}", retries=2))
 
 
-def test_a_name_that_nobody_knows_is_unavailable(transport: MakeTransport) -> None:
+def test_unknown_host_name_raises_unavailable(transport: MakeTransport) -> None:
     for host in ("nobody.invalid", "a" * 70 + ".test"):
         with pytest.raises(Unavailable):
             read(transport(f"https://{host}", retries=0, total_timeout=5.0))
 
 
-def test_retries_end_at_the_total_too(
+def test_retries_end_at_the_total_timeout(
     serve: Serve, transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """T6: the total is of all attempts, not of each."""
-    monkeypatch.setattr("recording_core.transport.client.backoff", lambda attempt: 0.0)
+    """T6: the total bounds all attempts together, not each one."""
+    monkeypatch.setattr("recording_core.transport.client.compute_backoff", lambda attempt: 0.0)
     origin, journal = serve(evolve(Reply(503), stall="headers", stall_seconds=0.1))
-    with within(TOTAL), pytest.raises(Unavailable):
+    with assert_within(TOTAL), pytest.raises(Unavailable):
         read(transport(origin, total_timeout=TOTAL, retries=100))
     assert 1 < len(journal) < 5
 
 
-def test_a_read_that_is_silent_for_too_long_is_asked_again(
-    serve: Serve, transport: MakeTransport
-) -> None:
+def test_read_timeout_is_retried(serve: Serve, transport: MakeTransport) -> None:
     origin, journal = serve(
         evolve(Reply.json({}), stall="headers"),
         evolve(Reply.json({}), stall="body"),
         Reply.json({}),
     )
-    with within(0.4):
+    with assert_within(0.4):
         read(transport(origin, read_timeout=0.15, total_timeout=5.0))
     assert len(journal) == 3
 
@@ -210,98 +208,97 @@ def test_a_read_that_is_silent_for_too_long_is_asked_again(
 
 def fetch(api: Transport, url: str, path: Path, *, timeout: float | None = None) -> Any:
     file = MediaFile("f", FileRole.MIX, "wav", url=url)
-    with media_of(api) as media, Deadline(timeout) as deadline:
-        return fetch_file(
-            media, file, path, clock=api.clock, retries=2, deadline=deadline, facts=FACTS
-        )
+    with open_media(api) as media, Deadline(timeout) as deadline:
+        fetcher = FileFetcher(media, clock=api.clock, retries=2, deadline=deadline, facts=FACTS)
+        return fetcher.fetch(file, path)
 
 
-@pytest.mark.parametrize("slow", ["says nothing", "drips its headers"])
-def test_media_whose_first_byte_does_not_come_ends_at_the_total(
+@pytest.mark.parametrize("slow", ["no response", "slow headers"])
+def test_media_without_a_first_byte_ends_at_the_total_timeout(
     serve: Serve, transport: MakeTransport, tmp_path: Path, slow: str
 ) -> None:
-    """T6: what did not begin within the total is not asked for again."""
+    """T6: media that did not begin within the total is not requested again."""
     origin, journal = serve(SLOW[slow])
-    with within(TOTAL), pytest.raises(Unavailable, match="first byte"):
+    with assert_within(TOTAL), pytest.raises(Unavailable, match="first byte"):
         fetch(transport(origin, total_timeout=TOTAL), origin + "/m", tmp_path / "f.wav")
     assert len(journal) == 1
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("slow", SLOW.values(), ids=SLOW)
-def test_a_slow_file_ends_at_its_timeout_and_leaves_nothing(
+def test_slow_file_ends_at_its_timeout_and_leaves_no_file(
     serve: Serve, transport: MakeTransport, tmp_path: Path, slow: Reply
 ) -> None:
-    """T6: a socket that is shut looks like the end of a body that nobody measured."""
+    """T6: a socket that is shut down looks like the end of a body without a length."""
     wav = b"RIFF\xff\xff\xff\x7fWAVE" + bytes(1000)
     if slow.stall is None and slow.drip == "body":
         slow = evolve(slow, body=wav)
     origin, _ = serve(slow)
-    with within(TOTAL), pytest.raises(RecordingError, match="whole within"):
+    with assert_within(TOTAL), pytest.raises(RecordingError, match="completely within"):
         fetch(transport(origin), origin + "/m", tmp_path / "f.wav", timeout=TOTAL)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_body_that_falls_silent_is_given_up_by_the_read_timeout(
+def test_silence_within_a_media_body_ends_at_the_read_timeout(
     serve: Serve, transport: MakeTransport, tmp_path: Path
 ) -> None:
     origin, journal = serve(evolve(Reply(200, b"RIFF"), stall="body"))
-    with within(0.3), pytest.raises(Truncated):
+    with assert_within(0.3), pytest.raises(Truncated):
         fetch(transport(origin, read_timeout=0.1), origin + "/m", tmp_path / "f.wav")
     assert len(journal) == 3
 
 
-def test_the_first_byte_of_media_may_take_longer_than_a_read(
+def test_first_byte_of_media_may_take_longer_than_the_read_timeout(
     serve: Serve, transport: MakeTransport
 ) -> None:
-    """A vendor that packs files first says nothing for minutes; then silence is a fault again."""
+    """A vendor that packs files first may send nothing for minutes, but not within the body."""
     origin, journal = serve(
         evolve(Reply(200, b"media"), stall="headers", stall_seconds=0.4),
     )
     with (
-        media_of(transport(origin, read_timeout=0.1)) as media,
+        open_media(transport(origin, read_timeout=0.1)) as media,
         media.fetch(origin + "/m", {}) as response,
     ):
-        assert b"".join(response.chunks(10)) == b"media"
+        assert b"".join(response.iter_chunks(10)) == b"media"
     assert len(journal) == 1
 
 
-def test_a_slow_reader_is_not_cut_off_by_the_first_bytes_deadline(
+def test_first_byte_deadline_does_not_cut_off_a_slow_reader(
     serve: Serve, transport: MakeTransport
 ) -> None:
     body = bytes(5_000_000)
     origin, _ = serve(Reply(200, body))
     with (
-        media_of(transport(origin, total_timeout=0.6)) as media,
+        open_media(transport(origin, total_timeout=0.6)) as media,
         media.fetch(origin + "/m", {}) as response,
     ):
-        chunks = response.chunks(1_000_000)
+        chunks = response.iter_chunks(1_000_000)
         size = len(next(chunks))
         time.sleep(0.9)
         assert size + sum(map(len, chunks)) == len(body)
 
 
-def test_a_deadline_within_another_ends_with_it(serve: Serve, transport: MakeTransport) -> None:
-    """T6: one look of a `wait`, with its retries, lasts no longer than the wait may."""
-    origin, _ = serve(SLOW["says nothing"])
-    with within(TOTAL), Deadline(TOTAL), pytest.raises(Unavailable):
+def test_inner_deadline_ends_with_the_outer_one(serve: Serve, transport: MakeTransport) -> None:
+    """T6: one poll of a `wait`, with its retries, lasts no longer than the wait's timeout."""
+    origin, _ = serve(SLOW["no response"])
+    with assert_within(TOTAL), Deadline(TOTAL), pytest.raises(Unavailable):
         read(transport(origin, total_timeout=20.0, read_timeout=20.0))
 
 
-def test_a_bound_beyond_all_clocks_is_none_and_harms_no_other(
+def test_huge_bound_means_none_and_affects_no_other_deadline(
     serve: Serve, transport: MakeTransport
 ) -> None:
-    origin, _ = serve(SLOW["says nothing"])
+    origin, _ = serve(SLOW["no response"])
     with Deadline(1e300) as endless:
-        assert endless.remaining() is None
-    with within(TOTAL), pytest.raises(Unavailable):
+        assert endless.compute_remaining() is None
+    with assert_within(TOTAL), pytest.raises(Unavailable):
         read(transport(origin, total_timeout=TOTAL))
 
 
 # -- the watchdog ---------------------------------------------------------------------------------
 
 
-def test_a_deadline_that_was_kept_never_shuts_the_connections_next_exchange(
+def test_ended_deadline_does_not_shut_down_the_next_exchange_of_its_connection(
     serve: Serve, transport: MakeTransport
 ) -> None:
     origin, journal = serve(
@@ -315,10 +312,10 @@ def test_a_deadline_that_was_kept_never_shuts_the_connections_next_exchange(
     assert len(journal) == 2
 
 
-def test_a_deadline_never_shuts_a_connection_that_another_thread_has_taken_from_the_pool(
-    serve: Serve, transport: MakeTransport, clock: ManualClock
+def test_deadline_does_not_shut_down_a_connection_that_another_thread_uses(
+    serve: Serve, transport: MakeTransport, manual_clock: ManualClock
 ) -> None:
-    """A start of ours would look as if it were cut, because a download elsewhere was late."""
+    """A start would seem to be cut, because a download in another thread was late."""
     origin, journal = serve(
         Reply.json({}), Reply.json({}), evolve(Reply.json({}), stall="headers", stall_seconds=0.5)
     )
@@ -327,13 +324,13 @@ def test_a_deadline_never_shuts_a_connection_that_another_thread_has_taken_from_
 
     def other() -> None:
         try:
-            sent_once(api)
-        except BaseException as error:  # noqa: BLE001  # told below, in the test's own thread
+            send_once(api)
+        except BaseException as error:  # noqa: BLE001  # reported below, in the test's own thread
             failures.append(error)
 
     with Deadline(0.3):
         read(api)
-        read(api)  # on the same connection, which is watched anew
+        read(api)  # on the same connection, which is watched again
         thread = threading.Thread(target=other)
         thread.start()
         thread.join()
@@ -341,7 +338,7 @@ def test_a_deadline_never_shuts_a_connection_that_another_thread_has_taken_from_
     assert len(journal) == 3
 
 
-def test_deadlines_leave_no_descriptor_behind(serve: Serve, transport: MakeTransport) -> None:
+def test_deadlines_close_their_descriptors(serve: Serve, transport: MakeTransport) -> None:
     descriptors = Path("/proc/self/fd")
     if not descriptors.is_dir():
         pytest.skip("no /proc on this system")
@@ -357,57 +354,57 @@ def test_deadlines_leave_no_descriptor_behind(serve: Serve, transport: MakeTrans
     assert len(list(descriptors.iterdir())) - before < 10
 
 
-def test_deadlines_nest_and_the_strictest_ends_the_call(
+def test_strictest_of_nested_deadlines_ends_the_call(
     serve: Serve, transport: MakeTransport
 ) -> None:
-    origin, _ = serve(SLOW["says nothing"])
-    with within(0.2), Deadline(0.2) as outer, pytest.raises(Unavailable):
+    origin, _ = serve(SLOW["no response"])
+    with assert_within(0.2), Deadline(0.2) as outer, pytest.raises(Unavailable):
         read(transport(origin, total_timeout=20.0, retries=0))
     assert outer.expired
 
 
-def test_a_deadline_is_over_by_the_clock_also_while_the_watchdog_sleeps(
+def test_deadline_expires_by_the_clock_while_the_watchdog_sleeps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """On a busy machine a socket's own timeout may wake its reader first."""
     monkeypatch.setattr(deadlines._watchdog, "add", lambda end, deadline: None)
-    with Deadline(0.02) as asked:
-        seen = [asked.expired]
+    with Deadline(0.02) as checked:
+        expired = [checked.expired]
         time.sleep(0.03)
-        seen.append(asked.expired)
-    assert seen == [False, True]
-    left = Deadline(0.02)
+        expired.append(checked.expired)
+    assert expired == [False, True]
+    exceeded = Deadline(0.02)
     with pytest.raises(TimeoutError):
-        _overstay(left, 0.03)
-    assert left._over  # remembered, for whoever asks later
+        _overrun(exceeded, 0.03)
+    assert exceeded._over  # recorded when it was left
 
 
-def _overstay(deadline: Deadline, seconds: float) -> None:
+def _overrun(deadline: Deadline, seconds: float) -> None:
     with deadline:
         time.sleep(seconds)
         raise TimeoutError
 
 
-@pytest.mark.parametrize("patient", [True, False])
-def test_a_turn_that_is_waited_for_counts_against_a_bound_unless_it_is_patient(
-    clock: ManualClock, patient: bool
+@pytest.mark.parametrize("postponable", [True, False])
+def test_rate_limit_waits_extend_postponable_deadlines_only(
+    manual_clock: ManualClock, postponable: bool
 ) -> None:
-    """A rate of its user's makes no verb late; `download(timeout=)` is a promise all the same."""
-    bucket = TokenBucket(0.1, clock, 1.0)
-    with Deadline(1.0, patient=patient) as deadline:
+    """A rate limit makes no verb late, but `download(timeout=)` includes its waits."""
+    bucket = TokenBucket(0.1, manual_clock, 1.0)
+    with Deadline(1.0, postponable=postponable) as deadline:
         bucket.take()
-        bucket.take()  # after ten seconds
-        left = deadline.remaining()
+        bucket.take()  # waits ten seconds
+        left = deadline.compute_remaining()
     assert left is not None
-    assert (left > 9.0) is patient
+    assert (left > 9.0) is postponable
 
 
-def test_a_postponed_bound_still_ends() -> None:
+def test_postponed_deadline_still_ends() -> None:
     ours, theirs = socket.socketpair()
-    with ours, theirs, within(0.4), Deadline(0.1, patient=True) as deadline:
-        deadlines.watch(ours, ours)
+    with ours, theirs, assert_within(0.4), Deadline(0.1, postponable=True) as deadline:
+        deadlines.watch_socket(ours, ours)
         began = time.monotonic()
-        deadlines.postpone(0.3)
+        deadlines.postpone_deadlines(0.3)
         ours.settimeout(20)
         assert ours.recv(1) == b""  # shut by the watchdog
         assert time.monotonic() - began > 0.35

@@ -1,4 +1,4 @@
-"""What is sent again, and when? What reads, as often as is useful; what starts, never."""
+"""Retries: reads are retried, starts are never sent again, and waits are bounded."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ from recording_core.testing import ManualClock, Reply, Request
 from recording_core.transport.authentication import NoAuth
 from recording_core.transport.client import Transport
 from recording_core.transport.rate_limit import TokenBucket
-from recording_core.transport.retry import RetryPolicy, backoff, retry_after
+from recording_core.transport.retry import RetryPolicy, compute_backoff, parse_retry_after
 from recording_core.transport.status_codes import ErrorDetails
 
 Serve = Callable[..., tuple[str, list[Request]]]
 MakeTransport = Callable[..., Transport]
 
 RETRIES = 3
-#: an answer that never comes whole: the vendor may have acted
+#: responses after which the vendor may have processed the request
 AMBIGUOUS = {
     "no byte": Reply(abort=True),
     "cut headers": evolve(Reply.json({"id": "r1"}), cut_headers=True),
@@ -63,13 +63,13 @@ AMBIGUOUS = {
     "504": Reply(504),
     "408": Reply(408),
 }
-ANSWERED = ("HTML with 200", "not JSON")
+COMPLETE_RESPONSES = ("HTML with 200", "not JSON")
 
 
-def count(
+def count_requests(
     serve: Serve, transport: MakeTransport, reply: Reply, retry: RetryPolicy, method: str = "POST"
 ) -> tuple[int, ProviderError]:
-    """How many requests a vendor sees that always answers so, and what its caller gets."""
+    """Count the requests to a vendor that always replies so; return them and the final error."""
     origin, journal = serve(reply)
     with pytest.raises(ProviderError) as caught:
         transport(origin, retries=RETRIES, total_timeout=30.0).request(
@@ -79,14 +79,14 @@ def count(
 
 
 @pytest.mark.parametrize("fault", AMBIGUOUS)
-def test_a_start_that_may_have_happened_is_sent_once_and_says_so(
+def test_doubtful_start_is_sent_once_and_raises_outcome_unknown(
     serve: Serve, transport: MakeTransport, fault: str
 ) -> None:
     """R1."""
-    sent, error = count(serve, transport, AMBIGUOUS[fault], RetryPolicy.NEVER)
+    sent, error = count_requests(serve, transport, AMBIGUOUS[fault], RetryPolicy.NEVER)
     assert sent == 1
     assert type(error) is OutcomeUnknown
-    assert "look before you repeat" in str(error)
+    assert "check before you repeat" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -104,10 +104,10 @@ def test_a_start_that_may_have_happened_is_sent_once_and_says_so(
         (429, RateLimited),
     ],
 )
-def test_a_refused_start_is_sent_once_and_is_no_doubt(
+def test_rejected_start_is_sent_once_and_keeps_its_error(
     serve: Serve, transport: MakeTransport, status: int, error: type[ProviderError]
 ) -> None:
-    sent, got = count(serve, transport, Reply(status, b"{}"), RetryPolicy.NEVER)
+    sent, got = count_requests(serve, transport, Reply(status, b"{}"), RetryPolicy.NEVER)
     assert (sent, type(got), got.status) == (1, error, status)
 
 
@@ -115,65 +115,65 @@ def test_a_refused_start_is_sent_once_and_is_no_doubt(
     ("status", "requests"),
     [(429, 1 + RETRIES), (500, 1), (502, 1), (503, 1), (504, 1), (408, 1), (400, 1), (409, 1)],
 )
-def test_a_verb_with_an_effect_is_repeated_only_where_it_was_refused(
+def test_if_not_processed_retries_only_rate_limited_requests(
     serve: Serve, transport: MakeTransport, status: int, requests: int
 ) -> None:
     """R3."""
-    sent, _ = count(serve, transport, Reply(status), RetryPolicy.IF_NOT_PROCESSED)
+    sent, _ = count_requests(serve, transport, Reply(status), RetryPolicy.IF_NOT_PROCESSED)
     assert sent == requests
 
 
 @pytest.mark.parametrize("fault", [each for each in AMBIGUOUS if not each.isdigit()])
-def test_a_verb_with_an_effect_is_not_repeated_after_it_was_sent(
+def test_if_not_processed_does_not_retry_after_bytes_were_sent(
     serve: Serve, transport: MakeTransport, fault: str
 ) -> None:
     """R3."""
-    sent, _ = count(serve, transport, AMBIGUOUS[fault], RetryPolicy.IF_NOT_PROCESSED)
+    sent, _ = count_requests(serve, transport, AMBIGUOUS[fault], RetryPolicy.IF_NOT_PROCESSED)
     assert sent == 1
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
 @pytest.mark.parametrize("fault", [*AMBIGUOUS, "429"])
-def test_what_is_safe_is_repeated_as_often_as_is_set(
+def test_idempotent_request_is_retried_up_to_the_limit(
     serve: Serve, transport: MakeTransport, fault: str, method: str
 ) -> None:
-    """R2, R5: at most retries + 1 requests, whatever the vendor does."""
-    sent, error = count(
+    """R2, R5: at most retries + 1 requests, for each of the vendor's faults."""
+    sent, error = count_requests(
         serve, transport, AMBIGUOUS.get(fault, Reply(429)), RetryPolicy.IDEMPOTENT, method
     )
-    # A whole answer that nobody can read will not get better.
-    assert sent == (1 if fault in ANSWERED else 1 + RETRIES)
+    # A complete response that cannot be read will not change.
+    assert sent == (1 if fault in COMPLETE_RESPONSES else 1 + RETRIES)
     assert not isinstance(error, OutcomeUnknown)
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 409, 410, 422, 501, 505])
-def test_a_refusal_is_not_asked_again(serve: Serve, transport: MakeTransport, status: int) -> None:
-    sent, error = count(serve, transport, Reply(status), RetryPolicy.IDEMPOTENT, "GET")
+def test_definite_error_is_not_retried(serve: Serve, transport: MakeTransport, status: int) -> None:
+    sent, error = count_requests(serve, transport, Reply(status), RetryPolicy.IDEMPOTENT, "GET")
     assert (sent, error.status) == (1, status)
 
 
 @pytest.mark.parametrize("retry", list(RetryPolicy))
-def test_what_was_never_sent_may_be_sent_again_unless_it_starts(
-    transport: MakeTransport, clock: ManualClock, retry: RetryPolicy
+def test_request_that_was_never_sent_is_retried_unless_it_is_a_start(
+    transport: MakeTransport, manual_clock: ManualClock, retry: RetryPolicy
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    before = clock.monotonic()
-    with pytest.raises(Unavailable, match="no connection"):
+    before = manual_clock.monotonic()
+    with pytest.raises(Unavailable, match="No connection"):
         transport(f"http://127.0.0.1:{port}", retries=RETRIES).request(
             "POST", "thing", operation="try", retry=retry
         )
-    assert (clock.monotonic() > before) is (retry is not RetryPolicy.NEVER)
+    assert (manual_clock.monotonic() > before) is (retry is not RetryPolicy.NEVER)
 
 
-def test_a_later_attempt_may_succeed(serve: Serve, transport: MakeTransport) -> None:
+def test_later_attempt_succeeds(serve: Serve, transport: MakeTransport) -> None:
     origin, journal = serve(Reply(503), Reply(abort=True), Reply(429), Reply.json({"id": "r1"}))
     assert transport(origin).get("thing", operation="get").payload == {"id": "r1"}
     assert len(journal) == 4
 
 
 @pytest.mark.parametrize("first", [Reply(abort=True), Reply(502), Reply(504)])
-def test_a_delete_whose_first_answer_was_lost_succeeds_when_nothing_is_left(
+def test_delete_whose_first_response_was_lost_accepts_not_found(
     serve: Serve, transport: MakeTransport, first: Reply
 ) -> None:
     """R2."""
@@ -183,7 +183,7 @@ def test_a_delete_whose_first_answer_was_lost_succeeds_when_nothing_is_left(
 
 
 @pytest.mark.parametrize("method", ["DELETE", "GET"])
-def test_what_was_never_there_is_not_found(
+def test_missing_resource_raises_not_found(
     serve: Serve, transport: MakeTransport, method: str
 ) -> None:
     origin, _ = serve(Reply(404))
@@ -195,13 +195,11 @@ def test_what_was_never_there_is_not_found(
             transport(origin).get("thing", operation="try")
 
 
-def test_a_start_is_never_sent_more_often_than_it_was_called(
-    serve: Serve, transport: MakeTransport
-) -> None:
-    """R1, at scale: a thousand starts, of which each may have happened."""
+def test_start_is_sent_once_per_call(serve: Serve, transport: MakeTransport) -> None:
+    """R1, at scale: a thousand starts, each of which may have had its effect."""
     faults = [AMBIGUOUS[name] for name in ("no byte", "cut headers", "cut body", "503")]
-    dice = random.Random(1)
-    origin, journal = serve(lambda request: dice.choice(faults))
+    generator = random.Random(1)
+    origin, journal = serve(lambda request: generator.choice(faults))
     api = transport(origin)
     unknown = 0
     for number in range(1000):
@@ -217,7 +215,7 @@ def test_a_start_is_never_sent_more_often_than_it_was_called(
 
 
 class Vendor(Provider):
-    """The smallest client: it trusts that an answer is an object with an id."""
+    """The smallest provider, which requires a response with an id."""
 
     default_base_url = "https://api.vendor.test"
 
@@ -239,19 +237,19 @@ INFO = ProviderInfo(
 
 
 @pytest.mark.parametrize("payload", [[], None, "yes", 1, {}, {"id": None}, {"id": 7}])
-def test_a_start_that_answers_what_nobody_can_read_may_have_happened(
-    serve: Serve, clock: ManualClock, payload: Any
+def test_start_with_an_unreadable_response_raises_outcome_unknown(
+    serve: Serve, manual_clock: ManualClock, payload: Any
 ) -> None:
-    """R1: "no answer, a broken answer or any 5xx is `OutcomeUnknown`"; a 200 had its effect."""
+    """R1: "no answer, a broken answer or any 5xx is `OutcomeUnknown`"; a 200 had an effect."""
     origin, journal = serve(Reply.json(payload))
     with (
-        Vendor(Connection(INFO, settings={}, base_url=origin, clock=clock)) as vendor,
+        Vendor(Connection(INFO, settings={}, base_url=origin, clock=manual_clock)) as vendor,
         pytest.raises(OutcomeUnknown) as caught,
     ):
         vendor.start(call("c1"), extra={"token": "secret", "color": "red"})
     assert len(journal) == 1
     assert caught.value.target == call("c1")
-    assert caught.value.sent_at == clock.now()
+    assert caught.value.sent_at == manual_clock.now()
     assert caught.value.parameters == {"token": "***", "color": "red"}
 
 
@@ -259,7 +257,7 @@ def test_a_start_that_answers_what_nobody_can_read_may_have_happened(
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 YEAR = timedelta(days=365)
-WISHES = [
+RETRY_AFTERS = [
     (None, None),
     ("0", timedelta(0)),
     ("7", timedelta(seconds=7)),
@@ -290,22 +288,22 @@ WISHES = [
 ]
 
 
-@pytest.mark.parametrize(("value", "wish"), WISHES)
-def test_a_wish_to_wait_is_read_or_ignored(value: str | None, wish: timedelta | None) -> None:
+@pytest.mark.parametrize(("value", "wait"), RETRY_AFTERS)
+def test_retry_after_is_parsed_or_ignored(value: str | None, wait: timedelta | None) -> None:
     """R4."""
-    assert retry_after(value, NOW) == wish
+    assert parse_retry_after(value, NOW) == wait
 
 
 @given(
     st.text(max_size=60) | st.from_regex(r"\w{3}, \d{1,5} \w{3} \d{1,9} [\d:]{5,9} [+-]?\w{1,9}")
 )
-def test_no_wish_raises_anything(value: str) -> None:
+def test_parsing_retry_after_never_raises(value: str) -> None:
     """R4."""
-    wish = retry_after(value, NOW)
-    assert wish is None or timedelta(0) <= wish <= YEAR
+    wait = parse_retry_after(value, NOW)
+    assert wait is None or timedelta(0) <= wait <= YEAR
 
 
-@pytest.mark.parametrize("value", [value for value, _ in WISHES if value and value.isascii()])
+@pytest.mark.parametrize("value", [value for value, _ in RETRY_AFTERS if value and value.isascii()])
 @pytest.mark.parametrize(
     ("status", "retry", "error"),
     [
@@ -314,87 +312,93 @@ def test_no_wish_raises_anything(value: str) -> None:
         (503, RetryPolicy.IDEMPOTENT, Unavailable),
     ],
 )
-def test_a_wish_is_waited_for_or_told_at_once(
+def test_retry_after_is_waited_for_or_raised_at_once(
     serve: Serve,
     transport: MakeTransport,
-    clock: ManualClock,
+    manual_clock: ManualClock,
     value: str,
     status: int,
     retry: RetryPolicy,
     error: type[ProviderError],
 ) -> None:
-    """R4: never beyond the total, of which the vendor knows nothing."""
-    wish = retry_after(value, clock.now()) or timedelta(0)
+    """R4: never beyond the total timeout, which the vendor cannot take into account."""
+    wait = parse_retry_after(value, manual_clock.now()) or timedelta(0)
     origin, journal = serve(Reply(status, b"", {"Retry-After": value}), Reply.json({}))
     api = transport(origin, total_timeout=20.0)
-    before, started = clock.monotonic(), time.monotonic()
-    if wish < timedelta(seconds=20):
+    before, started = manual_clock.monotonic(), time.monotonic()
+    if wait < timedelta(seconds=20):
         api.request("GET", "thing", operation="get", retry=retry)
         assert len(journal) == 2
-        assert wish <= timedelta(seconds=clock.monotonic() - before) <= wish + timedelta(seconds=8)
+        assert (
+            wait
+            <= timedelta(seconds=manual_clock.monotonic() - before)
+            <= wait + timedelta(seconds=8)
+        )
     else:
         with pytest.raises(error) as caught:
             api.request("GET", "thing", operation="get", retry=retry)
-        assert getattr(caught.value, "retry_after", None) == wish
+        assert getattr(caught.value, "retry_after", None) == wait
         assert len(journal) == 1
-        assert clock.monotonic() == before
+        assert manual_clock.monotonic() == before
     assert time.monotonic() - started < 1
 
 
-def test_a_start_that_is_told_to_wait_is_told_so_at_once(
-    serve: Serve, transport: MakeTransport, clock: ManualClock
+def test_rate_limited_start_raises_at_once(
+    serve: Serve, transport: MakeTransport, manual_clock: ManualClock
 ) -> None:
     origin, journal = serve(Reply(429, b"", {"Retry-After": "3"}))
-    before = clock.monotonic()
+    before = manual_clock.monotonic()
     with pytest.raises(RateLimited) as caught:
         transport(origin).request("POST", "thing", operation="start", retry=RetryPolicy.NEVER)
     assert caught.value.retry_after == timedelta(seconds=3)
-    assert (len(journal), clock.monotonic()) == (1, before)
+    assert (len(journal), manual_clock.monotonic()) == (1, before)
 
 
 # -- how long, how often --------------------------------------------------------------------------
 
 
-def test_waits_are_fully_jittered_also_at_the_cap() -> None:
-    """R5: urllib3's jitter vanishes there, and its first retry waits for nothing."""
+def test_backoff_has_full_jitter_also_at_its_maximum() -> None:
+    """R5: urllib3's has no jitter at the maximum, and no wait before the first retry."""
     for attempt, longest in ((0, 0.5), (1, 1.0), (4, 8.0), (5, 8.0), (50, 8.0), (5000, 8.0)):
-        waits = [backoff(attempt) for _ in range(500)]
+        waits = [compute_backoff(attempt) for _ in range(500)]
         assert 0 <= min(waits) < longest * 0.1
         assert longest * 0.9 < max(waits) <= longest
 
 
-def test_the_vendors_rate_allows_a_minutes_worth_and_then_evenly(clock: ManualClock) -> None:
-    bucket = TokenBucket(4.0, clock)
+def test_rate_allows_one_minutes_worth_at_once_and_then_an_even_rate(
+    manual_clock: ManualClock,
+) -> None:
+    bucket = TokenBucket(4.0, manual_clock)
     for _ in range(240):
         bucket.take()
-    assert clock.monotonic() == 0
+    assert manual_clock.monotonic() == 0
     for _ in range(40):
         bucket.take()
-    assert clock.monotonic() == pytest.approx(10.0)
-    clock.advance(timedelta(hours=1))  # what is saved up is a minute's worth, not an hour's
+    assert manual_clock.monotonic() == pytest.approx(10.0)
+    manual_clock.advance(timedelta(hours=1))  # a minute's worth accumulates, not an hour's
     for _ in range(241):
         bucket.take()
-    assert clock.monotonic() == pytest.approx(3610.25)
+    assert manual_clock.monotonic() == pytest.approx(3610.25)
 
 
-def test_a_vendor_may_allow_fewer_at_once_than_a_minutes_worth(clock: ManualClock) -> None:
-    bucket = TokenBucket(4.0, clock, 10.0)
+def test_burst_limits_the_requests_at_once(manual_clock: ManualClock) -> None:
+    bucket = TokenBucket(4.0, manual_clock, 10.0)
     for _ in range(10):
         bucket.take()
-    assert clock.monotonic() == 0
+    assert manual_clock.monotonic() == 0
     for _ in range(40):
         bucket.take()
-    assert clock.monotonic() == pytest.approx(10.0)
+    assert manual_clock.monotonic() == pytest.approx(10.0)
 
 
 @pytest.mark.parametrize("rate", [0.001, 0.01])
-def test_the_first_request_never_waits_for_its_turn(clock: ManualClock, rate: float) -> None:
-    TokenBucket(rate, clock).take()
-    assert clock.monotonic() == 0
+def test_first_request_never_waits_for_the_rate(manual_clock: ManualClock, rate: float) -> None:
+    TokenBucket(rate, manual_clock).take()
+    assert manual_clock.monotonic() == 0
 
 
 def test_threads_share_the_rate() -> None:
-    """The sum of what they wait is what the rate demands, in whatever order they come."""
+    """The sum of their waits is what the rate requires, in any order of the threads."""
 
     class Waits(ManualClock):
         def __init__(self) -> None:
@@ -419,24 +423,24 @@ def test_threads_share_the_rate() -> None:
     assert sorted(clock.waits) == [float(n) for n in range(1, 21)]
 
 
-def test_nothing_limits_the_rate_on_loopback(
-    serve: Serve, transport: MakeTransport, clock: ManualClock
+def test_loopback_has_no_rate_limit(
+    serve: Serve, transport: MakeTransport, manual_clock: ManualClock
 ) -> None:
     origin, _ = serve(Reply.json({}))
     api = transport(origin, vendor_rate=1.0)
     for _ in range(70):
         api.get("thing", operation="get")
-    assert clock.monotonic() == 0
+    assert manual_clock.monotonic() == 0
 
 
 @pytest.mark.parametrize("settings", [{}, {"rate": 5.0}, {"rate": None}])
-def test_elsewhere_it_is_the_vendors_rate_unless_one_is_set(
-    transport: MakeTransport, clock: ManualClock, settings: dict[str, Any]
+def test_vendor_rate_applies_unless_another_is_set(
+    transport: MakeTransport, manual_clock: ManualClock, settings: dict[str, Any]
 ) -> None:
     bucket = transport("https://api.vendor.test", vendor_rate=2.0, **settings).bucket
     for _ in range(121):
         bucket.take()
-    assert (clock.monotonic() > 0) is (settings == {})
+    assert (manual_clock.monotonic() > 0) is (settings == {})
 
 
 @pytest.mark.parametrize(
@@ -459,13 +463,13 @@ def test_elsewhere_it_is_the_vendors_rate_unless_one_is_set(
         {"allow_loopback": "yes"},
     ],
 )
-def test_settings_that_mean_nothing_are_refused(wrong: dict[str, Any]) -> None:
+def test_invalid_settings_raise(wrong: dict[str, Any]) -> None:
     with pytest.raises((ValueError, TypeError)):
         HttpSettings(**wrong)
 
 
-def test_a_refusal_with_200_is_a_refusal(serve: Serve, transport: MakeTransport) -> None:
-    """A vendor may say no in words alone."""
+def test_error_body_with_status_200_raises(serve: Serve, transport: MakeTransport) -> None:
+    """A vendor may report an error in the body alone."""
 
     def read(status: int, headers: Mapping[str, str], body: Any) -> ErrorDetails:
         return ErrorDetails(code="7", message="no such call", kind=NotFound, is_error=True)

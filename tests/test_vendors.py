@@ -1,4 +1,4 @@
-"""What holds for every installed vendor alike? Complete lists, and no credential to a stranger."""
+"""Every installed vendor: complete lists, and no credential to another origin."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from recording_core.plugins.registry import load_object
 from recording_core.testing import Emulator, LoopbackServer, Reply, Request
 
 VENDORS = sorted(rec.providers())
-#: A stranger's origin differs in one thing from the API's, each time in another.
+#: Foreign origins, each of which differs from the API's in one part.
 ORIGINS = {
     "other port": "http://127.0.0.1:{port}",
     "other host": "http://localhost:{port}",
@@ -27,23 +27,23 @@ STATUSES = (301, 302, 303, 307, 308)
 
 
 @frozen
-class Stranger:
-    """A server that nobody was asked to trust, and what reached it."""
+class ForeignServer:
+    """A server at a foreign origin, and the requests that reached it."""
 
     port: int
-    seen: list[Request]
+    requests: list[Request]
 
 
 @pytest.fixture(scope="module")
-def stranger() -> Iterator[Stranger]:
-    seen: list[Request] = []
+def foreign_server() -> Iterator[ForeignServer]:
+    requests: list[Request] = []
 
     def answer(request: Request) -> Reply:
-        seen.append(request)
+        requests.append(request)
         return Reply.json({})
 
     with LoopbackServer(answer) as server:
-        yield Stranger(server.port, seen)
+        yield ForeignServer(server.port, requests)
 
 
 @pytest.fixture(scope="module", params=VENDORS)
@@ -61,23 +61,23 @@ def provider(emulator: Emulator) -> Iterator[rec.Provider]:
         yield provider
 
 
-def test_a_sweep_of_a_hundred_days_yields_each_of_the_past_once(
+def test_listing_of_a_hundred_days_yields_each_recording_once(
     emulator: Emulator, provider: rec.Provider
 ) -> None:
     listing = provider.list(since=emulator.clock.now() - timedelta(days=100))
     found = [recording.id for recording in listing]
-    assert sorted(found) == sorted(emulator.listed())
+    assert sorted(found) == sorted(emulator.list_ids())
     assert len(found) == 45
     assert listing.coverage.complete
 
 
-def swept(provider: rec.Provider, target: rec.CommunicationSession) -> list[rec.Recording]:
+def list_target(provider: rec.Provider, target: rec.CommunicationSession) -> list[rec.Recording]:
     return list(provider.list(target=target))
 
 
-def verbs(provider: rec.Provider, emulator: Emulator, directory: Path) -> Iterator[Any]:
-    """Every operation that the vendor can be told, for every kind: (operation, call)."""
-    recording_id = emulator.listed()[0]
+def build_calls(provider: rec.Provider, emulator: Emulator, directory: Path) -> Iterator[Any]:
+    """Yield (operation, call) for every operation that the vendor supports, for every kind."""
+    recording_id = emulator.list_ids()[0]
     for target in emulator.sessions:
         session = rec.RecordingSession(
             provider.name,
@@ -92,7 +92,7 @@ def verbs(provider: rec.Provider, emulator: Emulator, directory: Path) -> Iterat
             rec.Operation.RESUME: partial(provider.resume, session),
             rec.Operation.STOP: partial(provider.stop, session),
             rec.Operation.ACTIVE: partial(provider.active, target),
-            rec.Operation.LIST: partial(swept, provider, target),
+            rec.Operation.LIST: partial(list_target, provider, target),
             rec.Operation.GET: partial(provider.get, recording_id, target=target),
             rec.Operation.DOWNLOAD: partial(
                 provider.download, recording_id, directory, target=target
@@ -106,76 +106,80 @@ def verbs(provider: rec.Provider, emulator: Emulator, directory: Path) -> Iterat
 
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("origin", ORIGINS)
-def test_no_operation_follows_the_apis_redirect_to_a_stranger(
+def test_no_operation_follows_an_api_redirect_to_another_origin(
     status: int,
     origin: str,
-    stranger: Stranger,
+    foreign_server: ForeignServer,
     emulator: Emulator,
     provider: rec.Provider,
     tmp_path: Path,
 ) -> None:
-    """T1, T2: neither a credential nor a verb leaves the API's origin."""
-    away = ORIGINS[origin].format(port=stranger.port)
-    for operation, call in verbs(provider, emulator, tmp_path):
-        stranger.seen.clear()
+    """T1, T2: neither credentials nor verbs are sent to another origin."""
+    away = ORIGINS[origin].format(port=foreign_server.port)
+    for operation, call in build_calls(provider, emulator, tmp_path):
+        foreign_server.requests.clear()
         emulator.faults.clear()
         emulator.faults.extend([Reply(status, headers={"Location": f"{away}/x?y=1"})] * 20)
         with pytest.raises(rec.RecordingError):
             call()
         what = f"{provider.name} {operation} {status} to {origin}"
-        assert_bare(stranger, emulator, what)
-        # A download's API may hand out its media by a redirect: that is followed, and bare.
+        check_no_credentials(foreign_server, emulator, what)
+        # An API may redirect to its media; a download follows that, without credentials.
         if operation is not rec.Operation.DOWNLOAD:
-            assert stranger.seen == [], f"{what} went to the stranger"
+            assert foreign_server.requests == [], f"{what}: the redirect was followed"
     emulator.faults.clear()
 
 
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("origin", ORIGINS)
-def test_media_that_is_redirected_takes_no_credential_along(
+def test_redirected_media_request_carries_no_credentials(
     status: int,
     origin: str,
-    stranger: Stranger,
+    foreign_server: ForeignServer,
     emulator: Emulator,
     provider: rec.Provider,
     tmp_path: Path,
 ) -> None:
-    """T1, S2: whoever the media's host sends us to, we come with empty hands."""
-    away = ORIGINS[origin].format(port=stranger.port)
+    """T1, S2: a redirect by the media host is followed without credentials."""
+    away = ORIGINS[origin].format(port=foreign_server.port)
     recording = next(each for each in provider.list() if each.status == "available" and each.files)
-    stranger.seen.clear()
+    foreign_server.requests.clear()
     emulator.media_faults.append(Reply(status, headers={"Location": f"{away}/media?y=1"}))
     with pytest.raises(rec.RecordingError):
         provider.download(recording, tmp_path)
-    assert_bare(stranger, emulator, f"{provider.name} media {status} to {origin}")
+    check_no_credentials(foreign_server, emulator, f"{provider.name} media {status} to {origin}")
     if origin != "other scheme":
-        assert stranger.seen, "the redirect was meant to be followed"
+        assert foreign_server.requests, "the redirect was not followed"
     assert list(tmp_path.iterdir()) == []
 
 
-def assert_bare(stranger: Stranger, emulator: Emulator, what: str) -> None:
-    """Nothing that reached the stranger signs anybody in, and nothing but reading reached it."""
-    for request in stranger.seen:
-        assert request.method == "GET", f"{what}: {request.method} was replayed"
+def check_no_credentials(foreign_server: ForeignServer, emulator: Emulator, what: str) -> None:
+    """Check that only GET requests without credentials reached the foreign server."""
+    for request in foreign_server.requests:
+        assert request.method == "GET", f"{what}: {request.method} was sent"
         for name in ("authorization", "x-auth-token", "cookie", "x-api-key", "accesskey"):
-            assert request.header(name) is None, f"{what}: {name} reached the stranger"
-        told = repr((request.path, request.query, dict(request.headers), request.body))
+            assert request.header(name) is None, f"{what}: it received {name}"
+        text = repr((request.path, request.query, dict(request.headers), request.body))
         for name, value in emulator.credentials.items():
-            assert value not in told, f"{what}: {name} reached the stranger"
+            assert value not in text, f"{what}: it received {name}"
 
 
-def test_our_own_credential_that_a_vendor_echoes_is_masked(
+def test_own_credential_that_a_vendor_echoes_is_masked(
     emulator: Emulator, provider: rec.Provider
 ) -> None:
-    """X1: wherever a vendor writes it, and spelled as URLs spell it."""
+    """X1: at any place of a payload, and in the encoding of URLs."""
     secret = max(emulator.credentials.values(), key=len)
 
     def echo(request: Request, payload: Any) -> Any:
-        return {**payload, "note": f"signed in with {secret}"} if type(payload) is dict else payload
+        return (
+            {**payload, "note": f"authenticated with {secret}"}
+            if type(payload) is dict
+            else payload
+        )
 
     emulator.alter = echo
     try:
-        recording = provider.get(emulator.listed()[0])
+        recording = provider.get(emulator.list_ids()[0])
     finally:
         emulator.alter = None
     assert secret not in rec.dumps(recording)

@@ -1,4 +1,4 @@
-"""Do the ready receivers answer as vendors expect, and strangers learn nothing?"""
+"""WSGI and ASGI applications: they respond as vendors expect, without details of errors."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from recording_core.webhooks import asgi_app, wsgi_app
 URL = "https://app.example/hooks?tenant=1"
 
 
-class Quiet(WSGIRequestHandler):
+class QuietHandler(WSGIRequestHandler):
     def log_message(self, *args: Any) -> None:
-        """The test's own output stays readable."""
+        """Log nothing, so that the output of the tests stays readable."""
 
 
 @pytest.fixture
 def served(request: pytest.FixtureRequest) -> Iterator[Callable[[str, Any], str]]:
-    """`served("wsgi", app)` is its address on loopback."""
+    """`served("wsgi", app)` serves the application and returns its address on loopback."""
     ends: list[Callable[[], None]] = []
 
     def serve(kind: str, app: Any) -> str:
         if kind == "wsgi":
-            server = make_server("127.0.0.1", 0, app, handler_class=Quiet)
+            server = make_server("127.0.0.1", 0, app, handler_class=QuietHandler)
             run = threading.Thread(target=server.serve_forever, args=(0.02,))
             run.start()
             ends.extend((server.shutdown, run.join, server.server_close))
@@ -50,116 +50,114 @@ def served(request: pytest.FixtureRequest) -> Iterator[Callable[[str, Any], str]
         end()
 
 
-def ready(kind: str, receiver: Any, url: str = URL) -> Any:
+def build_app(kind: str, receiver: Any, url: str = URL) -> Any:
     return wsgi_app(receiver, url=url) if kind == "wsgi" else asgi_app(receiver, url=url)
 
 
 both = pytest.mark.parametrize("kind", ["wsgi", "asgi"])
 
 
-def post(address: str, callback: rec.WebhookRequest, **more: Any) -> requests.Response:
-    facts: dict[str, Any] = {"headers": dict(callback.headers), "data": callback.body}
-    return requests.post(address, timeout=5, **facts | more)
+def post(address: str, webhook: rec.WebhookRequest, **more: Any) -> requests.Response:
+    arguments: dict[str, Any] = {"headers": dict(webhook.headers), "data": webhook.body}
+    return requests.post(address, timeout=5, **arguments | more)
 
 
 @both
-def test_a_callback_is_taken_and_a_replay_too(made_up: Any, served: Any, kind: str) -> None:
+def test_webhook_and_its_replay_are_accepted(made_up: Any, served: Any, kind: str) -> None:
     receiver = rec.receiver("sharing", secret=made_up.secret)
-    address = served(kind, ready(kind, receiver))
-    assert [post(address, made_up.callback()).status_code for _ in range(3)] == [200] * 3
-    assert len(made_up.heard) == 1
+    address = served(kind, build_app(kind, receiver))
+    assert [post(address, made_up.build_request()).status_code for _ in range(3)] == [200] * 3
+    assert len(made_up.dispatched) == 1
 
 
 @both
-def test_what_is_refused_is_answered_by_its_status_and_nothing_more(
+def test_rejected_webhook_is_answered_with_its_status_only(
     made_up: Any, served: Any, kind: str
 ) -> None:
     receiver = rec.Receiver("sharing", secret=made_up.secret, max_body=1000)
-    address = served(kind, ready(kind, receiver))
+    address = served(kind, build_app(kind, receiver))
     unsigned = rec.WebhookRequest("POST", URL, {}, b"{}")
-    for callback, status, text in (
-        (made_up.callback(secret="a stranger's"), 401, "Unauthorized\n"),
-        (made_up.callback(b"no JSON"), 400, "Bad Request\n"),
+    for webhook, status, text in (
+        (made_up.build_request(secret="another secret"), 401, "Unauthorized\n"),
+        (made_up.build_request(b"no JSON"), 400, "Bad Request\n"),
         (unsigned, 400, "Bad Request\n"),
-        (made_up.callback(bytes(1001)), 413, "Request Entity Too Large\n"),
+        (made_up.build_request(bytes(1001)), 413, "Request Entity Too Large\n"),
     ):
-        answer = post(address, callback)
+        answer = post(address, webhook)
         assert answer.status_code == status
         assert answer.text in (text, "Content Too Large\n")  # its name since Python 3.13
-    assert made_up.heard == []
+    assert made_up.dispatched == []
 
 
 @both
-def test_where_a_listener_raised_the_vendor_sends_again(
-    made_up: Any, served: Any, kind: str
-) -> None:
-    address = served(kind, ready(kind, rec.receiver("sharing", secret=made_up.secret)))
-    made_up.failing = RuntimeError("hunter22")
-    answer = post(address, made_up.callback())
+def test_listener_that_raises_is_answered_with_503(made_up: Any, served: Any, kind: str) -> None:
+    address = served(kind, build_app(kind, rec.receiver("sharing", secret=made_up.secret)))
+    made_up.listener_error = RuntimeError("hunter22")
+    answer = post(address, made_up.build_request())
     assert (answer.status_code, answer.text) == (503, "Service Unavailable\n")
-    made_up.failing = None
-    assert post(address, made_up.callback()).status_code == 200
-    assert len(made_up.heard) == 1
+    made_up.listener_error = None
+    assert post(address, made_up.build_request()).status_code == 200
+    assert len(made_up.dispatched) == 1
 
 
 @both
-def test_by_whichever_method_a_user_chose_it_is_taken(made_up: Any, served: Any, kind: str) -> None:
-    address = served(kind, ready(kind, rec.receiver("sharing", secret=made_up.secret)))
+def test_each_method_that_vendors_offer_is_accepted(made_up: Any, served: Any, kind: str) -> None:
+    address = served(kind, build_app(kind, rec.receiver("sharing", secret=made_up.secret)))
     for method in ("POST", "GET", "PUT", "DELETE"):
-        callback = made_up.callback({"event": "available", "id": method})
+        webhook = made_up.build_request({"event": "available", "id": method})
         answer = requests.request(
-            method, address, headers=dict(callback.headers), data=callback.body, timeout=5
+            method, address, headers=dict(webhook.headers), data=webhook.body, timeout=5
         )
         assert answer.status_code == 200
-    assert [each.recording_id for each in made_up.heard] == ["POST", "GET", "PUT", "DELETE"]
+    assert [each.recording_id for each in made_up.dispatched] == ["POST", "GET", "PUT", "DELETE"]
 
 
 @both
-def test_other_methods_are_not_allowed(made_up: Any, served: Any, kind: str) -> None:
-    address = served(kind, ready(kind, rec.receiver("sharing", secret=made_up.secret)))
+def test_other_methods_are_answered_with_405(made_up: Any, served: Any, kind: str) -> None:
+    address = served(kind, build_app(kind, rec.receiver("sharing", secret=made_up.secret)))
     for method in ("PATCH", "OPTIONS", "HEAD"):
         answer = requests.request(method, address, timeout=5)
         assert answer.status_code == 405
         assert answer.headers["Allow"] == "POST, GET, PUT, DELETE"
-    assert requests.get(address, timeout=5).status_code == 400  # which some vendors use
+    assert requests.get(address, timeout=5).status_code == 400  # some vendors use GET
 
 
 @both
-def test_the_url_is_the_configured_one_with_the_requests_query(
+def test_request_url_is_the_configured_one_with_the_received_query(
     made_up: Any, served: Any, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[rec.WebhookRequest] = []
     monkeypatch.setattr(rec.Receiver, "receive", lambda self, request: seen.append(request))
     receiver = rec.receiver("sharing", secret=made_up.secret)
-    address = served(kind, ready(kind, receiver))
+    address = served(kind, build_app(kind, receiver))
     post(
-        f"{address}/any/path?tenant=1&x=%20é", made_up.callback(), headers={"Host": "evil.example"}
+        f"{address}/any/path?tenant=1&x=%20é",
+        made_up.build_request(),
+        headers={"Host": "evil.example"},
     )
-    post(address, made_up.callback(b"\x00\xff"))
+    post(address, made_up.build_request(b"\x00\xff"))
     assert seen[0].url == "https://app.example/hooks?tenant=1&x=%20%C3%A9"
     assert seen[1].url == "https://app.example/hooks"
     assert (seen[1].method, seen[1].body) == ("POST", b"\x00\xff")
-    assert seen[1].header("X-Signature") == made_up.callback(b"\x00\xff").header("x-signature")
+    assert seen[1].header("X-Signature") == made_up.build_request(b"\x00\xff").header("x-signature")
 
 
 @both
-def test_several_receivers_stand_at_paths_of_their_own(
-    made_up: Any, served: Any, kind: str
-) -> None:
+def test_several_receivers_have_their_own_paths(made_up: Any, served: Any, kind: str) -> None:
     accounts = {
         f"/{account}": rec.receiver("sharing", secret=f"secret of {account}", account=account)
         for account in ("one", "two")
     }
-    address = served(kind, ready(kind, accounts))
+    address = served(kind, build_app(kind, accounts))
     for account in ("one", "two"):
-        callback = made_up.callback(secret=f"secret of {account}")
-        assert post(f"{address}/{account}", callback).status_code == 200
-    assert post(f"{address}/one", callback).status_code == 401
-    assert post(f"{address}/three", callback).status_code == 404
-    assert [event.account for event in made_up.heard] == ["one", "two"]
+        webhook = made_up.build_request(secret=f"secret of {account}")
+        assert post(f"{address}/{account}", webhook).status_code == 200
+    assert post(f"{address}/one", webhook).status_code == 401
+    assert post(f"{address}/three", webhook).status_code == 404
+    assert [event.account for event in made_up.dispatched] == ["one", "two"]
 
 
-def test_what_cannot_be_served_is_not_made(made_up: Any) -> None:
+def test_invalid_arguments_raise(made_up: Any) -> None:
     receiver = rec.receiver("sharing", secret=made_up.secret)
     for app in (wsgi_app, asgi_app):
         for wrong, url, kind in (
@@ -187,16 +185,16 @@ def test_what_cannot_be_served_is_not_made(made_up: Any) -> None:
         (None, False, "401"),
     ],
 )
-def test_a_body_is_read_by_its_length_or_to_its_end(
+def test_body_is_read_by_its_length_or_to_its_end(
     made_up: Any, length: str | None, terminated: bool, status: str
 ) -> None:
-    callback = made_up.callback()
+    webhook = made_up.build_request()
     environ = {
         "REQUEST_METHOD": "POST",
         "PATH_INFO": "/caf\xc3\xa9",
-        "wsgi.input": io.BytesIO(callback.body),
+        "wsgi.input": io.BytesIO(webhook.body),
         "wsgi.input_terminated": terminated,
-        "HTTP_X_SIGNATURE": callback.header("x-signature"),
+        "HTTP_X_SIGNATURE": webhook.header("x-signature"),
     } | ({} if length is None else {"CONTENT_LENGTH": length})
     answers: list[str] = []
     app = wsgi_app(rec.receiver("sharing", secret=made_up.secret), url=URL)
@@ -204,26 +202,26 @@ def test_a_body_is_read_by_its_length_or_to_its_end(
     assert answers[0][:3] == status
 
 
-def test_chunks_that_a_server_cannot_read_are_told_from_a_bad_signature(
+def test_chunked_body_that_a_server_cannot_decode_is_answered_with_411(
     made_up: Any, served: Any
 ) -> None:
-    # The standard library's server does not put chunks together; others do, and say so.
+    # The standard library's server does not decode chunked bodies. Others do, and set a flag.
     address = served("wsgi", wsgi_app(rec.receiver("sharing", secret=made_up.secret), url=URL))
-    callback = made_up.callback()
-    assert post(address, callback, data=iter([callback.body])).status_code == 411
+    webhook = made_up.build_request()
+    assert post(address, webhook, data=iter([webhook.body])).status_code == 411
     address = served("asgi", asgi_app(rec.receiver("sharing", secret=made_up.secret), url=URL))
-    assert post(address, callback, data=iter([callback.body])).status_code == 200
+    assert post(address, webhook, data=iter([webhook.body])).status_code == 200
 
 
-def test_an_endless_body_is_read_up_to_the_bound(made_up: Any) -> None:
-    class Endless:
+def test_endless_wsgi_body_is_read_up_to_the_limit(made_up: Any) -> None:
+    class EndlessStream:
         read_so_far = 0
 
         def read(self, size: int) -> bytes:
             self.read_so_far += size
             return bytes(size)
 
-    stream, answers = Endless(), list[str]()
+    stream, answers = EndlessStream(), list[str]()
     app = wsgi_app(rec.Receiver("sharing", secret=made_up.secret, max_body=10_000), url=URL)
     environ: Any = {"REQUEST_METHOD": "POST", "wsgi.input": stream, "wsgi.input_terminated": True}
     list(app(environ, lambda status, headers: answers.append(status)))  # type: ignore[arg-type]
@@ -231,10 +229,10 @@ def test_an_endless_body_is_read_up_to_the_bound(made_up: Any) -> None:
     assert stream.read_so_far <= 10_001
 
 
-def test_whoever_hangs_up_is_not_answered(made_up: Any) -> None:
+def test_disconnected_client_is_not_answered(made_up: Any) -> None:
     sent: list[Any] = []
 
-    async def gone() -> Any:
+    async def disconnect() -> Any:
         return {"type": "http.disconnect"}
 
     async def send(message: Any) -> None:
@@ -242,27 +240,27 @@ def test_whoever_hangs_up_is_not_answered(made_up: Any) -> None:
 
     app = asgi_app(rec.receiver("sharing", secret=made_up.secret), url=URL)
     scope: Any = {"type": "http", "method": "POST", "path": "/", "headers": []}
-    asyncio.run(app(scope, gone, send))  # type: ignore[arg-type]
+    asyncio.run(app(scope, disconnect, send))  # type: ignore[arg-type]
     assert sent == []
-    asyncio.run(app({"type": "websocket"}, gone, send))  # type: ignore[arg-type]
+    asyncio.run(app({"type": "websocket"}, disconnect, send))  # type: ignore[arg-type]
     assert [each["type"] for each in sent] == ["websocket.close"]
-    assert made_up.heard == []
+    assert made_up.dispatched == []
 
 
-def test_a_connection_that_is_cut_is_a_bad_request(made_up: Any) -> None:
-    class Cut:
+def test_cut_connection_is_answered_with_400(made_up: Any) -> None:
+    class CutStream:
         def read(self, size: int) -> bytes:
             raise ConnectionResetError
 
     answers: list[str] = []
     app = wsgi_app(rec.receiver("sharing", secret=made_up.secret), url=URL)
-    environ: Any = {"REQUEST_METHOD": "POST", "wsgi.input": Cut(), "CONTENT_LENGTH": "5"}
+    environ: Any = {"REQUEST_METHOD": "POST", "wsgi.input": CutStream(), "CONTENT_LENGTH": "5"}
     list(app(environ, lambda status, headers: answers.append(status)))  # type: ignore[arg-type]
     assert answers[0][:3] == "400"
 
 
-def asked(app: Any, scope: Any, messages: Callable[[], Any]) -> list[Any]:
-    """What an ASGI application sends to this request."""
+def call_asgi(app: Any, scope: Any, messages: Callable[[], Any]) -> list[Any]:
+    """Call an ASGI application, and return what it sends."""
     sent: list[Any] = []
 
     async def receive() -> Any:
@@ -275,7 +273,7 @@ def asked(app: Any, scope: Any, messages: Callable[[], Any]) -> list[Any]:
     return sent
 
 
-def test_an_endless_asgi_body_is_read_up_to_the_bound(made_up: Any) -> None:
+def test_endless_asgi_body_is_read_up_to_the_limit(made_up: Any) -> None:
     chunks = iter(range(1000))
 
     def endless() -> Any:
@@ -283,14 +281,106 @@ def test_an_endless_asgi_body_is_read_up_to_the_bound(made_up: Any) -> None:
         return {"type": "http.request", "body": bytes(1000), "more_body": True}
 
     receiver = rec.Receiver("sharing", secret=made_up.secret, max_body=10_000)
-    sent = asked(asgi_app(receiver, url=URL), {"path": "/"}, endless)
+    sent = call_asgi(asgi_app(receiver, url=URL), {"path": "/"}, endless)
     assert sent[0]["status"] == 413
 
 
-def test_an_application_may_be_mounted_below_another(made_up: Any) -> None:
-    callback = made_up.callback()
+def test_application_may_be_mounted_below_another(made_up: Any) -> None:
+    webhook = made_up.build_request()
     app = asgi_app({"/hook": rec.receiver("sharing", secret=made_up.secret)}, url=URL)
-    scope = {"path": "/mounted/hook", "root_path": "/mounted", "headers": callback.headers}
-    sent = asked(app, scope, lambda: {"type": "http.request", "body": callback.body})
+    scope = {"path": "/mounted/hook", "root_path": "/mounted", "headers": webhook.headers}
+    sent = call_asgi(app, scope, lambda: {"type": "http.request", "body": webhook.body})
     assert sent[0]["status"] == 200
     assert sent[1]["body"] == b"OK\n"
+
+
+class TestRequests:
+    """`WebhookRequest.from_wsgi` and `from_asgi`, for an application of one's own."""
+
+    def test_from_wsgi_reads_method_url_headers_and_body(self) -> None:
+        environ = {
+            "REQUEST_METHOD": "PUT",
+            "QUERY_STRING": "a=%20b",
+            "CONTENT_TYPE": "application/json",
+            "CONTENT_LENGTH": "4",
+            "HTTP_X_SIGNATURE": "5167",
+            "HTTP_HOST": "evil.example",
+            "SERVER_NAME": "10.0.0.7",
+            "wsgi.input": io.BytesIO(b"\x00\xff{}and what a client sends after it"),
+        }
+        request = rec.WebhookRequest.from_wsgi(environ, url=URL)
+        assert (request.method, request.body) == ("PUT", b"\x00\xff{}")
+        assert request.url == "https://app.example/hooks?a=%20b"
+        assert request.header("X-Signature") == "5167"
+        assert request.header("Content-Type") == "application/json"
+        assert request.header("Content-Length") == "4"
+        assert request.header("Server-Name") is None
+
+    @pytest.mark.parametrize(
+        ("more", "status"),
+        [
+            ({"CONTENT_LENGTH": "1048577"}, 413),
+            ({"CONTENT_LENGTH": "9" * 5000}, 413),
+            ({"CONTENT_LENGTH": "-1"}, 400),
+            ({"CONTENT_LENGTH": "\u0661"}, 400),
+            ({"HTTP_TRANSFER_ENCODING": "chunked"}, 411),
+            ({"wsgi.input_terminated": True}, 413),
+        ],
+    )
+    def test_from_wsgi_rejects_a_body_that_it_cannot_read(
+        self, more: dict[str, Any], status: int
+    ) -> None:
+        body = io.BytesIO(bytes(1_048_577))
+        environ = {"REQUEST_METHOD": "POST", "wsgi.input": body, **more}
+        with pytest.raises(rec.WebhookRejected) as caught:
+            rec.WebhookRequest.from_wsgi(environ, url=URL)
+        assert caught.value.status == status
+
+    def test_from_wsgi_reads_no_body_whose_length_is_unknown(self) -> None:
+        environ = {"REQUEST_METHOD": "GET", "wsgi.input": io.BytesIO(b"the next request")}
+        request = rec.WebhookRequest.from_wsgi(environ, url=URL)
+        assert (request.url, request.body) == ("https://app.example/hooks", b"")
+
+    def test_from_asgi_reads_method_url_headers_and_body(self) -> None:
+        scope = {
+            "method": "GET",
+            "query_string": b"a=%20b",
+            "headers": [(b"host", b"evil.example"), (b"x-signature", b"5167")],
+        }
+        request = build_from_asgi(scope, b"\x00\xff", b"", b"{}")
+        assert (request.method, request.body) == ("GET", b"\x00\xff{}")
+        assert request.url == "https://app.example/hooks?a=%20b"
+        assert request.header("X-Signature") == "5167"
+
+    def test_from_asgi_rejects_a_body_that_is_too_large(self) -> None:
+        scope = {"method": "POST", "headers": []}
+        assert len(build_from_asgi(scope, bytes(1_048_576)).body) == 1_048_576
+        with pytest.raises(rec.WebhookRejected) as caught:
+            build_from_asgi(scope, bytes(1_048_576), b"x", b"")
+        assert caught.value.status == 413
+
+    def test_from_asgi_rejects_a_request_whose_client_disconnected(self) -> None:
+        with pytest.raises(rec.WebhookRejected) as caught:
+            build_from_asgi({"method": "POST", "headers": []}, b"{", None)
+        assert caught.value.status == 400
+
+    def test_a_url_that_is_not_a_str_is_a_type_error(self) -> None:
+        environ = {"REQUEST_METHOD": "POST", "wsgi.input": io.BytesIO()}
+        url: Any = URL.encode()
+        with pytest.raises(TypeError, match="url must be a str, not bytes"):
+            rec.WebhookRequest.from_wsgi(environ, url=url)
+
+
+def build_from_asgi(scope: dict[str, Any], *chunks: bytes | None) -> rec.WebhookRequest:
+    """Build a request whose body arrives in these chunks; None: the client disconnects."""
+    messages = [
+        {"type": "http.disconnect"}
+        if chunk is None
+        else {"type": "http.request", "body": chunk, "more_body": index < len(chunks)}
+        for index, chunk in enumerate(chunks, 1)
+    ]
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop(0)
+
+    return asyncio.run(rec.WebhookRequest.from_asgi(scope, receive, url=URL))

@@ -1,4 +1,4 @@
-"""Does a callback become events once verified, and is each announced until somebody took it?"""
+"""Receiver: webhooks are verified, parsed, and dispatched until every listener has returned."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from recording_core import plugin
 from recording_core.model.events import build_event
 from recording_plivo.emulator import PlivoEmulator
 
-TOLD = {"event": "available", "id": "R1"}
+AVAILABLE = {"event": "available", "id": "R1"}
 
 
 @pytest.fixture
@@ -29,102 +29,98 @@ def receiver(made_up: Any) -> rec.Receiver:
     return rec.receiver("sharing", secret=made_up.secret)
 
 
-def test_a_verified_callback_is_announced_and_returned(
-    made_up: Any, receiver: rec.Receiver
-) -> None:
-    (event,) = receiver.receive(made_up.callback())
+def test_verified_webhook_is_dispatched_and_returned(made_up: Any, receiver: rec.Receiver) -> None:
+    (event,) = receiver.receive(made_up.build_request())
     assert (event.kind, event.recording_id, event.replayed) == (
         rec.EventKind.AVAILABLE,
         "R1",
         False,
     )
-    assert made_up.heard == [event]
+    assert made_up.dispatched == [event]
 
 
-def test_the_same_fact_again_is_a_replay_and_not_announced(
+def test_repeated_event_is_a_replay_and_not_dispatched(
     made_up: Any, receiver: rec.Receiver
 ) -> None:
-    (first,) = receiver.receive(made_up.callback())
-    (again,) = receiver.receive(made_up.callback({**TOLD, "wrapped": "otherwise"}))
+    (first,) = receiver.receive(made_up.build_request())
+    (again,) = receiver.receive(made_up.build_request({**AVAILABLE, "more": "fields"}))
     assert again.replayed
     assert again.key == first.key
-    assert made_up.heard == [first]
+    assert made_up.dispatched == [first]
 
 
-def test_pauses_are_facts_of_their_own(made_up: Any, receiver: rec.Receiver) -> None:
+def test_each_pause_is_an_event_of_its_own(made_up: Any, receiver: rec.Receiver) -> None:
     for at in ("2026-06-01T12:00:00+00:00", "2026-06-01T12:05:00+00:00"):
         paused = {"event": "paused", "id": "R1", "at": at}
-        receiver.receive(made_up.callback(paused))
-        (again,) = receiver.receive(made_up.callback(paused))
+        receiver.receive(made_up.build_request(paused))
+        (again,) = receiver.receive(made_up.build_request(paused))
         assert again.replayed
-    assert len(made_up.heard) == 2
+    assert len(made_up.dispatched) == 2
 
 
-def test_an_application_listens_without_a_plugin(made_up: Any, receiver: rec.Receiver) -> None:
-    heard: list[rec.RecordingEvent] = []
+def test_application_listens_without_a_plugin(made_up: Any, receiver: rec.Receiver) -> None:
+    received: list[rec.RecordingEvent] = []
 
     @receiver.listen
-    def take(event: rec.RecordingEvent) -> None:
-        heard.append(event)
+    def append(event: rec.RecordingEvent) -> None:
+        received.append(event)
 
-    receiver.receive(made_up.callback())
-    receiver.receive(made_up.callback())
-    assert heard == made_up.heard
-    assert len(heard) == 1
+    receiver.receive(made_up.build_request())
+    receiver.receive(made_up.build_request())
+    assert received == made_up.dispatched
+    assert len(received) == 1
     with pytest.raises(TypeError):
-        receiver.listen("no listener")  # type: ignore[type-var]
+        receiver.listen("not callable")  # type: ignore[type-var]
 
 
-def test_a_failing_listener_is_reported_and_told_again(
+def test_event_is_dispatched_again_after_a_listener_failed(
     made_up: Any, receiver: rec.Receiver
 ) -> None:
-    made_up.failing = KeyError("the database is away: password=hunter22")
+    made_up.listener_error = KeyError("the database is unavailable: password=hunter22")
     for _ in range(2):
         with pytest.raises(rec.WebhookRejected) as caught:
-            receiver.receive(made_up.callback())
+            receiver.receive(made_up.build_request())
         assert caught.value.status == 503
-        assert caught.value.__cause__ is made_up.failing
+        assert caught.value.__cause__ is made_up.listener_error
         assert "hunter22" not in str(caught.value)
-    made_up.failing = None
-    (event,) = receiver.receive(made_up.callback())
+    made_up.listener_error = None
+    (event,) = receiver.receive(made_up.build_request())
     assert not event.replayed
-    assert made_up.heard == [event]
+    assert made_up.dispatched == [event]
 
 
-def test_an_applications_listener_that_fails_is_reported_too(
-    made_up: Any, receiver: rec.Receiver
-) -> None:
+def test_application_listener_that_raises_is_503(made_up: Any, receiver: rec.Receiver) -> None:
     receiver.listen(lambda event: 1 / 0)
     with pytest.raises(rec.WebhookRejected) as caught:
-        receiver.receive(made_up.callback())
+        receiver.receive(made_up.build_request())
     assert caught.value.status == 503
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
-def test_what_came_before_a_failure_in_one_request_stays_announced(
+def test_events_before_a_failed_one_in_the_same_request_are_stored(
     made_up: Any, receiver: rec.Receiver
 ) -> None:
-    bad = {"R2"}
+    failing = {"R2"}
 
     @receiver.listen
-    def take(event: rec.RecordingEvent) -> None:
-        if event.recording_id in bad:
+    def fail(event: rec.RecordingEvent) -> None:
+        if event.recording_id in failing:
             raise RuntimeError
 
-    facts = [{"event": "available", "id": id} for id in ("R1", "R2", "R3")]
+    payloads = [{"event": "available", "id": id} for id in ("R1", "R2", "R3")]
     with pytest.raises(rec.WebhookRejected):
-        receiver.receive(made_up.callback(facts))
-    bad.clear()
-    again = receiver.receive(made_up.callback(facts))
+        receiver.receive(made_up.build_request(payloads))
+    failing.clear()
+    again = receiver.receive(made_up.build_request(payloads))
     assert [event.replayed for event in again] == [True, False, False]
 
 
-def test_several_secrets_serve_a_rotation(made_up: Any) -> None:
+def test_several_secrets_allow_a_rotation(made_up: Any) -> None:
     receiver = rec.receiver("sharing", secret=["new-secret", made_up.secret])
     for secret in ("new-secret", made_up.secret):
-        receiver.receive(made_up.callback(secret=secret))
+        receiver.receive(made_up.build_request(secret=secret))
     with pytest.raises(rec.WebhookRejected):
-        receiver.receive(made_up.callback(secret="another"))
+        receiver.receive(made_up.build_request(secret="another"))
 
 
 @pytest.mark.parametrize(
@@ -135,7 +131,7 @@ def test_several_secrets_serve_a_rotation(made_up: Any) -> None:
         {"secret": ""},
         {"secret": " \n"},
         {"secret": "\u200b\ufeff"},
-        {"secret": "no text: \udcff"},
+        {"secret": "not text: \udcff"},
         {"secret": []},
         {"secret": ["good", ""]},
         {"secret": b"bytes"},
@@ -145,59 +141,57 @@ def test_several_secrets_serve_a_rotation(made_up: Any) -> None:
         {"secret": "good", "account": ""},
     ],
 )
-def test_a_receiver_without_a_usable_secret_is_not_made(made_up: Any, wrong: Any) -> None:
+def test_unusable_secret_raises_configuration_error(made_up: Any, wrong: Any) -> None:
     with pytest.raises(rec.ConfigurationError):
         rec.receiver("sharing", **wrong)
     with pytest.raises(rec.ConfigurationError):
-        rec.receive("sharing", made_up.callback(), **wrong)
+        rec.receive("sharing", made_up.build_request(), **wrong)
 
 
-def test_a_vendor_that_publishes_its_key_takes_no_secret(made_up: Any) -> None:
-    wrongs: tuple[Any, ...] = ({"secret": "x"}, {"key": ""}, {"key": []}, {"key": "no PEM"})
+def test_vendor_that_publishes_its_key_accepts_no_secret(made_up: Any) -> None:
+    wrongs: tuple[Any, ...] = ({"secret": "x"}, {"key": ""}, {"key": []}, {"key": "not PEM"})
     for wrong in wrongs:
         with pytest.raises(rec.ConfigurationError):
             rec.receiver("publishing", **wrong)
     with pytest.raises(rec.ConfigurationError, match=r"rec\.receiver"):
-        rec.receive("publishing", made_up.callback())
+        rec.receive("publishing", made_up.build_request())
     with pytest.raises(rec.ConfigurationError, match="key_url"):
         rec.Receiver("sharing", secret="x", key_url="https://example.com")
 
 
-def test_a_provider_without_webhooks_says_so(made_up: Any) -> None:
+def test_provider_without_webhooks_raises_plugin_error(made_up: Any) -> None:
     with pytest.raises(rec.PluginError):
-        rec.receiver("nobody", secret="x")
+        rec.receiver("unknown", secret="x")
 
 
-def test_one_use_has_no_store(made_up: Any) -> None:
+def test_receive_function_has_no_store(made_up: Any) -> None:
     for _ in range(2):
-        (event,) = rec.receive("sharing", made_up.callback(), secret=made_up.secret)
+        (event,) = rec.receive("sharing", made_up.build_request(), secret=made_up.secret)
         assert not event.replayed
-    assert len(made_up.heard) == 2
+    assert len(made_up.dispatched) == 2
 
 
-def test_unsafe_is_what_is_not_verified(made_up: Any) -> None:
-    forged = made_up.callback(secret="a stranger's")
+def test_unsafe_parse_does_not_verify(made_up: Any) -> None:
+    forged = made_up.build_request(secret="another secret")
     (event,) = rec.unsafe_parse("sharing", forged, account="mine")
     assert not event.trusted
     assert event.account == "mine"
-    assert made_up.heard == []
+    assert made_up.dispatched == []
 
 
-def test_a_forged_callback_is_neither_read_nor_announced(
+def test_forged_webhook_is_neither_parsed_nor_dispatched(
     made_up: Any, receiver: rec.Receiver
 ) -> None:
     with pytest.raises(rec.WebhookRejected) as caught:
-        receiver.receive(made_up.callback(b"not even JSON", secret="a stranger's"))
+        receiver.receive(made_up.build_request(b"not even JSON", secret="another secret"))
     assert caught.value.status == 401
-    assert made_up.heard == []
+    assert made_up.dispatched == []
 
 
-def test_verifying_alone_neither_announces_nor_remembers(
-    made_up: Any, receiver: rec.Receiver
-) -> None:
-    assert len(receiver.verify(made_up.callback())) == 1
-    assert made_up.heard == []
-    assert not receiver.receive(made_up.callback())[0].replayed
+def test_verify_neither_dispatches_nor_stores(made_up: Any, receiver: rec.Receiver) -> None:
+    assert len(receiver.verify(made_up.build_request())) == 1
+    assert made_up.dispatched == []
+    assert not receiver.receive(made_up.build_request())[0].replayed
 
 
 @pytest.mark.parametrize(
@@ -211,29 +205,29 @@ def test_verifying_alone_neither_announces_nor_remembers(
         b'"text"',
         b"9" * 5000,
         b'{"event": "available"}',
-        b'{"event": "no such word", "id": "R1"}',
+        b'{"event": "no such event", "id": "R1"}',
     ],
     ids=range(9),
 )
-def test_a_signed_body_that_nobody_can_read_is_400(
+def test_signed_but_unreadable_body_is_400(
     made_up: Any, receiver: rec.Receiver, body: bytes
 ) -> None:
     with pytest.raises(rec.WebhookRejected) as caught:
-        receiver.receive(made_up.callback(body))
+        receiver.receive(made_up.build_request(body))
     assert caught.value.status == 400
     with pytest.raises(rec.WebhookRejected):
-        rec.unsafe_parse("sharing", made_up.callback(body))
+        rec.unsafe_parse("sharing", made_up.build_request(body))
 
 
-def test_what_is_too_large_is_refused_before_it_is_looked_at(
+def test_oversized_request_is_rejected_before_verification(
     made_up: Any, receiver: rec.Receiver
 ) -> None:
-    genuine = made_up.callback()
+    genuine = made_up.build_request()
     many = [("x-signature", "0" * 64)] * 10_000
     for request, status in (
-        (made_up.callback(bytes(64 * 1024 * 1024)), 413),
+        (made_up.build_request(bytes(64 * 1024 * 1024)), 413),
         (rec.WebhookRequest("POST", genuine.url, many, genuine.body), 400),
-        (made_up.callback(Cookie="c" * 1_000_000), 400),
+        (made_up.build_request(Cookie="c" * 1_000_000), 400),
         (rec.WebhookRequest("POST", "https://h/?" + "q" * 70_000, genuine.headers, b"{}"), 400),
     ):
         start = time.thread_time()
@@ -243,7 +237,7 @@ def test_what_is_too_large_is_refused_before_it_is_looked_at(
         assert time.thread_time() - start < 0.01
 
 
-def test_a_wrong_argument_is_the_callers(receiver: rec.Receiver) -> None:
+def test_wrong_argument_type_raises_type_error(receiver: rec.Receiver) -> None:
     for wrong in (None, b"body", {"body": b""}):
         with pytest.raises(TypeError):
             receiver.receive(wrong)  # type: ignore[arg-type]
@@ -252,11 +246,11 @@ def test_a_wrong_argument_is_the_callers(receiver: rec.Receiver) -> None:
     for body in ("text", 5, None):
         with pytest.raises(TypeError):
             rec.WebhookRequest("POST", "https://h", {}, body)  # type: ignore[arg-type]
-    for no_text in (b"https://h", 5, None):
+    for not_text in (b"https://h", 5, None):
         with pytest.raises(TypeError, match="url"):
-            rec.WebhookRequest("POST", no_text)  # type: ignore[arg-type]
+            rec.WebhookRequest("POST", not_text)  # type: ignore[arg-type]
         with pytest.raises(TypeError, match="method"):
-            rec.WebhookRequest(no_text, "https://h")  # type: ignore[arg-type]
+            rec.WebhookRequest(not_text, "https://h")  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         rec.receiver("sharing", secret="x", replay_store=object())  # type: ignore[arg-type]
 
@@ -268,22 +262,22 @@ def test_a_wrong_argument_is_the_callers(receiver: rec.Receiver) -> None:
     body=st.binary(max_size=200),
     signed=st.booleans(),
 )
-def test_whatever_a_stranger_sends_only_typed_errors_leave(
+def test_any_request_raises_typed_errors_only(
     made_up: Any, receiver: rec.Receiver, name: str, value: Any, body: bytes, signed: bool
 ) -> None:
-    headers = dict(made_up.callback(body).headers) if signed else {"x-signature": value}
+    headers = dict(made_up.build_request(body).headers) if signed else {"x-signature": value}
     request = rec.WebhookRequest("POST", "https://h", {**headers, name: value}, body)
     with contextlib.suppress(rec.WebhookRejected):
         receiver.receive(request)
 
 
-def test_one_fact_at_many_threads_is_announced_once(made_up: Any, receiver: rec.Receiver) -> None:
+def test_one_event_in_many_threads_is_dispatched_once(made_up: Any, receiver: rec.Receiver) -> None:
     barrier, events = threading.Barrier(8), list[rec.RecordingEvent]()
     receiver.listen(lambda event: time.sleep(0.05))
 
     def deliver() -> None:
         barrier.wait()
-        events.extend(receiver.receive(made_up.callback()))
+        events.extend(receiver.receive(made_up.build_request()))
 
     threads = [threading.Thread(target=deliver) for _ in range(8)]
     for each in threads:
@@ -292,11 +286,11 @@ def test_one_fact_at_many_threads_is_announced_once(made_up: Any, receiver: rec.
         each.join()
     assert len(events) == 8
     assert [event.replayed for event in events].count(False) == 1
-    assert len(made_up.heard) == 1
+    assert len(made_up.dispatched) == 1
 
 
-class OnlyAtomic:
-    """The smallest store that the interface asks for."""
+class AtomicStore:
+    """The smallest store that the interface allows."""
 
     def __init__(self) -> None:
         self.keys: dict[str, timedelta] = {}
@@ -305,15 +299,15 @@ class OnlyAtomic:
         return self.keys.setdefault(key, ttl) is ttl
 
 
-def test_a_store_that_only_adds_will_do(made_up: Any) -> None:
-    store = OnlyAtomic()
+def test_store_without_contains_is_enough(made_up: Any) -> None:
+    store = AtomicStore()
     receiver = rec.receiver("sharing", secret=made_up.secret, replay_store=store)
-    made_up.failing = RuntimeError()
+    made_up.listener_error = RuntimeError()
     with pytest.raises(rec.WebhookRejected):
-        receiver.receive(made_up.callback())
+        receiver.receive(made_up.build_request())
     assert not store.keys
-    made_up.failing = None
-    assert [receiver.receive(made_up.callback())[0].replayed for _ in range(3)] == [
+    made_up.listener_error = None
+    assert [receiver.receive(made_up.build_request())[0].replayed for _ in range(3)] == [
         False,
         True,
         True,
@@ -321,8 +315,8 @@ def test_a_store_that_only_adds_will_do(made_up: Any) -> None:
     assert len(store.keys) == 1
 
 
-@pytest.mark.parametrize("store", [OnlyAtomic, rec.MemoryReplayStore])
-def test_receivers_that_share_a_store_announce_a_fact_once(made_up: Any, store: Any) -> None:
+@pytest.mark.parametrize("store", [AtomicStore, rec.MemoryReplayStore])
+def test_receivers_that_share_a_store_dispatch_an_event_once(made_up: Any, store: Any) -> None:
     shared, barrier = store(), threading.Barrier(8)
     events = list[rec.RecordingEvent]()
 
@@ -330,7 +324,7 @@ def test_receivers_that_share_a_store_announce_a_fact_once(made_up: Any, store: 
         receiver = rec.receiver("sharing", secret=made_up.secret, replay_store=shared)
         receiver.listen(lambda event: time.sleep(0.05))
         barrier.wait()
-        events.extend(receiver.receive(made_up.callback()))
+        events.extend(receiver.receive(made_up.build_request()))
 
     threads = [threading.Thread(target=deliver) for _ in range(8)]
     for each in threads:
@@ -338,11 +332,11 @@ def test_receivers_that_share_a_store_announce_a_fact_once(made_up: Any, store: 
     for each in threads:
         each.join()
     assert [event.replayed for event in events].count(False) == 1
-    assert len(made_up.heard) == 1
+    assert len(made_up.dispatched) == 1
 
 
-class Away:
-    """A store whose server is away."""
+class UnavailableStore:
+    """A store whose server is unavailable."""
 
     def __contains__(self, key: object) -> bool:
         raise ConnectionError("redis://:hunter22@cache")
@@ -351,21 +345,21 @@ class Away:
         raise ConnectionError("redis://:hunter22@cache")
 
 
-def test_a_store_that_fails_is_503(made_up: Any) -> None:
-    receiver = rec.receiver("sharing", secret=made_up.secret, replay_store=Away())
+def test_store_that_fails_is_503(made_up: Any) -> None:
+    receiver = rec.receiver("sharing", secret=made_up.secret, replay_store=UnavailableStore())
     with pytest.raises(rec.WebhookRejected) as caught:
-        receiver.receive(made_up.callback())
+        receiver.receive(made_up.build_request())
     assert caught.value.status == 503
     assert "hunter22" not in str(caught.value)
-    assert made_up.heard == []
+    assert made_up.dispatched == []
 
 
-def test_no_repr_log_or_pickle_shows_a_secret(
+def test_reprs_logs_and_pickles_show_no_secret(
     made_up: Any, receiver: rec.Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     with pytest.raises(rec.WebhookRejected) as caught:
-        receiver.receive(made_up.callback(secret="a stranger's"))
+        receiver.receive(made_up.build_request(secret="another secret"))
     parts = [receiver, *vars(receiver).values(), *vars(receiver._verifier).values()]
     for text in (*map(repr, parts), *map(str, parts), repr(caught.value), caplog.text):
         assert made_up.secret not in text
@@ -374,8 +368,8 @@ def test_no_repr_log_or_pickle_shows_a_secret(
             pickle.dumps(part)
 
 
-class Listed:
-    """A connection whose vendor lists these recordings."""
+class ListingConnection:
+    """A connection to a vendor that lists these recordings."""
 
     name = "sharing"
     account = "default"
@@ -393,19 +387,19 @@ class Listed:
         )
 
 
-def listed(id: str, status: rec.RecordingStatus) -> rec.Recording:
+def build_recording(id: str, status: rec.RecordingStatus) -> rec.Recording:
     return rec.Recording("sharing", "default", id, status=status)
 
 
-def test_reconciling_announces_what_never_came_with_the_callbacks_key(
+def test_reconciliation_dispatches_missing_events_with_the_keys_of_their_webhooks(
     made_up: Any, receiver: rec.Receiver
 ) -> None:
-    receiver.receive(made_up.callback())
-    vendor: Any = Listed(
-        listed("R1", rec.RecordingStatus.AVAILABLE),
-        listed("R2", rec.RecordingStatus.AVAILABLE),
-        listed("R3", rec.RecordingStatus.PENDING),
-        listed("R4", rec.RecordingStatus.PAUSED),
+    receiver.receive(made_up.build_request())
+    vendor: Any = ListingConnection(
+        build_recording("R1", rec.RecordingStatus.AVAILABLE),
+        build_recording("R2", rec.RecordingStatus.AVAILABLE),
+        build_recording("R3", rec.RecordingStatus.PENDING),
+        build_recording("R4", rec.RecordingStatus.PAUSED),
     )
     done = receiver.reconcile(vendor, since=None)
     assert [(each.recording_id, each.kind) for each in done] == [
@@ -413,44 +407,46 @@ def test_reconciling_announces_what_never_came_with_the_callbacks_key(
         ("R4", rec.EventKind.STARTED),
     ]
     assert done.coverage.complete
-    assert made_up.heard[1:] == list(done)
+    assert made_up.dispatched[1:] == list(done)
     assert len(receiver.reconcile(vendor)) == 0
-    (late,) = receiver.receive(made_up.callback({"event": "available", "id": "R2"}))
+    (late,) = receiver.receive(made_up.build_request({"event": "available", "id": "R2"}))
     assert late.replayed
 
 
-def test_a_recording_that_a_listener_cannot_bear_keeps_no_other_back(
+def test_reconciliation_continues_after_an_event_that_a_listener_fails_on(
     made_up: Any, receiver: rec.Receiver
 ) -> None:
     @receiver.listen
-    def take(event: rec.RecordingEvent) -> None:
+    def fail_on_first(event: rec.RecordingEvent) -> None:
         if event.recording_id == "R1":
             raise RuntimeError
 
-    vendor: Any = Listed(*(listed(id, rec.RecordingStatus.AVAILABLE) for id in ("R1", "R2")))
-    for announced in (["R2"], []):
+    vendor: Any = ListingConnection(
+        *(build_recording(id, rec.RecordingStatus.AVAILABLE) for id in ("R1", "R2"))
+    )
+    for dispatched in (["R2"], []):
         done = receiver.reconcile(vendor)
-        assert [each.recording_id for each in done] == announced
+        assert [each.recording_id for each in done] == dispatched
         assert [each.recording_id for each in done.failed] == ["R1"]
 
 
-def test_reconciling_with_another_account_is_the_callers_mistake(receiver: rec.Receiver) -> None:
+def test_reconciliation_with_another_account_raises_value_error(receiver: rec.Receiver) -> None:
     for name, account in (("other", "default"), ("sharing", "other")):
-        vendor: Any = Listed()
+        vendor: Any = ListingConnection()
         vendor.name, vendor.account = name, account
         with pytest.raises(ValueError, match="this receiver is for"):
             receiver.reconcile(vendor)
 
 
-def test_an_event_is_json_and_back(made_up: Any, receiver: rec.Receiver) -> None:
-    (event,) = receiver.receive(made_up.callback())
+def test_event_survives_json(made_up: Any, receiver: rec.Receiver) -> None:
+    (event,) = receiver.receive(made_up.build_request())
     assert rec.loads(rec.dumps(event), rec.RecordingEvent) == event
     assert json.loads(rec.dumps(event))["kind"] == "available"
 
 
-def test_an_event_that_leaves_room_is_confirmed_by_reading_anew() -> None:
+def test_untrusted_event_is_confirmed_by_reading_the_recording() -> None:
     with PlivoEmulator(recordings=3) as emulator, emulator.connect() as plivo:
-        recording = plivo.get(emulator.listed()[0])
+        recording = plivo.get(emulator.list_ids()[0])
         event = build_event(recording)
         assert event is not None
         claimed = evolve(event, recording=None, target=None, trusted=False, delivery_id="d1")
@@ -461,7 +457,7 @@ def test_an_event_that_leaves_room_is_confirmed_by_reading_anew() -> None:
         with pytest.raises(rec.NotFound):
             plivo.confirm(claimed)
         for foreign in ({"provider": "acme"}, {"account": "other"}, {"recording_id": None}):
-            with pytest.raises(ValueError, match="this event"):
+            with pytest.raises(ValueError, match="the event"):
                 plivo.confirm(evolve(claimed, **foreign))
         with pytest.raises(TypeError):
             plivo.confirm(recording)  # type: ignore[arg-type]

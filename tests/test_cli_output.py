@@ -1,0 +1,200 @@
+"""Arguments and output of the command line: parsing, formatting, tables and help."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from attrs import evolve
+
+import recording_core as rec
+from recording_core.cli import arguments
+from recording_core.cli.app import build_command_line
+from recording_core.cli.output import values
+from recording_core.cli.output.matrix import build_matrix_markdown
+from recording_core.cli.output.output import Output, OutputColumn, write_table
+from recording_core.cli.output.summary import VendorListing, write_summary
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("45s", timedelta(seconds=45)),
+        ("1h30m", timedelta(hours=1, minutes=30)),
+        ("90d", timedelta(days=90)),
+        ("1.5h", timedelta(minutes=90)),
+        ("500ms", timedelta(milliseconds=500)),
+        ("2w", timedelta(weeks=2)),
+    ],
+)
+def test_parse_duration(text: str, expected: timedelta) -> None:
+    assert arguments.DURATION.convert(text, None, None) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["", "90", "0s", "-1h", "1y", "h", "1h 30m", "9" * 30 + "d", "٣h", "1h30"]
+)
+def test_parse_duration_rejects_other_text(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        arguments.DURATION.convert(text, None, None)
+
+
+def test_parse_time() -> None:
+    ago = datetime.now(UTC) - arguments.TIME.convert("90d", None, None)
+    assert abs(ago - timedelta(days=90)) < timedelta(seconds=10)
+    for text in ("2026-06-01T12:00", "2026-06-01T12:00Z", "2026-06-01T14:00+02:00"):
+        assert arguments.TIME.convert(text, None, None) == NOON
+    assert arguments.TIME.convert("2026-06-01", None, None) == NOON.replace(hour=0)
+    for text in ("yesterday", "9999999d", "", "2026-13-01"):
+        with pytest.raises(click.BadParameter):
+            arguments.TIME.convert(text, None, None)
+
+
+def test_parse_target_and_extra_parameter() -> None:
+    assert arguments.TARGET.convert("conference:a:b", None, None) == rec.conference("a:b")
+    assert arguments.EXTRA.convert('layout={"a":1}', None, None) == ("layout", {"a": 1})
+    for text in ("standup", "track:x"):
+        with pytest.raises(click.BadParameter):
+            arguments.TARGET.convert(text, None, None)
+    with pytest.raises(click.UsageError):
+        arguments.TARGET.convert("call:", None, None)
+    for text in ("a", "=1", "a=b"):
+        with pytest.raises(click.BadParameter):
+            arguments.EXTRA.convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "people", "programs"),
+    [
+        (None, "–", ""),
+        (NOON, "2026-06-01 12:00", "2026-06-01T12:00:00+00:00"),
+        (timedelta(seconds=5), "0:05", "5"),
+        (timedelta(seconds=3723.5), "1:02:04", "3723.5"),
+        (("framing", "size"), "framing, size", "framing,size"),
+        (rec.call("x"), "call:x", "call:x"),
+        (True, "yes", "yes"),
+        ("a\tb\nc\x1b[31m\u202e", "a b c�[31m�", "a b c�[31m�"),
+    ],
+)
+def test_format_value(value: object, people: str, programs: str) -> None:
+    assert values.format_for_people(value) == people
+    assert values.format_for_programs(value) == programs
+
+
+def read_lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+
+
+ROW = (
+    OutputColumn[tuple[str, int]]("NAME", lambda row: row[0]),
+    OutputColumn[tuple[str, int]]("NUMBER", lambda row: row[1], right=True, drop_priority=1),
+)
+
+
+def test_a_table_aligns_wide_and_combining_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    write_table([("available", 1), ("会議", 22), ("e\u0301", 333)], ROW)
+    assert read_lines(capsys) == [
+        "NAME       NUMBER",
+        "available       1",
+        "会議           22",
+        "e\u0301             333",
+    ]
+
+
+def test_a_table_neither_reads_markup_nor_cuts_text(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    title = f"[bold]a\x1b[31m{'long' * 40}[/bold]"
+    monkeypatch.setenv("COLUMNS", "80")
+    write_table([(title, 1)], ROW)
+    assert read_lines(capsys) == ["NAME", title.replace("\x1b", "�")]
+
+
+def test_rows_of_an_iterator_are_written_as_they_arrive(capsys: pytest.CaptureFixture[str]) -> None:
+    def generate_rows() -> Iterator[tuple[str, int]]:
+        yield "first", 1
+        assert read_lines(capsys) == ["NAME   NUMBER", "first       1"]
+        yield "second", 2
+
+    write_table(generate_rows(), ROW)
+    assert read_lines(capsys) == ["second       2"]
+
+
+def test_json_omits_only_the_query_strings_of_urls(
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    url = "https://m.example/a.mp3?q='&X-Sig=s3cret"
+    recording = rec.Recording(
+        "plivo",
+        "default",
+        "r1",
+        title="Why? Überall",
+        files=(rec.MediaFile("mix", rec.FileRole.MIX, url=url),),
+        raw={"media": [{"url": url}], "note": "see https://m.example/?X-Sig=s3cret please"},
+    )
+    Output(json=True).write_object(recording)
+    text = capsysbinary.readouterr().out.decode()
+    assert "s3cret" not in text
+    bare = evolve(recording, files=(evolve(recording.files[0], url="https://m.example/a.mp3"),))
+    assert rec.loads(text, rec.Recording) == bare
+    assert json.loads(text)["raw"]["media"] == [{"url": "https://m.example/a.mp3"}]
+    Output(json=True, urls=True).write_object(recording)
+    assert capsysbinary.readouterr().out.decode() == rec.dumps(recording) + "\n"
+
+
+def test_summary_lists_missing_media_with_reasons(capsys: pytest.CaptureFixture[str]) -> None:
+    status = rec.RecordingStatus
+
+    def build_recording(id: str, **fields: Any) -> rec.Recording:
+        return evolve(rec.Recording("x", "default", id), **fields)
+
+    expired: dict[str, Any] = {
+        "ended_at": NOON,
+        "media_expires_at": NOON + timedelta(days=7, seconds=30),
+    }
+    found = [
+        build_recording("1", status=status.AVAILABLE, size=1_500_000, duration=timedelta(hours=2)),
+        build_recording("2", status=status.EXPIRED, **expired),
+        build_recording("3", status=status.FAILED, error="no\ndisk"),
+        build_recording("4", status=status.PROCESSING, duration=timedelta(minutes=30)),
+    ]
+    coverage = rec.Coverage(unreadable=2, errors=("page 3 is lost",), not_listable=("conferences",))
+    write_summary([VendorListing("Some Vendor", found, coverage)])
+    assert read_lines(capsys) == [
+        "             recordings              hours                size",
+        "Some Vendor           4  2.5 h (of 2 of 4)  1.5 MB (of 1 of 4)",
+        "  status   1 processing, 1 available, 1 failed, 1 expired",
+        "  missing  1 expired: the vendor keeps media for 7 days",
+        "           1 failed: no disk",
+        "           1 not ready: still being recorded or processed",
+        "           1 without a file: the media is in the customer's own storage",
+        "           2 rows unreadable",
+        "           page 3 is lost",
+        "           cannot be listed: conferences",
+    ]
+
+
+def test_matrix_shows_the_declared_capabilities() -> None:
+    rows = [line.strip("| ").split(" | ") for line in build_matrix_markdown().splitlines()]
+    kinds = sum(len(info.capabilities) for info in rec.providers().values())
+    assert len(rows) == 2 + kinds
+    supported = sum(row.count("yes") for row in rows)
+    assert supported == sum(len(tuple(info)) for info in rec.providers().values())
+
+
+def test_every_command_and_option_has_a_help_text() -> None:
+    for name, command in build_command_line(with_plugins=False).commands.items():
+        assert command.get_short_help_str(), name
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                assert parameter.help, f"{name} {parameter.opts}"
+    page = Path(__file__).parent.parent / "docs" / "cli.md"  # test_docs.py: it is up to date
+    assert not re.search(r"/(tmp|home|work)/", page.read_text(encoding="utf-8"))

@@ -1,0 +1,116 @@
+"""pytest plugin: its fixtures start, share and stop emulators, and loading it imports little."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import recording_core as rec
+from recording_core.testing import Emulator, ManualClock
+
+TWO_TESTS = """
+import pytest
+import recording_core as rec
+
+emulators = []
+
+@pytest.mark.emulator("plivo")
+def test_one(emulator, emulated_provider):
+    assert list(emulated_provider.list()) == []
+    emulators.append(emulator)
+
+def test_two():
+    with pytest.raises(rec.Unavailable), emulators[0].connect() as provider:
+        list(provider.list())
+"""
+
+PAGE = Path(__file__).parent.parent / "docs" / "test-your-application.md"
+
+
+def run(*command: str, folder: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, *command], cwd=folder, capture_output=True, text=True, timeout=60
+    )
+    return done.stdout + done.stderr
+
+
+def test_loading_the_plugin_imports_no_other_module_than_the_facades(tmp_path: Path) -> None:
+    code = (
+        "import sys, recording_core.testing.pytest_plugin; "
+        "print(*sorted(name for name in sys.modules if name.startswith('recording_')), "
+        "'requests' in sys.modules)"
+    )
+    assert run("-c", code, folder=tmp_path).split() == [
+        "recording_core",
+        "recording_core.testing",
+        "recording_core.testing.pytest_plugin",
+        "False",
+    ]
+
+
+def test_the_tests_on_the_page_pass_without_a_conftest(tmp_path: Path) -> None:
+    section = PAGE.read_text().partition("## Fixtures")[2].partition("## Time")[0]
+    blocks = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    (tmp_path / "test_page.py").write_text("\n\n".join(blocks))
+    output = run("-m", "pytest", "-q", "-p", "no:xdist", "--strict-markers", folder=tmp_path)
+    assert "2 passed" in output, output
+
+
+def test_a_test_without_a_marker_states_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "test_one.py").write_text("def test_one(emulator): pass")
+    output = run("-m", "pytest", "-q", "-p", "no:xdist", folder=tmp_path)
+    assert "name one by a marker, such as @pytest.mark.emulator" in output, output
+
+
+def test_an_emulator_stops_after_its_test(tmp_path: Path) -> None:
+    (tmp_path / "test_two.py").write_text(TWO_TESTS)
+    output = run("-m", "pytest", "-q", "-p", "no:xdist", folder=tmp_path)
+    assert "2 passed" in output, output
+
+
+@pytest.mark.emulator("plivo", recordings=3)
+class TestFixtures:
+    def test_the_marker_of_a_class_gives_the_settings(self, emulator: Emulator) -> None:
+        assert (emulator.provider, emulator.recordings) == ("plivo", 3)
+
+    @pytest.mark.emulator("audian")
+    def test_the_marker_of_a_test_has_precedence(self, emulator: Emulator) -> None:
+        assert (emulator.provider, emulator.recordings) == ("audian", 0)
+
+    def test_the_emulators_and_the_provider_share_the_clock(
+        self,
+        emulator: Emulator,
+        emulated_provider: rec.Provider,
+        start_emulator: Callable[..., Emulator],
+        manual_clock: ManualClock,
+    ) -> None:
+        other = start_emulator("realtimekit")
+        assert emulator.clock is other.clock is manual_clock
+        with emulator.log_requests("api") as requests:
+            assert len(list(emulated_provider.list())) == 3
+        assert {entry.port for entry in requests} == {"api"}
+
+    def test_forbidden_requests_are_named(
+        self, emulator: Emulator, emulated_provider: rec.Provider
+    ) -> None:
+        with (
+            pytest.raises(AssertionError, match="sent GET /v1/Account/"),
+            emulator.forbid_requests(),
+        ):
+            list(emulated_provider.list())
+        with emulator.forbid_requests():
+            emulated_provider.list()
+
+    @pytest.mark.parametrize("vendor", sorted(rec.providers()))
+    def test_a_recording_is_made_without_the_application(
+        self, vendor: str, start_emulator: Callable[..., Emulator]
+    ) -> None:
+        emulator = start_emulator(vendor)
+        with emulator.connect() as provider:
+            recording = provider.get(emulator.record())
+        assert recording.status is rec.RecordingStatus.AVAILABLE
