@@ -440,7 +440,9 @@ def test_reconciliation_with_another_account_raises_value_error(receiver: rec.Re
 
 def test_event_survives_json(made_up: Any, receiver: rec.Receiver) -> None:
     (event,) = receiver.receive(made_up.build_request())
-    assert rec.loads(rec.dumps(event), rec.RecordingEvent) == event
+    loaded = rec.loads(rec.dumps(event), rec.RecordingEvent)
+    assert loaded == event
+    assert type(loaded.kind) is rec.EventKind
     assert json.loads(rec.dumps(event))["kind"] == "available"
 
 

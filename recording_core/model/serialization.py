@@ -19,13 +19,14 @@ import functools
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
 import cattrs
 
 from recording_core.errors import MalformedPayload
-from recording_core.model.enums import FileRole, RecordingStatus, SessionKind
+from recording_core.model.enums import RecordingStatus
 from recording_core.model.strict_json import decode_json_plain
 
 T = TypeVar("T")
@@ -139,8 +140,7 @@ _STRUCTURE_HOOKS: Mapping[type, Callable[[Any, Any], Any]] = {
     timedelta: _structure_duration,
     Path: _structure_text,
     RecordingStatus: _structure_status,
-    SessionKind: _structure_text,
-    FileRole: _structure_text,
+    StrEnum: _structure_text,
 }
 
 
