@@ -103,7 +103,10 @@ def attach_names(
 
         if name not in module_of:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(f"recording_core.{module_of[name]}"), name)
+        module = importlib.import_module(f"recording_core.{module_of[name]}")
+        value = getattr(module, name, None)
+        if value is None:  # a public module
+            value = importlib.import_module(f"{module.__name__}.{name}")
         setattr(sys.modules[package], name, value)
         return value
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recording_core import attach_names
-from recording_core.plugins import readers as readers
 
 if TYPE_CHECKING:
     from recording_core.clock import Clock as Clock
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from recording_core.model.events import find_event_kind as find_event_kind
     from recording_core.model.strict_json import decode_json as decode_json
     from recording_core.model.strict_json import decode_json_plain as decode_json_plain
+    from recording_core.plugins import readers as readers
     from recording_core.plugins.columns import Column as Column
     from recording_core.plugins.hookspecs import hookimpl as hookimpl
     from recording_core.provider.connection import Connection as Connection
@@ -96,6 +96,7 @@ _MODULES = {
     "model.strict_json": "decode_json decode_json_plain",
     "plugins.columns": "Column",
     "plugins.hookspecs": "hookimpl",
+    "plugins": "readers",
     "provider.connection": "Connection",
     "provider.provider": "Provider",
     "provider.start_request": "StartRequest",
@@ -118,4 +119,3 @@ _MODULES = {
 
 if not TYPE_CHECKING:  # a type checker then reports a name that does not exist
     __getattr__, __dir__, __all__ = attach_names(__name__, _MODULES)
-    __all__.append("readers")

@@ -168,7 +168,7 @@ def read_typed_imports(facade: ModuleType) -> Iterator[tuple[str, str]]:
 def test_type_checkers_and_the_interpreter_see_the_same_names(facade: Any) -> None:
     table = [(module, name) for module, names in facade._MODULES.items() for name in names.split()]
     assert sorted(read_typed_imports(facade)) == sorted(table)
-    eager = {"__version__", "readers"} & set(vars(facade))
+    eager = {"__version__"} & set(vars(facade))
     assert sorted(facade.__all__) == sorted([*(name for _, name in table), *eager])
     assert dir(facade) == sorted(facade.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

@@ -6,14 +6,13 @@ import functools
 import inspect
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin
 
 import click
 from attrs import frozen
 
 import recording_core as rec
 from recording_core.cli.arguments import DURATION, TIME
-from recording_core.provider.start_request import START_PARAMETERS, StartParameters
 
 #: A decorator of a command's function.
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
@@ -139,19 +138,30 @@ add_collect_options = build_option_group(
 )
 
 
-def _build_start_option(name: str, hint: Any) -> Decorator:
-    kinds = {get_origin(kind) or kind for kind in (get_args(hint) or (hint,))}
-    settings: dict[str, Any] = {"multiple": Sequence in kinds}
-    if bool in kinds:
-        settings = {"is_flag": True}
-    elif timedelta in kinds:
-        settings = {"type": DURATION}
-    elif int in kinds:
-        settings = {"type": int}
-    return click.option(f"--{name.replace('_', '-')}", help=START_PARAMETERS[name].help, **settings)
+class StartCommand(click.Command):
+    """A command with an option for each row of the table of start's parameters.
+
+    The table is imported when the options are needed, not for the list of commands.
+    """
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        return [*_build_start_options(), *super().get_params(ctx)]
 
 
-#: An option for each row of the table of start's parameters.
-add_start_options = add_arguments(
-    *(_build_start_option(name, hint) for name, hint in get_type_hints(StartParameters).items())
-)
+@functools.cache
+def _build_start_options() -> Sequence[click.Option]:
+    from recording_core.provider.start_request import START_PARAMETERS, START_TYPES
+
+    options = []
+    for name, parameter in START_PARAMETERS.items():
+        kinds = {get_origin(kind) or kind for kind in get_args(START_TYPES[name])}
+        settings: dict[str, Any] = {"multiple": Sequence in kinds}
+        if START_TYPES[name] is bool:
+            settings = {"is_flag": True}
+        elif timedelta in kinds:
+            settings = {"type": DURATION}
+        elif int in kinds:
+            settings = {"type": int}
+        flag = f"--{name.replace('_', '-')}"
+        options.append(click.Option([flag], help=parameter.help, **settings))
+    return options

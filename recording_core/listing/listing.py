@@ -10,15 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from attrs import define, field
-
 from recording_core.errors import ProviderError, RecordingError
 from recording_core.listing.coverage import Coverage, CoverageCounter
 from recording_core.listing.page import Page, Query, Window
 from recording_core.model.entities import Recording
 
 
-@define(eq=False, repr=False, slots=False)
 class Listing:
     """The result of `Provider.list`: lazy, complete, each recording once.
 
@@ -30,14 +27,25 @@ class Listing:
     would never end or leads away from the vendor. Recordings yielded before that are correct.
     """
 
-    query: Query
-    _windows: Callable[[Query], Sequence[Window]]
-    _fetch: Callable[[Query, Window, Any], Page]
-    _workers: int = field(kw_only=True)
-    _now: Callable[[], datetime] = field(kw_only=True)
-    _not_listable: tuple[str, ...] = field(default=(), kw_only=True)
-    _provider: str = field(default="", kw_only=True)
-    _counter: CoverageCounter | None = field(default=None, init=False)
+    def __init__(
+        self,
+        query: Query,
+        windows: Callable[[Query], Sequence[Window]],
+        fetch: Callable[[Query, Window, Any], Page],
+        *,
+        workers: int,
+        now: Callable[[], datetime],
+        not_listable: tuple[str, ...] = (),
+        provider: str = "",
+    ) -> None:
+        self.query = query
+        self._windows = windows
+        self._fetch = fetch
+        self._workers = workers
+        self._now = now
+        self._not_listable = not_listable
+        self._provider = provider
+        self._counter: CoverageCounter | None = None
 
     @property
     def coverage(self) -> Coverage:

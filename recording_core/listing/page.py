@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import field, frozen
 
 from recording_core.errors import MalformedPayload
 from recording_core.model.entities import CommunicationSession, Recording
@@ -62,7 +62,6 @@ class Window:
     until: datetime | None = None
 
 
-@define(eq=False, repr=False, slots=False)
 class PageRows:
     """The rows of a page, parsed on first access, so that the next page is requested before that.
 
@@ -71,8 +70,11 @@ class PageRows:
         unreadable: one sentence for each row that could not be read
     """
 
-    _raw: Sequence[Any]
-    _read: Callable[[Mapping[str, Any]], Recording] | None = None
+    def __init__(
+        self, raw: Sequence[Any], read: Callable[[Mapping[str, Any]], Recording] | None = None
+    ) -> None:
+        self._raw = raw
+        self._read = read
 
     def __len__(self) -> int:
         return len(self._raw)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, Unpack, get_type_hints
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from attrs import evolve
 
@@ -45,6 +45,7 @@ from recording_core.provider.base import ProviderBase
 from recording_core.provider.recorder import Recorder
 from recording_core.provider.start_request import (
     START_PARAMETERS,
+    START_TYPES,
     StartParameters,
     build_start_request,
 )
@@ -605,9 +606,8 @@ def _describe_start_signature(verb: Any) -> inspect.Signature:
     """Return a signature that names each parameter of the table, for `help()` and the docs."""
     signature = inspect.signature(verb)
     *given, extra, _ = signature.parameters.values()
-    hints = get_type_hints(StartParameters)
     shared = [
-        inspect.Parameter(name, extra.kind, default=each.default, annotation=hints[name])
+        inspect.Parameter(name, extra.kind, default=each.default, annotation=START_TYPES[name])
         for name, each in START_PARAMETERS.items()
     ]
     return signature.replace(parameters=[*given, *shared, extra])

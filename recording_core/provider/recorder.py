@@ -6,8 +6,6 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from attrs import define, field
-
 from recording_core.errors import RecordingError
 from recording_core.model.capabilities import Operation
 from recording_core.model.entities import CommunicationSession, RecordingSession
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger("recording_core")
 
 
-@define(eq=False, repr=False, slots=False)
 class Recorder:
     """A context manager that records while its block runs; `Provider.record` returns it.
 
@@ -27,10 +24,14 @@ class Recorder:
     exception is kept, and the failure is added to it as a note and logged.
     """
 
-    _provider: Provider
-    _target: CommunicationSession
-    _start_arguments: Mapping[str, Any]
-    _session: RecordingSession | None = field(default=None, init=False)
+    # A plain class, as `Listing` and `PageRows`: an attrs class takes a millisecond to define.
+    def __init__(
+        self, provider: Provider, target: CommunicationSession, start_arguments: Mapping[str, Any]
+    ) -> None:
+        self._provider = provider
+        self._target = target
+        self._start_arguments = start_arguments
+        self._session: RecordingSession | None = None
 
     @property
     def session(self) -> RecordingSession:

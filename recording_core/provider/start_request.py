@@ -1,10 +1,10 @@
 """Start request: the shared parameters of `start`, in one table, and a request that has them."""
 
-from __future__ import annotations
+# Annotations are evaluated here: the table is made of them, without the cost of get_type_hints.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Annotated, Any, TypedDict, get_type_hints
+from typing import Annotated, Any, TypedDict
 
 from attrs import field, frozen
 
@@ -80,8 +80,11 @@ class StartParameters(TypedDict, total=False):
 
 #: Keyword of `start` -> its check, help and default.
 START_PARAMETERS: Mapping[str, StartParameter] = {
-    name: hint.__metadata__[0]
-    for name, hint in get_type_hints(StartParameters, include_extras=True).items()
+    name: hint.__metadata__[0] for name, hint in StartParameters.__annotations__.items()
+}
+#: Keyword of `start` -> its type.
+START_TYPES: Mapping[str, Any] = {
+    name: hint.__origin__ for name, hint in StartParameters.__annotations__.items()
 }
 
 

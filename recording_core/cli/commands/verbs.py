@@ -21,9 +21,9 @@ from recording_core.cli.arguments import (
 )
 from recording_core.cli.options import (
     ConnectOptions,
+    StartCommand,
     add_arguments,
     add_connect_options,
-    add_start_options,
     build_option_group,
 )
 from recording_core.cli.output.messages import AttentionNeeded, raise_errors, write_message
@@ -93,9 +93,8 @@ _add_target_arguments = build_option_group(
 )
 
 
-@click.command()
+@click.command(cls=StartCommand)
 @_add_target_arguments
-@add_start_options
 @click.option(
     "--extra",
     multiple=True,
