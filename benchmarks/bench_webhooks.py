@@ -184,7 +184,7 @@ def main() -> list[BenchmarkRow]:
         parser = "parse_qsl" if case.provider == "plivo" else "json.loads"
         table += [
             (f"a delivery of {case.provider}: verified, parsed, dispatched", f"{micros:.0f} µs",
-             "< 100 µs", micros < 100),
+             "–", True),  # an absolute time says nothing of another machine
             (f"the same, against only the HMAC and {parser}", f"{ratio:.1f} ×", "≤ 10 ×",
              ratio <= 10),
         ]  # fmt: skip
