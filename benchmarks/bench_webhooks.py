@@ -184,7 +184,7 @@ def main() -> list[BenchmarkRow]:
         parser = "parse_qsl" if case.provider == "plivo" else "json.loads"
         table += [
             (f"a delivery of {case.provider}: verified, parsed, dispatched", f"{micros:.0f} µs",
-             "–", True),  # an absolute time says nothing of another machine
+             "–", True),  # an absolute time depends on the machine
             (f"the same, against only the HMAC and {parser}", f"{ratio:.1f} ×", "≤ 10 ×",
              ratio <= 10),
         ]  # fmt: skip
