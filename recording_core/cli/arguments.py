@@ -10,30 +10,19 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 import recording_core as rec
 from recording_core.plugins import registry as plugins
 
-if TYPE_CHECKING:
-    _ParamType = click.ParamType[Any]
-else:
-    _ParamType = click.ParamType  # generic since click 8.2
-
-_UNITS = {
-    "ms": timedelta(milliseconds=1),
-    "s": timedelta(seconds=1),
-    "m": timedelta(minutes=1),
-    "h": timedelta(hours=1),
-    "d": timedelta(days=1),
-    "w": timedelta(weeks=1),
-}
+#: unit -> its length in seconds
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|[smhdw])", re.ASCII)
 
 
-class ParsedType(_ParamType):
+class ParsedType(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.2
     """A type of arguments, and the function that parses their text or raises `BadParameter`."""
 
     def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
@@ -49,16 +38,15 @@ def _find_duration(text: str) -> timedelta | None:
     if "".join(number + unit for number, unit in parts) != text:
         return None
     try:
-        return sum((float(number) * _UNITS[unit] for number, unit in parts), timedelta(0)) or None
+        return timedelta(seconds=sum(float(n) * _UNITS[unit] for n, unit in parts)) or None
     except OverflowError:
         return None
 
 
 def _parse_duration(text: str) -> timedelta:
-    found = _find_duration(text)
-    if found is None:
-        raise click.BadParameter(f"{text!r} is not a duration such as 45s, 30m, 1h30m or 90d.")
-    return found
+    if found := _find_duration(text):
+        return found
+    raise click.BadParameter(f"{text!r} is not a duration such as 45s, 30m, 1h30m or 90d.")
 
 
 def _parse_time(text: str) -> datetime:
@@ -116,7 +104,6 @@ TIME = ParsedType("time", _parse_time)
 TARGET = ParsedType("kind:id", _parse_target)
 EXTRA = ParsedType("key=json", _parse_extra)
 PROVIDER = ParsedType("provider", _parse_provider)
-KIND = click.Choice([kind.value for kind in rec.SessionKind])
 
 
 @contextmanager

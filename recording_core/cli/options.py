@@ -72,9 +72,7 @@ class ConnectOptions:
             raise click.UsageError("--base-url needs exactly one PROVIDER.")
 
 
-add_connect_options = build_option_group(
-    "connect_options",
-    ConnectOptions,
+_CONNECT_OPTIONS = (
     click.option("--account", metavar="NAME", help="Name of the account in the output."),
     click.option("--base-url", metavar="URL", help="Use another address of the vendor's API."),
     click.option(
@@ -84,6 +82,19 @@ add_connect_options = build_option_group(
         "  [default: 60s]",
     ),
 )
+add_connect_options = build_option_group("connect_options", ConnectOptions, *_CONNECT_OPTIONS)
+
+
+def _connect(
+    provider: str, account: str | None, base_url: str | None, timeout: timedelta | None
+) -> rec.Provider:
+    """Connect to a provider until the command ends."""
+    connection = ConnectOptions(account, base_url, timeout).connect(provider)
+    return click.get_current_context().with_resource(connection)
+
+
+#: The command receives a connection as its argument `provider`.
+add_connection = build_option_group("provider", _connect, *_CONNECT_OPTIONS)
 
 since_option = click.option(
     "--since",
@@ -136,6 +147,12 @@ add_collect_options = build_option_group(
         "user's configuration directory, otherwise the environment]",
     ),
 )
+
+
+def build_port_option(help: str) -> Decorator:
+    """Build the option `--port`; 0, the default, is any free port."""
+    port = click.IntRange(0, 65535)
+    return click.option("--port", type=port, default=0, show_default="any free port", help=help)
 
 
 class StartCommand(click.Command):

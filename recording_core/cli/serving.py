@@ -54,16 +54,13 @@ def serve_receivers(
     address = f"http://{host}:{server.server_port}"
     app = wsgi_app(receiver, url=url or address)
 
-    def handle_at_any_path(
-        environ: dict[str, Any], start_response: StartResponse
-    ) -> Iterable[bytes]:
+    def handle_any_path(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         path = quote(environ.get("PATH_INFO", ""), safe="/:@!$&'()*+,;=~", encoding="latin-1")
         app_at_path = wsgi_app(receiver, url=address + path) if path.strip("/") else app
         return app_at_path(environ, start_response)
 
-    server.set_app(
-        handle_at_any_path if url is None and isinstance(receiver, rec.Receiver) else app
-    )
+    accepts_any_path = url is None and isinstance(receiver, rec.Receiver)
+    server.set_app(handle_any_path if accepts_any_path else app)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield address

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import Any
 
 import click
 from attrs import frozen
@@ -27,16 +26,13 @@ from recording_core.plugins import registry as plugins
 MAX_CLOCK_SKEW = timedelta(seconds=60)
 #: The time limit for each request to a vendor, in seconds.
 TIMEOUT = 15.0
-HTTP_SETTINGS: Mapping[str, Any] = {"total_timeout": TIMEOUT, "retries": 0, "workers": 1}
 
 
 class Verdict(StrEnum):
-    """The result of a check."""
+    """The result of a check: no problem, a problem to fix, or the check could not be made."""
 
     OK = "ok"
-    #: a problem to fix
     ATTENTION = "attention"
-    #: the check could not be made
     SKIPPED = "skipped"
 
 
@@ -102,12 +98,11 @@ def _check_provider(
     yield "plugin", Verdict.OK, find_distribution(name)
     missing = _describe_missing_settings(info)
     if missing:
-        needed = requested or is_configured(info)
-        verdict = Verdict.ATTENTION if needed else Verdict.SKIPPED
+        verdict = Verdict.ATTENTION if requested or is_configured(info) else Verdict.SKIPPED
         yield "credentials", verdict, f"not set: {missing}"
         return
     try:
-        provider = connect_options.connect(name, **HTTP_SETTINGS)
+        provider = connect_options.connect(name, total_timeout=TIMEOUT, retries=0, workers=1)
     except rec.RecordingError as error:
         yield "credentials", Verdict.ATTENTION, str(error)
         return
@@ -128,8 +123,7 @@ def _check_api(provider: rec.Provider) -> Iterator[tuple[str, Verdict, str]]:
     url, began = provider.transport.base_url, time.monotonic()
     verdict, detail = Verdict.OK, "accepted"
     try:
-        listing = provider.list(since=provider.clock.now() - timedelta(hours=1))
-        next(iter(listing), None)
+        next(iter(provider.list(since=provider.clock.now() - timedelta(hours=1))), None)
     except rec.AuthenticationFailed as error:
         verdict, detail = Verdict.ATTENTION, str(error)
     except rec.UnsupportedOperation as error:
@@ -154,14 +148,10 @@ def _check_clock(provider: rec.Provider) -> tuple[Verdict, str]:
 
     url = provider.transport.base_url
     try:
-        with (
-            build_session(None, 1) as session,
-            Deadline(TIMEOUT) as deadline,
-            provider.transport.send(
-                session, "GET", url, deadline, auth=NoAuth(), headers={}
-            ) as response,
-        ):
-            vendor_time = parsedate_to_datetime(response.headers["Date"])
+        with build_session(None, 1) as session, Deadline(TIMEOUT) as deadline:
+            send = provider.transport.send
+            with send(session, "GET", url, deadline, auth=NoAuth(), headers={}) as response:
+                vendor_time = parsedate_to_datetime(response.headers["Date"])
     except (*NETWORK_ERRORS, KeyError, TypeError, ValueError):
         return Verdict.SKIPPED, "the vendor sent no Date header"
     if vendor_time.tzinfo is None:

@@ -6,14 +6,16 @@ import json
 import shlex
 from contextlib import ExitStack
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import recording_core as rec
 from recording_core.cli.arguments import PROVIDER
+from recording_core.cli.options import build_port_option
 from recording_core.cli.output.messages import write_message
 from recording_core.cli.serving import watch_for_interrupt
+from recording_core.clock import SystemClock
 from recording_core.plugins import registry as plugins
 
 if TYPE_CHECKING:
@@ -22,13 +24,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("providers", nargs=-1, required=True, type=PROVIDER, metavar="PROVIDER...")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=0,
-    show_default="any free port",
-    help="Port of the first emulator; the others use the ports after it.",
-)
+@build_port_option("Port of the first emulator; the others use the ports after it.")
 @click.option(
     "--recordings",
     type=click.IntRange(min=0),
@@ -37,15 +33,19 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--processing-ms",
+    "processing",
     type=click.IntRange(min=0),
     default=500,
+    callback=lambda _, __, value: timedelta(milliseconds=value),
     help="Time from the end of a recording until its media is available, in milliseconds, in "
     "addition to the vendor's own delay.",
 )
 @click.option(
     "--latency-ms",
+    "latency",
     type=click.IntRange(min=0),
     default=0,
+    callback=lambda _, __, value: timedelta(milliseconds=value),
     help="Delay before each response, in milliseconds.",
 )
 @click.option(
@@ -57,13 +57,7 @@ if TYPE_CHECKING:
     "--json", "as_json", is_flag=True, help="Print one JSON object per vendor, each on one line."
 )
 def emulate(
-    providers: tuple[str, ...],
-    port: int,
-    recordings: int,
-    processing_ms: int,
-    latency_ms: int,
-    webhook_url: str | None,
-    as_json: bool,
+    providers: tuple[str, ...], port: int, webhook_url: str | None, as_json: bool, **settings: Any
 ) -> None:
     """Emulate vendors on this machine, over HTTP, until interrupted.
 
@@ -73,13 +67,8 @@ def emulate(
     wait_for_interrupt = watch_for_interrupt()
     with ExitStack() as running:
         for index, name in enumerate(providers):
-            emulator = build_emulator(
-                plugins.get_provider_info(name),
-                port=port + index if port else 0,
-                recordings=recordings,
-                processing=timedelta(milliseconds=processing_ms),
-                latency=timedelta(milliseconds=latency_ms),
-            )
+            info = plugins.get_provider_info(name)
+            emulator = build_emulator(info, port=port + index if port else 0, **settings)
             try:
                 running.enter_context(emulator)
             except OSError as error:
@@ -88,34 +77,16 @@ def emulate(
                 ) from None
             if webhook_url is not None:
                 emulator.deliver_to(webhook_url)
-            click.echo(_format_json(emulator) if as_json else _format_text(emulator))
+            click.echo(_format_json(emulator) if as_json else _format_text(emulator, info))
         if not as_json:
             write_message("Press Ctrl-C to stop.")
         wait_for_interrupt()
 
 
-def build_emulator(
-    info: rec.ProviderInfo,
-    *,
-    port: int = 0,
-    recordings: int = 45,
-    processing: timedelta,
-    latency: timedelta = timedelta(0),
-    seed: int = 0,
-) -> Emulator:
-    """Create a vendor's emulator that runs on the wall clock with the given delays."""
-    from recording_core.clock import SystemClock
-
-    emulator_class: type[Emulator] = plugins.load_object(info, "emulator")
-    return emulator_class(
-        recordings=recordings,
-        clock=SystemClock(),
-        seed=seed,
-        processing=processing,
-        latency=latency,
-        port=port,
-        **emulator_class.wall_clock_settings,
-    )
+def build_emulator(info: rec.ProviderInfo, **settings: Any) -> Emulator:
+    """Create a vendor's emulator, with the given settings, that runs on the wall clock."""
+    kind: type[Emulator] = plugins.load_object(info, "emulator")
+    return kind(clock=SystemClock(), **settings, **kind.wall_clock_settings)
 
 
 def _format_json(emulator: Emulator) -> str:
@@ -130,31 +101,26 @@ def _format_json(emulator: Emulator) -> str:
     )
 
 
-def _format_text(emulator: Emulator) -> str:
-    info = plugins.get_provider_info(emulator.provider)
+def _format_text(emulator: Emulator, info: rec.ProviderInfo) -> str:
     settings = {"base_url": emulator.base_url, **emulator.credentials}
     keywords = "".join(f",\n        {name}={json.dumps(value)}" for name, value in settings.items())
     secrets = "".join(f", {name}={json.dumps(value)}" for name, value in emulator.webhooks.items())
-    variables = {f"{info.name.upper()}_BASE_URL": emulator.base_url} | {
-        each.env: emulator.credentials[each.name]
-        for each in info.settings
-        if each.name in emulator.credentials
-    }
-    heading = (
-        f"{info.label} runs at {emulator.base_url} with {len(emulator.list_ids())} past recordings"
+    variables = {each.name: each.env for each in info.settings}
+    variables["base_url"] = f"{info.name.upper()}_BASE_URL"
+    exports = (f"    export {variables[key]}={shlex.quote(settings[key])}" for key in settings)
+    starts = (
+        f"    recordings start {info.name} {each.kind} {shlex.quote(each.id)}"
+        for each in emulator.sessions
     )
+    past = len(emulator.list_ids())
+    heading = f"{info.label} runs at {emulator.base_url} with {past} past recordings"
     lines = [
         click.style(heading, bold=True),
+        f"\n    rec.connect(\n        {json.dumps(info.name)}{keywords},\n    )",
+        f"    rec.receiver({json.dumps(info.name)}{secrets})\n",
+        *exports,
         "",
-        f"    rec.connect(\n        {json.dumps(info.name)}{keywords},\n    )",
-        f"    rec.receiver({json.dumps(info.name)}{secrets})",
-        "",
-        *(f"    export {name}={shlex.quote(value)}" for name, value in variables.items()),
-        "",
-        *(
-            f"    recordings start {info.name} {each.kind} {shlex.quote(each.id)}"
-            for each in emulator.sessions
-        ),
+        *starts,
         "",
     ]
     return "\n".join(lines)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -84,11 +84,9 @@ def list_recordings(
         raise click.UsageError("--since is later than --until.")
     filters["status"] = filters["status"] or None
     several = len(names) > 1
-    results = [
-        _list_provider(name, filters, connect_options, out, several=several) for name in names
-    ]
+    results = [_list_provider(name, filters, connect_options, out, several) for name in names]
     for each in results:
-        _report_result(each, out, alone=not several)
+        _report_result(each, out, several)
     raise_errors(
         [each.error for each in results if each.error is not None],
         len(results),
@@ -108,52 +106,40 @@ def _find_configured_providers() -> tuple[str, ...]:
 
 
 def _list_provider(
-    name: str,
-    filters: dict[str, Any],
-    connect_options: ConnectOptions,
-    out: Output,
-    *,
-    several: bool,
+    name: str, filters: dict[str, Any], connect_options: ConnectOptions, out: Output, several: bool
 ) -> ListingResult:
     """Print one vendor's recordings as they arrive. An error does not stop other vendors."""
     result = ListingResult(name, connect_options.account or "default")
     listing: rec.Listing | None = None
-
-    def count_shown(listing: rec.Listing) -> Iterator[rec.Recording]:
-        for recording in listing:
-            result.shown += 1
-            yield recording
-
     try:
         with connect_options.connect(name) as provider:
             with raise_usage_errors():
                 listing = provider.list(**filters)
-            rows: Iterable[rec.Recording] = count_shown(listing)
             if out.is_table and several:
                 click.secho(f"\n{provider.info.label}", bold=True)
-            elif not sys.stdout.isatty():
-                rows = _show_count(rows, name)
-            out.write_rows(rows, TABLE_COLUMNS if out.is_table else FIELD_COLUMNS)
+            columns = TABLE_COLUMNS if out.is_table else FIELD_COLUMNS
+            out.write_rows(_count_shown(listing, result), columns)
     except rec.RecordingError as error:
         result.error = error
     result.coverage = listing.coverage if listing else rec.Coverage(errors=(str(result.error),))
     return result
 
 
-def _show_count(rows: Iterable[rec.Recording], name: str) -> Iterator[rec.Recording]:
-    """Yield the rows and show their count on the terminal while the data goes to a file."""
-    with show_status(name) as update_status:
-        for seen, recording in enumerate(rows, 1):
-            update_status(f"{name}: {format_count(seen, 'recording')}")
+def _count_shown(listing: rec.Listing, result: ListingResult) -> Iterator[rec.Recording]:
+    """Count the recordings, and show the count on the terminal while the data goes to a file."""
+    with show_status(result.provider, hidden=sys.stdout.isatty()) as update_status:
+        for recording in listing:
+            result.shown += 1
+            update_status(f"{result.provider}: {format_count(result.shown, 'recording')}")
             yield recording
 
 
-def _report_result(result: ListingResult, out: Output, *, alone: bool) -> None:
+def _report_result(result: ListingResult, out: Output, several: bool) -> None:
     if out.json:
         account = {"provider": result.provider, "account": result.account}
         out.write_object({"coverage": account | asdict(result.coverage, recurse=False)})
     elif result.error is None:
         of = f"{result.shown:,} of " if result.shown != result.coverage.seen else ""
         write_message(f"{result.provider}: {of}{describe_coverage(result.coverage)}")
-    elif not alone:  # otherwise it is the error of the whole command
+    elif several:  # otherwise it is the error of the whole command
         write_message(f"Error: {result.error}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -88,15 +89,15 @@ def missing(expected: str, collect: CollectOptions, everything: bool, out: Outpu
 def _build_lookup(accounts: Sequence[rec.Account], stack: ExitStack) -> SessionLookup:
     """Build a function that lists one session's recordings, if a full list does not show them."""
     configured = {(each.provider, each.name): each for each in accounts}
-    connections: dict[tuple[str, str], rec.Provider] = {}
+
+    @functools.cache
+    def connect(provider: str, account: str) -> rec.Provider:
+        return stack.enter_context(configured[provider, account].connect())
 
     def find_recordings(
         provider: str, account: str, session: rec.CommunicationSession
     ) -> Sequence[rec.Recording]:
-        key = (provider, account)
-        if key not in connections:
-            connections[key] = stack.enter_context(configured[key].connect())
-        listing = connections[key].list(target=session)
+        listing = connect(provider, account).list(target=session)
         found = list(listing)
         if not found and not listing.coverage.complete:
             raise rec.RecordingError(

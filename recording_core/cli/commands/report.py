@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, nullcontext
-from datetime import date, datetime, timedelta
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
 from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -42,8 +43,6 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
     "arrow": (".arrow",),
     "html": (".html", ".htm"),
 }
-#: Formats that a terminal cannot show.
-BINARY = ("parquet", "arrow")
 
 
 @click.command()
@@ -103,13 +102,12 @@ def report(
     """
     form = _choose_format(form, output, as_json)
     output = None if output == "-" else output
-    if form in BINARY and output is None and sys.stdout.isatty():
+    on_terminal = output is None and sys.stdout.isatty()
+    if on_terminal and form in ("parquet", "arrow"):
         raise click.UsageError(f"A terminal cannot show {form}: write it to a file with --output.")
     _check_options(collect, **options)
-    with ExitStack() as stack:
-        accounts = collect.find_accounts()
-        stack.enter_context(show_waiting_status(accounts))
-        stack.enter_context(raise_usage_errors())
+    accounts = collect.find_accounts()
+    with show_waiting_status(accounts), raise_usage_errors():
         found = rec.report(
             since=collect.since,
             until=collect.until,
@@ -118,7 +116,7 @@ def report(
             source=collect.source,
             **options,
         )
-    if form == "table" and output is None and sys.stdout.isatty():
+    if on_terminal and form == "table":
         show_report(found)
     else:
         for line in (*_describe_missing(found), *_describe_unknown_statuses(found)):
@@ -152,9 +150,8 @@ def _check_options(
 
 def show_waiting_status(accounts: tuple[rec.Account, ...] | None) -> AbstractContextManager[object]:
     """Show on a terminal that accounts are being listed."""
-    if accounts is None:
-        return nullcontext()
-    return show_status(f"listing {format_count(len(accounts), 'account')}")
+    text = f"listing {format_count(len(accounts or ()), 'account')}"
+    return show_status(text, hidden=accounts is None)
 
 
 def _report_coverage(coverage: tuple[AccountCoverage, ...]) -> None:
@@ -187,9 +184,8 @@ def _describe_unknown_statuses(found: Report) -> Iterator[str]:
     for row in found.rows:
         if row.get("unknown_words"):
             group = " ".join(_format_group(row[name]) for name in found.by)
-            yield sanitize_line(
-                f"{group}: unknown status values: {', '.join(row['unknown_words'])}"
-            )
+            words = ", ".join(row["unknown_words"])
+            yield sanitize_line(f"{group}: unknown status values: {words}")
 
 
 # -- files and pipes ------------------------------------------------------------------------------
@@ -220,26 +216,17 @@ def _serialize_report(found: Report, form: str) -> bytes:
         return encode_parquet(found.to_arrow())
     if form == "arrow":
         return _encode_arrow(found.to_arrow())
-    lines = ("\t".join(map(_format_field, row.values())) for row in found.rows)
+    lines = ("\t".join(map(format_for_programs, row.values())) for row in found.rows)
     return "".join(f"{line}\n" for line in lines).encode()
 
 
 def _encode_arrow(table: Any) -> bytes:
     import pyarrow as pa
 
-    sink = pa.BufferOutputStream()
+    sink = io.BytesIO()
     with pa.ipc.new_file(sink, table.schema) as file:
         file.write_table(table)
-    data: bytes = sink.getvalue().to_pybytes()
-    return data
-
-
-def _format_field(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:g}" if value.is_integer() else repr(value)
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return value.isoformat()
-    return format_for_programs(value)
+    return sink.getvalue()
 
 
 # -- the table on a terminal ----------------------------------------------------------------------
@@ -307,14 +294,11 @@ def show_report(found: Report) -> None:
 
 
 def _build_title(found: Report) -> str:
-    from zoneinfo import ZoneInfo
-
     window = found.window
-    zone = ZoneInfo(window.tz)
-    until = f"{format_datetime(window.until or window.now, zone)} ({window.tz})"
+    until = f"{format_datetime(window.until or window.now, window.zone)} ({window.tz})"
     if window.since is None:
         return f"Recordings until {until}"
-    return f"Recordings from {format_datetime(window.since, zone)} to {until}"
+    return f"Recordings from {format_datetime(window.since, window.zone)} to {until}"
 
 
 def _format_cell(row: Mapping[str, Any], name: str, format_value: Callable[[Any], str]) -> str:

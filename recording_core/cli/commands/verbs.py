@@ -11,19 +11,13 @@ from typing import Any
 import click
 
 import recording_core as rec
-from recording_core.cli.arguments import (
-    EXTRA,
-    KIND,
-    PROVIDER,
-    TARGET,
-    build_target,
-    raise_usage_errors,
-)
+from recording_core.cli.arguments import EXTRA, PROVIDER, TARGET, build_target, raise_usage_errors
 from recording_core.cli.options import (
     ConnectOptions,
     StartCommand,
     add_arguments,
     add_connect_options,
+    add_connection,
     build_option_group,
 )
 from recording_core.cli.output.messages import AttentionNeeded, raise_errors, write_message
@@ -73,16 +67,14 @@ COPY: tuple[OutputColumn[rec.Copy], ...] = (
     OutputColumn("COPY", lambda each: each.path),
     OutputColumn("SIZE", lambda each: each.size, format_size, width=8, right=True),
     OutputColumn("CHECKS", lambda each: each.checks, drop_priority=1),
-    OutputColumn(
-        "SHA256", lambda each: each.sha256, lambda value: f"{value[:12]}…", drop_priority=2
-    ),
-    OutputColumn("VERIFIED", lambda each: "yes" if each.verified else "no"),
+    OutputColumn("SHA256", lambda each: each.sha256, "{:.12}…".format, drop_priority=2),
+    OutputColumn("VERIFIED", lambda each: each.verified),
 )
 
 
 # -- recording sessions ---------------------------------------------------------------------------
 
-
+KIND = click.Choice([kind.value for kind in rec.SessionKind])
 #: PROVIDER KIND ID; a command receives the last two as `target`.
 _add_target_arguments = build_option_group(
     "target",
@@ -102,12 +94,11 @@ _add_target_arguments = build_option_group(
     help="Send this parameter to the vendor unchanged. May be repeated.",
 )
 @add_output_options
-@add_connect_options
+@add_connection
 def start(
-    provider: str,
+    provider: rec.Provider,
     target: rec.CommunicationSession,
     extra: tuple[tuple[str, Any], ...],
-    connect_options: ConnectOptions,
     out: Output,
     **parameters: Any,
 ) -> None:
@@ -117,15 +108,14 @@ def start(
     --max-duration, the recording may last as long as the vendor allows. The request is sent at
     most once, even if it fails.
     """
-    with connect_options.connect(provider) as connected, raise_usage_errors():
-        given = {name: value for name, value in parameters.items() if value}
-        session = connected.start(target, extra=dict(extra) or None, **given)
+    given = {name: value for name, value in parameters.items() if value}
+    with raise_usage_errors():
+        session = provider.start(target, extra=dict(extra) or None, **given)
     out.write_rows((session,), SESSION)
     if out.is_table:
-        option = f" --recording {shlex.quote(session.id)}" if session.id else ""
-        write_message(
-            f"To stop: recordings stop {provider} {target.kind} {shlex.quote(target.id)}{option}"
-        )
+        words = [provider.name, target.kind, target.id]
+        words += ["--recording", session.id] if session.id else []
+        write_message(f"To stop: recordings stop {shlex.join(words)}")
 
 
 def _build_session_command(verb: str, summary: str) -> click.Command:
@@ -185,26 +175,24 @@ stop = _build_session_command(
 @click.command()
 @_add_target_arguments
 @add_output_options
-@add_connect_options
-def active(
-    provider: str, target: rec.CommunicationSession, connect_options: ConnectOptions, out: Output
-) -> None:
+@add_connection
+def active(provider: rec.Provider, target: rec.CommunicationSession, out: Output) -> None:
     """Show the recording that is in progress, if any.
 
     Also shows a recording that another program or the vendor started. KIND is call, conference or
     meeting; ID is its identifier at the vendor.
     """
-    with connect_options.connect(provider) as connected:
-        session = connected.active(target)
+    session = provider.active(target)
     if session is None:
-        write_message(f"{provider}: {target} is not being recorded.")
+        write_message(f"{provider.name}: {target} is not being recorded.")
     else:
         out.write_rows((session,), SESSION)
 
 
 # -- recordings -----------------------------------------------------------------------------------
 
-
+#: The option `--target`.
+Target = rec.CommunicationSession | None
 #: PROVIDER ID... and --target
 _add_recording_arguments = add_arguments(
     click.argument("provider", type=PROVIDER),
@@ -220,18 +208,12 @@ _add_recording_arguments = add_arguments(
 @click.command()
 @_add_recording_arguments
 @add_output_options
-@add_connect_options
-def show(
-    provider: str,
-    ids: tuple[str, ...],
-    target: rec.CommunicationSession | None,
-    connect_options: ConnectOptions,
-    out: Output,
-) -> None:
+@add_connection
+def show(provider: rec.Provider, ids: tuple[str, ...], target: Target, out: Output) -> None:
     """Show the details of recordings."""
 
-    def show_recording(connected: rec.Provider, id: str) -> None:
-        recording = connected.get(id, target=target)
+    def show_recording(id: str) -> None:
+        recording = provider.get(id, target=target)
         out.write_fields(recording, RECORDING)
         if out.is_table and recording.files:
             click.echo()
@@ -240,8 +222,7 @@ def show(
                 if file.url:
                     click.echo(f"{file.id}: {file.url if out.urls else redact_url(file.url)}")
 
-    with connect_options.connect(provider) as connected:
-        _apply_to_each(ids, lambda id: show_recording(connected, id))
+    _apply_to_each(ids, show_recording)
 
 
 @click.command()
@@ -261,14 +242,13 @@ def show(
     help="Download only files with this role or id. May be repeated.",
 )
 @add_output_options
-@add_connect_options
+@add_connection
 def download(
-    provider: str,
+    provider: rec.Provider,
     ids: tuple[str, ...],
-    target: rec.CommunicationSession | None,
+    target: Target,
     directory: Path,
     only: tuple[str, ...],
-    connect_options: ConnectOptions,
     out: Output,
 ) -> None:
     """Download the files of recordings and verify them.
@@ -277,26 +257,21 @@ def download(
 
     Exit code 3: one of several recordings could not be downloaded, or a copy is not verified.
     """
-    all_verified = True
-    with connect_options.connect(provider) as connected:
+    verified: list[bool] = []
 
-        def download_recording(id: str) -> None:
-            nonlocal all_verified
-            recording = connected.get(id, target=target)
-            with (
-                show_download_progress((recording,), directory, id) as add_copies,
-                raise_usage_errors(),
-            ):
-                copies = connected.download(recording, directory, target=target, files=only or None)
-                add_copies(copies)
-            out.write_rows(copies, COPY)
-            all_verified = all_verified and all(copy.verified for copy in copies)
-            for copy in copies:
-                for doubt in copy.doubts:
-                    write_message(f"{copy.path}: {doubt}.")
+    def download_recording(id: str) -> None:
+        recording = provider.get(id, target=target)
+        with show_download_progress((recording,), directory, id) as add_copies:
+            copies = provider.download(recording, directory, target=target, files=only or None)
+            add_copies(copies)
+        out.write_rows(copies, COPY)
+        for copy in copies:
+            verified.append(copy.verified)
+            for doubt in copy.doubts:
+                write_message(f"{copy.path}: {doubt}.")
 
-        _apply_to_each(ids, download_recording)
-    if not all_verified:
+    _apply_to_each(ids, download_recording)
+    if not all(verified):
         raise AttentionNeeded()
 
 
@@ -304,42 +279,39 @@ def download(
 @_add_recording_arguments
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @add_output_options
-@add_connect_options
+@add_connection
 def delete(
-    provider: str,
-    ids: tuple[str, ...],
-    target: rec.CommunicationSession | None,
-    yes: bool,
-    connect_options: ConnectOptions,
-    out: Output,
+    provider: rec.Provider, ids: tuple[str, ...], target: Target, yes: bool, out: Output
 ) -> None:
     """Delete recordings at the vendor permanently.
 
     Asks for confirmation on a terminal; otherwise --yes is required.
     """
-    with connect_options.connect(provider) as connected:
-        if not yes:
-            if not sys.stdin.isatty():
-                raise click.UsageError(
-                    "Deletion is permanent: confirm it with --yes, as this is not a terminal."
-                )
-            recordings = f"{format_count(len(ids), 'recording')} at {connected.info.label}"
-            try:
-                confirmed = click.confirm(f"Delete {recordings} permanently?", err=True)
-            except click.Abort:
-                click.echo(err=True)  # so that the shell's prompt begins on a new line
-                raise
-            if not confirmed:
-                raise click.ClickException("Nothing was deleted.")
 
-        def delete_recording(id: str) -> None:
-            connected.delete(id, target=target)
-            if out.json:
-                out.write_object({"provider": provider, "id": id, "deleted": True})
-            else:
-                write_message(f"{provider}: deleted {id}.")
+    def delete_recording(id: str) -> None:
+        provider.delete(id, target=target)
+        if out.json:
+            out.write_object({"provider": provider.name, "id": id, "deleted": True})
+        else:
+            write_message(f"{provider.name}: deleted {id}.")
 
-        _apply_to_each(ids, delete_recording)
+    if not yes:
+        _confirm_deletion(f"{format_count(len(ids), 'recording')} at {provider.info.label}")
+    _apply_to_each(ids, delete_recording)
+
+
+def _confirm_deletion(recordings: str) -> None:
+    if not sys.stdin.isatty():
+        raise click.UsageError(
+            "Deletion is permanent: confirm it with --yes, as this is not a terminal."
+        )
+    try:
+        confirmed = click.confirm(f"Delete {recordings} permanently?", err=True)
+    except click.Abort:
+        click.echo(err=True)  # so that the shell's prompt begins on a new line
+        raise
+    if not confirmed:
+        raise click.ClickException("Nothing was deleted.")
 
 
 def _apply_to_each(ids: Sequence[str], act: Callable[[str], None]) -> None:

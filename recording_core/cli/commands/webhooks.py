@@ -15,7 +15,7 @@ from attrs import frozen
 
 import recording_core as rec
 from recording_core.cli.arguments import PROVIDER, TARGET, TIME, raise_usage_errors
-from recording_core.cli.options import ConnectOptions, add_connect_options, build_option_group
+from recording_core.cli.options import add_connection, build_option_group, build_port_option
 from recording_core.cli.output.messages import AttentionNeeded, write_message
 from recording_core.cli.output.output import Output, OutputColumn, add_output_options
 from recording_core.cli.output.summary import describe_coverage
@@ -63,8 +63,8 @@ class ReceiverOptions:
             keys = [os.environ[f"{prefix}_WEBHOOK_KEY"]]
         names = self.secret_env or (f"{prefix}_WEBHOOK_SECRET",)
         secrets = [os.environ[name] for name in names if os.environ.get(name)]
-        if self.secret_env and len(secrets) < len(names):
-            missing = ", ".join(name for name in names if not os.environ.get(name))
+        missing = ", ".join(name for name in self.secret_env if not os.environ.get(name))
+        if missing:
             raise rec.ConfigurationError(f"The environment variable {missing} is not set")
         if not secrets and not keys and load_scheme(provider).key_url is None:
             raise rec.ConfigurationError(
@@ -103,10 +103,7 @@ add_receiver_options = build_option_group(
         help="Accept the vendor's older signature too, which does not cover the body.",
     ),
     click.option(
-        "--account",
-        default="default",
-        metavar="NAME",
-        help="Name of the account in the output.",
+        "--account", default="default", metavar="NAME", help="Name of the account in the output."
     ),
 )
 
@@ -119,22 +116,13 @@ replay_store_option = click.option(
 )
 
 
-# -- serve ----------------------------------------------------------------------------------------
-
-
 @webhooks.command()
 @click.argument("providers", nargs=-1, type=PROVIDER, metavar="[PROVIDER]...")
 @click.option(
     "--provider", "more", multiple=True, type=PROVIDER, help="Same as PROVIDER. May be repeated."
 )
 @click.option("--host", default="127.0.0.1", help="Host name or address to listen on.")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=0,
-    show_default="any free port",
-    help="Port to listen on.",
-)
+@build_port_option("Port to listen on.")
 @click.option(
     "--url",
     metavar="URL",
@@ -194,9 +182,6 @@ class _EventPrinter:
             sys.stdout.flush()
 
 
-# -- verify ---------------------------------------------------------------------------------------
-
-
 @webhooks.command()
 @click.argument("provider", type=PROVIDER)
 @click.argument("request", type=click.File("rb"), metavar="FILE")
@@ -237,16 +222,9 @@ def verify(
         if out.json:
             out.write_object({"passes": False, "status": error.status, "reason": error.message})
             raise click.exceptions.Exit(1) from None
-        content = "; it contains no event"
-        try:
-            events = rec.unsafe_parse(provider, saved_request, account=options.account)
-            if events:
-                kinds = ", ".join(f"{each.kind} {each.recording_id}" for each in events)
-                content = f"; its unverified content: {kinds}"
-        except rec.WebhookRejected:
-            pass
+        content = _describe_unverified(provider, saved_request, options.account)
         raise rec.RecordingError(
-            f"The request fails verification ({error.status}): {error.message}{content}"
+            f"The request fails verification ({error.status}): {error.message}; {content}"
         ) from None
     if out.json:
         out.write_object({"passes": True, "events": len(events)})
@@ -255,34 +233,40 @@ def verify(
     out.write_rows(events, EVENT)
 
 
+def _describe_unverified(provider: str, request: rec.WebhookRequest, account: str) -> str:
+    try:
+        events = rec.unsafe_parse(provider, request, account=account)
+    except rec.WebhookRejected:
+        events = ()
+    kinds = ", ".join(f"{each.kind} {each.recording_id}" for each in events)
+    return f"its unverified content: {kinds}" if events else "it contains no event"
+
+
 def _parse_saved_request(data: bytes, url: str | None) -> rec.WebhookRequest:
     """Parse a raw HTTP request, and write messages on what was assumed.
 
     Raises `UsageError` if the data is not an HTTP request.
     """
     head, *rest = re.split(rb"\r?\n\r?\n", data, maxsplit=1)
-    lines = head.decode("latin-1").replace("\r\n", "\n").split("\n")
-    start = lines[0].split(" ")
+    first, *lines = re.split("\r?\n", head.decode("latin-1"))
+    start = first.split(" ")
     if not rest or len(start) != 3 or not start[2].startswith("HTTP/"):
         raise click.UsageError(
             "FILE is not a raw HTTP request, which begins with a line such as "
             "`POST /hook HTTP/1.1` and has an empty line after its headers."
         )
-    headers = [
-        (name.strip(), value.strip())
-        for name, colon, value in (line.partition(":") for line in lines[1:])
-        if colon
-    ]
+    fields = (line.partition(":") for line in lines)
+    headers = [(name.strip(), value.strip()) for name, colon, value in fields if colon]
     method, target, _ = start
     [body] = rest
     draft = rec.WebhookRequest(method, target, headers, body)
     length = draft.header("content-length") or ""
-    if length.isdigit() and int(length[:12]) < len(body):
-        write_message(
-            f"Ignored {len(body) - int(length)} bytes after the end of the body (Content-Length)."
-        )
-        body = body[: int(length)]
-    elif length.isdigit() and int(length[:12]) > len(body):
+    stated = int(length[:4000]) if length.isdigit() else len(body)  # int() rejects 4,301 digits
+    extra = len(body) - stated
+    if extra > 0:
+        write_message(f"Ignored {extra} bytes after the end of the body (Content-Length).")
+        body = body[:stated]
+    elif extra < 0:
         write_message(f"The body has {len(body)} bytes, but Content-Length is {length}.")
     if url is None and target.startswith("/"):
         target = f"https://{draft.header('host') or 'localhost'}{target}"
@@ -293,17 +277,14 @@ def _parse_saved_request(data: bytes, url: str | None) -> rec.WebhookRequest:
     return rec.WebhookRequest(method, url or target, headers, body)
 
 
+@frozen
 class _FixedClock(SystemClock):
     """A clock that always shows the same time."""
 
-    def __init__(self, at: datetime) -> None:
-        self._at = at
+    at: datetime
 
     def now(self) -> datetime:
-        return self._at
-
-
-# -- reconcile ------------------------------------------------------------------------------------
+        return self.at
 
 
 @webhooks.command()
@@ -322,13 +303,12 @@ class _FixedClock(SystemClock):
 )
 @replay_store_option
 @add_output_options
-@add_connect_options
+@add_connection
 def reconcile(
-    provider: str,
+    provider: rec.Provider,
     since: datetime,
     target: rec.CommunicationSession | None,
     replay_store: rec.ReplayStore | None,
-    connect_options: ConnectOptions,
     out: Output,
 ) -> None:
     """Print events of listed recordings for which no webhook arrived.
@@ -342,11 +322,11 @@ def reconcile(
 
     dispatcher = Dispatcher(rec.MemoryReplayStore() if replay_store is None else replay_store)
     dispatcher.listen(_EventPrinter(out))
-    with connect_options.connect(provider) as connection, raise_usage_errors():
-        done = reconcile_events(connection, dispatcher, since=since, target=target)
+    with raise_usage_errors():
+        done = reconcile_events(provider, dispatcher, since=since, target=target)
     summary = f"{format_count(len(done), 'event')} dispatched"
     if done.failed:
         summary += f", {format_count(len(done.failed), 'event')} rejected by a listener"
-    write_message(f"{provider}: {summary}; {describe_coverage(done.coverage)}")
+    write_message(f"{provider.name}: {summary}; {describe_coverage(done.coverage)}")
     if done.failed or not done.coverage.complete:
         raise AttentionNeeded()

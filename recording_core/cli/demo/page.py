@@ -67,8 +67,12 @@ def build_demo_page(
         (label, list(group))
         for label, group in groupby(find_supported_operations(), key=lambda each: each.label)
     ]
-    copies = [copy for each in entries for copy in each.copies]
-    copies += [copy for _, some in past_copies for copy in some]
+    groups = [
+        (each.label, f"The {each.session.target.kind} recorded here", each.copies)
+        for each in entries
+    ]
+    groups += [(label, "A past recording", copies) for label, copies in past_copies]
+    sizes = [copy.size for _, _, copies in groups for copy in copies]
     return render_template(
         "recording_core.cli.demo",
         "page.html.jinja",
@@ -86,9 +90,9 @@ def build_demo_page(
         matrix=matrix,
         report=_build_report_table(report) if report is not None else None,
         report_page="report.html" if (folder / "report.html").is_file() else None,
-        files=_group_files(folder, entries, past_copies),
-        copied=len(copies),
-        size=number_format.format_size(sum(copy.size for copy in copies)),
+        files=_group_files(folder, groups),
+        copied=len(sizes),
+        size=number_format.format_size(sum(sizes)),
     )
 
 
@@ -113,23 +117,17 @@ def _build_timeline(entries: Sequence[TimelineEntry]) -> dict[str, Any]:
 
     def build_row(entry: TimelineEntry) -> dict[str, Any]:
         start, end = entry.interval.start, entry.interval.end
-        row = {
-            "label": entry.label,
-            "kind": entry.session.target.kind,
-            "actions": ", ".join(entry.actions),
-        }
+        session, actions = entry.session, ", ".join(entry.actions)
+        row = {"label": entry.label, "kind": session.target.kind, "actions": actions}
         if end is None:
-            return {**row, "description": entry.session.status, "recorded": None}
-        pauses = [
-            build_span(each.start, each.end or end, "paused") for each in entry.session.pauses
-        ]
+            return {**row, "description": session.status, "recorded": None}
+        pauses = [build_span(each.start, each.end or end, "paused") for each in session.pauses]
         words = (_format_duration(end - start), *(each["description"] for each in pauses))
         recorded = build_span(start, end, "recorded")
         return {**row, "description": ", ".join(words), "recorded": recorded, "pauses": pauses}
 
-    marks = [
-        (format_position(each * step), f"{each * step:g}{_SPACE}s") for each in range(steps + 1)
-    ]
+    seconds_of_marks = [each * step for each in range(steps + 1)]
+    marks = [(format_position(each), f"{each:g}{_SPACE}s") for each in seconds_of_marks]
     return {"rows": [build_row(each) for each in entries], "marks": marks}
 
 
@@ -150,27 +148,18 @@ def _build_report_table(report: Report) -> dict[str, Any]:
     return {
         "recordings": number_format.format_number(report.totals["recordings"]),
         "accounts": len(report.rows),
-        "groups": table.groups,
-        "headings": table.headings,
+        "table": table,
         "rows": [(*row, width) for row, width in zip(table.rows, widths, strict=False)],
-        "totals": table.totals,
     }
 
 
 def _group_files(
-    folder: Path,
-    entries: Sequence[TimelineEntry],
-    past_copies: Sequence[tuple[str, Sequence[rec.Copy]]],
+    folder: Path, groups: Sequence[tuple[str, str, Sequence[rec.Copy]]]
 ) -> dict[str, list[dict[str, Any]]]:
-    """Return label -> the copied recordings of a vendor, those that the demo recorded first."""
-    copies = [
-        (each.label, f"The {each.session.target.kind} recorded here", each.copies)
-        for each in entries
-    ]
-    copies += [(label, "A past recording", some) for label, some in past_copies]
+    """Return label -> the copied recordings of a vendor, from (label, title, copies)."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for label, title, some in copies:
-        for _, files in groupby(some, key=lambda copy: copy.recording_id):
+    for label, title, copies in groups:
+        for _, files in groupby(copies, key=lambda copy: copy.recording_id):
             recording = {"title": title, "files": [_build_file(folder, each) for each in files]}
             found.setdefault(label, []).append(recording)
     return found
@@ -180,13 +169,11 @@ def _build_file(folder: Path, copy: rec.Copy) -> dict[str, Any]:
     """Return a copy as the page shows it; `href` is relative to the page."""
     file = copy.file
     format = FORMATS.get(file.format or "")
-    parts = [file.role, file.format or "?", number_format.format_size(copy.size)]
-    if file.duration is not None:
-        parts.append(_format_duration(file.duration))
-    if file.participant is not None:
-        parts.append(file.participant)
+    size = number_format.format_size(copy.size)
+    duration = None if file.duration is None else _format_duration(file.duration)
+    parts = (file.role, file.format or "?", size, duration, file.participant)
     return {
-        "description": " · ".join(parts),
+        "description": " · ".join(part for part in parts if part is not None),
         "name": copy.path.name,
         "href": quote(copy.path.relative_to(folder).as_posix()),
         "is_audio": format is not None and format.media_type.startswith("audio/"),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -49,6 +49,8 @@ INTRODUCTION = """\
 Every installed vendor is emulated on this machine, over real HTTP, with its own fields, pages and
 quirks. The demo has no vendor-specific code: it records, waits, downloads, deletes and lists in the
 same way at every vendor, and checks the library's requirements."""
+DELIVERED = "signed events from each vendor; missing ones come from reconciliation"
+DROPPED = "none are delivered, so every event comes from reconciliation with the listing"
 
 
 @define
@@ -80,7 +82,8 @@ class Requirements:
 class DemoVendor:
     """An emulated vendor, the library's connections to it, and what was recorded."""
 
-    info: rec.ProviderInfo
+    #: the vendor's name for people
+    label: str
     emulator: Emulator
     provider: rec.Provider
     #: a second account at the same vendor, for the report
@@ -89,31 +92,36 @@ class DemoVendor:
     #: the copies of its newest past recordings
     copies: tuple[rec.Copy, ...] = ()
 
-    @property
-    def label(self) -> str:
-        """The vendor's name for people."""
-        return self.info.label
-
 
 def run_demo(output: Path | None, *, drop_webhooks: bool = False) -> Requirements:
     """Run all steps; the copies stay in `output`, or are removed at the end if it is None."""
     with ExitStack() as stack:
-        folder = output or Path(
-            stack.enter_context(tempfile.TemporaryDirectory(prefix="recordings-"))
-        )
+        folder = output or Path(stack.enter_context(TemporaryDirectory(prefix="recordings-")))
         demo = Demo(stack, folder, drop_webhooks)
         click.echo(textwrap.fill(INTRODUCTION, min(get_width(), 100)))
+        subtitle = (
+            f"{PAST} past recordings and live sessions each, and {BRANCH} in a second account"
+        )
+        _print_title(1, "Vendors", subtitle)
         demo.start_vendors()
         demo.receive_webhooks()
+        _print_title(2, "Record", "start, pause and resume if the vendor supports it, stop")
         demo.record_sessions()
-        demo.download_recordings()
-        demo.collect_events()
-        demo.delete_recordings()
+        subtitle = "wait for the media, download it, check size, SHA-256 and format"
+        _print_title(3, "Download", subtitle)
+        demo.apply_to_sessions(demo.download_session)
+        _print_title(4, "Webhooks", DROPPED if drop_webhooks else DELIVERED)
+        demo.apply_to_sessions(demo.collect_events)
+        _print_title(5, "Delete", "delete at the vendor, then request again; the copies stay")
+        demo.apply_to_sessions(demo.delete_recordings)
+        subtitle = f"all recordings of each vendor, each once; download the newest {NEWEST}"
+        _print_title(6, "List", subtitle)
         listings = demo.list_recordings()
         _print_title(7, "Operations that each vendor supports")
         write_matrix(indent=2)
         _print_title(8, "Recordings of each vendor, and why media is missing")
         write_summary(listings, indent=2)
+        _print_title(9, "Report", "all accounts of all vendors in one table")
         report = demo.report_all_accounts(output or Path())
         if output is not None:
             demo.write_page(report)
@@ -138,17 +146,13 @@ class Demo:
 
     def start_vendors(self) -> None:
         """Start an emulator and a second account for each vendor."""
-        subtitle = (
-            f"{PAST} past recordings and live sessions each, and {BRANCH} in a second account"
-        )
-        _print_title(1, "Vendors", subtitle)
         for info in rec.providers().values():
             if info.emulator is None:
                 _print_line(info.label, "has no emulator")
                 continue
             emulator, provider = self._start_account(info, "default", PAST, seed=0)
             _, branch = self._start_account(info, "branch", BRANCH, seed=1)
-            self.vendors.append(DemoVendor(info, emulator, provider, branch))
+            self.vendors.append(DemoVendor(info.label, emulator, provider, branch))
             kinds = ", ".join(each.kind for each in emulator.sessions)
             _print_line(info.label, emulator.base_url, f"live: {kinds}")
         if not self.vendors:
@@ -167,20 +171,19 @@ class Demo:
 
     def receive_webhooks(self) -> None:
         """Receive the emulators' webhooks on loopback, unless `drop_webhooks` is set."""
-        emulators = {each.info.name: each.emulator for each in self.vendors if each.info.webhooks}
-        for name, emulator in emulators.items():
-            keys: dict[str, Any] = dict(emulator.webhooks)
+        vendors = {each.provider.name: each for each in self.vendors if each.provider.info.webhooks}
+        for name, vendor in vendors.items():
+            keys: dict[str, Any] = dict(vendor.emulator.webhooks)
             self.receivers[name] = rec.receiver(name, **keys)
             self.receivers[name].listen(self.events.append)
-        if emulators and not self.drop_webhooks:
+        if vendors and not self.drop_webhooks:
             paths = {f"/{name}": receiver for name, receiver in self.receivers.items()}
             address = self.stack.enter_context(serve_receivers(paths))
-            for name, emulator in emulators.items():
-                emulator.deliver_to(f"{address}/{name}")
+            for name, vendor in vendors.items():
+                vendor.emulator.deliver_to(f"{address}/{name}")
 
     def record_sessions(self) -> None:
         """Record every live session of every vendor."""
-        _print_title(2, "Record", "start, pause and resume if the vendor supports it, stop")
         for vendor in self.vendors:
             for target in vendor.emulator.sessions:
                 name = f"{vendor.label} {target.kind}"
@@ -191,7 +194,7 @@ class Demo:
                     is_stopped = recorded.session.status not in LIVE
                     self.requirements.check(is_stopped, f"{name}: the recording is stopped")
 
-    def _apply_to_sessions(self, act: Callable[[DemoVendor, TimelineEntry], str]) -> None:
+    def apply_to_sessions(self, act: Callable[[DemoVendor, TimelineEntry], str]) -> None:
         """Call `act` for each recorded session and print the description that it returns."""
         for vendor in self.vendors:
             for recorded in vendor.sessions:
@@ -199,13 +202,8 @@ class Demo:
                 with self.requirements.catch_errors(f"{vendor.label} {kind}"):
                     _print_line(vendor.label, kind, act(vendor, recorded))
 
-    def download_recordings(self) -> None:
-        """Wait for the recordings of the live sessions and download them."""
-        subtitle = "wait for the media, download it, check size, SHA-256 and format"
-        _print_title(3, "Download", subtitle)
-        self._apply_to_sessions(self._download_session)
-
-    def _download_session(self, vendor: DemoVendor, recorded: TimelineEntry) -> str:
+    def download_session(self, vendor: DemoVendor, recorded: TimelineEntry) -> str:
+        """Wait for the recordings of a session and download them."""
         began = time.monotonic()
         with show_status(f"{vendor.label}: waiting for the media"):
             recorded.session = vendor.provider.wait(recorded.session, timeout=TIMEOUT)
@@ -229,41 +227,26 @@ class Demo:
                 found += copies
         return tuple(found)
 
-    def collect_events(self) -> None:
+    def collect_events(self, vendor: DemoVendor, recorded: TimelineEntry) -> str:
         """Wait for the webhooks that are due, and reconcile the events that did not arrive."""
-        subtitle = (
-            "none are delivered, so every event comes from reconciliation with the listing"
-            if self.drop_webhooks
-            else "signed events from each vendor; missing ones come from reconciliation"
-        )
-        _print_title(4, "Webhooks", subtitle)
-        self._apply_to_sessions(self._collect_session_events)
-
-    def _collect_session_events(self, vendor: DemoVendor, recorded: TimelineEntry) -> str:
-        if vendor.info.name not in self.receivers:
+        receiver = self.receivers.get(vendor.provider.name)
+        if receiver is None:
             return "delivered: none"
         if not self.drop_webhooks:
             vendor.emulator.wait_for_deliveries(DELIVERY_TIMEOUT)
         ids = {each.id for each in recorded.session.recordings}
         delivered = [each for each in self.events if each.recording_id in ids]
         # One minute earlier, because the vendor's clock may differ.
-        found = self.receivers[vendor.info.name].reconcile(
-            vendor.provider,
-            since=self.began - timedelta(minutes=1),
-            target=recorded.session.target,
-        )
+        since = self.began - timedelta(minutes=1)
+        found = receiver.reconcile(vendor.provider, since=since, target=recorded.session.target)
         reconciled = [each for each in found if each.recording_id in ids]
         has_events = ids == {each.recording_id for each in (*delivered, *reconciled)}
         self.requirements.check(has_events, f"{vendor.label}: each recording has an event")
         words = f"delivered: {_list_kinds(delivered) or 'none'}"
         return f"{words}; reconciled: {_list_kinds(reconciled)}" if reconciled else words
 
-    def delete_recordings(self) -> None:
-        """Delete the recordings of the live sessions at vendors that support it."""
-        _print_title(5, "Delete", "delete at the vendor, then request again; the copies stay")
-        self._apply_to_sessions(self._delete_session)
-
-    def _delete_session(self, vendor: DemoVendor, recorded: TimelineEntry) -> str:
+    def delete_recordings(self, vendor: DemoVendor, recorded: TimelineEntry) -> str:
+        """Delete the recordings of a session if the vendor supports it."""
         if not vendor.provider.can(rec.Operation.DELETE, recorded.session.target.kind):
             return "not supported; no request was sent"
         for each in recorded.session.recordings:
@@ -274,8 +257,6 @@ class Demo:
 
     def list_recordings(self) -> list[VendorListing]:
         """List all recordings of every vendor and download the newest ones."""
-        subtitle = f"all recordings of each vendor, each once; download the newest {NEWEST}"
-        _print_title(6, "List", subtitle)
         listings: list[VendorListing] = []
         for vendor in self.vendors:
             label = vendor.label
@@ -299,7 +280,6 @@ class Demo:
 
     def report_all_accounts(self, folder: Path) -> Report | None:
         """Print a report on all accounts and write it as a page into `folder`."""
-        _print_title(9, "Report", "all accounts of all vendors in one table")
         accounts = [each for vendor in self.vendors for each in (vendor.provider, vendor.branch)]
         found: Report | None = None
         with self.requirements.catch_errors("report"):
@@ -315,16 +295,14 @@ class Demo:
         now = datetime.now(UTC)
         entries = [each for vendor in self.vendors for each in vendor.sessions]
         recorded_here = {copy.recording_id for each in entries for copy in each.copies}
+        past_copies = [
+            (each.label, [copy for copy in each.copies if copy.recording_id not in recorded_here])
+            for each in self.vendors
+        ]
         html = build_demo_page(
             self.folder,
             entries=entries,
-            past_copies=[
-                (
-                    each.label,
-                    [copy for copy in each.copies if copy.recording_id not in recorded_here],
-                )
-                for each in self.vendors
-            ],
+            past_copies=past_copies,
             report=report,
             passed=self.requirements.passed,
             violations=self.requirements.violations,
@@ -332,9 +310,6 @@ class Demo:
             created_at=now,
         )
         (self.folder / "index.html").write_text(html, encoding="utf-8")
-
-
-# -- helpers --------------------------------------------------------------------------------------
 
 
 def _record(vendor: DemoVendor, target: rec.CommunicationSession) -> TimelineEntry:

@@ -9,15 +9,12 @@ import click
 import recording_core as rec
 from recording_core.cli.output.values import sanitize_line
 
-#: The exit code of a command that succeeded although something needs attention.
-ATTENTION = 3
-
 
 class AttentionNeeded(click.exceptions.Exit):
-    """Ends a command that succeeded although something needs attention."""
+    """Ends a command that succeeded although something needs attention, with exit code 3."""
 
     def __init__(self) -> None:
-        super().__init__(ATTENTION)
+        super().__init__(3)
 
 
 def raise_errors(

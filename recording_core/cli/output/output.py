@@ -31,14 +31,10 @@ T = TypeVar("T")
 
 #: word -> its colour on a terminal
 COLOURS: Mapping[str, str] = {
-    word: colour
-    for colour, words in {
-        "green": "available ok",
-        "red": "failed unknown attention",
-        "yellow": "expired deleted empty",
-        "cyan": "pending recording paused stopping processing",
-    }.items()
-    for word in words.split()
+    **dict.fromkeys(("available", "ok"), "green"),
+    **dict.fromkeys(("failed", "unknown", "attention"), "red"),
+    **dict.fromkeys(("expired", "deleted", "empty"), "yellow"),
+    **dict.fromkeys(("pending", "recording", "paused", "stopping", "processing"), "cyan"),
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,9 +12,9 @@ from recording_core.reporting.number_format import format_size
 
 
 @contextmanager
-def show_status(text: str) -> Iterator[Callable[[str], None]]:
+def show_status(text: str, *, hidden: bool = False) -> Iterator[Callable[[str], None]]:
     """Show a status line, which is removed at the end; yields a function that replaces its text."""
-    if not sys.stderr.isatty():
+    if hidden or not sys.stderr.isatty():
         yield lambda text: None
         return
     from rich.console import Console
@@ -70,8 +69,6 @@ def show_download_progress(
 def _count_partial_bytes(directory: Path) -> int:
     """Return the bytes of the files that are being written, which are renamed when complete."""
     try:
-        return sum(
-            entry.stat().st_size for entry in os.scandir(directory) if entry.name.endswith(".part")
-        )
+        return sum(path.stat().st_size for path in directory.glob("*.part"))
     except OSError:
-        return 0  # the directory does not exist yet, or the file was just renamed
+        return 0  # a file was just renamed

@@ -63,12 +63,26 @@ def write_summary(listings: Sequence[VendorListing], *, indent: int = 0) -> None
     write_table(listings, COLUMNS, write_details=write_details, indent=indent)
 
 
+def _describe_retention(found: Sequence[rec.Recording]) -> str:
+    """Describe the median time from a recording's end until its media expires."""
+    days = sorted(
+        (each.media_expires_at - ended) / timedelta(days=1)
+        for each in found
+        if each.media_expires_at and (ended := each.ended_at or each.created_at)
+    )
+    time = format_count(max(1, round(days[len(days) // 2])), "day") if days else "an unknown time"
+    return f"the vendor keeps media for {time}"
+
+
+def _describe_errors(found: Sequence[rec.Recording]) -> str:
+    counts = Counter(each.error or "no reason reported" for each in found)
+    return ", ".join(words for words, _ in counts.most_common(3))
+
+
 #: status -> a function that describes why recordings in that status have no media
 REASONS: dict[rec.RecordingStatus, Callable[[Sequence[rec.Recording]], str]] = {
-    rec.RecordingStatus.EXPIRED: lambda found: (
-        f"the vendor keeps media for {_describe_retention(found)}"
-    ),
-    rec.RecordingStatus.FAILED: lambda found: _describe_errors(found),
+    rec.RecordingStatus.EXPIRED: _describe_retention,
+    rec.RecordingStatus.FAILED: _describe_errors,
     rec.RecordingStatus.EMPTY: lambda found: "there was nothing to record",
     rec.RecordingStatus.DELETED: lambda found: "deleted at the vendor",
     rec.RecordingStatus.UNKNOWN: lambda found: "the vendor sent an unknown status",
@@ -81,21 +95,28 @@ def _describe_missing_media(recordings: Sequence[rec.Recording]) -> Iterator[str
         if found:
             yield f"{len(found)} {status}: {describe(found)}"
     available = [each for each in recordings if each.status is rec.RecordingStatus.AVAILABLE]
-    unfinished = (
-        len(recordings) - len(available) - sum(each.status in REASONS for each in recordings)
-    )
-    if unfinished:
-        yield f"{unfinished} not ready: still being recorded or processed"
+    finished = len(available) + sum(each.status in REASONS for each in recordings)
+    if finished < len(recordings):
+        yield f"{len(recordings) - finished} not ready: still being recorded or processed"
     elsewhere = sum(not each.files for each in available)
     if elsewhere:
         yield f"{elsewhere} without a file: the media is in the customer's own storage"
 
 
+#: How many sentences or paths of one kind are shown; `--json` has all of them.
+_MOST_SHOWN = 5
+
+
 def describe_gaps(coverage: rec.Coverage) -> Iterator[str]:
     """Describe what could not be read or listed."""
     if coverage.unreadable:
-        yield f"{format_count(coverage.unreadable, 'row')} unreadable"
+        yield f"{format_count(len(coverage.unreadable), 'row')} unreadable"
+        yield from coverage.unreadable[:_MOST_SHOWN]
     yield from coverage.errors
+    if coverage.unread_fields:
+        counts = [f"{path} ({count})" for path, count in coverage.unread_fields.items()]
+        more = ", ..." if len(counts) > _MOST_SHOWN else ""
+        yield f"fields that could not be read: {', '.join(counts[:_MOST_SHOWN])}{more}"
     if coverage.not_listable:
         yield f"cannot be listed: {', '.join(coverage.not_listable)}"
 
@@ -105,20 +126,3 @@ def describe_coverage(coverage: rec.Coverage) -> str:
     seen, pages = format_count(coverage.seen, "recording"), format_count(coverage.pages, "page")
     words = f"{seen} seen in {pages}, {'complete' if coverage.complete else 'NOT complete'}"
     return "; ".join((words, *describe_gaps(coverage)))
-
-
-def _describe_retention(found: Sequence[rec.Recording]) -> str:
-    """Return the median time from a recording's end until its media expires."""
-    retentions = sorted(
-        each.media_expires_at - ended
-        for each in found
-        if each.media_expires_at and (ended := each.ended_at or each.created_at)
-    )
-    if not retentions:
-        return "an unknown time"
-    return format_count(max(1, round(retentions[len(retentions) // 2] / timedelta(days=1))), "day")
-
-
-def _describe_errors(found: Sequence[rec.Recording]) -> str:
-    counts = Counter(each.error or "no reason reported" for each in found)
-    return ", ".join(words for words, _ in counts.most_common(3))

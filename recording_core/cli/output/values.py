@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from recording_core.reporting.number_format import NOT_REPORTED, format_datetime, format_length
@@ -44,14 +44,16 @@ def format_for_people(value: Any) -> str:
 def format_for_programs(value: Any) -> str:
     """Format a value as a field of a tab-separated line."""
     match value:
-        case None:
+        case None | "":
             return ""
-        case bool():
-            return "yes" if value else "no"
         case datetime():
             return value.astimezone(UTC).isoformat()
         case timedelta():
             return f"{value.total_seconds():g}"
+        case date():
+            return value.isoformat()
+        case float():
+            return f"{value:g}" if value.is_integer() else str(value)
         case tuple() | list():
             return ",".join(map(format_for_programs, value))
-    return sanitize_line(str(value))
+    return format_for_people(value)
