@@ -18,7 +18,7 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,11 +150,7 @@ class _Table:
         with _add_place(f"{self.path}: account {self.name!r} of {self.provider}"):
             values = self._read_values(plugins.get_provider_info(self.provider))
             return connect(
-                self.provider,
-                account=self.name,
-                base_url=self.base_url,
-                http=self.http,
-                **values,
+                self.provider, account=self.name, base_url=self.base_url, http=self.http, **values
             )
 
     def _read_values(self, info: ProviderInfo) -> dict[str, str]:
@@ -232,10 +228,7 @@ def _read_document(path: Path) -> dict[str, Any]:
 
 
 def _check_owner(path: Path) -> None:
-    """Check that no other user can have written a file that was found and not named.
-
-    The file contains commands that are run.
-    """
+    """Check that no other user can have written a file that was found, since it has commands."""
     if not hasattr(os, "getuid"):
         return
     status = path.stat()
@@ -345,10 +338,8 @@ def _split_command(command: Any) -> list[str]:
     import shlex
 
     if isinstance(command, str):
-        try:
+        with suppress(ValueError):
             return shlex.split(command)
-        except ValueError:
-            return []
     if isinstance(command, list) and all(isinstance(each, str) for each in command):
         return command
     return []

@@ -9,7 +9,7 @@ import secrets
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from attrs import define
@@ -26,8 +26,7 @@ _ABANDONED_AFTER = 60.0
 _LISTED: dict[Path, tuple[float, list[str]]] = {}
 #: The number of folders in `_LISTED`.
 _MAX_FOLDERS = 1000
-_CREATE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_CLOEXEC", 0)
-_CREATE |= getattr(os, "O_BINARY", 0)
+_CREATE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
 _PART = re.compile(r"[0-9a-f]{16}\.part", re.ASCII)
 
 
@@ -84,22 +83,16 @@ def open_temporary_file(destination: Path) -> Iterator[TemporaryFile]:
         descriptor = os.open(path, _CREATE, 0o600)
     out = TemporaryFile(path, destination, descriptor)
     try:
-        try:
+        with suppress(OSError):  # a file system without locks: no process can lock and remove it
             lock_file(descriptor)
-        except OSError:
-            pass  # a file system without locks: other processes cannot lock and remove it either
         yield out
     finally:
         # Errors are ignored, since the bytes were either synced before or are not needed.
-        try:
+        with suppress(OSError):
             os.close(descriptor)
-        except OSError:
-            pass
         if not out.committed:
-            try:
-                path.unlink(missing_ok=True)
-            except OSError:
-                pass
+            with suppress(OSError):
+                path.unlink()
 
 
 def lock_file(descriptor: int) -> None:
@@ -110,7 +103,6 @@ def lock_file(descriptor: int) -> None:
 
 
 def _remove_abandoned_files(destination: Path) -> None:
-    """Remove temporary files of a destination whose writers died."""
     if os.name != "posix":
         return
     prefix = f".{destination.name}."

@@ -13,6 +13,7 @@ from recording_core.download.file_names import build_file_name
 from recording_core.download.transfer import FileFetcher
 from recording_core.errors import (
     AuthenticationFailed,
+    MalformedPayload,
     NotFound,
     NotReady,
     RecordingError,
@@ -35,9 +36,14 @@ def download_files(
     """Copy each file into a directory, under a portable name, and return one `Copy` per file.
 
     Raises `UnsupportedOperation` if the vendor's API does not serve the media of the recording,
-    `NotReady` if a file is listed but not stored yet, and `DownloadError`. The error's `copies` are
-    those that were completed before.
+    `MalformedPayload` if its URL cannot be read, `NotReady` if a file is listed but not stored yet,
+    and `DownloadError`. The error's `copies` are those that were completed before.
     """
+    if not recording.files and recording.unread_fields:
+        raise MalformedPayload(
+            f"Recording {recording.id} has no file with a readable URL. These fields are not in "
+            f"the form that the vendor documents: {', '.join(recording.unread_fields)}"
+        )
     if not recording.files:
         raise UnsupportedOperation(
             f"Recording {recording.id} at {provider.info.label} has no file that the API serves: "

@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import define, field, frozen
+from attrs import asdict, define, field, frozen
 
 from recording_core.clock import Clock
 from recording_core.download.atomic_file import TemporaryFile, open_temporary_file
@@ -64,11 +64,8 @@ class FetchedFile:
             recording_id=recording.id,
             file=file,
             path=path,
-            size=self.size,
-            sha256=self.sha256,
-            checks=self.checks,
-            doubts=self.doubts,
             made_at=provider.clock.now(),
+            **asdict(self, recurse=False),
         )
 
 
@@ -256,13 +253,11 @@ class _Transfer:
         self.etag = etag if _STRONG_ETAG.fullmatch(etag) else None
 
     def _restart(self) -> None:
-        if self.received == 0:  # as at the first attempt
-            self.head, self.etag, self.total = b"", None, None
-            return
+        if self.received:
+            self.digest.close()
+            self.digest = Digest()
+            self.out.rewind()
         self.received, self.head, self.etag, self.total = 0, b"", None, None
-        self.digest.close()
-        self.digest = Digest()
-        self.out.rewind()
 
     def add_chunk(self, chunk: bytes) -> None:
         """Write a chunk. Raises at once if the file is too long or is not media."""

@@ -70,15 +70,11 @@ def _find_abilities(name: str) -> Iterator[_Ability]:
         raise PluginError(
             f"Provider {name!r} names {info.client} as its client, which is not a Provider."
         )
-    for kind in dict.fromkeys(kind for kind, _ in info):
-        yield kind, "target", kind.value
     for kind, operation in info:
+        yield kind, "target", kind.value
         yield kind, "operation", operation.value
-    for kind, parameters in client.start_parameters.items():
-        for parameter in parameters:
-            yield kind, "parameter", parameter
-    for kind, formats in client.formats.items():
-        for each in formats:
-            yield kind, "format", each
+    for aspect, table in (("parameter", client.start_parameters), ("format", client.formats)):
+        for kind, names in table.items():
+            yield from ((kind, aspect, each) for each in names)
     for words in client.not_listable:
         yield None, "listing", words

@@ -35,6 +35,8 @@ SessionLookup = Callable[[str, str, CommunicationSession], Sequence[Recording]]
 
 #: (provider, kind, session id), or (provider, account, kind)
 _Key = tuple[str, str, str]
+#: (provider, kind, session id) -> (account, (recording id, status))
+_Found = dict[_Key, list[tuple[str, tuple[str, str]]]]
 #: The longest time from the start of a session to the creation of its recording.
 _MAX_DELAY = timedelta(days=1)
 #: The statuses of a recording without media.
@@ -123,18 +125,12 @@ def find_missing(
     window: ReportWindow,
     look_up: SessionLookup | None = None,
 ) -> Iterator[SessionResult]:
-    """Find the outcome for each session.
-
-    `look_up`, if given, is called for a session for which the listing alone proves nothing.
-    """
+    """Find the outcome for each session. `look_up` is called if the listing proves nothing."""
     expected = tuple(expected)
     found, unassigned = _index_rows(expected, collected, window.now)
     for each in expected:
-        accounts = [
-            one
-            for one in collected.coverage
-            if one.provider == each.provider and each.account in (None, one.account)
-        ]
+        listed = (one for one in collected.coverage if one.provider == each.provider)
+        accounts = [one for one in listed if each.account in (None, one.account)]
         recordings = [
             recording
             for account, recording in found[_build_key(each.provider, each.session)]
@@ -142,11 +138,6 @@ def find_missing(
         ]
         if recordings:
             yield _build_recorded_result(each, recordings)
-        elif not accounts:
-            account = f"account {each.account!r}" if each.account else "account"
-            yield SessionResult(
-                each, SessionOutcome.NOT_SEEN, f"no {account} of {each.provider} was listed"
-            )
         else:
             yield _find_unrecorded_result(each, accounts, unassigned, window, look_up)
 
@@ -167,7 +158,8 @@ def _find_unrecorded_result(
     look_up: SessionLookup | None,
 ) -> SessionResult:
     """Decide between `missing` and `not seen` for a session without a listed recording."""
-    reasons: list[str] = []
+    account = f"account {each.account!r}" if each.account else "account"
+    reasons = [] if accounts else [f"no {account} of {each.provider} was listed"]
     for one in accounts:
         doubt = _find_doubt(each, one, unassigned, window)
         if not doubt:
@@ -232,15 +224,9 @@ def _build_key(provider: str, session: CommunicationSession) -> _Key:
 
 def _index_rows(
     expected: Sequence[ExpectedSession], collected: CollectedRows, now: datetime
-) -> tuple[dict[_Key, list[tuple[str, tuple[str, str]]]], Counter[_Key]]:
-    """Read the rows once, and find the recordings of the expected sessions.
-
-    Returns (provider, kind, session id) -> (account, (recording id, status)), and (provider,
-    account, kind) -> how many recordings do not name their session.
-    """
-    found: dict[_Key, list[tuple[str, tuple[str, str]]]] = {
-        _build_key(each.provider, each.session): [] for each in expected
-    }
+) -> tuple[_Found, Counter[_Key]]:
+    """Find the rows of the expected sessions, and count by kind those that name no session."""
+    found: _Found = {_build_key(each.provider, each.session): [] for each in expected}
     unassigned: Counter[_Key] = Counter()
     for row in _read_rows(collected):
         provider, account = row["provider"], row["account"]
@@ -258,9 +244,7 @@ def _index_rows(
 
 
 def _read_rows(collected: CollectedRows) -> Iterator[dict[str, Any]]:
-    if not isinstance(collected.rows, list):
-        return
-    for path in collected.rows:
+    for path in collected.rows if isinstance(collected.rows, list) else ():
         with open_parquet(path) as file:
             for batch in file.iter_batches(columns=_READ):
                 yield from batch.to_pylist()

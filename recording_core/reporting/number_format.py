@@ -60,8 +60,7 @@ def format_percent(part: float, whole: float) -> str:
 
 def format_date(value: date, *, year: bool = True) -> str:
     """Format a date as `3 Mar 2026`."""
-    month = value.strftime("%b")
-    return f"{value.day}{_SPACE}{month}" + (f"{_SPACE}{value.year}" if year else "")
+    return f"{value.day}{_SPACE}{value:%b}" + (f"{_SPACE}{value.year}" if year else "")
 
 
 def format_time(value: datetime, zone: tzinfo) -> str:

@@ -238,8 +238,8 @@ def check_arguments(
 
 def _to_json_value(value: Any) -> Any:
     """Convert what JSON cannot hold: times to ISO 8601 (UTC), durations to seconds."""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat() if value.tzinfo else value.isoformat()
+    if isinstance(value, datetime) and value.tzinfo:
+        value = value.astimezone(UTC)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, timedelta):

@@ -28,11 +28,9 @@ class ReportWindow:
     @property
     def zone(self) -> tzinfo:
         """The time zone `tz`. Raises `ConfigurationError` if no zone has that name."""
-        if not isinstance(self.tz, str):
-            raise ConfigurationError(f"tz must be an IANA name, not {type(self.tz).__name__}")
         try:
             return ZoneInfo(self.tz)
-        except (OSError, ValueError, LookupError):
+        except (OSError, ValueError, LookupError, TypeError):
             raise ConfigurationError(
                 f"no time zone is named {self.tz!r}: give an IANA name, such as Europe/Berlin, "
                 "America/New_York or UTC"

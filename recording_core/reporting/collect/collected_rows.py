@@ -50,10 +50,7 @@ _Key = tuple[str, str]
 
 @frozen
 class CollectedRows:
-    """The rows of a report, and their coverage by account.
-
-    `rows` are Parquet files by path or URL, or an empty table if there are none.
-    """
+    """The Parquet files of a report by path or URL, or else an empty table, and their coverage."""
 
     rows: Any = field(repr=False)
     coverage: tuple[AccountCoverage, ...]
@@ -68,10 +65,7 @@ def open_collected_rows(
     source: str | os.PathLike[str] | None = None,
     executor: Executor | None = None,
 ) -> Iterator[CollectedRows]:
-    """Collect rows, or read a folder. The files exist as long as the `with` lasts.
-
-    The arguments are those of `report`.
-    """
+    """Collect rows, or read a folder, as `report` does. The files exist while the `with` lasts."""
     if source is not None and to is not None and os.fspath(source) != os.fspath(to):
         raise ValueError("source and to name two folders: new rows go to the folder that is read")
     chosen = None if accounts is None else tuple(accounts)
@@ -162,10 +156,7 @@ def _read_accounts(
     *,
     skip_damaged: bool,
 ) -> CollectedRows:
-    """Read each account's coverage of the days, and find the files of its rows.
-
-    `results` are those of accounts that were collected just now.
-    """
+    """Read each account's coverage and find its files; `results` are of sweeps made just now."""
     coverages, files = [], []
     for name, commits in accounts.items():
         parts = [*find_parts(commits, days), *find_newest_undated(commits)]

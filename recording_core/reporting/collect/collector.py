@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from contextlib import nullcontext
@@ -20,7 +21,7 @@ from attrs import asdict, define, evolve, field, frozen
 
 from recording_core.accounts import Account
 from recording_core.errors import PluginError, RecordingError
-from recording_core.listing.coverage import Coverage
+from recording_core.listing.coverage import MOST_KEPT, Coverage
 from recording_core.listing.page import Window
 from recording_core.reporting.collect.folder import Folder
 from recording_core.reporting.collect.stable_windows import (
@@ -190,16 +191,18 @@ def merge_coverages(coverages: Iterable[Coverage]) -> Coverage:
     Undated rows appear in each sweep, so `undated` is the maximum and not the sum.
     """
     sweeps = list(coverages)
-    sums = ("windows", "pages", "seen", "duplicates", "unreadable", "found_on_reread")
+    sums = ("windows", "pages", "seen", "duplicates", "found_on_reread")
     counts: dict[str, Any] = {name: sum(getattr(each, name) for each in sweeps) for name in sums}
     expected = [each.expected for each in sweeps if each.expected is not None]
     return Coverage(
         **counts,
+        unreadable=tuple(row for each in sweeps for row in each.unreadable)[:MOST_KEPT],
         expected=sum(expected) if expected and len(expected) == len(sweeps) else None,
         undated=max((each.undated for each in sweeps), default=0),
         errors=tuple(dict.fromkeys(error for each in sweeps for error in each.errors)),
         complete=all(each.complete for each in sweeps),
         not_listable=tuple(dict.fromkeys(words for each in sweeps for words in each.not_listable)),
+        unread_fields=dict(sum((Counter(each.unread_fields) for each in sweeps), Counter())),
     )
 
 
@@ -264,13 +267,12 @@ class _AccountCollector:
                 raise RecordingError("The report was interrupted.")
         coverage = listing.coverage
         self._carry_over(before, seen, writer, absent_is_gone=coverage.complete)
-        has_undated = bool(self._undated) or writer.has_undated
-        if has_undated:
-            whole = coverage.complete and window == Window()
-            self._carry_over(self._undated, seen, writer, absent_is_gone=whole)
+        whole = coverage.complete and window == Window()
+        self._carry_over(self._undated, seen, writer, absent_is_gone=whole)
         parts = writer.finish()
-        if has_undated:
-            self._undated = tuple(part for part in parts if part.day is None)
+        undated = tuple(part for part in parts if part.day is None)
+        has_undated = bool(self._undated or undated)
+        self._undated = undated
         return Commit(
             self._provider.name,
             self._provider.account,
@@ -279,7 +281,7 @@ class _AccountCollector:
             self._now,
             coverage,
             tuple(part for part in parts if part.day is not None),
-            self._undated if has_undated else None,
+            undated if has_undated else None,
         )
 
     def _carry_over(
@@ -329,7 +331,6 @@ class _DayWriter:
     _tables: dict[datetime | None, list[pa.Table]] = field(factory=dict)
     _buffered: int = 0
     _parts: list[Part] = field(factory=list)
-    has_undated: bool = False
 
     def add_recordings(self, recordings: Sequence[Recording]) -> None:
         import pyarrow as pa
@@ -347,7 +348,6 @@ class _DayWriter:
     def add_table(self, day: datetime | None, table: pa.Table) -> None:
         if not table.num_rows:
             return
-        self.has_undated = self.has_undated or day is None
         self._tables.setdefault(day, []).append(table)
         self._buffered += table.num_rows
         if self._buffered >= _MAX_BUFFERED_ROWS:

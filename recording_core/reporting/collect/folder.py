@@ -89,10 +89,7 @@ class Folder:
         return data
 
     def list_sizes(self, below: str) -> Mapping[str, int]:
-        """Return the files in a subfolder with their sizes in bytes; empty if it does not exist.
-
-        Raises `StorageError` if the subfolder exists and cannot be listed.
-        """
+        """Return the files in a subfolder with their sizes in bytes; empty if it does not exist."""
         with self._raise_storage_errors(below, "listed"):
             if self.is_local:
                 return _list_local_sizes(Path(self.root), below)
@@ -110,10 +107,8 @@ class Folder:
 
     def remove(self, name: str) -> None:
         """Remove a file; it may be missing already, since another process may have removed it."""
-        try:
+        with suppress(Exception):  # a file that stays does no harm
             self.files.rm_file(self._path(name))
-        except Exception:  # noqa: BLE001  # a file that stays does no harm
-            return
 
     def locate(self, name: str) -> str:
         """Return a file's path on this machine, or its URL."""

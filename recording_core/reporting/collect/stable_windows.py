@@ -96,10 +96,7 @@ def find_day_ranges(
     commits: Sequence[Commit],
     window: Window = Window(),  # noqa: B008
 ) -> list[DayRange]:
-    """Divide a window by the sweep that covers each day, in order of time.
-
-    `commits` are those of one account, newest first.
-    """
+    """Divide a window, in order of time, by the newest commit of each day (the first given)."""
     since, until = window.since or BEGINNING, window.until or END
     found: list[DayRange] = []
     uncovered = [(since, until)]
@@ -131,10 +128,7 @@ def find_newest_undated(commits: Iterable[Commit]) -> tuple[Part, ...]:
 def find_unstable_windows(
     commits: Sequence[Commit], window: Window, now: datetime, lost: Iterable[datetime | None] = ()
 ) -> tuple[Window, ...]:
-    """Find the windows to list so that all of `window` is up to date; newest first.
-
-    `lost` are days whose parts are missing or damaged.
-    """
+    """Find the windows to list, newest first; `lost` are days with missing or damaged parts."""
     merged: list[tuple[datetime, datetime]] = []
     unstable = [
         days for each in find_day_ranges(commits, window) for days in each.find_unstable_days()

@@ -59,10 +59,8 @@ class RowStore:
         self, *, skip_damaged: bool = False
     ) -> dict[tuple[str, str], tuple[Commit, ...]]:
         """Read (provider, account) -> its commits, newest first. Raises as `read_account` does."""
-        return {
-            key: tuple(commit for commit, _ in entries)
-            for key, entries in self._read_index("index", skip_damaged).items()
-        }
+        found = self._read_index("index", skip_damaged)
+        return {key: tuple(files.values()) for key, files in found.items()}
 
     def read_account(
         self, provider: str, account: str, *, skip_damaged: bool = False
@@ -74,7 +72,7 @@ class RowStore:
         that their days are collected again.
         """
         found = self._read_index(f"index/{_build_path(provider, account)}", skip_damaged)
-        return tuple(commit for commit, _ in found.get((provider, account), ()))
+        return tuple(found.get((provider, account), {}).values())
 
     def find_damaged(self, parts: Iterable[Part]) -> tuple[str, ...]:
         """Find the parts that are missing or have another size than was written."""
@@ -84,21 +82,21 @@ class RowStore:
 
     def _read_index(
         self, below: str, skip_damaged: bool
-    ) -> dict[tuple[str, str], list[tuple[Commit, str]]]:
-        """Read (provider, account) -> its commits, newest first, each with its index file."""
+    ) -> dict[tuple[str, str], dict[str, Commit]]:
+        """Read (provider, account) -> index file -> its commit, newest first."""
         names = self.folder.list_sizes(below)
         files = self.folder.read_all(name for name in names if name.endswith(".json"))
-        entries: list[tuple[Commit, str]] = []
+        commits: dict[str, Commit] = {}
         for name, data in files.items():
             try:
-                entries.append((self._parse_commit(name, data), name))
+                commits[name] = self._parse_commit(name, data)
             except StorageError:
                 if not skip_damaged:
                     raise
-        found: dict[tuple[str, str], list[tuple[Commit, str]]] = {}
-        entries.sort(key=lambda each: (each[0].asked_at, each[1]), reverse=True)
-        for commit, name in entries:
-            found.setdefault((commit.provider, commit.account), []).append((commit, name))
+        found: dict[tuple[str, str], dict[str, Commit]] = {}
+        for name in sorted(commits, key=lambda name: (commits[name].asked_at, name), reverse=True):
+            commit = commits[name]
+            found.setdefault((commit.provider, commit.account), {})[name] = commit
         return dict(sorted(found.items()))
 
     def _parse_commit(self, name: str, data: bytes) -> Commit:
@@ -139,24 +137,19 @@ class RowStore:
         self.folder.write(f"index/{path}/{_build_unique_stem()}.json", dumps(entry).encode())
 
     def register_account(self, provider: str, account: str, asked_at: datetime) -> None:
-        """Register an account before its first sweep.
-
-        If the vendor does not respond, a reader of the folder must not take it as complete without
-        this account.
-        """
+        """Register an account before its first sweep: the folder is not complete without it."""
         today = floor_to_day(asked_at)
         self.commit(Commit(provider, account, today, today, asked_at, Coverage()))
 
     def remove_superseded(self, provider: str, account: str) -> None:
         """Remove files that no report reads: superseded sweeps, and parts without a commit."""
         path = _build_path(provider, account)
-        entries = self._read_index(f"index/{path}", skip_damaged=True).get((provider, account), [])
-        commits = [commit for commit, _ in entries]
-        read = {id(each.commit) for each in find_day_ranges(commits)}
-        undated = find_newest_undated(commits)
+        files = self._read_index(f"index/{path}", skip_damaged=True).get((provider, account), {})
+        read = {id(each.commit) for each in find_day_ranges([*files.values()])}
+        undated = find_newest_undated(files.values())
         before = _format_timestamp(datetime.now(UTC) - _RETENTION)
         named: set[str] = set()
-        for commit, file in entries:
+        for file, commit in files.items():
             in_use = id(commit) in read or (commit.undated and commit.undated is undated)
             if not in_use and file.rpartition("/")[2] < before:
                 # Before its parts, so that no index file names a missing part.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -17,11 +18,7 @@ from recording_core.reporting.compute.concurrency import (
 )
 from recording_core.reporting.compute.engines import Engine, EngineSession, find_engine
 from recording_core.reporting.compute.functions import select_time, to_microseconds
-from recording_core.reporting.compute.groupings import (
-    TIME_GROUPINGS,
-    build_offset,
-    parse_groupings,
-)
+from recording_core.reporting.compute.groupings import TIME_GROUPINGS, build_offset, parse_groupings
 from recording_core.reporting.compute.measures import (
     MEASURE_NAMES,
     MEASURES,
@@ -76,15 +73,12 @@ def compute_measures(
 
 def check_expiring(now: datetime, expiring: timedelta) -> None:
     """Check the period of the measure `expiring`. Raises `ConfigurationError`."""
-    try:
-        now + expiring
-        valid = expiring >= timedelta(0)
-    except (OverflowError, TypeError):
-        valid = False
-    if not valid:
-        raise ConfigurationError(
-            "expiring must be 0 days or more, as a timedelta that ends before the year 10000."
-        )
+    with suppress(OverflowError, TypeError):
+        if now + expiring >= now:
+            return
+    raise ConfigurationError(
+        "expiring must be 0 days or more, as a timedelta that ends before the year 10000."
+    )
 
 
 def _select_measures(only: Iterable[str]) -> tuple[Measure, ...]:

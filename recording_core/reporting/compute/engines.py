@@ -112,10 +112,15 @@ def _require_packages(engine: str) -> Iterator[None]:
 # -- sources --------------------------------------------------------------------------------------
 
 
-def _read_source(source: Any) -> tuple[tuple[str, ...], Any, pyarrow.Schema]:
-    """Return the addresses of Parquet files, or else the Arrow data, and the schema of the rows."""
+def _read_source(source: Any) -> tuple[tuple[str, ...], pyarrow.Table]:
+    """Return the addresses of Parquet files and an empty table of their schema, or Arrow data."""
     if hasattr(source, "__arrow_c_stream__"):
-        return (), source, _read_arrow_schema(source)
+        import pyarrow as pa
+
+        # Read into memory, since a stream can be read once and a report runs several statements.
+        table = pa.RecordBatchReader.from_stream(source).read_all()
+        check_schema(table.schema, "the Arrow data")
+        return (), table
     if isinstance(source, str) or hasattr(source, "__fspath__"):
         source = (source,)
     if not isinstance(source, Iterable):
@@ -124,18 +129,7 @@ def _read_source(source: Any) -> tuple[tuple[str, ...], Any, pyarrow.Schema]:
             f"{type(source).__name__}."
         )
     paths = tuple(str(each) for each in source)
-    schema = _merge_schemas(paths)
-    return paths, schema.empty_table(), schema
-
-
-def _read_arrow_schema(source: Any) -> pyarrow.Schema:
-    import pyarrow as pa
-
-    schema = getattr(source, "schema", None)
-    if not isinstance(schema, pa.Schema):
-        schema = pa.RecordBatchReader.from_stream(source).schema
-    check_schema(schema, "the Arrow data")
-    return schema
+    return paths, _merge_schemas(paths).empty_table()
 
 
 def _merge_schemas(paths: Iterable[str]) -> pyarrow.Schema:
@@ -174,7 +168,7 @@ class DuckDB:
         """Open the rows as a view, in a database that exists as long as the context."""
         with _require_packages("duckdb"):
             import duckdb
-        paths, data, schema = _read_source(source)
+        paths, table = _read_source(source)
         with (
             tempfile.TemporaryDirectory(prefix="recordings-report-") as spill,
             _translate_duckdb_errors(duckdb),
@@ -187,42 +181,25 @@ class DuckDB:
             if paths:
                 _register_files(con, paths)
             else:
-                _register_arrow(con, data)
-            yield EngineSession(
-                schema,
-                "duckdb",
-                lambda sql: con.sql(sql).to_arrow_table(),
-                con.register,
-                _compute_max_rows(con),
-            )
+                con.register(_ROWS, table)
 
+            def run(sql: str) -> pyarrow.Table:
+                return con.sql(sql).to_arrow_table()
 
-def _register_arrow(con: Any, data: Any) -> None:
-    import pyarrow as pa
-
-    if isinstance(data, pa.Table):
-        con.register(_ROWS, data)
-        return
-    # Copied, since a stream can be read once and a report runs several statements.
-    con.register("stream", pa.RecordBatchReader.from_stream(data))
-    con.table("stream").create(_ROWS)
-    con.unregister("stream")
+            yield EngineSession(table.schema, "duckdb", run, con.register, _compute_max_rows(con))
 
 
 def _register_files(con: Any, paths: tuple[str, ...]) -> None:
     import fsspec
 
-    names, registered = [], set()
+    names, registered = [], {"file"}
     for path in paths:
         system, inner = fsspec.core.url_to_fs(path)
         protocols = list_protocols(system)
-        if "file" in protocols:
-            names.append(glob.escape(inner))
-        else:
-            if protocols[0] not in registered:
-                con.register_filesystem(system)
-                registered.add(protocols[0])
-            names.append(glob.escape(system.unstrip_protocol(inner)))
+        if registered.isdisjoint(protocols):
+            con.register_filesystem(system)
+            registered.add(protocols[0])
+        names.append(glob.escape(inner if "file" in protocols else system.unstrip_protocol(inner)))
     con.read_parquet(names, union_by_name=True, hive_partitioning=False).create_view(_ROWS)
 
 
@@ -262,12 +239,12 @@ class Spark:
         """Open the rows as a view in a new session; the settings of your session do not change."""
         with _require_packages("spark"):
             import ibis
-            import pyarrow as pa
+            from pyspark.errors import PySparkException
             from pyspark.sql import SparkSession
 
             ibis.pyspark  # noqa: B018  # the first access registers its settings
-        paths, data, schema = _read_source(source)
-        with _translate_spark_errors():
+        paths, table = _read_source(source)
+        try:
             session = SparkSession.builder.getOrCreate().newSession()
             session.conf.set("spark.sql.session.timeZone", "UTC")
             session.conf.set("spark.sql.execution.arrow.pyspark.enabled", "true")
@@ -279,21 +256,13 @@ class Spark:
                 files = session.read.option("mergeSchema", "true").parquet(*paths)
                 files.createOrReplaceTempView(_ROWS)
             else:
-                register(_ROWS, pa.table(data))
+                register(_ROWS, table)
             try:
                 yield EngineSession(
-                    schema, "pyspark", lambda sql: session.sql(sql).toArrow(), register
+                    table.schema, "pyspark", lambda sql: session.sql(sql).toArrow(), register
                 )
             finally:
                 session.catalog.dropTempView(_ROWS)
                 session.catalog.dropTempView(_GROUPS)
-
-
-@contextmanager
-def _translate_spark_errors() -> Iterator[None]:
-    from pyspark.errors import PySparkException
-
-    try:
-        yield
-    except PySparkException as error:
-        raise StorageError(f"Spark cannot read the rows: {_read_first_line(error)}") from error
+        except PySparkException as error:
+            raise StorageError(f"Spark cannot read the rows: {_read_first_line(error)}") from error

@@ -119,11 +119,7 @@ def _build_month_key(micros: Any, shift: Any) -> Any:
 
 @frozen
 class TimeGrouping:
-    """A grouping by time.
-
-    `key(micros, shift)` builds the key from a UTC time and its zone's offset, and `format_key`
-    formats a key.
-    """
+    """A grouping by time; `key(micros, shift)` takes a UTC time and its zone's offset."""
 
     name: str
     description: str

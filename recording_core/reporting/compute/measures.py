@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _LONGEST = 9e12
 #: Nine petabytes: no file is larger, and a sum of such sizes fits into a 64-bit integer.
 _LARGEST = 1 << 53
+_AVAILABLE = RecordingStatus.AVAILABLE.value
 
 
 @frozen
@@ -37,6 +39,9 @@ class MeasureContext:
     now: datetime
     expiring: timedelta
     prices: Prices
+
+
+_Expression = Callable[["Table", MeasureContext], "Value"]
 
 
 @frozen
@@ -49,17 +54,16 @@ class Measure:
     """
 
     name: str
-    type: str
     description: str
-    expression: Callable[[Table, MeasureContext], Value] | None
+    expression: _Expression | None
+    type: str = "count"
     known: str | None = None
 
 
 def prepare_rows(rows: Table, context: MeasureContext) -> Table:
     """Clip extreme values, and set the status `expired` if the media of `available` has expired."""
-    expired = (rows.status == RecordingStatus.AVAILABLE.value) & (
-        cast_to_microseconds(rows.media_expires_at) <= to_microseconds(context.now)
-    )
+    expires = cast_to_microseconds(rows.media_expires_at)
+    expired = (rows.status == _AVAILABLE) & (expires <= to_microseconds(context.now))
     # Not `clip`, which tests each bound twice for null.
     seconds: Any = (rows.seconds > _LONGEST).ifelse(_LONGEST, rows.seconds)
     seconds = (rows.seconds < -_LONGEST).ifelse(-_LONGEST, seconds)
@@ -78,7 +82,7 @@ def _count(rows: Table, where: Any) -> Any:
     return rows.count(where=where).fill_null(0)
 
 
-def _count_status(status: RecordingStatus) -> Callable[[Table, MeasureContext], Value]:
+def _count_status(status: RecordingStatus) -> _Expression:
     return lambda rows, context: _count(rows, rows.status == status.value)
 
 
@@ -86,25 +90,20 @@ def _sum_seconds(rows: Table, context: MeasureContext) -> Any:
     return rows.micros.sum().cast("float64") / 1e6
 
 
-def _build_quantile(index: int) -> Callable[[Table, MeasureContext], Value]:
-    def expression(rows: Table, context: MeasureContext) -> Any:
-        # One list for both quantiles, so that the engine gathers and sorts the values once.
-        value = rows.seconds.quantile([0.5, 0.95])[index]
-        # Engines differ in the last bit when they interpolate. A quantile of whole microseconds is
-        # a multiple of a twentieth of one; from 116 days on, doubles are too coarse for that, and
-        # it is rounded to a twentieth of a millisecond.
-        return (value < 1e7).ifelse(
-            (value * 2e7).round().cast("float64") / 2e7,
-            (value * 2e4).round().cast("float64") / 2e4,
-        )
-
-    return expression
+def _compute_quantile(rows: Table, context: MeasureContext, *, index: int) -> Any:
+    # One list for both quantiles, so that the engine gathers and sorts the values once.
+    value = rows.seconds.quantile([0.5, 0.95])[index]
+    # Engines differ in the last bit when they interpolate. A quantile of whole microseconds is a
+    # multiple of a twentieth of one; from 116 days on, doubles are too coarse for that, and it is
+    # rounded to a twentieth of a millisecond.
+    fine, coarse = (value * 2e7).round().cast("float64"), (value * 2e4).round().cast("float64")
+    return (value < 1e7).ifelse(fine / 2e7, coarse / 2e4)
 
 
 def _count_expiring(rows: Table, context: MeasureContext) -> Value:
     expires = cast_to_microseconds(rows.media_expires_at)
     soon = to_microseconds(context.now + context.expiring)
-    return _count(rows, (rows.status == RecordingStatus.AVAILABLE.value) & (expires < soon))
+    return _count(rows, (rows.status == _AVAILABLE) & (expires < soon))
 
 
 def _collect_unknown_words(rows: Table, context: MeasureContext) -> Any:
@@ -113,17 +112,9 @@ def _collect_unknown_words(rows: Table, context: MeasureContext) -> Any:
     return rows.provider_status.collect(where=unknown).unique().sort()
 
 
-def _count_known_spans(rows: Table, context: MeasureContext) -> Any:
-    return _count(rows, rows.started_at <= rows.ended_at)
-
-
 # -- storage --------------------------------------------------------------------------------------
 
-_NOTHING_STORED = tuple(
-    status.value
-    for status in RecordingStatus
-    if status not in (RecordingStatus.AVAILABLE, RecordingStatus.UNKNOWN)
-)
+_NOTHING_STORED = sorted({each.value for each in RecordingStatus} - {"available", "unknown"})
 
 
 def _build_billed_amount(rows: Table, context: MeasureContext, provider: str) -> Any:
@@ -140,9 +131,9 @@ def _build_billed_amount(rows: Table, context: MeasureContext, provider: str) ->
         time = select_time(rows)
         since = to_microseconds(context.now) - price.free_days * DAY
         amount = (time > since).ifelse(free, time.isnull().ifelse(unknown, amount))
-    stored = rows.status == RecordingStatus.AVAILABLE.value
     unstored = rows.status.isin(_NOTHING_STORED).ifelse(free, unknown)
-    return (rows.provider == provider).ifelse(stored.ifelse(amount, unstored), unknown)
+    billed = (rows.status == _AVAILABLE).ifelse(amount, unstored)
+    return (rows.provider == provider).ifelse(billed, unknown)
 
 
 def _sum_cost(rows: Table, context: MeasureContext) -> Any:
@@ -163,10 +154,7 @@ def _sum_cost(rows: Table, context: MeasureContext) -> Any:
 def _count_known_costs(rows: Table, context: MeasureContext) -> Any:
     import ibis
 
-    counts = [
-        _build_billed_amount(rows, context, provider).count()
-        for provider in sorted(context.prices.of)
-    ]
+    counts = [_build_billed_amount(rows, context, each).count() for each in context.prices.of]
     # An aggregation even if there are no prices: a literal 0 would be one value per row.
     return sum(counts[1:], counts[0]) if counts else _count(rows, ibis.literal(False))
 
@@ -175,120 +163,103 @@ def _count_known_costs(rows: Table, context: MeasureContext) -> Any:
 
 #: The names are public: they appear in `--json` and in docs/report.md.
 MEASURES = (
-    Measure("recordings", "count", "the number of recordings", lambda rows, context: rows.count()),
-    Measure("seconds", "seconds", "the total duration, in seconds", _sum_seconds, "seconds_known"),
+    Measure("recordings", "the number of recordings", lambda rows, context: rows.count()),
+    Measure("seconds", "the total duration, in seconds", _sum_seconds, "seconds", "seconds_known"),
     Measure(
         "seconds_known",
-        "count",
         "the number of recordings whose duration is known",
         lambda rows, context: rows.seconds.count(),
     ),
     Measure(
         "hours",
-        "number",
         "the total duration, in hours: `seconds` / 3600",
         lambda rows, context: _sum_seconds(rows, context) / 3600.0,
+        "number",
         "seconds_known",
     ),
     Measure(
         "bytes",
-        "bytes",
         "the total size, in bytes",
         lambda rows, context: rows.bytes.sum(),
+        "bytes",
         "bytes_known",
     ),
     Measure(
         "bytes_known",
-        "count",
         "the number of recordings whose size is known",
         lambda rows, context: rows.bytes.count(),
     ),
     Measure(
         "seconds_median",
-        "seconds",
         "the median duration: exact; of an even number, the mean of the two in the middle",
-        _build_quantile(0),
+        partial(_compute_quantile, index=0),
+        "seconds",
     ),
     Measure(
         "seconds_p95",
-        "seconds",
         "the 95th percentile of the duration: exact, interpolated between its two neighbours",
-        _build_quantile(1),
+        partial(_compute_quantile, index=1),
+        "seconds",
     ),
     Measure(
-        "failed",
-        "count",
-        "the number of recordings that failed",
-        _count_status(RecordingStatus.FAILED),
+        "failed", "the number of recordings that failed", _count_status(RecordingStatus.FAILED)
     ),
     Measure(
         "empty",
-        "count",
         "the number of recordings without content, which is not an error",
         _count_status(RecordingStatus.EMPTY),
     ),
     Measure(
         "unknown",
-        "count",
         "the number of recordings whose status at the vendor is not supported yet",
         _count_status(RecordingStatus.UNKNOWN),
     ),
     Measure(
         "unknown_words",
-        "words",
         "the vendors' words for those statuses, each once, in alphabetical order",
         _collect_unknown_words,
+        "words",
     ),
     Measure(
         "without_media",
-        "count",
         "the number of recordings that are `available` and have no file to download",
-        lambda rows, context: _count(
-            rows, (rows.status == RecordingStatus.AVAILABLE.value) & (rows.files == 0)
-        ),
+        lambda rows, context: _count(rows, (rows.status == _AVAILABLE) & (rows.files == 0)),
     ),
     Measure(
         "expiring",
-        "count",
         "the number of recordings that are `available` now and whose media the vendor removes "
         "within the period `expiring`",
         _count_expiring,
     ),
     Measure(
         "undated",
-        "count",
         "the number of recordings with neither `created_at` nor `started_at`; they are in every "
         "window",
         lambda rows, context: _count(rows, rows.created_at.isnull() & rows.started_at.isnull()),
     ),
     Measure(
         "peak_concurrency",
-        "count",
         "the peak number of the group's recordings that ran at once, each over "
         "`[started_at, ended_at)`",
         None,
-        "peak_known",
+        known="peak_known",
     ),
-    Measure("peak_at", "time", "when that peak was first reached", None),
+    Measure("peak_at", "when that peak was first reached", None, "time"),
     Measure(
         "peak_known",
-        "count",
         "the number of recordings of which both times are known, with the end not before the start",
-        _count_known_spans,
+        lambda rows, context: _count(rows, rows.started_at <= rows.ended_at),
     ),
     Measure(
         "cost",
-        "number",
         "the storage cost per month of `available` recordings, by the price table and in its "
         "currency; 0 within the vendor's free days and for recordings without stored media",
         _sum_cost,
+        "number",
         "cost_known",
     ),
     Measure(
-        "cost_known",
-        "count",
-        "the number of recordings whose storage cost is known",
-        _count_known_costs,
+        "cost_known", "the number of recordings whose storage cost is known", _count_known_costs
     ),
 )
 MEASURE_NAMES = tuple(measure.name for measure in MEASURES)

@@ -29,10 +29,8 @@ class Prices:
 def load_published_prices(currency: str = "USD") -> Prices:
     """Load the prices that installed plugins declare in a currency, without conversion."""
     declared = {name: info.storage_price for name, info in providers().items()}
-    prices = {name: price for name, price in declared.items() if price is not None}
-    return Prices(
-        {name: price for name, price in prices.items() if price.currency == currency}, currency
-    )
+    prices = {name: each for name, each in declared.items() if each and each.currency == currency}
+    return Prices(prices, currency)
 
 
 def read_price_table(path: str | Path) -> Prices:

@@ -5,12 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from recording_core.plugins.registry import providers
-from recording_core.reporting.number_format import (
-    NOT_REPORTED,
-    format_count,
-    format_number,
-    format_time,
-)
+from recording_core.reporting.number_format import NOT_REPORTED, format_count, format_time
 
 if TYPE_CHECKING:
     from recording_core.reporting.collect.collector import AccountCoverage
@@ -40,11 +35,12 @@ def summarize_accounts(report: Report) -> list[dict[str, Any]]:
                 "name": f"{each.provider} {each.account}",
                 "state": state,
                 "state_label": state_label,
-                "seen": format_number(coverage.seen),
-                "expected": format_number(expected) if expected is not None else None,
+                "seen": f"{coverage.seen:,}",
+                "expected": f"{expected:,}" if expected is not None else None,
                 "queried": format_time(asked_at, report.window.zone) if asked_at else None,
                 "reasons": _collect_reasons(each),
                 "not_listable": coverage.not_listable,
+                "unread_fields": coverage.unread_fields,
             }
         )
     return summaries
@@ -72,10 +68,9 @@ def _collect_reasons(each: AccountCoverage) -> tuple[str, ...]:
     if each.error is not None and str(each.error) not in found:
         found.append(str(each.error))
     if coverage.unreadable:
-        found.append(f"{format_count(coverage.unreadable, 'recording')} could not be read.")
+        found.append(f"{format_count(len(coverage.unreadable), 'recording')} could not be read.")
     if coverage.expected is not None and coverage.seen < coverage.expected:
         found.append(
-            f"The vendor reports a total of {format_number(coverage.expected)}, and "
-            f"{format_number(coverage.seen)} were seen."
+            f"The vendor reports a total of {coverage.expected:,}, and {coverage.seen:,} were seen."
         )
     return tuple(found) or ("Not all days of the period have been collected.",)

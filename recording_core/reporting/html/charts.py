@@ -11,7 +11,7 @@ from typing import Any
 
 from recording_core.reporting.html.status_groups import STATUS_GROUPS
 from recording_core.reporting.html.timeline import TimelineStep
-from recording_core.reporting.number_format import format_count, format_number
+from recording_core.reporting.number_format import format_count
 
 _MAX_LABELS = 7
 _MAX_GRID_LINES = 4
@@ -47,7 +47,7 @@ def build_stacked_chart(steps: Sequence[TimelineStep]) -> dict[str, list[dict[st
         for index, step in enumerate(steps)
     ]
     grid_lines = [
-        {"y": _format_css_percent(1 - at / top), "text": format_number(at)}
+        {"y": _format_css_percent(1 - at / top), "text": f"{at:,}"}
         for at in range(0, top + 1, interval)
     ]
     return {"columns": columns, "labels": _build_labels(steps, pitch), "grid_lines": grid_lines}
@@ -62,7 +62,7 @@ def _build_segments(step: TimelineStep, top: int) -> dict[str, Any]:
             height += count
             y, share = _format_css_percent(1 - height / top), _format_css_percent(count / top)
             segments.append({"group": group.name, "y": y, "height": share})
-            words.append(f"{format_number(count)} {group.label}")
+            words.append(f"{count:,} {group.label}")
     description = f"{step.name}: {format_count(step.recordings, 'recording')}"
     description += f" ({', '.join(words)})" if words else ""
     return {"segments": segments, "description": description}

@@ -11,12 +11,7 @@ from recording_core.reporting.html.account_coverage import build_account_label
 from recording_core.reporting.html.charts import format_bar_width
 from recording_core.reporting.html.measure_format import format_known, format_measure
 from recording_core.reporting.html.status_groups import MEANINGS, find_status_group
-from recording_core.reporting.number_format import (
-    NOT_REPORTED,
-    format_number,
-    format_percent,
-    format_time,
-)
+from recording_core.reporting.number_format import NOT_REPORTED, format_percent, format_time
 
 if TYPE_CHECKING:
     from recording_core.reporting.report import Report
@@ -39,7 +34,7 @@ def compare_accounts(report: Report, missing_accounts: Sequence[str]) -> list[di
     Returns a title, a note and bars for each measure; the bar of an unknown value has no width.
     """
     rows = sorted(report.overview.accounts, key=lambda row: -row["recordings"])
-    shown = f"the {MAX_ACCOUNTS} of {format_number(len(rows))} accounts with most recordings"
+    shown = f"the {MAX_ACCOUNTS} of {len(rows):,} accounts with most recordings"
     found = []
     for name, (title, note) in _COMPARED.items():
         if all(row[name] is None for row in rows):
@@ -84,7 +79,7 @@ def list_statuses(report: Report) -> list[dict[str, str]]:
             "group": find_status_group(status).name,
             "status": status or NOT_REPORTED,
             "meaning": MEANINGS.get(status, "has a status that this version does not support"),
-            "count": format_number(counts[status]),
+            "count": f"{counts[status]:,}",
             "share": format_percent(counts[status], counts.total()),
             "width": format_bar_width(counts[status], maximum),
         }

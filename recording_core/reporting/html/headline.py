@@ -14,7 +14,6 @@ from recording_core.reporting.html.measure_format import (
 from recording_core.reporting.number_format import (
     format_count,
     format_length,
-    format_number,
     format_percent,
     format_period,
     format_time,
@@ -37,10 +36,7 @@ _ATTENTION = {
         "The status of {recordings} is not supported yet: {statuses}. It is unknown whether these "
         "recordings succeeded. An update of recording-core may support these statuses.",
     ),
-    "without_media": (
-        "No media",
-        "{recordings} available without a file to download: {accounts}.",
-    ),
+    "without_media": ("No media", "{recordings} available without a file to download: {accounts}."),
     "undated": (
         "No date",
         "{recordings} without a date, {accounts}: they are counted in every period.",
@@ -154,11 +150,11 @@ def _find_attention(report: Report) -> list[tuple[str, str]]:
 def _list_accounts(accounts: Iterable[Mapping[str, Any]], name: str) -> str:
     rows = sorted((row for row in accounts if row[name]), key=lambda row: -row[name])
     named = [
-        f"{format_number(row[name])} at {build_account_label(row['provider'], row['account'])}"
+        f"{row[name]:,} at {build_account_label(row['provider'], row['account'])}"
         for row in rows[:6]
     ]
     if len(rows) > 6:
-        named.append(f"{format_number(sum(row[name] for row in rows[6:]))} elsewhere")
+        named.append(f"{sum(row[name] for row in rows[6:]):,} elsewhere")
     return join_words(named)
 
 
@@ -175,5 +171,5 @@ def _list_unknown_statuses(accounts: Iterable[Mapping[str, Any]]) -> str:
 def _quote(words: Iterable[str]) -> str:
     """Format words as `“one” and “two”`, with the number of further words if there are many."""
     first, rest = sorted(words)[:12], sorted(words)[12:]
-    more = [f"{format_number(len(rest))} more"] if rest else []
+    more = [f"{len(rest):,} more"] if rest else []
     return join_words([*(f"“{word}”" for word in first), *more]) or "nothing"

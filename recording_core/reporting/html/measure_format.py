@@ -38,4 +38,4 @@ def find_known_measure(name: str) -> str:
 def format_known(row: Mapping[str, Any], name: str, prefix: str = "") -> str:
     """Format `of 9 of 12` if a measure is known for only some recordings, after a prefix."""
     known, count = row[find_known_measure(name)], row["recordings"]
-    return "" if known == count else f"{prefix}{format_number(known)} of {format_number(count)}"
+    return "" if known == count else f"{prefix}{known:,} of {count:,}"

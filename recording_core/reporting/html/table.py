@@ -11,12 +11,7 @@ from attrs import frozen
 from recording_core.reporting.compute.groupings import TIME_GROUPINGS
 from recording_core.reporting.html.account_coverage import find_provider_label
 from recording_core.reporting.html.measure_format import find_known_measure, format_measure
-from recording_core.reporting.number_format import (
-    NOT_REPORTED,
-    format_count,
-    format_number,
-    format_time,
-)
+from recording_core.reporting.number_format import NOT_REPORTED, format_count, format_time
 
 if TYPE_CHECKING:
     from recording_core.reporting.report import Report
@@ -164,7 +159,7 @@ class MeasureTable:
         exact = f"{value:,} bytes" if name == "bytes" else ""
         if name == "peak_concurrency" and row["peak_at"]:
             exact = format_time(row["peak_at"], self._report.window.zone)
-        of = "" if known == row["recordings"] else f"of {format_number(known)}"
+        of = "" if known == row["recordings"] else f"of {known:,}"
         return Cell(format_measure(row, name), exact, of, is_partial, is_quiet=not value)
 
 

@@ -150,9 +150,7 @@ def _build_hours(counts: Mapping[str, Any], zone: tzinfo) -> tuple[TimelineStep,
     label = "%H:%M" if number <= 24 else "%a %H:%M"
     return tuple(
         TimelineStep(
-            local.strftime(label),
-            f"{format_date(local)}, {local:%H:%M}",
-            found.get(start, {}),
+            local.strftime(label), f"{format_date(local)}, {local:%H:%M}", found.get(start, {})
         )
         for start in sorted({*found, *between})
         for local in (start.astimezone(zone),)
