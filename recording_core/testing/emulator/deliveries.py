@@ -17,7 +17,6 @@ from recording_core.webhooks.request import WebhookRequest
 if TYPE_CHECKING:
     from recording_core.testing.emulator.emulator import Emulator
 
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 #: Seconds between two readings of the clock while there is a URL to deliver to.
 _TICK = 0.02
 
@@ -52,7 +51,7 @@ class Webhook:
     def is_loopback(self) -> bool:
         """Whether the URL is on this machine. An emulator sends to no other."""
         parts = urlsplit(self.url)
-        return parts.scheme == "http" and parts.hostname in _LOOPBACK
+        return parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
 
 
 @frozen
@@ -103,7 +102,9 @@ class Deliveries:
         self._emulator = emulator
         self._followed: dict[str, Callable[[datetime], Iterable[EmulatedEvent]]] = {}
         self._collected: set[tuple[str, str]] = set()
-        self._events: list[tuple[EmulatedEvent, tuple[Webhook, ...]]] = []
+        #: if an event has no receiver, `build_requests` builds a request to this
+        self._default = Webhook(f"https://hooks.example.com/{emulator.provider}")
+        self._events: list[tuple[EmulatedEvent, Webhook]] = []
         self._pending: list[_PendingDelivery] = []
         self._sending = 0
         self._closing = threading.Event()
@@ -134,31 +135,23 @@ class Deliveries:
                     self._followed.pop(id, None)
         for event in sorted(new, key=lambda each: each.at):
             found = (event.webhook,) if event.webhook else self._emulator.find_webhooks(event)
-            webhooks = tuple(found)
-            self._events.append((event, webhooks))
-            self._pending += [
-                _PendingDelivery(event.at, event, webhook)
-                for webhook in webhooks
-                if webhook.is_loopback
-            ]
+            for webhook in tuple(found) or (self._default,):
+                self._events.append((event, webhook))
+                if webhook.is_loopback:
+                    self._pending.append(_PendingDelivery(event.at, event, webhook))
 
     def build_requests(self) -> list[WebhookRequest]:
         """Build the request of every event so far, oldest first, signed as of now."""
         with self._emulator.lock:
             self.collect_events()
-            default = Webhook(f"https://hooks.example.com/{self._emulator.provider}")
             now = self._emulator.clock.now()
-            return [
-                self._emulator.sign_event(event, webhook, now)
-                for event, webhooks in self._events
-                for webhook in webhooks or (default,)
-            ]
+            return [self._emulator.sign_event(*each, now) for each in self._events]
 
     def list_events(self) -> list[EmulatedEvent]:
         """Return the event of each request that `build_requests` builds, in the same order."""
         with self._emulator.lock:
             self.collect_events()
-            return [event for event, webhooks in self._events for _ in webhooks or (None,)]
+            return [event for event, _ in self._events]
 
     def start_sending(self, url: str) -> None:
         """Start the thread that sends what is due, if the URL is on this machine."""
@@ -170,10 +163,7 @@ class Deliveries:
                 self._thread.start()
 
     def wait_until_sent(self, timeout: float) -> None:
-        """Wait until everything that is due by the clock was sent.
-
-        Raises `TimeoutError` after `timeout` seconds of real time.
-        """
+        """Wait until what is due was sent. Raises `TimeoutError` after `timeout` real seconds."""
         end = time.monotonic() + timeout
         while True:
             with self._emulator.lock:
@@ -202,12 +192,10 @@ class Deliveries:
         with self._emulator.lock:
             self.collect_events()
             now = self._emulator.clock.now()
-            due = sorted(
-                (each for each in self._pending if each.at <= now), key=lambda each: each.at
-            )
+            due = [each for each in self._pending if each.at <= now]
             self._pending = [each for each in self._pending if each.at > now]
             self._sending = len(due)
-        return due
+        return sorted(due, key=lambda each: each.at)
 
     def _send(self, delivery: _PendingDelivery) -> None:
         emulator, policy = self._emulator, self._emulator.redelivery

@@ -119,6 +119,10 @@ class Emulator(ABC):
     def answer_media(self, request: Request) -> Reply:
         """Return the media host's reply to a request. Called with `lock` held."""
 
+    def build_error(self, status: int) -> Reply:
+        """Build a refusal in the vendor's documented shape; override unless it is `message`."""
+        return Reply.json({"message": "The request is refused"}, status)
+
     @abstractmethod
     def populate(self) -> None:
         """Create the past recordings and the live sessions. Called once, with both ports open."""
@@ -149,10 +153,7 @@ class Emulator(ABC):
         return {}
 
     def find_webhooks(self, event: EmulatedEvent) -> Iterable[Webhook]:
-        """Return the webhooks that receive an event; by default the URL of `deliver_to`.
-
-        Called with `lock` held.
-        """
+        """Return an event's webhooks, by default that of `deliver_to`. Called with `lock` held."""
         return () if self._webhook is None else (self._webhook,)
 
     def sign_event(self, event: EmulatedEvent, webhook: Webhook, now: datetime) -> WebhookRequest:

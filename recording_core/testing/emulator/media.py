@@ -42,13 +42,10 @@ def build_media(format: str, duration: timedelta, *, pitch: int = 440) -> bytes:
 def build_wav(seconds: float, *, pitch: int = 440, sample_rate: int = 8000) -> bytes:
     """Build a soft tone: PCM, 16 bits, mono."""
     # The samples of one second are repeated: a whole pitch has whole periods in a second.
-    tone = struct.pack(
-        f"<{sample_rate}h",
-        *(
-            round(6000 * math.sin(2 * math.pi * pitch * n / sample_rate))
-            for n in range(sample_rate)
-        ),
+    samples = (
+        round(6000 * math.sin(2 * math.pi * pitch * n / sample_rate)) for n in range(sample_rate)
     )
+    tone = struct.pack(f"<{sample_rate}h", *samples)
     frames = round(seconds * sample_rate)
     whole, rest = divmod(frames * 2, len(tone))
     out = io.BytesIO()
@@ -76,9 +73,8 @@ def build_mp4(seconds: float) -> bytes:
     header = struct.pack(">IIIII", 0, 0, 0, 1000, round(seconds * 1000))
     header += struct.pack(">IH", 0x10000, 0x100) + bytes(10) + matrix + bytes(24)
     header += struct.pack(">I", 1)
-    return build_box(b"ftyp", b"isom" + bytes(4) + b"isommp42") + build_box(
-        b"moov", build_box(b"mvhd", header)
-    )
+    movie = build_box(b"moov", build_box(b"mvhd", header))
+    return build_box(b"ftyp", b"isom" + bytes(4) + b"isommp42") + movie
 
 
 def build_opus(seconds: float) -> bytes:
@@ -121,9 +117,8 @@ def build_webm(seconds: float) -> bytes:
     def build_element(identifier: str, content: bytes) -> bytes:
         return bytes.fromhex(identifier) + bytes([0x80 | len(content)]) + content
 
-    header = build_element(
-        "1a45dfa3", build_element("4282", b"webm") + build_element("4287", b"\x04")
-    )
+    type_and_version = build_element("4282", b"webm") + build_element("4287", b"\x04")
+    header = build_element("1a45dfa3", type_and_version)
     info = build_element("2ad7b1", (1_000_000).to_bytes(3, "big"))
     info += build_element("4489", struct.pack(">d", seconds * 1000))
     return header + build_element("18538067", build_element("1549a966", info))
@@ -133,16 +128,14 @@ def build_tar(seconds: float) -> bytes:
     """Build a playlist of ten-second segments, and the segments, as in interactive recordings."""
     count = max(1, math.ceil(seconds / 10))
     names = [f"segment_{index:05d}.ts" for index in range(count)]
-    playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:10\n"
-    playlist += "".join(
+    entries = "".join(
         f"#EXTINF:{min(10, seconds - 10 * i):.3f},\n{n}\n" for i, n in enumerate(names)
     )
+    playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:10\n{entries}#EXT-X-ENDLIST\n"
+    files = {"playlist.m3u8": playlist.encode(), **dict.fromkeys(names, b"G" + bytes(187))}
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
-        for name, content in (
-            ("playlist.m3u8", (playlist + "#EXT-X-ENDLIST\n").encode()),
-            *((name, bytes([0x47]) + bytes(187)) for name in names),
-        ):
+        for name, content in files.items():
             member = tarfile.TarInfo(name)
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))

@@ -7,7 +7,8 @@ import re
 
 from recording_core.testing.emulator.server import Reply, Request
 
-_ONE_RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)", re.ASCII)
+#: One range, with a first or a last byte.
+_ONE_RANGE = re.compile(r"bytes=(?=.*[0-9])([0-9]*)-([0-9]*)", re.ASCII)
 
 
 def build_file_reply(request: Request, body: bytes, media_type: str) -> Reply:
@@ -21,14 +22,12 @@ def build_file_reply(request: Request, body: bytes, media_type: str) -> Reply:
     if wanted is None or request.method != "GET" or request.header("if-range") not in (None, etag):
         return Reply(200, body, headers)
     first, last = wanted.groups()
+    if first and last and int(last) < int(first):
+        return Reply(200, body, headers)
     if first:
         start, end = int(first), min(int(last or len(body)), len(body) - 1)
-        if last and int(last) < int(first):
-            return Reply(200, body, headers)
-    elif last:
-        start, end = max(0, len(body) - int(last)), len(body) - 1
     else:
-        return Reply(200, body, headers)
+        start, end = max(0, len(body) - int(last)), len(body) - 1
     if start > end:
         return Reply(416, b"", {**headers, "Content-Range": f"bytes */{len(body)}"})
     part = {"Content-Range": f"bytes {start}-{end}/{len(body)}"}

@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote
@@ -56,6 +57,22 @@ class Request:
         except ValueError:
             return None
         return body if isinstance(body, dict) else None
+
+    def require_object(self, error: Exception) -> dict[str, Any]:
+        """Decode the body. Raises `error` if it is not a JSON object."""
+        if (body := self.json_object()) is None:
+            raise error
+        return body
+
+    def read_time(self, name: str, error: Exception) -> datetime | None:
+        """Read a parameter in ISO 8601, in UTC by default. Raises `error` if it is invalid."""
+        if (given := self.arg(name)) is None:
+            return None
+        try:
+            moment = datetime.fromisoformat(given)
+        except ValueError:
+            raise error from None
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     def segments(self) -> list[str]:
         """Return the decoded, non-empty parts of the path."""

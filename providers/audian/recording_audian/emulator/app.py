@@ -14,48 +14,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, ClassVar
 
+from recording_audian.emulator import listing, media, recordings, requests, responses, webhooks
 from recording_audian.emulator.authentication import ApiKeys, read_credential
-from recording_audian.emulator.listing import SinceField, build_call_page, build_conference_page
-from recording_audian.emulator.media import TemporaryUrls, build_media_error
-from recording_audian.emulator.recordings import (
-    RETENTION,
-    CallRecording,
-    ConferenceRecording,
-    EmulatedRecording,
-    RecordingStore,
-    format_time,
-)
-from recording_audian.emulator.requests import (
-    read_body,
-    read_call_parameters,
-    read_conference_parameters,
-)
-from recording_audian.emulator.responses import (
-    Envelope,
-    ErrorResponse,
-    ErrorShape,
-    build_error_body,
-    build_not_found_error,
-    build_success_body,
-)
-from recording_audian.emulator.webhooks import REDELIVERY, EmulatedWebhooks, build_events
+from recording_audian.emulator.recordings import CallRecording, EmulatedRecording, RecordingStore
+from recording_audian.emulator.responses import ErrorResponse, build_not_found_error
 from recording_core import CommunicationSession, Interval, SessionKind, WebhookRequest
-from recording_core.plugin import (
-    MEDIA_TYPES,
-    EmulatedEvent,
-    Emulator,
-    Reply,
-    Request,
-    Webhook,
-    build_file_reply,
-    build_uuid,
-)
+from recording_core.plugin import EmulatedEvent, Emulator, Reply, Request, Webhook, build_uuid
 
 #: What a handler returns: a whole reply, or the payload of a success, not yet in its envelope.
 Result = dict[str, Any] | Reply
 
 CALL, CONFERENCE = SessionKind.CALL, SessionKind.CONFERENCE
-PARAMETER_READERS = {CALL: read_call_parameters, CONFERENCE: read_conference_parameters}
+PARAMETER_READERS = {
+    CALL: requests.read_call_parameters,
+    CONFERENCE: requests.read_conference_parameters,
+}
 #: The formats of the past recordings of calls, in turn; and the parameters of the two past
 #: recordings of the live conference.
 PAST_FORMATS = ("mp3", "opus", "mp3", "wav", "mp3", "mp3", "opus")
@@ -74,13 +47,13 @@ class AudianEmulator(Emulator):
 
     provider: ClassVar[str] = "audian"
     prefix: ClassVar[str] = "/v2"
-    retention: ClassVar[timedelta] = RETENTION
+    retention: ClassVar[timedelta] = recordings.RETENTION
     wall_clock_settings: ClassVar[Mapping[str, Any]] = {"starting": timedelta(0)}
-    redelivery = REDELIVERY
+    redelivery = webhooks.REDELIVERY
 
     #: the envelope of a success, and the shape of an error
-    envelope: Envelope = "bare"
-    error_shape: ErrorShape = "flat"
+    envelope: responses.Envelope = "bare"
+    error_shape: responses.ErrorShape = "flat"
     #: whether only a token is accepted: the key itself is then valid for `PUT /v2/api_auth` alone
     exchange_only = False
     #: https://docs.audian.com/authentication/tokens: "short-lived", without a number; its access
@@ -88,7 +61,7 @@ class AudianEmulator(Emulator):
     token_lifetime = timedelta(minutes=15)
     #: whether each start returns the 429 of a full storage, which a retry does not change
     quota_exceeded = False
-    since_field: SinceField = "created_at"
+    since_field: listing.SinceField = "created_at"
     #: the zone of the vendor's clocks, if it reads the time in `since` and ignores its `Z`
     since_zone: tzinfo | None = None
     #: the status of the redirect from a download to its temporary URL, undocumented; None if the
@@ -103,23 +76,27 @@ class AudianEmulator(Emulator):
     def __init__(self, *, starting: timedelta = timedelta(seconds=1), **settings: Any) -> None:
         super().__init__(**settings)
         self.starting = starting
-        key = "".join(self.random.choices(string.ascii_letters + string.digits, k=40))
+        characters = string.ascii_letters + string.digits
+        key = "".join(self.random.choices(characters, k=40))
         self.credentials = {"api_key": key}
         self._api_keys = ApiKeys(key, self._build_hex(32), self.random)
-        self._temporary_urls = TemporaryUrls("", b"")
-        self._webhooks = EmulatedWebhooks(self.webhook_random)
+        self._temporary_urls = media.TemporaryUrls("", b"")
+        secret = "whsec_" + "".join(self.webhook_random.choices(characters, k=32))
+        self._webhooks = webhooks.EmulatedWebhooks(self.webhook_random, secret)
         self._calls = RecordingStore[CallRecording](self.clock)
-        self._conferences = RecordingStore[ConferenceRecording](self.clock)
+        self._conferences = RecordingStore[recordings.ConferenceRecording](self.clock)
         self._stores: Mapping[SessionKind, RecordingStore[Any]] = {
             CALL: self._calls,
             CONFERENCE: self._conferences,
         }
         self.sessions = [self.begin(CALL), self.begin(CONFERENCE)]
 
+    def build_error(self, status: int) -> Reply:
+        body = {"error": "refused", "message": "The request is refused", "code": status}
+        return Reply.json(body, status)
+
     def populate(self) -> None:
-        self._temporary_urls = TemporaryUrls(self.media_origin, self.random.randbytes(32))
-        if not self.recordings:
-            return
+        self._temporary_urls = media.TemporaryUrls(self.media_origin, self.random.randbytes(32))
         for index in range(self.recordings):
             format = PAST_FORMATS[index % len(PAST_FORMATS)]
             # A WAV file is large: 16 kB per second.
@@ -130,7 +107,7 @@ class AudianEmulator(Emulator):
                 failed=index == 2,
                 format=format,
             )
-        for days, parameters in enumerate(PAST_CONFERENCE_RECORDINGS, 1):
+        for days, parameters in enumerate(PAST_CONFERENCE_RECORDINGS if self.recordings else (), 1):
             ago, duration = timedelta(days=days), timedelta(minutes=days)
             conference_id = self.sessions[1].id
             self.add(CONFERENCE, session_id=conference_id, ago=ago, duration=duration, **parameters)
@@ -161,7 +138,10 @@ class AudianEmulator(Emulator):
     def hang_up(self, target: CommunicationSession) -> None:
         """End a call or a conference, and its recording."""
         with self.lock:
-            self._stores[target.kind].hang_up(target.id)
+            store = self._stores[target.kind]
+            store.live.discard(target.id)
+            if recording := store.find_running(target.id):
+                recording.stopped_at = self.clock.now()
 
     def add(
         self,
@@ -195,6 +175,7 @@ class AudianEmulator(Emulator):
         with self.lock:
             store = self._calls if id in self._calls.recordings else self._conferences
             del store.recordings[id]
+            self.deliveries.forget(id)
 
     # -- webhooks -------------------------------------------------------------------------------
 
@@ -211,14 +192,13 @@ class AudianEmulator(Emulator):
 
     def _follow(self, recording: EmulatedRecording) -> None:
         """Deliver a recording's events from its start on. Of a conference's none is documented."""
-        since = recording.started_at
-
-        def list_events(now: datetime) -> Iterable[EmulatedEvent]:
-            call = self._calls.recordings.get(recording.id)
-            events = build_events(call, now, self.base_url) if call is not None else ()
-            return [event for event in events if event.at >= since]
-
         if isinstance(recording, CallRecording):
+            since = recording.started_at
+
+            def list_events(now: datetime) -> Iterable[EmulatedEvent]:
+                events = webhooks.build_events(recording, now, self.base_url)
+                return [event for event in events if event.at >= since]
+
             self.deliveries.follow(recording.id, list_events)
 
     # -- the API's port -------------------------------------------------------------------------
@@ -235,68 +215,61 @@ class AudianEmulator(Emulator):
             self._api_keys.check_request(request, now, exchange_only=self.exchange_only)
             result = self._route(request)
         except ErrorResponse as error:
-            return Reply.json(build_error_body(error, shape, token, request_id), error.status)
+            body = responses.build_error_body(error, shape, token, request_id)
+            return Reply.json(body, error.status)
         if isinstance(result, Reply):
             return result
-        return Reply.json(build_success_body(result, self.envelope, token, request_id))
+        return Reply.json(responses.build_success_body(result, self.envelope, token, request_id))
 
     def _route(self, request: Request) -> Result:
+        now = self.clock.now()
         # Undocumented: the HTTP statuses on the calls' page. Here all are 200, as for conferences.
         match (request.method, *request.segments()):
             case ("POST", "v2", "calls"):
-                return self._make_call(read_body(request))
+                return self._make_call(requests.read_body(request))
             case ("POST", "v2", "calls", id, "record", verb):
                 return self._apply_verb(CALL, id, verb, request)
             case ("POST", "v2", "conferences"):
-                return self._make_conference(read_body(request))
+                return self._make_conference(requests.read_body(request))
             case ("POST", "v2", "conferences", id, "recording", verb):
                 return self._apply_verb(CONFERENCE, id, verb, request)
             case ("GET", "v2", "recordings"):
                 # Undocumented: whether the list has conferences' recordings. Here it has not.
-                return build_call_page(
-                    self._calls.list_retained(),
-                    request,
-                    self.clock.now(),
-                    self.base_url,
-                    since_field=self.since_field,
-                    since_zone=self.since_zone,
-                )
+                rows, since = self._calls.list_retained(), (self.since_field, self.since_zone)
+                return listing.build_call_page(rows, request, now, self.base_url, *since)
             case ("GET", "v2", "recordings", id):
                 # Undocumented: a conference's recording by this path. Here: 404.
-                return self._calls.require(id).build_row(self.clock.now(), self.base_url)
+                return self._calls.require(id).build_row(now, self.base_url)
             case ("DELETE", "v2", "recordings", id):
-                self._delete(self._calls, self._calls.require(id))
-                return {"recording_id": id, "deleted_at": format_time(self.clock.now())}
+                self._delete(self._calls.require(id))
+                return {"recording_id": id, "deleted_at": recordings.format_time(now)}
             case ("GET", "v2", "recordings", id, "download"):
                 return self._download(id, request)
             case ("GET", "v2", "conferences", conference_id, "recordings"):
                 return self._list_conference_recordings(conference_id, request)
             case ("GET", "v2", "conferences", conference_id, "recordings", id):
                 recording = self._require_conference_recording(conference_id, id)
-                return recording.build_row(self.clock.now(), self.base_url)
+                return recording.build_row(now, self.base_url)
             case (_, "v2", "webhooks", *path):
                 reply = self._webhooks.answer(request, path)
                 for row in self._webhooks.subscriptions.values():
                     self.deliveries.start_sending(row["url"])
                 return reply
             case ("DELETE", "v2", "conferences", conference_id, "recordings", id):
-                recording = self._require_conference_recording(conference_id, id)
-                self._delete(self._conferences, recording)
+                self._delete(self._require_conference_recording(conference_id, id))
                 return Reply(204)  # undocumented
         raise build_not_found_error("Path")  # undocumented, also for a method that a path lacks
 
     # -- calls ----------------------------------------------------------------------------------
 
+    # https://docs.audian.com/call-control/making-calls
     def _make_call(self, body: Mapping[str, Any]) -> Result:
-        """Make a call. The response names no recording.
-
-        https://docs.audian.com/call-control/making-calls
-        """
+        """Make a call. The response names no recording."""
         recording = body.get("recording", {})
         parties = (body.get("from"), body.get("to"))
         if not isinstance(recording, dict) or not all(isinstance(each, str) for each in parties):
             raise ErrorResponse(400, "invalid_request_error", "from and to are required")
-        parameters = read_call_parameters(recording)
+        parameters = requests.read_call_parameters(recording)
         target = self.begin(CALL)
         if recording.get("enabled"):
             self._follow(self._record(CALL, target.id, parameters))
@@ -306,26 +279,24 @@ class AudianEmulator(Emulator):
             "from": body["from"],
             "to": body["to"],
             "status": "initiated",
-            "created_at": format_time(self.clock.now()),
+            "created_at": recordings.format_time(self.clock.now()),
         }
 
     # -- conferences ----------------------------------------------------------------------------
 
+    # https://docs.audian.com/conferences/create
     def _make_conference(self, body: Mapping[str, Any]) -> Result:
-        """Make a conference. The response names no recording; its other fields are undocumented.
-
-        https://docs.audian.com/conferences/create
-        """
+        """Make a conference. The response names no recording; its other fields are undocumented."""
         name, record = body.get("name"), body.get("record", False)
         if not isinstance(name, str) or not isinstance(record, bool):
             raise ErrorResponse(400, "invalid_request_error", "name is required")
         target = self.begin(CONFERENCE)
         if record:
-            self._record(CONFERENCE, target.id, read_conference_parameters({}))
-        now = format_time(self.clock.now())
+            self._record(CONFERENCE, target.id, requests.read_conference_parameters({}))
+        now = recordings.format_time(self.clock.now())
         return {"id": target.id, "name": name, "record": record, "created_at": now}
 
-    def _require_conference_recording(self, conference_id: str, id: str) -> ConferenceRecording:
+    def _require_conference_recording(self, conference_id: str, id: str) -> EmulatedRecording:
         recording = self._conferences.require(id)
         if recording.session_id != conference_id:
             raise build_not_found_error()
@@ -335,10 +306,10 @@ class AudianEmulator(Emulator):
         ids = {each.session_id for each in self._conferences.recordings.values()}
         if conference_id not in ids | self._conferences.live:
             raise build_not_found_error("Conference")
-        recordings = [
+        rows = [
             each for each in self._conferences.list_retained() if each.session_id == conference_id
         ]
-        return build_conference_page(recordings, request, self.clock.now(), self.base_url)
+        return listing.build_conference_page(rows, request, self.clock.now(), self.base_url)
 
     # -- both kinds, and their media ------------------------------------------------------------
 
@@ -347,7 +318,7 @@ class AudianEmulator(Emulator):
         recording: EmulatedRecording
         match (kind, verb):
             case (_, "start"):
-                parameters = PARAMETER_READERS[kind](read_body(request))
+                parameters = PARAMETER_READERS[kind](requests.read_body(request))
                 self._check_start(kind, id)
                 recording = self._record(kind, id, parameters)
                 self._follow(recording)
@@ -384,22 +355,20 @@ class AudianEmulator(Emulator):
         self, kind: SessionKind, session_id: str, parameters: Mapping[str, Any]
     ) -> EmulatedRecording:
         """Add a recording that starts now, with the parameters that `PARAMETER_READERS` read."""
-        common = {
-            "id": self._build_id("rec"),
-            "session_id": session_id,
-            "started_at": self.clock.now(),
-            **parameters,
-        }
+        id, now = self._build_id("rec"), self.clock.now()
+        common = {"id": id, "session_id": session_id, "started_at": now, **parameters}
+        recording: EmulatedRecording
         if kind is CONFERENCE:
-            return self._conferences.add(ConferenceRecording(**common))
-        return self._calls.add(
-            CallRecording(**common, starting=self.starting, processing=self.processing)
-        )
+            recording = recordings.ConferenceRecording(**common)
+        else:
+            recording = CallRecording(**common, starting=self.starting, processing=self.processing)
+        self._stores[kind].recordings[id] = recording
+        return recording
 
-    def _delete(self, store: RecordingStore[Any], recording: EmulatedRecording) -> None:
+    def _delete(self, recording: EmulatedRecording) -> None:
         if recording.is_running(self.clock.now()):
             raise self._build_conflict("The recording is in progress")  # undocumented
-        del store.recordings[recording.id]
+        self.remove(recording.id)
 
     def _download(self, id: str, request: Request) -> Reply:
         """Answer a download: one path for both kinds."""
@@ -409,7 +378,7 @@ class AudianEmulator(Emulator):
         if not recording.has_media(now):
             raise ErrorResponse(self.unready_status, "conflict", "The recording is not ready")
         if self.redirect_status is None:
-            return _build_media_reply(request, recording)
+            return media.build_media_reply(request, recording)
         url = self._temporary_urls.build_url(f"{recording.id}.{recording.format}", now)
         return Reply(self.redirect_status, headers={"Location": url})
 
@@ -418,8 +387,8 @@ class AudianEmulator(Emulator):
             return error
         recording = self._find_recording(request.segments()[-1].partition(".")[0])
         if recording is None:
-            return build_media_error(404, "NoSuchKey")
-        return _build_media_reply(request, recording)
+            return media.build_media_error(404, "NoSuchKey")
+        return media.build_media_reply(request, recording)
 
     def _find_recording(self, id: str) -> EmulatedRecording | None:
         return self._calls.find(id) or self._conferences.find(id)
@@ -437,7 +406,3 @@ class AudianEmulator(Emulator):
 
     def _build_hex(self, digits: int) -> str:
         return f"{self.random.getrandbits(4 * digits):0{digits}x}"
-
-
-def _build_media_reply(request: Request, recording: EmulatedRecording) -> Reply:
-    return build_file_reply(request, recording.build_content(), MEDIA_TYPES[recording.format])

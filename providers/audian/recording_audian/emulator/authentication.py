@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 import random
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,16 +36,13 @@ class ApiKeys:
             given = None
         if given != self.api_key:
             raise ErrorResponse(401, "unauthorized", "invalid credentials")
-        token = self._build_token({"iss": "kazoo", "account_id": self.account_id})
+        token = self._build_token()
         self.tokens[token] = now + lifetime
+        owner = {"account_id": self.account_id, "owner_id": self._build_id(), "language": "en-us"}
         # https://docs.audian.com/authentication/api-keys
         return {
             "auth_token": token,
-            "data": {
-                "account_id": self.account_id,
-                "owner_id": self._build_id(),
-                "language": "en-us",
-            },
+            "data": owner,
             "node": self._build_id(),
             "request_id": self._build_id(),
             "revision": "automatic",
@@ -66,9 +62,10 @@ class ApiKeys:
         if exchange_only or self.api_key not in (token, bearer):
             raise ErrorResponse(401, "invalid_api_key", "The API key is invalid")
 
-    def _build_token(self, claims: Mapping[str, Any]) -> str:
+    def _build_token(self) -> str:
         """Build a token in the form of a JSON Web Token. Its signature is random bytes."""
         head = {"alg": "RS256", "typ": "JWT"}
+        claims = {"iss": "kazoo", "account_id": self.account_id}
         parts = [json.dumps(part, separators=(",", ":")).encode() for part in (head, claims)]
         parts.append(self.random.randbytes(256))
         return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)

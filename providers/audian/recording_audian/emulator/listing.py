@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 from typing import Any, Literal
 
 from recording_audian.emulator.recordings import (
@@ -31,12 +31,13 @@ def build_call_page(
     request: Request,
     now: datetime,
     base_url: str,
-    *,
     since_field: SinceField,
     since_zone: tzinfo | None,
 ) -> dict[str, Any]:
     """Build a page of recordings, which are given newest first. Raises `ErrorResponse`."""
-    if since := _read_since(request, since_zone):
+    if since := request.read_time("since", build_parameter_error("since")):
+        # With a zone: as a vendor that reads every time in that zone.
+        since = since.replace(tzinfo=since_zone or since.tzinfo)
         recordings = [each for each in recordings if _is_since(each, since, since_field, now)]
     if (call_id := request.arg("call_id")) is not None:
         recordings = [each for each in recordings if each.session_id == call_id]
@@ -71,18 +72,6 @@ def _is_since(
         return recording.started_at.replace(microsecond=0) >= since
     # A recording that still runs has no `created_at`, so `since` does not find it.
     return not recording.is_running(now) and recording.end.replace(microsecond=0) >= since
-
-
-def _read_since(request: Request, zone: tzinfo | None) -> datetime | None:
-    """Read the bound. With a zone: as a vendor that reads every time in that zone."""
-    given = request.arg("since")
-    if given is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(given)
-    except ValueError:
-        raise build_parameter_error("since") from None
-    return moment.replace(tzinfo=zone or moment.tzinfo or UTC)
 
 
 def _read_whole_number(request: Request, name: str, default: int, *, least: int) -> int:

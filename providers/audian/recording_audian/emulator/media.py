@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 
 from attrs import frozen
 
-from recording_core.plugin import Reply, Request
+from recording_audian.emulator.recordings import EmulatedRecording
+from recording_core.plugin import MEDIA_TYPES, Reply, Request, build_file_reply
 
 URL_LIFETIME = timedelta(hours=24)
 
@@ -30,11 +31,8 @@ class TemporaryUrls:
         return f"{self.origin}{path}?expires={expires}&signature={signature}"
 
     def find_error(self, request: Request, now: datetime) -> Reply | None:
-        """Find the error that a request gets; None if its URL is valid.
-
-        A credential in the request is not an error: the host ignores it, and the emulator's journal
-        keeps it for the test to find.
-        """
+        """Find the error that a request gets; None if its URL is valid."""
+        # A credential is not an error: the host ignores it, and a test finds it in the journal.
         if request.method not in ("GET", "HEAD"):
             return build_media_error(405, "MethodNotAllowed")
         expires, signature = request.arg("expires") or "", request.arg("signature") or ""
@@ -45,6 +43,10 @@ class TemporaryUrls:
 
     def _compute_signature(self, path: str, expires: str) -> str:
         return hmac.digest(self.secret, f"{path}\n{expires}".encode(), "sha256").hex()
+
+
+def build_media_reply(request: Request, recording: EmulatedRecording) -> Reply:
+    return build_file_reply(request, recording.build_content(), MEDIA_TYPES[recording.format])
 
 
 def build_media_error(status: int, code: str) -> Reply:

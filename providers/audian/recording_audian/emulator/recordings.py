@@ -53,7 +53,9 @@ class EmulatedRecording:
         return self.compute_status(now) == "completed"
 
     def compute_status(self, now: datetime) -> str:
-        raise NotImplementedError
+        if self.is_running(now):
+            return "recording"
+        return "failed" if self.is_failed else "completed"
 
     def build_row(self, now: datetime, base_url: str) -> dict[str, Any]:
         """Build the response to a get."""
@@ -107,9 +109,7 @@ class CallRecording(EmulatedRecording):
             return "paused" if self.pauses and self.pauses[-1].end is None else "recording"
         if now < self.end + self.processing / 2:
             return "stopped"
-        if now < self.end + self.processing:
-            return "processing"
-        return "failed" if self.is_failed else "completed"
+        return "processing" if now < self.end + self.processing else super().compute_status(now)
 
     def build_row(self, now: datetime, base_url: str) -> dict[str, Any]:
         """Build the response to a get. Undocumented: values that are not final yet. Here: null."""
@@ -166,11 +166,6 @@ class ConferenceRecording(EmulatedRecording):
     def end(self) -> datetime:
         return min(self.stopped_at or NEVER, self.started_at + MAX_DURATION)
 
-    def compute_status(self, now: datetime) -> str:
-        if self.is_running(now):
-            return "recording"
-        return "failed" if self.is_failed else "completed"
-
     def build_row(self, now: datetime, base_url: str) -> dict[str, Any]:
         """Build the response to a start and a stop.
 
@@ -207,10 +202,6 @@ class RecordingStore(Generic[AnyRecording]):
     #: id -> recording, with those whose retention is over
     recordings: dict[str, AnyRecording] = field(factory=dict)
 
-    def add(self, recording: AnyRecording) -> AnyRecording:
-        self.recordings[recording.id] = recording
-        return recording
-
     def find(self, id: str) -> AnyRecording | None:
         """Find a recording that was not deleted and whose retention is not over."""
         recording = self.recordings.get(id)
@@ -243,12 +234,6 @@ class RecordingStore(Generic[AnyRecording]):
         if recording is None:
             raise build_not_found_error("Active recording")
         return recording
-
-    def hang_up(self, session_id: str) -> None:
-        """End a call or conference and its recording."""
-        self.live.discard(session_id)
-        if recording := self.find_running(session_id):
-            recording.stopped_at = self.clock.now()
 
 
 def format_time(moment: datetime) -> str:

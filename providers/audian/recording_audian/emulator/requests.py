@@ -42,10 +42,7 @@ def read_body(request: Request) -> dict[str, Any]:
     # Undocumented: the response to any other type.
     if not (request.header("content-type") or "").startswith("application/json"):
         raise build_parameter_error("body", "The body must be application/json")
-    body = request.json_object()
-    if body is None:
-        raise build_parameter_error("body", "The body must be a JSON object")
-    return body
+    return request.require_object(build_parameter_error("body", "The body must be a JSON object"))
 
 
 def read_call_parameters(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,12 +71,11 @@ def _read_format(body: Mapping[str, Any], formats: Sequence[str]) -> str:
 
 def _check_fields(body: Mapping[str, Any], rules: Rules) -> None:
     for name, rule in rules.items():
-        if name not in body:
-            continue
-        is_valid = (
-            type(body[name]) is rule
-            if isinstance(rule, type)
-            else type(body[name]) is type(rule[0]) and body[name] in rule
-        )
-        if not is_valid:
+        if name in body and not _is_valid(body[name], rule):
             raise build_parameter_error(name)
+
+
+def _is_valid(value: Any, rule: type | Sequence[Any]) -> bool:
+    if isinstance(rule, type):
+        return type(value) is rule
+    return type(value) is type(rule[0]) and value in rule

@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import json
 import random
-import string
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,7 +27,6 @@ REDELIVERY = RedeliveryPolicy(
     attempts=3,
     delay=timedelta(seconds=10),
     should_retry=lambda status: status is None or not 200 <= status < 300,
-    timeout=30.0,
 )
 
 
@@ -72,19 +70,12 @@ def _build_event(at: datetime, name: str, data: dict[str, Any]) -> EmulatedEvent
 
 @define
 class EmulatedWebhooks:
-    """The account's webhooks.
-
-    Undocumented: whether each has its own secret. Here they share one.
-    """
+    """The account's webhooks. Undocumented: whether each has a secret. Here they share one."""
 
     random: random.Random
+    secret: str
     #: id -> its row, with the URL and the events that it receives
     subscriptions: dict[str, dict[str, Any]] = field(factory=dict)
-    secret: str = field()
-
-    @secret.default
-    def _build_secret(self) -> str:
-        return "whsec_" + "".join(self.random.choices(string.ascii_letters + string.digits, k=32))
 
     def find_webhooks(self, event: EmulatedEvent) -> Iterable[Webhook]:
         """Find the subscriptions that receive an event."""
@@ -119,13 +110,8 @@ class EmulatedWebhooks:
     def sign_event(self, event: EmulatedEvent, webhook: Webhook, now: datetime) -> WebhookRequest:
         """Build the signed request. Each attempt has its own time and delivery id."""
         event_id = hashlib.sha256(json.dumps(event.payload).encode()).hexdigest()[:12]
-        payload = {
-            "id": f"evt_{event_id}",
-            "version": "v1",
-            "timestamp": format_time(event.at),
-            **event.payload,
-        }
-        body = json.dumps(payload, separators=(",", ":")).encode()
+        head = {"id": f"evt_{event_id}", "version": "v1", "timestamp": format_time(event.at)}
+        body = json.dumps({**head, **event.payload}, separators=(",", ":")).encode()
         timestamp = str(int(now.timestamp()))
         message = timestamp.encode() + b"." + body
         signature = hmac.digest(self.secret.encode(), message, "sha256").hex()

@@ -11,32 +11,10 @@ from typing import Any
 
 from recording_core import CommunicationSession, Interval, SessionKind, WebhookRequest
 from recording_core.plugin import EmulatedEvent, Emulator, Reply, Request, Webhook, build_uuid
+from recording_plivo.emulator import listing, media, recordings, requests, responses, webhooks
 from recording_plivo.emulator.authentication import build_credentials, is_authenticated
-from recording_plivo.emulator.listing import PagingMode, build_page
-from recording_plivo.emulator.media import build_media_reply
-from recording_plivo.emulator.recordings import (
-    SESSION_NAMES,
-    EmulatedRecording,
-    EmulatedSession,
-    RowShape,
-    build_session,
-    truncate_to_milliseconds,
-)
-from recording_plivo.emulator.requests import (
-    check_words,
-    find_route,
-    is_asynchronous,
-    read_arguments,
-    read_time_limit,
-)
-from recording_plivo.emulator.responses import UNAUTHORIZED, ErrorResponse, build_start_fields
-from recording_plivo.emulator.webhooks import (
-    REDELIVERY,
-    build_signed_request,
-    find_events,
-    read_transcript_webhook,
-    read_webhook,
-)
+from recording_plivo.emulator.recordings import SESSION_NAMES, EmulatedRecording, EmulatedSession
+from recording_plivo.emulator.responses import ErrorResponse
 
 # https://www.plivo.com/docs/voice/api/recordings, /conferences, /multiparty-calls: the path below
 # /v1/Account/{auth_id}/ and the method -> the emulator's method that answers.
@@ -66,7 +44,7 @@ KINDS = {
     "MultiPartyCall": SessionKind.MEETING,
 }
 #: One past recording in ten is written as the page shows it, one as in the first years.
-PAST_SHAPES: Mapping[int, RowShape] = {3: "page", 6: "2013"}
+PAST_SHAPES: Mapping[int, recordings.RowShape] = {3: "page", 6: "2013"}
 
 
 class PlivoEmulator(Emulator):
@@ -80,13 +58,13 @@ class PlivoEmulator(Emulator):
 
     provider = "plivo"
     prefix = "/v1"
-    redelivery = REDELIVERY
+    redelivery = webhooks.REDELIVERY
 
     def __init__(
-        self, *, paging: PagingMode = "offset", media_auth: bool = False, **settings: Any
+        self, *, paging: listing.PagingMode = "offset", media_auth: bool = False, **settings: Any
     ) -> None:
         super().__init__(**settings)
-        self.paging: PagingMode = paging
+        self.paging: listing.PagingMode = paging
         self.media_auth = media_auth
         self.credentials = build_credentials(self.random, "MA")
         #: valid for the media of its own recordings, and here for nothing else
@@ -101,7 +79,7 @@ class PlivoEmulator(Emulator):
     def begin(self, kind: SessionKind, name: str = "") -> CommunicationSession:
         """Begin a call, conference or multiparty call; the last two have two members."""
         with self.lock:
-            session = build_session(self.random, kind, name, self._read_clock())
+            session = recordings.build_session(self.random, kind, name, self._read_clock())
             self._sessions.append(session)
         return CommunicationSession(kind, session.path_ids[0])
 
@@ -127,19 +105,19 @@ class PlivoEmulator(Emulator):
         kind: SessionKind = SessionKind.CALL,
         name: str = "",
         format: str = "mp3",
-        shape: RowShape = "now",
+        shape: recordings.RowShape = "now",
         subaccount: str | None = None,
         added_after: timedelta | None = None,
     ) -> str:
         """Add a past recording and return its id. `add_time` is one to seven seconds later."""
-        started = truncate_to_milliseconds(ended - duration)
-        ended = truncate_to_milliseconds(ended)
+        started = recordings.truncate_to_milliseconds(ended - duration)
+        ended, name = recordings.truncate_to_milliseconds(ended), name or SESSION_NAMES[kind][0]
         with self.lock:
             id = build_uuid(self.random)
             delay = timedelta(microseconds=self.random.randrange(1_000_000, 6_800_000))
             recording = EmulatedRecording(
                 id=id[:18] if shape == "2013" else id,  # shown so short; not every id is a UUID
-                session=build_session(self.random, kind, name or SESSION_NAMES[kind][0], started),
+                session=recordings.build_session(self.random, kind, name, started),
                 started=started,
                 stopped=ended,
                 file_format=format,
@@ -155,6 +133,9 @@ class PlivoEmulator(Emulator):
         with self.lock:
             del self._recordings[id]
             self.deliveries.forget(id)
+
+    def build_error(self, status: int) -> Reply:
+        return self._build_error(ErrorResponse(status, "refused"))
 
     def populate(self) -> None:
         now = self._read_clock()
@@ -184,12 +165,12 @@ class PlivoEmulator(Emulator):
 
     def sign_event(self, event: EmulatedEvent, webhook: Webhook, now: datetime) -> WebhookRequest:
         token = self.credentials["auth_token"]
-        return build_signed_request(event.payload, webhook, token, self.webhook_random)
+        return webhooks.build_signed_request(event.payload, webhook, token, self.webhook_random)
 
     def _follow(self, recording: EmulatedRecording) -> None:
         url = self._build_url(recording)
         self.deliveries.follow(
-            recording.id, lambda now: find_events(recording, now, url, self.processing)
+            recording.id, lambda now: webhooks.find_events(recording, now, url, self.processing)
         )
         for webhook in (recording.webhook, recording.transcript_webhook):
             if webhook is not None:
@@ -201,23 +182,23 @@ class PlivoEmulator(Emulator):
         auth_id = self.credentials["auth_id"]
         # Undocumented: another account's path. Here the response is that to a wrong credential.
         if not is_authenticated(request, self.credentials) or request.segments()[2:3] != [auth_id]:
-            return UNAUTHORIZED
+            return responses.UNAUTHORIZED
         try:
-            name, segments = find_route(request, ROUTES)
-            args = read_arguments(request)
+            name, segments = requests.find_route(request, ROUTES)
+            args = requests.read_arguments(request)
         except ErrorResponse as error:
             return self._build_error(error)
         try:
             reply: Reply = getattr(self, name)(segments, args)
         except ErrorResponse as error:
             reply = self._build_error(error)
-        if is_asynchronous(segments, args):  # also if the response is an error
+        if requests.is_asynchronous(segments, args):  # also if the response is an error
             return self._build_reply(202, message="async api spawned")
         return reply
 
     def _list(self, segments: Sequence[str], args: Mapping[str, Any]) -> Reply:
         path = f"/v1/Account/{self.credentials['auth_id']}/Recording/"
-        shown, meta = build_page(
+        shown, meta = listing.build_page(
             self._find_listed(), args, now=self._read_clock(), path=path, paging=self.paging
         )
         return self._build_reply(meta=meta, objects=[self._build_row(each) for each in shown])
@@ -231,8 +212,8 @@ class PlivoEmulator(Emulator):
 
     def _start(self, segments: Sequence[str], args: Mapping[str, Any]) -> Reply:
         session, member = self._require_live(segments)
-        check_words(args)
-        time_limit = read_time_limit(args) if session.kind is SessionKind.CALL else None
+        requests.check_words(args)
+        time_limit = requests.read_time_limit(args) if session.kind is SessionKind.CALL else None
         # Undocumented: starting twice. Here both are recorded, each on its own.
         recording = EmulatedRecording(
             id=build_uuid(self.random),
@@ -241,18 +222,18 @@ class PlivoEmulator(Emulator):
             file_format=args.get("file_format") or "mp3",
             time_limit=time_limit,
             member=member,
-            webhook=read_webhook(args),
-            transcript_webhook=read_transcript_webhook(args),
+            webhook=webhooks.read_webhook(args),
+            transcript_webhook=webhooks.read_transcript_webhook(args),
         )
         self._recordings[recording.id] = recording
         self._follow(recording)
         recording.api_id = build_uuid(self.random)
-        fields = build_start_fields(recording, self._build_url(recording))
+        fields = responses.build_start_fields(recording, self._build_url(recording))
         return Reply.json({"api_id": recording.api_id, **fields}, 202)
 
     def _stop(self, segments: Sequence[str], args: Mapping[str, Any]) -> Reply:
         # https://www.plivo.com/docs/api/call/record/: `URL` stops that one of a call's recordings.
-        url = args.get("URL") if segments[0] == "Call" else None
+        url = args.get("URL", "") if segments[0] == "Call" else ""
         for recording in self._require_running(segments, url):
             recording.stopped = self._read_clock()
         return Reply(204)
@@ -269,9 +250,7 @@ class PlivoEmulator(Emulator):
                 recording.pauses[-1] = Interval(recording.pauses[-1].start, self._read_clock())
         return Reply(204)
 
-    def _require_running(
-        self, segments: Sequence[str], url: str | None = None
-    ) -> list[EmulatedRecording]:
+    def _require_running(self, segments: Sequence[str], url: str = "") -> list[EmulatedRecording]:
         running = self._find_running(*self._require_live(segments))
         if url:
             running = [each for each in running if self._build_url(each) == url]
@@ -313,7 +292,7 @@ class PlivoEmulator(Emulator):
 
     def _get_transcription(self, segments: Sequence[str], args: Mapping[str, Any]) -> Reply:
         recording = self._require_listed(segments[1])
-        check_words(args, "type")
+        requests.check_words(args, "type")
         if recording.id not in self._transcribed:
             raise ErrorResponse(404)
         return self._build_reply(
@@ -334,10 +313,10 @@ class PlivoEmulator(Emulator):
 
     def answer_media(self, request: Request) -> Reply:
         """A file is 404 until its row exists, although the response to the start named its URL."""
-        account, listed = self.credentials, self._find_listed()
+        accounts = (self.credentials, self.subaccount)
         try:
-            return build_media_reply(
-                request, listed, account, self.subaccount, media_auth=self.media_auth
+            return media.build_media_reply(
+                request, self._find_listed(), *accounts, media_auth=self.media_auth
             )
         except ErrorResponse as error:
             return self._build_error(error)
@@ -360,7 +339,7 @@ class PlivoEmulator(Emulator):
         return self.media_origin + recording.build_media_path(self.credentials["auth_id"])
 
     def _read_clock(self) -> datetime:
-        return truncate_to_milliseconds(self.clock.now())
+        return recordings.truncate_to_milliseconds(self.clock.now())
 
     def _find_listed(self) -> list[EmulatedRecording]:
         now = self._read_clock()
@@ -391,8 +370,7 @@ class PlivoEmulator(Emulator):
     def _find_running(
         self, session: EmulatedSession, member: str | None
     ) -> list[EmulatedRecording]:
-        """Find the recordings of the whole session, or of one participant: neither stops the
-        other."""
+        """Find the recordings of the whole session or of one participant, and not of the other."""
         now = self._read_clock()
         return [
             each

@@ -83,23 +83,22 @@ def build_page(
     found = sorted(filter(is_wanted, recordings), key=_build_sort_key, reverse=True)
     left = [each for each in found if after is None or _build_sort_key(each) < after][offset:]
     shown = left[:limit]
-    next_: dict[str, Any] | None = None
-    if len(left) > limit:
-        if paging == "offset":
-            next_ = {**filters, "limit": limit, "offset": offset + limit}
-        else:
-            # A cursor holds the last row's sort key and not a count: rows that disappear shift
-            # nothing. It also holds the filters, since the sample in the official client shows no
-            # other parameter with it.
-            next_ = {"limit": limit, "cursor": _encode_cursor(_build_sort_key(shown[-1]), filters)}
-    previous: dict[str, Any] | None = None
+    next_: dict[str, Any] = {}
+    if len(left) > limit and paging == "offset":
+        next_ = {**filters, "limit": limit, "offset": offset + limit}
+    elif len(left) > limit:
+        # A cursor holds the last row's sort key and not a count: rows that disappear shift nothing.
+        # It also holds the filters, since the sample in the official client shows no other
+        # parameter with it.
+        next_ = {"limit": limit, "cursor": _encode_cursor(_build_sort_key(shown[-1]), filters)}
+    previous: dict[str, Any] = {}
     if paging == "offset" and offset:
         previous = {**filters, "limit": limit, "offset": max(0, offset - limit)}
     return shown, {
         "limit": limit,
-        "next": None if next_ is None else f"{path}?{urlencode(next_)}",
+        "next": f"{path}?{urlencode(next_)}" if next_ else None,
         "offset": offset,
-        "previous": None if previous is None else f"{path}?{urlencode(previous)}",
+        "previous": f"{path}?{urlencode(previous)}" if previous else None,
         "total_count": len(found),
     }
 
@@ -158,15 +157,13 @@ def _apply_window(times: Mapping[str, datetime], now: datetime) -> dict[str, dat
         return {"__gte": now - DEFAULT_WINDOW}
     low = max((times[op] for op in ("__gt", "__gte") if op in times), default=None)
     high = min((times[op] for op in ("__lt", "__lte") if op in times), default=None)
-    if low is not None and high is not None:
-        if high - low > LONGEST_WINDOW:
-            raise ErrorResponse(400, "the range of add_time must not exceed 30 days")
-        return dict(times)
+    if low and high and high - low > LONGEST_WINDOW:
+        raise ErrorResponse(400, "the range of add_time must not exceed 30 days")
     # Undocumented: what one bound alone does. The thirty days next to it are listed here, which is
     # less than requested, without an error.
-    if low is not None:
+    if low and not high:
         return {**times, "__lte": low + LONGEST_WINDOW}
-    if high is not None:
+    if high and not low:
         return {**times, "__gte": high - LONGEST_WINDOW}
     return dict(times)
 

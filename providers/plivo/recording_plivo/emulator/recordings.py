@@ -44,7 +44,6 @@ BILLING_FIELDS = (
 STORAGE_RATE = 0.0004
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NEVER = datetime(9000, 1, 1, tzinfo=UTC)
-MILLISECOND = timedelta(milliseconds=1)
 
 
 @define
@@ -181,7 +180,7 @@ def truncate_to_milliseconds(moment: datetime) -> datetime:
 
 def format_milliseconds(span: timedelta) -> str:
     """Format milliseconds as Plivo does, as a decimal in quotes: `"345100.00000"`."""
-    return f"{span // MILLISECOND}.00000"
+    return f"{span // timedelta(milliseconds=1)}.00000"
 
 
 def _rewrite_as_page(row: Mapping[str, Any], recording: EmulatedRecording) -> dict[str, Any]:

@@ -26,15 +26,10 @@ ALLOWED_WORDS = {
     "type": ("transcription", "raw", "diarized"),
 }
 DEFAULT_TIME_LIMIT = 60  # seconds; only calls have one
-_LARGEST = 10**9
 
 
 def find_route(request: Request, routes: Mapping[str, Mapping[str, str]]) -> tuple[str, list[str]]:
-    """Find the name of the method that answers, and the path's segments below the account.
-
-    Raises:
-        ErrorResponse: 404 for an unknown path, 405 for a method that the path does not have
-    """
+    """Find the name of the method that answers, and the path's segments below the account."""
     segments = request.segments()
     # Undocumented: a path without its last slash. Every sample has it; it is required here.
     if segments[:2] != ["v1", "Account"] or len(segments) < 4 or not request.path.endswith("/"):
@@ -42,29 +37,23 @@ def find_route(request: Request, routes: Mapping[str, Mapping[str, str]]) -> tup
     segments = segments[3:]
     for pattern, names in routes.items():
         words = pattern.split("/")
-        if len(words) == len(segments) and all(map(_matches, words, segments)):
+        pairs = zip(words, segments, strict=False)
+        if len(words) == len(segments) and all(word in ("*", part) for word, part in pairs):
             if request.method not in names:
                 raise ErrorResponse(405, "method not allowed")
             return names[request.method], segments
     raise ErrorResponse(404)
 
 
-def _matches(word: str, segment: str) -> bool:
-    return word in ("*", segment)
-
-
 def read_arguments(request: Request) -> dict[str, Any]:
-    """Read query and body together: the official Python client sends a DELETE's arguments as a
-    body."""
+    """Read query and body together: the official client sends a DELETE's arguments as a body."""
     if request.method == "GET" or not request.body:
         return dict(request.query)
     # https://www.plivo.com/docs/voice/api/overview: "Plivo only accepts ... application/json".
     # Undocumented: the response to any other type.
     if not (request.header("content-type") or "").startswith("application/json"):
         raise ErrorResponse(400, "the body must be application/json")
-    body = request.json_object()
-    if body is None:
-        raise ErrorResponse(400, "the body must be a JSON object")
+    body = request.require_object(ErrorResponse(400, "the body must be a JSON object"))
     return {**dict(request.query), **body}
 
 
@@ -83,16 +72,14 @@ def check_words(args: Mapping[str, Any], *names: str) -> None:
 
 def read_time_limit(args: Mapping[str, Any]) -> timedelta:
     """Read how long a call is recorded at most."""
-    if args.get("time_limit") is None:
-        return timedelta(seconds=DEFAULT_TIME_LIMIT)
     return timedelta(seconds=read_whole_number(args, "time_limit", DEFAULT_TIME_LIMIT, least=1))
 
 
 def read_whole_number(
-    args: Mapping[str, Any], name: str, default: int, *, least: int = 0, most: int = _LARGEST
+    args: Mapping[str, Any], name: str, default: int, *, least: int = 0, most: int = 10**9
 ) -> int:
     """Read a whole number, also in quotes; outside its bounds it raises `ErrorResponse`."""
-    text = str(args.get(name, default))
+    text = str(default if args.get(name) is None else args[name])
     if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) and least <= int(text) <= most:
         return int(text)
     raise ErrorResponse(400, f"{name} is out of range")

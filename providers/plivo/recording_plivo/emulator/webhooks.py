@@ -10,7 +10,6 @@ The signed text follows the official clients, as the last page recommends.
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import random
 from collections.abc import Iterable, Mapping
@@ -142,16 +141,16 @@ def build_signed_request(
 
     The URL's fragment configures redelivery and is not sent.
     """
-    url, body = webhook.url.partition("#")[0], b""
-    headers = {}
+    url, body, headers = webhook.url.partition("#")[0], b"", {}
     if webhook.method == "GET":
         url += ("&" if "?" in url else "?") + urlencode(parameters)
+        parameters = {}
     else:
         body = urlencode(parameters).encode()
         headers["Content-Type"] = "application/x-www-form-urlencoded"
     nonce = "".join(generator.choices("0123456789", k=20))
-    text = _build_signed_text(url, {} if webhook.method == "GET" else parameters)
-    digest = hmac.new(token.encode(), f"{text}.{nonce}".encode(), hashlib.sha256).digest()
+    text = _build_signed_text(url, parameters)
+    digest = hmac.digest(token.encode(), f"{text}.{nonce}".encode(), "sha256")
     signature = base64.b64encode(digest).decode()
     headers |= {
         "X-Plivo-Signature-V3": signature,
@@ -162,10 +161,8 @@ def build_signed_request(
 
 
 def _build_signed_text(url: str, parameters: Mapping[str, str]) -> str:
-    """Build the signed text without the nonce.
-
-    It is `URL?query` or `URL?query.parameters`.
-    """
+    """Build the signed text without the nonce."""
+    # It is `URL?query` or `URL?query.parameters`.
     parts = urlsplit(url)
     text = f"{parts.scheme}://{parts.netloc}{parts.path}"
     query = parse_qs(parts.query, keep_blank_values=True)

@@ -17,45 +17,19 @@ from typing import Any, ClassVar
 
 from recording_core import WebhookRequest
 from recording_core import meeting as build_meeting
-from recording_core.plugin import (
-    MEDIA_TYPES,
-    EmulatedEvent,
-    Emulator,
-    Reply,
-    Request,
-    Webhook,
-    build_file_reply,
-    build_uuid,
-)
+from recording_core.plugin import EmulatedEvent, Emulator, Reply, Request, Webhook, build_uuid
+from recording_realtimekit.emulator import listing, media, recordings, requests, webhooks
 from recording_realtimekit.emulator.authentication import authenticate, build_route_error
-from recording_realtimekit.emulator.listing import build_page
-from recording_realtimekit.emulator.media import RecordingsBucket
-from recording_realtimekit.emulator.recordings import (
-    BY_API,
-    FAILED_INDEX,
-    HISTORY,
-    INTERNAL,
-    RUNNING,
-    TRACKS_INDEX,
-    USER_IDS,
-    EmulatedMeeting,
-    EmulatedParticipant,
-    EmulatedRecording,
-)
-from recording_realtimekit.emulator.requests import read_action, read_start_body, read_track_body
+from recording_realtimekit.emulator.recordings import EmulatedMeeting, EmulatedRecording
 from recording_realtimekit.emulator.responses import ErrorResponse, build_success
-from recording_realtimekit.emulator.webhooks import REDELIVERY, EmulatedWebhooks, find_events
 
 # https://developers.cloudflare.com/fundamentals/api/reference/limits/
-RATE_HEADERS = {
-    "Ratelimit": '"default";r=50;t=30',
-    "Ratelimit-Policy": '"burst";q=100;w=60',
-}
+RATE_HEADERS = {"Ratelimit": '"default";r=50;t=30', "Ratelimit-Policy": '"burst";q=100;w=60'}
 #: an action -> the statuses in which it is possible
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "pause": ("RECORDING",),
     "resume": ("PAUSED",),
-    "stop": RUNNING,
+    "stop": recordings.RUNNING,
 }
 
 
@@ -71,14 +45,9 @@ class RealtimeKitEmulator(Emulator):
 
     provider: ClassVar[str] = "realtimekit"
     prefix: ClassVar[str] = "/client/v4"
-    redelivery = REDELIVERY
-    wall_clock_settings: ClassVar[Mapping[str, Any]] = {
-        "starting": timedelta(0),
-        "shortest": timedelta(0),
-    }
+    redelivery = webhooks.REDELIVERY
+    wall_clock_settings: ClassVar = dict.fromkeys(("starting", "shortest"), timedelta(0))
 
-    #: rows in a page without `per_page`; not documented
-    default_page_size = 25
     #: rows in a page at most, whichever `per_page` is given; not documented
     max_page_size = 100
     #: the status for a second start, a pause of a paused and a stop of a stopped recording; not
@@ -108,22 +77,25 @@ class RealtimeKitEmulator(Emulator):
         #: oldest first
         self._rows: list[EmulatedRecording] = []
         self._by_id: dict[str, EmulatedRecording] = {}
-        self._bucket = RecordingsBucket()
-        self._webhooks = EmulatedWebhooks(self.webhook_random)
+        self._bucket = media.RecordingsBucket()
+        self._webhooks = webhooks.EmulatedWebhooks(self.webhook_random)
+
+    def build_error(self, status: int) -> Reply:
+        return ErrorResponse(status, "The request is refused").build_reply()
 
     def populate(self) -> None:
-        self._bucket = RecordingsBucket(self.media_origin, self.random.randbytes(32))
+        self._bucket = media.RecordingsBucket(self.media_origin, self.random.randbytes(32))
         meetings = list(self.meetings)
         for index in range(self.recordings):
-            kind = index % len(HISTORY)
+            kind = index % len(recordings.HISTORY)
             record_on_start = self.random.random() < 0.4
             self.add(
                 ago=self.compute_age(index),
                 duration=timedelta(seconds=self.random.randint(20, 1800)),
                 meeting_id=meetings[index % len(meetings)],
-                tracks=kind == TRACKS_INDEX,
-                failed=kind == FAILED_INDEX,
-                body=HISTORY[kind],
+                tracks=kind == recordings.TRACKS_INDEX,
+                failed=kind == recordings.FAILED_INDEX,
+                body=recordings.HISTORY[kind],
                 start_reason={"reason": "RECORD_ON_START"} if record_on_start else None,
                 size_as_text=self.random.random() < 0.3,
                 spaced_times=self.random.random() < 0.3,
@@ -164,9 +136,9 @@ class RealtimeKitEmulator(Emulator):
                 tracks=tracks,
                 session_id=build_uuid(self.random) if ended else None,
                 stopped_at=ended,
-                stop_reason={"reason": reason, "caller": INTERNAL},
+                stop_reason={"reason": reason, "caller": recordings.INTERNAL},
                 failed=failed,
-                start_reason=start_reason or BY_API,
+                start_reason=start_reason or recordings.BY_API,
                 **quirks,
             )
             if duration is None:
@@ -195,7 +167,8 @@ class RealtimeKitEmulator(Emulator):
 
     def _follow(self, recording: EmulatedRecording, since: datetime) -> None:
         self.deliveries.follow(
-            recording.id, lambda now: find_events(recording, since, now, self._bucket.sign_url)
+            recording.id,
+            lambda now: webhooks.find_events(recording, since, now, self._bucket.sign_url),
         )
 
     # -- routes ---------------------------------------------------------------------------------
@@ -203,7 +176,7 @@ class RealtimeKitEmulator(Emulator):
     def answer(self, request: Request) -> Reply:
         if (request.method, request.path) == ("GET", "/.well-known/webhooks.json"):
             # Another of Cloudflare's hosts serves it, without credentials.
-            return self._webhooks.publish_key()
+            return build_success({"publicKey": self._webhooks.public_key}, message="")
         try:
             reply = self._route(request, authenticate(request, self.credentials))
         except ErrorResponse as error:
@@ -235,7 +208,7 @@ class RealtimeKitEmulator(Emulator):
     # -- verbs ----------------------------------------------------------------------------------
 
     def _start(self, request: Request, *, tracks: bool) -> Reply:
-        body = read_track_body(request) if tracks else read_start_body(request)
+        body = requests.read_track_body(request) if tracks else requests.read_start_body(request)
         meeting = self.meetings.get(body["meeting_id"])
         if meeting is None:
             raise ErrorResponse(404, "Meeting not found")
@@ -262,7 +235,7 @@ class RealtimeKitEmulator(Emulator):
 
     def _act(self, request: Request, recording_id: str) -> Reply:
         recording = self._find_recording(recording_id)
-        action = read_action(request)
+        action = requests.read_action(request)
         now = self.clock.now()
         status = recording.find_status(now)
         if status not in ACTIONS[action]:
@@ -275,13 +248,8 @@ class RealtimeKitEmulator(Emulator):
 
     def _list(self, request: Request) -> Reply:
         now = self.clock.now()
-        page, paging = build_page(
-            self._rows,
-            request,
-            now,
-            base=self.page_base,
-            default_size=self.default_page_size,
-            max_size=self.max_page_size,
+        page, paging = listing.build_page(
+            self._rows, request, now, base=self.page_base, max_size=self.max_page_size
         )
         items = [row.build_list_item(now, self._bucket.sign_url) for row in page]
         return build_success(items, paging=paging)
@@ -300,7 +268,7 @@ class RealtimeKitEmulator(Emulator):
         if recording is None:
             return self._bucket.build_error("missing")
         file = next(file for file in recording.files if file.name == name)
-        return build_file_reply(request, recording.build_content(file), MEDIA_TYPES[file.format])
+        return media.build_media_reply(request, recording.build_content(file), file.format)
 
     # -- state ----------------------------------------------------------------------------------
 
@@ -313,7 +281,7 @@ class RealtimeKitEmulator(Emulator):
     def _find_running(self, meeting_id: str) -> list[EmulatedRecording]:
         now = self.clock.now()
         rows = [row for row in self._rows if row.meeting.id == meeting_id]
-        return [row for row in rows if row.find_status(now) in RUNNING]
+        return [row for row in rows if row.find_status(now) in recordings.RUNNING]
 
     def _add_recording(
         self,
@@ -325,7 +293,7 @@ class RealtimeKitEmulator(Emulator):
         session_id: str | None = None,
         **more: Any,
     ) -> EmulatedRecording:
-        user_ids = body.get("user_ids", USER_IDS)
+        user_ids = body.get("user_ids", recordings.USER_IDS)
         participants = tuple(each for each in meeting.participants if each.user_id in user_ids)
         made = EmulatedRecording(
             id=build_uuid(self.random),
@@ -351,6 +319,7 @@ class RealtimeKitEmulator(Emulator):
             created_at=self.clock.now() - timedelta(days=100),
             session_id=build_uuid(self.random),
             participants=tuple(
-                EmulatedParticipant(user_id, build_uuid(self.random)) for user_id in USER_IDS
+                recordings.EmulatedParticipant(user_id, build_uuid(self.random))
+                for user_id in recordings.USER_IDS
             ),
         )

@@ -10,11 +10,7 @@ from recording_realtimekit.emulator.responses import ErrorResponse, GatewayError
 
 
 def authenticate(request: Request, credentials: Mapping[str, str]) -> list[str]:
-    """Check token, account and app, and return the segments of the path below the app.
-
-    Raises `GatewayErrorResponse` for the token, the account and a path that is not RealtimeKit's,
-    and `ErrorResponse` for the app.
-    """
+    """Check token, account and app, and return the path below the app. Raises `ErrorResponse`."""
     given = request.header("authorization")
     expected = f"Bearer {credentials['api_token']}"
     if given is None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from recording_core.plugin import Request
 from recording_realtimekit.emulator.recordings import STATUSES, EmulatedRecording
 from recording_realtimekit.emulator.requests import is_uuid
 from recording_realtimekit.emulator.responses import ErrorResponse
+
+#: rows in a page without `per_page`; not documented
+DEFAULT_SIZE = 25
 
 RowFilter = Callable[[EmulatedRecording], bool]
 
@@ -20,16 +23,11 @@ def build_page(
     now: datetime,
     *,
     base: int,
-    default_size: int,
     max_size: int,
 ) -> tuple[Sequence[EmulatedRecording], dict[str, int]]:
     """Build the page that `request` asks for, and its `paging`. Raises `ErrorResponse`.
 
-    Args:
-        rows: all recordings, oldest first
-        base: the number of the first page
-        default_size: rows in a page without `per_page`
-        max_size: rows in a page at most
+    `rows` are all recordings, oldest first, and `base` is the number of the first page.
     """
     filters = _read_filters(request, now)
     matches = [row for row in rows if all(accepts(row) for accepts in filters)]
@@ -38,7 +36,7 @@ def build_page(
     if _read_word(request, "sort_order", ("ASC", "DESC")) == "DESC":
         matches.reverse()
     # The schema allows `per_page=0` without a meaning: the default size, here.
-    size = min(_read_count(request, "per_page") or default_size, max_size)
+    size = min(_read_count(request, "per_page") or DEFAULT_SIZE, max_size)
     # If pages count from 1, page 0 is the first page too.
     before = ((_read_count(request, "page_no") or base) - base) * size
     page = matches[before : before + size]
@@ -62,9 +60,9 @@ def _read_filters(request: Request, now: datetime) -> list[RowFilter]:
         filters.append(lambda row: text in f"{row.meeting.id} {row.meeting.title}".casefold())
     # The page calls it "the start time range for which you want to retrieve the meetings" and
     # names no field. Here it is the time of the invocation, as in `sort_by`.
-    if (since := _read_time(request, "start_time")) is not None:
+    if since := request.read_time("start_time", _build_error("start_time")):
         filters.append(lambda row: row.invoked_at >= since)
-    if (until := _read_time(request, "end_time")) is not None:
+    if until := request.read_time("end_time", _build_error("end_time")):
         filters.append(lambda row: row.invoked_at <= until)
     if expired := _read_word(request, "expired", ("true", "false")):
         filters.append(lambda row: row.is_expired(now) is (expired == "true"))
@@ -97,17 +95,6 @@ def _read_count(request: Request, name: str) -> int | None:
     if number < 0:
         raise _build_error(name)
     return number
-
-
-def _read_time(request: Request, name: str) -> datetime | None:
-    given = request.arg(name)
-    if given is None:
-        return None
-    try:
-        at = datetime.fromisoformat(given)
-    except ValueError:
-        raise _build_error(name) from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _build_error(name: str) -> ErrorResponse:

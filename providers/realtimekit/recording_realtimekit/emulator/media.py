@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import ClassVar
 
-from recording_core.plugin import EmulatedBucket
+from recording_core.plugin import MEDIA_TYPES, EmulatedBucket, Reply, Request, build_file_reply
 
 #: how long a URL is valid, and how long its file is kept:
 #: https://developers.cloudflare.com/realtime/realtimekit/data-retention/
 RETENTION = timedelta(days=7)
+
+
+def build_media_reply(request: Request, content: bytes, format: str) -> Reply:
+    return build_file_reply(request, content, MEDIA_TYPES[format])
 
 
 class RecordingsBucket(EmulatedBucket):

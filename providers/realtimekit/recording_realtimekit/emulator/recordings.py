@@ -164,6 +164,10 @@ class EmulatedRecording:
         ended = self.stopped_at or self.started_at + longest
         return ended if ended <= now else None
 
+    def find_start(self, now: datetime) -> datetime | None:
+        """Return when it began; None before that, and if it was stopped before."""
+        return self.started_at if self.started_at <= (self.find_end(now) or now) else None
+
     def find_upload(self, now: datetime) -> datetime | None:
         """Return when the upload of its files was complete, or None before that."""
         ended = self.find_end(now)
@@ -254,20 +258,17 @@ class EmulatedRecording:
         """Build the fields that every answer has; none of them names the meeting."""
         ended, since = self.find_end(now), self.find_stored_since(now)
         status = self.find_status(now)
-        started = self.started_at if self.started_at <= (ended or now) else None
-        size: int | str | None = self.size if status == "UPLOADED" else None
-        if size is not None and self.size_as_text:
-            size = str(size)
+        size = self.size if status == "UPLOADED" else None
         row: dict[str, Any] = {
             "id": self.id,
             "audio_download_url": self._build_url("audio", since, sign_url),
             "download_url": self._build_url("video", since, sign_url),
             "download_url_expiry": format_rfc3339(since + RETENTION) if since else None,
-            "file_size": size,
+            "file_size": str(size) if self.size_as_text and size is not None else size,
             "invoked_time": format_rfc3339(self.invoked_at),
             "output_file_name": self.files[0].name if self.files else "",
             "session_id": self.session_id,
-            "started_time": self._format_time(started),
+            "started_time": self._format_time(self.find_start(now)),
             "status": status,
             "stopped_time": self._format_time(ended),
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -11,8 +11,8 @@ from uuid import UUID
 from recording_core.plugin import Request
 from recording_realtimekit.emulator.responses import ErrorResponse
 
-#: the type of a field's values, or whether a value is valid
-FieldCheck = type | Callable[[Any], bool]
+#: the type of a field's values, its possible values, or whether a value is valid
+FieldCheck = type | Sequence[Any] | Callable[[Any], bool]
 
 
 def is_uuid(value: Any) -> bool:
@@ -30,14 +30,6 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def is_integer_between(minimum: int, maximum: int) -> FieldCheck:
-    return lambda value: type(value) is int and minimum <= value <= maximum
-
-
-def is_one_of(*words: str) -> FieldCheck:
-    return lambda value: value in words
-
-
 def is_prefix(value: Any) -> bool:
     return isinstance(value, str) and re.fullmatch(r"\w+", value, re.ASCII) is not None
 
@@ -52,32 +44,30 @@ def are_user_ids(value: Any) -> bool:
 START_FIELDS: Mapping[str, FieldCheck] = {
     "meeting_id": is_uuid,
     "allow_multiple_recordings": bool,
-    "max_seconds": is_integer_between(60, 86400),
+    "max_seconds": range(60, 86400 + 1),
     "file_name_prefix": is_prefix,
     "url": is_url,
     "realtimekit_bucket_config.enabled": bool,
-    "interactive_config.type": is_one_of("ID3"),
+    "interactive_config.type": ("ID3",),
     "rtmp_out_config.rtmp_url": is_url,
-    "audio_config.codec": is_one_of("AAC", "MP3"),
-    "audio_config.channel": is_one_of("stereo", "mono"),
+    "audio_config.codec": ("AAC", "MP3"),
+    "audio_config.channel": ("stereo", "mono"),
     "audio_config.export_file": bool,
-    "video_config.codec": is_one_of("H264", "VP8", "VP9"),
-    "video_config.width": is_integer_between(1, 1920),
-    "video_config.height": is_integer_between(1, 1920),
+    "video_config.codec": ("H264", "VP8", "VP9"),
+    "video_config.width": range(1, 1920 + 1),
+    "video_config.height": range(1, 1920 + 1),
     "video_config.export_file": bool,
     "video_config.watermark.url": is_url,
-    "video_config.watermark.position": is_one_of(
-        "left top", "right top", "left bottom", "right bottom"
-    ),
-    "video_config.watermark.size.width": is_integer_between(1, 1 << 31),
-    "video_config.watermark.size.height": is_integer_between(1, 1 << 31),
-    "storage_config.type": is_one_of("aws", "azure", "digitalocean", "gcs", "sftp", "cloudflare"),
+    "video_config.watermark.position": ("left top", "right top", "left bottom", "right bottom"),
+    "video_config.watermark.size.width": range(1, (1 << 31) + 1),
+    "video_config.watermark.size.height": range(1, (1 << 31) + 1),
+    "storage_config.type": ("aws", "azure", "digitalocean", "gcs", "sftp", "cloudflare"),
     "storage_config.access_key": str,
     "storage_config.secret": str,
     "storage_config.bucket": str,
     "storage_config.region": str,
     "storage_config.path": str,
-    "storage_config.auth_method": is_one_of("KEY", "PASSWORD"),
+    "storage_config.auth_method": ("KEY", "PASSWORD"),
     "storage_config.username": str,
     "storage_config.password": str,
     "storage_config.host": str,
@@ -97,13 +87,13 @@ REQUIRED_STORAGE_FIELDS: Mapping[str, tuple[str, ...]] = {
 # https://developers.cloudflare.com/realtime/realtimekit/recording-guide/track-recording/
 TRACK_FIELDS: Mapping[str, FieldCheck] = {
     "meeting_id": is_uuid,
-    "layers.default.media_kind": is_one_of("audio"),
+    "layers.default.media_kind": ("audio",),
     "layers.default.file_name_prefix": is_prefix,
     "user_ids": are_user_ids,
 }
 
 # https://developers.cloudflare.com/api/resources/realtime_kit/subresources/recordings/methods/pause_resume_stop_recording/
-ACTION_FIELDS: Mapping[str, FieldCheck] = {"action": is_one_of("stop", "pause", "resume")}
+ACTION_FIELDS: Mapping[str, FieldCheck] = {"action": ("stop", "pause", "resume")}
 
 
 def read_start_body(request: Request) -> dict[str, Any]:
@@ -134,9 +124,7 @@ def _read_body(
     request: Request, checks: Mapping[str, FieldCheck], required: Collection[str]
 ) -> dict[str, Any]:
     """Read and check a body. Fields that no table names pass, as the misspelt ones of guides do."""
-    body = request.json_object()
-    if body is None:
-        raise ErrorResponse(400, "BAD_REQUEST: body must be a JSON object")
+    body = request.require_object(ErrorResponse(400, "BAD_REQUEST: body must be a JSON object"))
     for path, check in checks.items():
         *parents, name = path.split(".")
         holder: Any = body
@@ -159,4 +147,6 @@ def _read_body(
 
 
 def _is_valid(value: Any, check: FieldCheck) -> bool:
+    if isinstance(check, Sequence):
+        return type(value) is type(check[0]) and value in check
     return isinstance(value, check) if isinstance(check, type) else check(value)

@@ -58,16 +58,14 @@ def find_events(
     recording: EmulatedRecording, since: datetime, now: datetime, sign_url: SignUrl
 ) -> Iterable[EmulatedEvent]:
     """Find the events until now: the page lists four states, without INVOKED and PAUSED."""
-    ended, uploaded = recording.find_end(now), recording.find_upload(now)
-    began: datetime | None = recording.started_at
-    if recording.started_at > (ended or now):
-        began = None  # it was stopped before it began
-    for at in (began, ended, uploaded):
+    began, uploaded = recording.find_start(now), recording.find_upload(now)
+    for at in (began, recording.find_end(now), uploaded):
         if at is not None and since <= at:
             # RECORDING is also sent for a recording that was paused in the moment of its start.
             payload = _build_payload(recording, at, sign_url)
-            status = "RECORDING" if at == began else payload["recording"]["status"]
-            payload["recording"]["status"] = status
+            if at == began:
+                payload["recording"]["status"] = "RECORDING"
+            status = payload["recording"]["status"]
             yield EmulatedEvent(at, status, payload, is_last=at == uploaded)
 
 
@@ -124,20 +122,13 @@ class EmulatedWebhooks:
         form = (Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         return self._key.public_key().public_bytes(*form).decode()
 
-    def publish_key(self) -> Reply:
-        """Build the reply of the page that publishes the public key."""
-        return build_success({"publicKey": self.public_key}, message="")
-
     def list_receivers(self) -> list[Webhook]:
         """List the enabled webhooks that receive the events of recordings."""
         enabled = (row for row in self.rows.values() if row["enabled"])
         return [Webhook(row["url"]) for row in enabled if EVENT in row["events"]]
 
     def answer(self, request: Request, path: Sequence[str]) -> Reply | None:
-        """Answer a request, or return None if it has no route.
-
-        PUT replaces all fields, PATCH those that the body names. Raises `ErrorResponse`.
-        """
+        """Answer a request, or return None if it has no route. Raises `ErrorResponse`."""
         match (request.method, *path):
             case ("GET",):
                 return build_success(list(self.rows.values()))
@@ -149,11 +140,10 @@ class EmulatedWebhooks:
                 raise ErrorResponse(404, "Webhook not found")
             case ("GET", id):
                 return build_success(self.rows[id])
-            case ("PUT", id):
-                self.rows[id] = _read_row(request, {"id": id, "enabled": True})
-                return build_success(self.rows[id])
-            case ("PATCH", id):
-                self.rows[id] = _read_row(request, self.rows[id])
+            case ("PUT" | "PATCH" as method, id):
+                # PUT replaces all fields, PATCH those that the body names.
+                previous = self.rows[id] if method == "PATCH" else {"id": id, "enabled": True}
+                self.rows[id] = _read_row(request, previous)
                 return build_success(self.rows[id])
             case ("DELETE", id):
                 return build_success(self.rows.pop(id))
@@ -178,9 +168,7 @@ class EmulatedWebhooks:
 
 def _read_row(request: Request, previous: Mapping[str, Any]) -> dict[str, Any]:
     """Read the fields of a webhook; those that the body lacks are the previous ones."""
-    body = request.json_object()
-    if body is None:
-        raise ErrorResponse(400, "BAD_REQUEST: the body is not an object")
+    body = request.require_object(ErrorResponse(400, "BAD_REQUEST: the body is not an object"))
     for name, kind in WEBHOOK_FIELDS.items():
         if name in body and not isinstance(body[name], kind):
             raise ErrorResponse(400, f'BAD_REQUEST: "{name}" is not valid')

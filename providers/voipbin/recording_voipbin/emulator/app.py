@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
 
+from attrs import evolve
+
 from recording_core import CommunicationSession, SessionKind, WebhookRequest
 from recording_core.plugin import (
     EmulatedEvent,
@@ -28,17 +30,10 @@ from recording_core.plugin import (
     build_file_reply,
     build_uuid,
 )
-from recording_voipbin.emulator import media, webhooks
+from recording_voipbin.emulator import media, recordings, requests, webhooks
 from recording_voipbin.emulator.authentication import EmulatedCustomer
 from recording_voipbin.emulator.listing import build_page
-from recording_voipbin.emulator.recordings import (
-    LEGS,
-    ZERO_SESSION,
-    EmulatedRecording,
-    EmulatedSession,
-    StuckStatus,
-)
-from recording_voipbin.emulator.requests import parse_uuid, read_start_body
+from recording_voipbin.emulator.recordings import EmulatedRecording, EmulatedSession
 from recording_voipbin.emulator.responses import NIL, ErrorResponse, TimeFormat
 
 # https://api.voipbin.net/openapi.json: the method and the path below /v1.0, with `*` for an id ->
@@ -136,6 +131,11 @@ class VoIPBinEmulator(Emulator):
         self._customer_webhook: Webhook | None = None
         self.sessions = [self.begin(kind) for kind in KINDS.values()]
 
+    def build_error(self, status: int) -> Reply:
+        return evolve(
+            ErrorResponse("INVALID_ARGUMENT", "INVALID_ID").build_reply("req_0"), status=status
+        )
+
     def populate(self) -> None:
         self._bucket = media.GoogleBucket(self.media_origin, self.random.randbytes(32))
         now = self.clock.now()
@@ -192,7 +192,7 @@ class VoIPBinEmulator(Emulator):
         kind: SessionKind = SessionKind.CALL,
         target: CommunicationSession | None = None,
         format: str = "wav",
-        stuck: StuckStatus | None = None,
+        stuck: recordings.StuckStatus | None = None,
         stored: int | None = None,
         foreign: bool = False,
     ) -> str:
@@ -245,10 +245,8 @@ class VoIPBinEmulator(Emulator):
 
     def _get_customer(self, request: Request, parts: Sequence[str]) -> Reply:
         webhook = self._customer_webhook or Webhook("", "")
-        fields = {"webhook_method": webhook.method, "webhook_uri": webhook.url}
-        return Reply.json(
-            {"id": self.customer_id, **fields, "webhook_secret": self._webhook_secret}
-        )
+        row = {"id": self.customer_id, "webhook_method": webhook.method, "webhook_uri": webhook.url}
+        return Reply.json({**row, "webhook_secret": self._webhook_secret})
 
     def _put_customer(self, request: Request, parts: Sequence[str]) -> Reply:
         self._customer_webhook = webhooks.read_webhook(request)
@@ -315,13 +313,13 @@ class VoIPBinEmulator(Emulator):
         return Reply.json(session.build_row(self.customer_id, self.time_format))
 
     def _start(self, request: Request, parts: Sequence[str]) -> Reply:
-        session, parameters = self._require_session(parts), read_start_body(request)
+        session, parameters = self._require_session(parts), requests.read_start_body(request)
         is_call = session.kind is SessionKind.CALL
         if session.has_ended or session.recording_id != NIL:
             # https://docs.voipbin.net documents 409 for this; the source has no such status.
             if is_call:
                 raise ErrorResponse("INTERNAL")
-            return Reply.json(ZERO_SESSION)
+            return Reply.json(recordings.ZERO_SESSION)
         recording = self._add_recording(session, self.clock.now())
         recording.format = parameters["format"] or "wav"  # undocumented: the default
         recording.on_end_flow_id = parameters["on_end_flow_id"]
@@ -339,7 +337,7 @@ class VoIPBinEmulator(Emulator):
         session = self._require_session(parts)
         is_call = session.kind is SessionKind.CALL
         if session.recording_id == NIL and is_call:
-            return Reply.json(ZERO_SESSION)
+            return Reply.json(recordings.ZERO_SESSION)
         if session.has_ended or session.recording_id == NIL:
             raise ErrorResponse("INTERNAL" if is_call else "INVALID_ARGUMENT")
         # Undocumented: a stop of a recording that has ended without a stop. Here it clears
@@ -379,11 +377,11 @@ class VoIPBinEmulator(Emulator):
 
     def _list_recordings(self) -> list[EmulatedRecording]:
         """List the customer's recordings that were not deleted."""
-        recordings = self._recordings.values()
-        return [each for each in recordings if each.deleted_at is None and not each.foreign]
+        rows = self._recordings.values()
+        return [each for each in rows if each.deleted_at is None and not each.foreign]
 
     def _require_recording(self, text: str) -> EmulatedRecording:
-        id = parse_uuid(text)
+        id = requests.parse_uuid(text)
         recording = self._recordings.get(id)
         if recording is None:
             raise ErrorResponse("NOT_FOUND", "RECORDING_NOT_FOUND", "The recording was not found.")
@@ -395,7 +393,7 @@ class VoIPBinEmulator(Emulator):
         return recording
 
     def _require_session(self, parts: Sequence[str]) -> EmulatedSession:
-        kind, id = KINDS[parts[0]], parse_uuid(parts[1])
+        kind, id = KINDS[parts[0]], requests.parse_uuid(parts[1])
         session = self._sessions.get(id)
         if session is None or session.kind is not kind:
             # Undocumented: the reason. Here: built like that of a recording.
@@ -410,7 +408,7 @@ class VoIPBinEmulator(Emulator):
         return {file.id: file for file in (*self._uploads, *recorded)}
 
     def _require_file(self, text: str) -> media.EmulatedFile:
-        file = self._find_stored_files().get(parse_uuid(text))
+        file = self._find_stored_files().get(requests.parse_uuid(text))
         if file is None:
             raise ErrorResponse("NOT_FOUND", "RESOURCE_NOT_FOUND", "The resource was not found.")
         if file.foreign:
@@ -442,7 +440,7 @@ class VoIPBinEmulator(Emulator):
             id=build_uuid(self.random),
             session=session,
             created_at=created_at,
-            file_ids=[build_uuid(self.random) for _ in LEGS[session.kind]],
+            file_ids=[build_uuid(self.random) for _ in recordings.LEGS[session.kind]],
             starting=self.starting,
             stopping=self.stopping,
             storing=self.processing,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import json
 from datetime import datetime, timedelta
@@ -61,7 +60,7 @@ class EmulatedCustomer:
         return now.timestamp() < expires
 
     def _compute_signature(self, signed: str) -> str:
-        return _encode(hmac.new(self.secret, signed.encode(), hashlib.sha256).digest())
+        return _encode(hmac.digest(self.secret, signed.encode(), "sha256"))
 
 
 def _read_cookies(request: Request) -> dict[str, str]:

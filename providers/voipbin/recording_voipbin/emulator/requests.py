@@ -30,17 +30,15 @@ def parse_uuid(text: str) -> str:
 
 def read_start_body(request: Request) -> dict[str, Any]:
     """Read the five fields of a start; absent ones are zero or empty. Raises `ErrorResponse`."""
+    error = ErrorResponse("INVALID_ARGUMENT", "INVALID_JSON_BODY", "The body is not valid JSON.")
     # `null` is an object without fields; an empty body is not JSON.
-    body = {} if request.body.strip() == b"null" else request.json_object()
-    if body is None:
-        raise ErrorResponse("INVALID_ARGUMENT", "INVALID_JSON_BODY", "The body is not valid JSON.")
+    body = {} if request.body.strip() == b"null" else request.require_object(error)
     values: dict[str, Any] = {}
     for name, kind in START_FIELDS.items():
         value = kind() if body.get(name) is None else body[name]
         if type(value) is not kind:
-            raise ErrorResponse(
-                "INVALID_ARGUMENT", "INVALID_JSON_BODY", f"{name} has a wrong type."
-            )
+            message = f"{name} has a wrong type."
+            raise ErrorResponse("INVALID_ARGUMENT", "INVALID_JSON_BODY", message)
         values[name] = value
     # The server replaces a flow id that is not a UUID by the nil UUID, without an error.
     values["on_end_flow_id"] = _parse_uuid_or_nil(values["on_end_flow_id"])

@@ -6,7 +6,6 @@ on https://docs.voipbin.net document other events and other retries; the source 
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 from collections.abc import Callable, Iterable
@@ -23,7 +22,6 @@ REDELIVERY = RedeliveryPolicy(
     attempts=3,
     delay=timedelta(seconds=1),
     should_retry=lambda status: status is None or status >= 500,
-    timeout=30.0,
 )
 METHODS = ("POST", "PUT", "GET", "DELETE")
 
@@ -46,27 +44,22 @@ def build_events(
 
 def read_webhook(request: Request) -> Webhook | None:
     """Read the webhook of `PUT /v1.0/customer`; an empty URL is none. Raises `ErrorResponse`."""
-    body = request.json_object()
-    if body is None:
-        raise ErrorResponse("INVALID_ARGUMENT", "INVALID_JSON_BODY", "The body is not JSON.")
+    error = ErrorResponse("INVALID_ARGUMENT", "INVALID_JSON_BODY", "The body is not JSON.")
+    body = request.require_object(error)
     # Undocumented: no method, and a method that is not one of the four. Here: POST, and a 400.
     url, method = body.get("webhook_uri", ""), body.get("webhook_method") or "POST"
     if not isinstance(url, str) or method not in METHODS:
-        message = "The webhook is not valid."
-        raise ErrorResponse("INVALID_ARGUMENT", "INVALID_ARGUMENT", message)
+        raise ErrorResponse("INVALID_ARGUMENT", message="The webhook is not valid.")
     return Webhook(url, method) if url else None
 
 
 def build_signed_request(event: EmulatedEvent, webhook: Webhook, secret: str) -> WebhookRequest:
-    """Build the signed request of an event.
-
-    The event is in the body with any method. No header contains a time or an id.
-    """
+    """Build the signed request of an event: in the body with any method, without a time or id."""
     text = json.dumps(event.payload, separators=(",", ":"), ensure_ascii=False)
     # Go escapes the characters that HTML would interpret.
     for character in "&<>":
         text = text.replace(character, f"\\u{ord(character):04x}")
     body = text.encode()
-    digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    digest = hmac.digest(secret.encode(), body, "sha256").hex()
     headers = {"Content-Type": "application/json", "X-VoIPBIN-Signature": f"sha256={digest}"}
     return WebhookRequest(webhook.method, webhook.url, headers, body)
