@@ -1,4 +1,4 @@
-"""Names for providers' authors: hooks, building blocks, payload readers, emulator base.
+"""Names for providers' authors: hooks, building blocks, fields of payloads, emulator base.
 
 A provider imports from here, from `recording_core` (models and errors) and from
 `recording_core.testing`, and from no other module. Names that these three do not list are private.
@@ -38,8 +38,9 @@ if TYPE_CHECKING:
     from recording_core.model.events import find_event_kind as find_event_kind
     from recording_core.model.strict_json import decode_json as decode_json
     from recording_core.model.strict_json import decode_json_plain as decode_json_plain
-    from recording_core.plugins import readers as readers
     from recording_core.plugins.columns import Column as Column
+    from recording_core.plugins.fields import Fields as Fields
+    from recording_core.plugins.fields import find_status as find_status
     from recording_core.plugins.hookspecs import hookimpl as hookimpl
     from recording_core.provider.connection import Connection as Connection
     from recording_core.provider.provider import Provider as Provider
@@ -95,8 +96,8 @@ _MODULES = {
     "model.events": "build_event build_event_key find_event_kind",
     "model.strict_json": "decode_json decode_json_plain",
     "plugins.columns": "Column",
+    "plugins.fields": "Fields find_status",
     "plugins.hookspecs": "hookimpl",
-    "plugins": "readers",
     "provider.connection": "Connection",
     "provider.provider": "Provider",
     "provider.start_request": "StartRequest",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import logging
 import random
 import threading
 import time
@@ -29,6 +30,7 @@ from recording_core import (
     conference,
     providers,
 )
+from recording_core.listing.coverage import MOST_KEPT, CoverageCounter
 from recording_core.plugin import Page, Query, Window, read_rows
 from recording_core.plugins.registry import load_object
 from recording_core.testing import Emulator, Reply
@@ -95,7 +97,7 @@ def test_pages_are_read_once_and_in_order(count: int, workers: int) -> None:
     edges = 2 if pages > 1 else 0  # the first and the last page are fetched again and compared
     assert (coverage.windows, coverage.pages) == (1, pages + edges)
     assert (coverage.expected, coverage.seen, coverage.duplicates) == (count, count, 0)
-    assert (coverage.found_on_reread, coverage.unreadable, coverage.errors) == (0, 0, ())
+    assert (coverage.found_on_reread, coverage.unreadable, coverage.errors) == (0, (), ())
     assert coverage.complete
 
 
@@ -198,7 +200,48 @@ def test_unreadable_row_does_not_affect_others() -> None:
     found = build_listing(fetch)
     assert read_ids(found) == ["a", "b"]
     coverage = found.coverage
-    assert (coverage.unreadable, coverage.complete, coverage.undated) == (3, False, 2)
+    assert coverage.unreadable == (
+        "Row 1: The field 'id' is missing",
+        "Row 2: It is not an object",
+        "Row 3: It is not an object",
+    )
+    assert (coverage.complete, coverage.undated) == (False, 2)
+
+
+def test_unread_fields_are_counted_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """One odd field costs neither its recording nor the completeness of the list."""
+
+    def fetch(query: Query, window: Window, cursor: Any) -> Page:
+        unread = {"a": ("size",), "b": (), "c": ("size", "meeting.title")}
+        rows = [Recording("vendor", "default", id, unread_fields=unread[id]) for id in unread]
+        return Page(rows, total=3)
+
+    found = build_listing(fetch)
+    with caplog.at_level(logging.WARNING, "recording_core"):
+        assert read_ids(found) == ["a", "b", "c"]
+    assert found.coverage.unread_fields == {"size": 2, "meeting.title": 1}
+    assert (found.coverage.complete, found.coverage.unreadable) == (True, ())
+    messages = [record.getMessage() for record in caplog.records]
+    assert [message.partition(";")[0] for message in messages] == [
+        "vendor list: the field 'size' could not be read, first in recording a",
+        "vendor list: the field 'meeting.title' could not be read, first in recording c",
+    ]
+
+
+def test_unreadable_rows_and_fields_are_bounded() -> None:
+    """A vendor chooses how many there are."""
+    counter = CoverageCounter()
+    for number in range(3 * MOST_KEPT):
+        counter.add_unread_fields((f"x{number}",))
+    assert len(counter.build_coverage(()).unread_fields) == MOST_KEPT
+
+    def read(payload: Mapping[str, Any]) -> Recording:
+        raise MalformedPayload("The field 'id' is missing", path="id")
+
+    found = build_listing(lambda *_: Page(read_rows([{}] * (3 * MOST_KEPT), read), total=None))
+    assert read_ids(found) == []
+    assert len(found.coverage.unreadable) == MOST_KEPT
+    assert not found.coverage.complete
 
 
 @pytest.mark.parametrize("error", [Unavailable("down"), MalformedPayload("junk"), KeyError("bug")])

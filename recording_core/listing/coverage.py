@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from attrs import asdict, define, field, frozen
+from collections.abc import Mapping
+
+from attrs import define, field, frozen
+
+#: The most sentences and paths that a listing keeps, since a vendor chooses their number.
+MOST_KEPT = 1000
 
 
 @frozen
@@ -15,12 +20,15 @@ class Coverage:
         expected: the total that the vendor reports; `None` if it reports none
         seen: the number of distinct recordings returned, before filters such as `status=`
         duplicates: rows that were returned more than once
-        unreadable: rows without a readable id, which are left out
+        unreadable: one sentence for each row without a readable id, which is left out; at most
+            a thousand
         found_on_reread: rows found only when a window was read again
         undated: rows without a time, which are included in every window
         errors: what went wrong, as sentences
         complete: whether everything that the vendor's API can list was read to the end
         not_listable: what this vendor's API cannot enumerate; never an error
+        unread_fields: the path of each field that could not be read -> in how many recordings. The
+            log names the first of them
     """
 
     windows: int = 0
@@ -28,12 +36,13 @@ class Coverage:
     expected: int | None = None
     seen: int = 0
     duplicates: int = 0
-    unreadable: int = 0
+    unreadable: tuple[str, ...] = ()
     found_on_reread: int = 0
     undated: int = 0
     errors: tuple[str, ...] = ()
     complete: bool = False
     not_listable: tuple[str, ...] = ()
+    unread_fields: Mapping[str, int] = field(factory=dict, hash=False)
 
 
 @define(eq=False, repr=False)
@@ -45,18 +54,32 @@ class CoverageCounter:
     expected: int | None = None
     seen: int = 0
     duplicates: int = 0
-    unreadable: int = 0
+    unreadable: list[str] = field(factory=list)
     found_on_reread: int = 0
     undated: int = 0
     errors: list[str] = field(factory=list)
+    unread_fields: dict[str, int] = field(factory=dict)
     ended: bool = False
+
+    def add_unread_fields(self, paths: tuple[str, ...]) -> list[str]:
+        """Count the unread fields of a recording, and return the paths that are new."""
+        new = [path for path in paths if path not in self.unread_fields]
+        for path in paths:
+            if path in self.unread_fields or len(self.unread_fields) < MOST_KEPT:
+                self.unread_fields[path] = self.unread_fields.get(path, 0) + 1
+        return new
 
     def build_coverage(self, not_listable: tuple[str, ...]) -> Coverage:
         """Build the coverage of the sweep so far."""
-        counts = asdict(self, filter=lambda field, _: field.name not in ("errors", "ended"))
         return Coverage(
-            **counts,
+            **{name: getattr(self, name) for name in _COUNTS},
+            unreadable=tuple(self.unreadable),
             errors=tuple(self.errors),
             complete=self.ended and not self.errors and not self.unreadable,
             not_listable=not_listable,
+            unread_fields=dict(self.unread_fields),
         )
+
+
+#: The fields that a counter and a coverage share.
+_COUNTS = ("windows", "pages", "expected", "seen", "duplicates", "found_on_reread", "undated")

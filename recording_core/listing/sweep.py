@@ -6,6 +6,7 @@ signals that show it, and decides whether they demand another pass.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import wait
@@ -15,10 +16,12 @@ from typing import Any
 from attrs import define, field
 
 from recording_core.listing.change_detector import ChangeDetector, Signal, compute_signature
-from recording_core.listing.coverage import CoverageCounter
+from recording_core.listing.coverage import MOST_KEPT, CoverageCounter
 from recording_core.listing.page import Page, Query, Window
 from recording_core.listing.page_queue import PageFetcher, PageQueue
 from recording_core.model.entities import Recording
+
+_log = logging.getLogger("recording_core.listing")
 
 #: How often a window is read before it is reported as unstable.
 _MAX_PASSES = 6
@@ -120,7 +123,7 @@ class Sweep:
     def _read_page(self, current: _Pass, cursor: Any, page: Page) -> Iterator[Recording]:
         """Yield the rows that are new and match the query."""
         recordings = page.rows.recordings
-        self._counter.unreadable += len(page.rows.unreadable) + len(page.unreadable)
+        self._count_unreadable(current, (*page.rows.unreadable, *page.unreadable))
         current.detector.compare_page(cursor, page)
         repeated = 0
         for recording in recordings:
@@ -132,6 +135,8 @@ class Sweep:
                     self._counter.duplicates += 1
                 continue
             self._counter.seen += 1
+            if recording.unread_fields:
+                self._count_unread_fields(recording)
             when = recording.created_at or recording.started_at
             if when is None:
                 self._counter.undated += 1
@@ -142,6 +147,23 @@ class Sweep:
                     self._counter.found_on_reread += 1
                 yield recording
         current.detector.count_repeated(page, repeated)
+
+    def _count_unreadable(self, current: _Pass, sentences: Sequence[str]) -> None:
+        unreadable = self._counter.unreadable
+        for sentence in sentences:
+            # A later pass repeats the rows of the first.
+            if len(unreadable) < MOST_KEPT and (current.number == 1 or sentence not in unreadable):
+                unreadable.append(sentence)
+
+    def _count_unread_fields(self, recording: Recording) -> None:
+        for path in self._counter.add_unread_fields(recording.unread_fields):
+            _log.warning(
+                "%s list: the field %r could not be read, first in recording %s; it may have a "
+                "form that the vendor does not document. The payload is in `raw`",
+                recording.provider,
+                path,
+                recording.id,
+            )
 
     def _must_reread(self, current: _Pass) -> bool:
         """Whether a window must be read again; name the reason if it is given up."""

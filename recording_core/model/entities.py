@@ -158,6 +158,7 @@ class Recording:
         media_expires_at: when the vendor's retention removes the media
         deleted_at: when a user deleted the recording
         error: the vendor's reason for a failure
+        unread_fields: the paths in `raw` of fields that are present and could not be read
         raw: the vendor's payload, with credential fields masked; not compared by `==`
     """
 
@@ -183,6 +184,7 @@ class Recording:
     media_expires_at: datetime | None = None
     deleted_at: datetime | None = None
     error: str | None = None
+    unread_fields: tuple[str, ...] = ()
     raw: Mapping[str, Any] = field(factory=dict, repr=False, eq=False)
 
     def apply(self, event: RecordingEvent) -> Recording:

@@ -49,15 +49,22 @@ def find_event_kind(status: RecordingStatus) -> EventKind | None:
 
 
 def build_event_key(
-    provider: str, account: str, recording_id: str | None, kind: EventKind, occasion: str = ""
+    provider: str,
+    account: str,
+    recording_id: str | None,
+    kind: EventKind,
+    occasion: str = "",
+    *,
+    subject: object = None,
 ) -> str:
     """Build the key of an event: the same for every delivery of the same event.
 
     `occasion` distinguishes one pause, resume or update from the next. Take it from what the vendor
-    signed: a time, a sequence number or a digest. The key of a lasting fact does not contain it.
+    signed: a time, a sequence number or a digest. The key of a lasting fact does not contain it,
+    unless there is no recording id. Then `subject`, a target or reference, stands for the id.
     """
-    parts = [provider, account, recording_id or "", kind.value]
-    if kind not in LASTING:
+    parts = [provider, account, recording_id or str(subject or ""), kind.value]
+    if kind not in LASTING or recording_id is None:
         parts.append(occasion)
     return "/".join(quote(part, safe=":-_.") for part in parts)
 

@@ -31,6 +31,7 @@ _VALID_TYPES: frozenset[type] = frozenset({bool, type(None)})
 _VALID_TYPES_ACCELERATED = _VALID_TYPES | {int}
 #: Stands for a part of a text that cannot be represented.
 REPLACED = "\ufffd"
+_NOTHING, _ITSELF = frozenset[str](), frozenset({""})
 #: Half of a character beyond the basic plane, such as the rest of a title that was cut in an emoji.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -39,7 +40,7 @@ class RepairedObject(dict[str, Any]):
     """A JSON object with values that were replaced, since they cannot be represented.
 
     Attributes:
-        unread: the keys of those values
+        unread: their paths, such as `meeting.title`; the items of an array have its path
     """
 
     def __init__(self, values: dict[str, Any], unread: frozenset[str]) -> None:
@@ -101,27 +102,27 @@ def decode_json_plain(data: bytes, *, masked: bool = True, repaired: bool = True
         raise _build_error(error) from None
 
 
-def _repair(value: Any, depth: int, masked: bool) -> tuple[Any, bool]:
-    """Replace what cannot be represented, and return whether the value itself was replaced."""
+def _repair(value: Any, depth: int, masked: bool) -> tuple[Any, frozenset[str]]:
+    """Replace what cannot be represented. Returns also the paths inside the value; "" is itself."""
     if depth > _DEEPEST:
         raise RecursionError
     if isinstance(value, str):
         repaired = _SURROGATE.sub(REPLACED, value)
-        return repaired, repaired != value
+        return repaired, _ITSELF if repaired != value else _NOTHING
     if isinstance(value, list):
         items = [_repair(item, depth + 1, masked) for item in value]
-        return [item for item, _ in items], any(replaced for _, replaced in items)
+        return [item for item, _ in items], _NOTHING.union(*(paths for _, paths in items))
     if isinstance(value, dict):
         if masked:  # first, so that a credential of any type is masked
             value = redact_object(value)
-        entries = {
-            _SURROGATE.sub(REPLACED, key): _repair(item, depth + 1, masked)
-            for key, item in value.items()
-        }
-        values = {key: item for key, (item, _) in entries.items()}
-        unread = frozenset(key for key, (_, replaced) in entries.items() if replaced)
-        return (RepairedObject(values, unread) if unread else values), False
-    return (None, True) if value is _UNREADABLE else (value, False)
+        values: dict[str, Any] = {}
+        unread: set[str] = set()
+        for key, item in value.items():
+            name = _SURROGATE.sub(REPLACED, key)
+            values[name], paths = _repair(item, depth + 1, masked)
+            unread |= {f"{name}.{path}" if path else name for path in paths}
+        return RepairedObject(values, frozenset(unread)) if unread else values, frozenset(unread)
+    return (None, _ITSELF) if value is _UNREADABLE else (value, _NOTHING)
 
 
 def _check_value(value: Any, *, masked: bool, valid_types: frozenset[type] = _VALID_TYPES) -> Any:

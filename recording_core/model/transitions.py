@@ -62,7 +62,7 @@ _LIVE = frozenset(status for status, rank in _RANK.items() if rank <= 1)
 _FACTS = tuple(
     each.name
     for each in fields(Recording)
-    if each.name not in ("provider", "account", "id", "status")
+    if each.name not in ("provider", "account", "id", "status", "unread_fields")
 )
 
 
@@ -85,6 +85,8 @@ def apply_to_session(session: RecordingSession, event: RecordingEvent) -> Record
             f"the event belongs to recording {event.recording_id} of {event.target}, not to "
             f"session {session.id} of {session.target}"
         )
+    if event.recording_id is None and session.id is not None:
+        return session  # what the vendor does not relate to a recording changes none
     recordings = list(session.recordings)
     is_new = event.recording_id is not None and not any(
         _is_same_id(each, event.recording_id) for each in known_ids
@@ -232,7 +234,8 @@ def _merge_facts(ours: Recording, theirs: Recording, *, overwrite: bool) -> Reco
         our_value, their_value = getattr(ours, name), getattr(theirs, name)
         if their_value not in (None, (), {}) and (overwrite or our_value in (None, (), {})):
             changes[name] = their_value
-    return evolve(ours, **changes)
+    unread = {*ours.unread_fields, *theirs.unread_fields}
+    return evolve(ours, **changes, unread_fields=tuple(sorted(unread)))
 
 
 def _update_recording(ours: Recording | None, polled: Recording) -> Recording:

@@ -1,1 +1,1 @@
-"""Plugins: hook specifications, the registry, and readers for vendor payloads."""
+"""Plugins: hook specifications, the registry, and the fields of vendor payloads."""
