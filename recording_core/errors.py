@@ -168,7 +168,16 @@ class AuthenticationFailed(ProviderError):
 
 
 class NotFound(ProviderError):
-    """The vendor has no such call, conference, meeting or recording."""
+    """The vendor has no such call, conference, meeting or recording.
+
+    Attributes:
+        absent: whether the vendor's code states that this very resource does not exist. Otherwise
+            `delete`, `stop` and `active` rely on it only after another request of the API succeeded
+    """
+
+    def __init__(self, message: str, *, absent: bool = False, **facts: Any) -> None:
+        self.absent = absent
+        super().__init__(message, **facts)
 
 
 class NotReady(ProviderError):

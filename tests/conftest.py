@@ -92,7 +92,9 @@ def transport(manual_clock: ManualClock) -> Iterator[Callable[..., Transport]]:
             *,
             vendor_rate: float | None = None,
             secrets: Iterable[str] = (TOKEN,),
-            error_details: Callable[..., ErrorDetails] = lambda *_: ErrorDetails(),
+            # A vendor that documents a JSON object for every error.
+            error_details: Callable[..., ErrorDetails] = lambda *_: ErrorDetails(recognized=True),
+            control: Callable[[], object] | None = None,
             **settings: Any,
         ) -> Transport:
             transport = Transport(
@@ -104,6 +106,7 @@ def transport(manual_clock: ManualClock) -> Iterator[Callable[..., Transport]]:
                 clock=manual_clock,
                 rate=vendor_rate,
                 error_details=error_details,
+                control=control,
             )
             return opened.enter_context(closing(transport))
 

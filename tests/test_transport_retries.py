@@ -62,6 +62,12 @@ AMBIGUOUS = {
     "503": Reply(503),
     "504": Reply(504),
     "408": Reply(408),
+    # Without a body of the vendor's, a proxy or gateway may have sent these.
+    "a gateway's 400": Reply(400, b"<html>", {"Content-Type": "text/html"}),
+    "a gateway's 404": Reply(404, b"<html>", {"Content-Type": "text/html"}),
+    "a gateway's 409": Reply(409, b"[]"),
+    "a gateway's 410": Reply(410),
+    "a gateway's 422": Reply(422, b"null"),
 }
 COMPLETE_RESPONSES = ("HTML with 200", "not JSON")
 
@@ -148,8 +154,66 @@ def test_idempotent_request_is_retried_up_to_the_limit(
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 409, 410, 422, 501, 505])
 def test_definite_error_is_not_retried(serve: Serve, transport: MakeTransport, status: int) -> None:
-    sent, error = count_requests(serve, transport, Reply(status), RetryPolicy.IDEMPOTENT, "GET")
+    reply = Reply(status, b"{}")
+    sent, error = count_requests(serve, transport, reply, RetryPolicy.IDEMPOTENT, "GET")
     assert (sent, error.status) == (1, status)
+
+
+@pytest.mark.parametrize("name", ["a gateway's 400", "a gateway's 404", "a gateway's 410"])
+def test_error_without_the_vendors_body_proves_nothing(
+    serve: Serve, transport: MakeTransport, name: str
+) -> None:
+    _, error = count_requests(serve, transport, AMBIGUOUS[name], RetryPolicy.IDEMPOTENT, "GET")
+    assert type(error) is Unavailable
+    assert "a proxy or gateway may have sent it" in str(error)
+
+
+@pytest.mark.parametrize("operation", ["stop", "active", "delete"])
+def test_not_found_that_names_no_resource_needs_a_control_request(
+    serve: Serve, transport: MakeTransport, operation: str
+) -> None:
+    """A shape that many servers use proves only together with an answer of the vendor's API."""
+    origin, _ = serve(Reply(404, b'{"error": "not found"}'))
+    controls: list[str] = []
+
+    def fail() -> None:
+        controls.append("failed")
+        raise MalformedPayload("not the vendor's list")
+
+    def send(absent: bool, control: Callable[[], object]) -> ProviderError:
+        api = transport(
+            origin,
+            retries=0,
+            control=control,
+            error_details=lambda *_: ErrorDetails(recognized=True, absent=absent),
+        )
+        with pytest.raises(ProviderError) as caught:
+            api.request("DELETE", "r1", operation=operation, retry=RetryPolicy.IDEMPOTENT)
+        return caught.value
+
+    assert type(send(False, lambda: controls.append("answered"))) is NotFound
+    unproved = send(False, fail)
+    assert type(unproved) is Unavailable
+    assert "a control request to the vendor's API failed (MalformedPayload)" in str(unproved)
+    proved = send(True, fail)
+    assert isinstance(proved, NotFound)
+    assert proved.absent
+    assert controls == ["answered", "failed"]
+
+
+def test_delete_whose_first_response_was_lost_needs_the_control_request(
+    serve: Serve, transport: MakeTransport
+) -> None:
+    """A gateway's 504, and then its own 404 in a shape like the vendor's."""
+    origin, _ = serve(Reply(504), Reply(404, b"{}"))
+
+    def fail() -> None:
+        raise Unavailable("nothing answers")
+
+    with pytest.raises(Unavailable, match="a control request to the vendor's API failed"):
+        transport(origin, retries=1, control=fail).request(
+            "DELETE", "r1", operation="delete", retry=RetryPolicy.IDEMPOTENT
+        )
 
 
 @pytest.mark.parametrize("retry", list(RetryPolicy))
@@ -177,7 +241,7 @@ def test_delete_whose_first_response_was_lost_accepts_not_found(
     serve: Serve, transport: MakeTransport, first: Reply
 ) -> None:
     """R2."""
-    origin, journal = serve(first, Reply(404))
+    origin, journal = serve(first, Reply(404, b"{}"))
     transport(origin).request("DELETE", "thing", operation="delete", retry=RetryPolicy.IDEMPOTENT)
     assert len(journal) == 2
 
@@ -186,10 +250,10 @@ def test_delete_whose_first_response_was_lost_accepts_not_found(
 def test_missing_resource_raises_not_found(
     serve: Serve, transport: MakeTransport, method: str
 ) -> None:
-    origin, _ = serve(Reply(404))
+    origin, _ = serve(Reply(404, b"{}"))
     with pytest.raises(NotFound):
         transport(origin).request(method, "thing", operation="try", retry=RetryPolicy.IDEMPOTENT)
-    origin, _ = serve(Reply(503), Reply(404))
+    origin, _ = serve(Reply(503), Reply(404, b"{}"))
     if method == "GET":
         with pytest.raises(NotFound):
             transport(origin).get("thing", operation="try")
@@ -218,6 +282,7 @@ class Vendor(Provider):
     """The smallest provider, which requires a response with an id."""
 
     default_base_url = "https://api.vendor.test"
+    doubtful_start_codes = frozenset({"TIMEOUT"})
 
     def _auth(self, settings: Mapping[str, str]) -> AuthBase:
         return NoAuth()
@@ -234,6 +299,17 @@ class Vendor(Provider):
 INFO = ProviderInfo(
     "vendor", "Vendor", (), build_capabilities(call="start"), "https://vendor.test", "x:Vendor"
 )
+
+
+def test_error_with_a_doubtful_code_raises_outcome_unknown(
+    serve: Serve, manual_clock: ManualClock
+) -> None:
+    """The vendor also returns this code after the recording began."""
+    for code, expected in (("TIMEOUT", OutcomeUnknown), ("INVALID", Rejected)):
+        origin, _ = serve(Reply.json({"code": code, "message": "No."}, status=400))
+        connection = Connection(INFO, settings={}, base_url=origin, clock=manual_clock)
+        with Vendor(connection) as vendor, pytest.raises(expected):
+            vendor.start(call("c1"))
 
 
 @pytest.mark.parametrize("payload", [[], None, "yes", 1, {}, {"id": None}, {"id": 7}])

@@ -42,6 +42,10 @@ class ProviderBase(ABC):
     start_parameters: ClassVar[Mapping[SessionKind, frozenset[str]]] = {}
     #: the values of `format=` that the vendor documents, by kind, its default first
     formats: ClassVar[Mapping[SessionKind, tuple[str, ...]]] = {}
+    #: whether the vendor documents a 404 with an empty body; without it such a 404 proves nothing
+    empty_not_found: ClassVar[bool] = False
+    #: the vendor's codes of errors after which a recording may have started nevertheless
+    doubtful_start_codes: ClassVar[frozenset[str]] = frozenset()
     #: what the vendor's API cannot enumerate, in words, for `coverage.not_listable`
     not_listable: ClassVar[tuple[str, ...]] = ()
 
@@ -61,6 +65,8 @@ class ProviderBase(ABC):
             rate=self.rate,
             burst=self.burst,
             error_details=self._error_details,
+            empty_not_found=self.empty_not_found,
+            control=self._control,
         )
 
     @functools.cached_property
@@ -83,8 +89,27 @@ class ProviderBase(ABC):
         """
 
     def _error_details(self, status: int, headers: Mapping[str, str], body: Any) -> ErrorDetails:
-        """Read an error body. Set `kind` only if the HTTP status implies another error class."""
-        return ErrorDetails()
+        """Read an error body, a JSON object. The default reads `message` and `code`, or `error`.
+
+        Set `kind` only if the HTTP status implies another error class, and `recognized` and
+        `absent` if the vendor documents its error bodies.
+        """
+        error = body.get("error")
+        found = error if isinstance(error, dict) else body
+        message, code = found.get("message") or error, found.get("code")
+        return ErrorDetails(
+            message=message if isinstance(message, str) and message else None,
+            code=str(code) if type(code) in (int, str) and code != "" else None,
+        )
+
+    def _control(self) -> object:
+        """Send the control request: a list that must succeed if the vendor's API answers.
+
+        `stop`, `active` and `delete` send it after a 404 that names no resource. Raises
+        `ProviderError`.
+        """
+        query = Query()
+        return self._page(query, self._windows(query)[0], None)
 
     def _start(self, request: StartRequest) -> RecordingSession:
         """Start recording with one request of `RetryPolicy.NEVER`.

@@ -116,7 +116,7 @@ class Provider(ProviderBase):
                 )
         sent_at = self.clock.now()
         try:
-            with self._run_verb(Operation.START), _convert_to_outcome_unknown():
+            with self._run_verb(Operation.START), self._convert_to_outcome_unknown():
                 session = _check_session_id(self._start(request))
         except OutcomeUnknown as error:
             error.target, error.sent_at = target, sent_at
@@ -434,6 +434,29 @@ class Provider(ProviderBase):
         with self._complete_errors(operation), Deadline(self.http.total_timeout, postponable=True):
             yield
 
+    @contextmanager
+    def _convert_to_outcome_unknown(self) -> Iterator[None]:
+        """Raise `OutcomeUnknown` for an answer to a start that does not show its effect.
+
+        It is a success that cannot be read, or an error that the vendor also returns after the
+        recording may have started.
+        """
+        try:
+            yield
+        except OutcomeUnknown:
+            raise
+        except ProviderError as error:
+            unread = isinstance(error, MalformedPayload)
+            if not unread and error.code not in self.doubtful_start_codes:
+                raise
+            if error.operation not in ("", Operation.START):
+                raise  # the response to an earlier request, such as authentication
+            raise error.convert(
+                OutcomeUnknown,
+                f"{error.message}. The recording may have started: check before you repeat the "
+                "start",
+            ) from None
+
     def _observe(self, session: RecordingSession) -> RecordingSession:
         """Read the current state of a session and its recordings, for `wait`."""
         from recording_core.model.transitions import update_session
@@ -586,20 +609,6 @@ def _check_session_id(session: RecordingSession) -> RecordingSession:
         except ValueError as error:
             raise MalformedPayload(f"The vendor returned an unusable id: {error}") from None
     return session
-
-
-@contextmanager
-def _convert_to_outcome_unknown() -> Iterator[None]:
-    """Raise `OutcomeUnknown` if the response to a start is a success that cannot be read."""
-    try:
-        yield
-    except MalformedPayload as error:
-        if error.operation not in ("", Operation.START):
-            raise  # the response to an earlier request, such as authentication
-        raise error.convert(
-            OutcomeUnknown,
-            f"{error.message}. The recording may have started: check before you repeat the start",
-        ) from None
 
 
 def _describe_start_signature(verb: Any) -> inspect.Signature:

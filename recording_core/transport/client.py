@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from urllib.parse import unquote, urljoin
 
 import requests
+from attrs import evolve
 from requests.auth import AuthBase
 
 from recording_core.clock import Clock
@@ -40,6 +42,8 @@ from recording_core.transport.retry import (
 from recording_core.transport.session import NETWORK_ERRORS, POOL_SIZE, TIMEOUTS, build_session
 from recording_core.transport.settings import VENDOR_RATE, HttpSettings
 from recording_core.transport.status_codes import (
+    AMBIGUOUS_STATUSES,
+    CONFIRMED_OPERATIONS,
     DEFAULT_MESSAGES,
     MAX_REDIRECTS,
     NOT_PROCESSED_ERRORS,
@@ -69,6 +73,9 @@ class Transport:
         clock: for waits
         rate: the vendor's published requests per second; None for no limit
         error_details: reads the vendor's error bodies: (status, headers, body)
+        empty_not_found: whether the vendor documents a 404 with an empty body
+        control: sends a request that must succeed if the vendor's API answers, for a 404 that does
+            not prove that the resource is absent
         burst: the requests allowed at once under `rate`; default: one minute's worth
 
     Raises `ConfigurationError` for a base URL to which credentials must not be sent.
@@ -86,6 +93,8 @@ class Transport:
         rate: float | None,
         error_details: Callable[[int, Mapping[str, str], Any], ErrorDetails],
         burst: float | None = None,
+        empty_not_found: bool = False,
+        control: Callable[[], object] | None = None,
     ) -> None:
         self.provider = provider
         self.base_url = base_url.rstrip("/")
@@ -101,6 +110,8 @@ class Transport:
             rate, burst = settings.rate, None
         self.bucket = TokenBucket(None if self.on_loopback else rate, clock, burst)
         self._error_details = error_details
+        self._empty_not_found = empty_not_found
+        self._control = control
         self._session = build_session(None, max(settings.workers, POOL_SIZE))
         if not settings.verify_tls:
             warnings.warn(
@@ -160,6 +171,7 @@ class Transport:
                 except ProviderError as error:
                     if error.operation != operation:
                         raise  # authentication failed after its own retries; this was not sent
+                    error = self._confirm_absence(error)
                     # After a DELETE whose first response was lost, the resource is gone.
                     if maybe_processed and method == "DELETE" and isinstance(error, NotFound):
                         return ApiResponse(404, {}, None)
@@ -305,9 +317,6 @@ class Transport:
         self, response: requests.Response, body: bytes, facts: dict[str, Any], unmasked: bool
     ) -> ApiResponse:
         status, headers = response.status_code, response.headers
-        is_success = 200 <= status < 300
-        ids = [self.secrets.redact(headers[name]) for name in REQUEST_ID_HEADERS if name in headers]
-        facts = {**facts, "status": status, "request_id": ids[0] if ids else None}
         payload = None
         try:
             if body.strip() and unmasked:
@@ -315,50 +324,91 @@ class Transport:
             elif body.strip():
                 payload = strict_json.decode_json(body)
         except MalformedPayload as error:
-            if is_success:
+            if 200 <= status < 300:
                 kind = headers.get("Content-Type", "missing").partition(";")[0]
                 raise MalformedPayload(
                     f"{error.message} (Content-Type: {kind}). Either something other than the "
                     "vendor's API responded, or the API has changed",
                     body=self._build_excerpt(body),
+                    status=status,
+                    request_id=self._find_request_id(headers),
                     **facts,
                 ) from None
         if not unmasked and self.secrets.is_echoed_in(body):
             payload = self.secrets.mask_echoes(payload)  # the vendor echoed our own credential
-        details = self.read_error_details(status, headers, payload)
-        if is_success and details.kind is None and not details.is_error:
+        details = self._read_error_details(status, headers, payload, is_empty=not body.strip())
+        if 200 <= status < 300 and details.kind is None and not details.is_error:
             return ApiResponse(status, headers, payload)
-        facts["body"] = (
-            self.secrets.redact_payload(payload) if payload else self._build_excerpt(body)
-        )
-        raise self._build_error(status, headers, details, facts)
+        raise self._build_error(status, headers, body, payload, details, facts)
 
-    def read_error_details(
-        self, status: int, headers: Mapping[str, str], body: Any
+    def build_media_error(
+        self,
+        response: requests.Response,
+        body: bytes,
+        default: tuple[type[ProviderError], str],
+        facts: Mapping[str, Any],
+    ) -> ProviderError:
+        """Build the error of a refusal by the API's own origin in place of media.
+
+        `default` is the class of the status and the message, for a body that contains none.
+        """
+        payload = None
+        with suppress(MalformedPayload):
+            payload = strict_json.decode_json(body) if body.strip() else None
+        payload = self.secrets.mask_echoes(payload)
+        status, headers = response.status_code, response.headers
+        details = self._read_error_details(status, headers, payload, is_empty=not body.strip())
+        return self._build_error(status, headers, body, payload, details, facts, default)
+
+    def _read_error_details(
+        self, status: int, headers: Mapping[str, str], body: Any, *, is_empty: bool
     ) -> ErrorDetails:
-        """Read a decoded error body by the provider's `error_details`."""
+        """Read a decoded error body by the provider's `error_details`, with `recognized` set."""
         if not isinstance(body, dict):
-            return ErrorDetails()
-        return self._error_details(status, headers, body)
+            return ErrorDetails(recognized=is_empty and status == 404 and self._empty_not_found)
+        details = self._error_details(status, headers, body)
+        if details.recognized is None:
+            return evolve(details, recognized=bool(details.message or details.code))
+        return details
 
     def _build_error(
         self,
         status: int,
         headers: Mapping[str, str],
+        body: bytes,
+        payload: Any,
         details: ErrorDetails,
-        facts: dict[str, Any],
+        facts: Mapping[str, Any],
+        default: tuple[type[ProviderError], str] | None = None,
     ) -> ProviderError:
-        kind = details.kind or find_error_class(status) or Rejected
+        facts = {
+            **facts,
+            "status": status,
+            "code": self.secrets.redact(details.code) if details.code else None,
+            "request_id": details.request_id or self._find_request_id(headers),
+            "body": self.secrets.redact_payload(payload) if payload else self._build_excerpt(body),
+        }
+        if status in AMBIGUOUS_STATUSES and not details.recognized:
+            return Unavailable(
+                f"HTTP {status} arrived without an error body of the vendor's: a proxy or gateway "
+                "may have sent it, so that it proves nothing. If it persists, check base_url",
+                **facts,
+            )
+        kind = details.kind or (default and default[0]) or find_error_class(status) or Rejected
         message = DEFAULT_MESSAGES.get(kind, f"The vendor returned HTTP {status}")
         if details.message:
             message = self.secrets.redact(details.message)
-        if details.code:
-            facts["code"] = self.secrets.redact(details.code)
-        if details.request_id:
-            facts["request_id"] = details.request_id
+        elif default is not None:
+            message = default[1]
+        if issubclass(kind, NotFound):
+            facts["absent"] = details.absent
         if issubclass(kind, RateLimited | Unavailable):
             facts["retry_after"] = parse_retry_after(headers.get("Retry-After"), self.clock.now())
         return kind(message, **facts)
+
+    def _find_request_id(self, headers: Mapping[str, str]) -> str | None:
+        found = (headers[name] for name in REQUEST_ID_HEADERS if name in headers)
+        return next(map(self.secrets.redact, found), None)
 
     def _build_excerpt(self, body: bytes) -> str:
         # Redact before the cut: a credential that the cut splits would not be recognised.
@@ -386,6 +436,22 @@ class Transport:
             message = "The connection was cut before the complete response arrived"
         return Unavailable(message, **facts)
 
+    def _confirm_absence(self, error: ProviderError) -> ProviderError:
+        """Convert a `NotFound` that proves nothing, unless the API answers otherwise."""
+        if not isinstance(error, NotFound) or error.absent or self._control is None:
+            return error
+        if error.operation not in CONFIRMED_OPERATIONS:
+            return error
+        try:
+            self._control()
+        except ProviderError as failure:
+            return error.convert(
+                Unavailable,
+                f"HTTP {error.status} may be another server's answer: a control request to the "
+                f"vendor's API failed ({type(failure).__name__}). Its text: {error.message}",
+            )
+        return error
+
     def _convert_doubtful_error(
         self, error: ProviderError, retry: RetryPolicy, deadline: Deadline
     ) -> ProviderError:
@@ -408,7 +474,7 @@ class Transport:
         if attempt >= self.settings.retries or retry is RetryPolicy.NEVER or deadline.expired:
             return None
         if isinstance(error, Unavailable):
-            may_pass = (error.status or 503) in RETRIED_STATUSES
+            may_pass = (error.status or 503) in RETRIED_STATUSES | AMBIGUOUS_STATUSES
             if deadline.sent and not (retry is RetryPolicy.IDEMPOTENT and may_pass):
                 return None
         elif not isinstance(error, RateLimited):

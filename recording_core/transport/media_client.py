@@ -16,7 +16,6 @@ from requests.auth import AuthBase
 from recording_core.errors import (
     AuthenticationFailed,
     ForbiddenHost,
-    MalformedPayload,
     NotFound,
     NotReady,
     ProviderError,
@@ -24,7 +23,6 @@ from recording_core.errors import (
     Rejected,
     Unavailable,
 )
-from recording_core.model import strict_json
 from recording_core.transport.address_policy import (
     AddressPolicy,
     is_loopback,
@@ -40,7 +38,6 @@ from recording_core.transport.settings import TOTAL_TIMEOUT
 from recording_core.transport.status_codes import (
     MAX_REDIRECTS,
     REDIRECTS,
-    ErrorDetails,
     read_framing,
 )
 
@@ -57,6 +54,7 @@ _ERRORS_BY_STATUS: Mapping[int, tuple[type[ProviderError], str]] = {
     **dict.fromkeys((401, 403), _DENIED),
     **dict.fromkeys((404, 409, 425), _NOT_STORED),
     410: (NotFound, "The media no longer exists"),
+    429: (RateLimited, "The media host received too many requests"),
 }
 _PLAIN_HTTP = re.compile(r"(?i)http://([^/?#]*?)(?::80|:443)?(?=[/?#]|$)")
 
@@ -209,31 +207,19 @@ class MediaTransport:
             raise Unavailable(_describe_late_media(deadline), **self._facts)
         if status in (200, 206, 416):
             return
-        facts = {**self._facts, "status": status}
-        if status == 429 and (details := self._read_error_details(response)).kind is not None:
-            # From the API's own origin, e.g. for a limit that waiting does not lift.
-            message = details.message or "The vendor does not provide the media"
-            raise details.kind(self._api.secrets.redact(message), code=details.code, **facts)
-        if status == 429:
-            wait = parse_retry_after(response.headers.get("Retry-After"), self._api.clock.now())
-            raise RateLimited(
-                "The media host received too many requests", retry_after=wait, **facts
-            )
         other = Unavailable if status >= 500 else Rejected, f"The media host returned HTTP {status}"
         kind, message = _ERRORS_BY_STATUS.get(status, other)
-        raise kind(message, **facts)
-
-    def _read_error_details(self, response: requests.Response) -> ErrorDetails:
-        """Read the error body of a response from the API's origin; empty for other hosts."""
-        if not self._is_on_api(response.url):
-            return ErrorDetails()
-        try:
-            body = response.raw.read(_MAX_ERROR_BODY, decode_content=True)
-            return self._api.read_error_details(
-                response.status_code, response.headers, strict_json.decode_json(body)
+        if self._is_on_api(response.url) and status >= 300:
+            message = message.replace("media host", "API")
+            raise self._api.build_media_error(
+                response, _read_error_body(response), (kind, message), self._facts
             )
-        except (MalformedPayload, *NETWORK_ERRORS):
-            return ErrorDetails()
+        facts = {**self._facts, "status": status}
+        if kind is RateLimited:
+            facts["retry_after"] = parse_retry_after(
+                response.headers.get("Retry-After"), self._api.clock.now()
+            )
+        raise kind(message, **facts)
 
     # -- addresses -------------------------------------------------------------------------------
 
@@ -252,6 +238,14 @@ class MediaTransport:
         if scheme == "http" and not is_loopback(host) and port in (80, 443):
             return _PLAIN_HTTP.sub(r"https://\1", url, count=1)
         return url
+
+
+def _read_error_body(response: requests.Response) -> bytes:
+    try:
+        body: bytes = response.raw.read(_MAX_ERROR_BODY, decode_content=True)
+    except NETWORK_ERRORS:
+        return b""
+    return body
 
 
 def _describe_late_media(deadline: Deadline) -> str:

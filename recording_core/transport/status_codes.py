@@ -41,6 +41,13 @@ def find_error_class(status: int) -> type[ProviderError] | None:
     return ERRORS_BY_STATUS.get(status) or (Unavailable if 500 <= status < 600 else None)
 
 
+#: Statuses that a proxy or gateway in between also returns, with a page of its own. Only with a
+#: body in the vendor's documented shape they come from the vendor.
+AMBIGUOUS_STATUSES = frozenset({400, 404, 409, 410, 422})
+
+#: The operations whose caller acts on "there is no such thing", so that it must be proved.
+CONFIRMED_OPERATIONS = frozenset({"stop", "active", "delete"})
+
 #: Statuses of a redirect, and how many redirects in a row are followed.
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MAX_REDIRECTS = 5
@@ -73,19 +80,26 @@ DEFAULT_MESSAGES: Mapping[type[ProviderError], str] = {
 
 @frozen
 class ErrorDetails:
-    """What a vendor's error body contains.
+    """What an error response of a vendor contains.
 
     Attributes:
-        code: the vendor's error code
         message: the vendor's message
+        code: the vendor's error code
         request_id: the id of the request, for the vendor's support
+        recognized: whether the body is in the vendor's documented shape. Without it a 400, 404,
+            409, 410 or 422 proves nothing: a proxy or gateway may have sent it. By default, a JSON
+            object with a message or a code is recognized
+        absent: whether the code states that this very resource does not exist; not for an unknown
+            route or account
         kind: the error class, only if it differs from that of the HTTP status
         is_error: whether the body itself reports a failure, also with a 2xx status
     """
 
-    code: str | None = None
     message: str | None = None
+    code: str | None = None
     request_id: str | None = None
+    recognized: bool | None = None
+    absent: bool = False
     kind: type[ProviderError] | None = None
     is_error: bool = False
 
