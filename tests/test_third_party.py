@@ -84,7 +84,7 @@ def test_a_third_party_provider_passes_the_conformance_suite(install: Install) -
     assert "failed" not in done.stdout
 
 
-# Three faults that do not show when an author tries a provider out.
+# Faults that do not show when an author tries a provider out.
 
 
 def test_the_suite_finds_a_capability_that_does_not_exist(install: Install) -> None:
@@ -95,11 +95,25 @@ def test_the_suite_finds_a_capability_that_does_not_exist(install: Install) -> N
 
 
 def test_the_suite_finds_a_lost_page(install: Install) -> None:
-    fault = ("client.py", "total=total, next=next_page", "next=None")
+    fault = ("client.py", 'total=total, next=payload.text("next_page")', "next=None")
     done = run_conformance(install(fault), "-x")
     assert done.returncode == 1, done.stdout
     assert "lost 25 of the 45 recordings" in done.stdout
     assert "The requirement: list is complete and returns each recording once" in done.stdout
+
+
+def test_the_suite_finds_an_unread_field_that_is_not_named(install: Install) -> None:
+    fault = ("mapping.py", "        unread_fields=fields.unread,\n", "")
+    done = run_conformance(install(fault), "-x", "-k", "absurd")
+    assert done.returncode == 1, done.stdout
+    assert "it must name" in done.stdout
+
+
+def test_the_suite_finds_a_foreign_error_page_that_is_believed(install: Install) -> None:
+    fault = ("client.py", "except NotFound:", "except Exception:")
+    done = run_conformance(install(fault), "-x", "-k", "foreign")
+    assert done.returncode == 1, done.stdout
+    assert "call active raises Unavailable behind a page with HTTP 400" in done.stdout
 
 
 def test_the_suite_finds_a_credential_in_a_repr(install: Install) -> None:

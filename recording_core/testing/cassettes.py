@@ -19,10 +19,17 @@ import json
 import logging
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from recording_core.redaction import CREDENTIAL_KEYS, MASK, Secrets, redact_payload
+from recording_core.redaction import (
+    CREDENTIAL_KEYS,
+    MASK,
+    Secrets,
+    change_strings,
+    redact_payload,
+)
 
 if TYPE_CHECKING:
     import vcr
@@ -30,15 +37,8 @@ if TYPE_CHECKING:
 #: The headers that are kept. A credential may be in any other one.
 _HEADERS = frozenset(
     {
-        "accept-ranges",
-        "content-length",
-        "content-range",
-        "content-type",
-        "date",
-        "etag",
-        "location",
-        "retry-after",
-        "x-request-id",
+        *("accept-ranges", "content-length", "content-range", "content-type", "date", "etag"),
+        *("location", "retry-after", "x-request-id"),
     }
 )
 #: Request headers that hold no credential. Each other one may be a credential.
@@ -123,11 +123,7 @@ class _Filters:
 
     def _filter_headers(self, headers: Mapping[str, Any]) -> dict[str, Any]:
         return {
-            name.lower(): (
-                list(map(self._filter_text, value))
-                if isinstance(value, list)
-                else self._filter_text(value)
-            )
+            name.lower(): change_strings(value, self._filter_text)
             for name, value in headers.items()
             if name.lower() in _HEADERS
         }
@@ -138,14 +134,8 @@ class _Filters:
             payload = redact_payload(json.loads(text))
         except ValueError:
             return self._secrets.redact(self._filter_text(text)).encode()
-        return json.dumps(self._filter_value(payload), separators=(",", ":")).encode()
-
-    def _filter_value(self, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {self._filter_text(key): self._filter_value(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [self._filter_value(item) for item in value]
-        return self._filter_text(value) if isinstance(value, str) else value
+        filtered = change_strings(payload, self._filter_text)
+        return json.dumps(filtered, separators=(",", ":")).encode()
 
     def _filter_text(self, text: str) -> str:
         for old, new in self._replace:
@@ -164,10 +154,8 @@ def _find_credentials(request: Any) -> Iterator[str]:
             yield text
             scheme, _, word = text.partition(" ")
             if scheme.lower() == "basic":
-                try:
+                with suppress(ValueError):  # not a user name and a password
                     yield from base64.b64decode(word).decode().split(":", 1)[1:]
-                except ValueError:
-                    pass  # not a user name and a password
             yield word
     for name, value in parse_qsl(urlsplit(request.uri).query):
         if name in CREDENTIAL_KEYS:
@@ -177,9 +165,7 @@ def _find_credentials(request: Any) -> Iterator[str]:
 def _mask_url(url: str) -> str:
     """Return the URL without user info, with a signed query or credential parameters masked."""
     base, mark, query = url.partition("?")
-    scheme, _, rest = base.partition("://")
-    host, slash, path = rest.partition("/")
-    base = f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+    base = re.sub(r"^(\w+://)[^/]*@", r"\1", base)
     pairs = [pair.partition("=") for pair in query.split("&")]
     if any(_SIGNED.fullmatch(name) for name, _, _ in pairs):
         return f"{base}?{MASK}"

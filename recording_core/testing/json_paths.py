@@ -9,15 +9,15 @@ from typing import Any
 JsonPath = tuple[str | int, ...]
 
 
-def walk_paths(value: Any, path: JsonPath = ()) -> Iterator[JsonPath]:
-    """Generate the path of each value in a payload, the outermost first."""
-    yield path
+def walk_values(value: Any, path: JsonPath = ()) -> Iterator[tuple[JsonPath, Any]]:
+    """Generate each value in a payload with its path, the outermost first."""
+    yield path, value
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from walk_paths(item, (*path, key))
+            yield from walk_values(item, (*path, key))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from walk_paths(item, (*path, index))
+            yield from walk_values(item, (*path, index))
 
 
 def get_value(value: Any, path: Sequence[str | int]) -> Any:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 #: Seconds that a call may take to return after its deadline.
 SLACK = 1.0
-_TASKS = Path("/proc/self/task")
 
 
 @contextmanager
@@ -38,12 +37,8 @@ def _read_waiting_times() -> dict[str, float]:
     https://docs.kernel.org/scheduler/sched-stats.html
     """
     waited: dict[str, float] = {}
-    try:
-        for task in _TASKS.iterdir():
-            try:
+    with suppress(OSError):  # not Linux: nothing is subtracted
+        for task in Path("/proc/self/task").iterdir():
+            with suppress(OSError, ValueError):  # the thread has ended
                 waited[task.name] = int((task / "schedstat").read_text().split()[1]) / 1e9
-            except (OSError, ValueError):
-                pass  # the thread has ended
-    except OSError:
-        pass  # not Linux: nothing is subtracted
     return waited

@@ -3,33 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
 
-from recording_core import (
-    AuthenticationFailed,
-    Conflict,
-    HttpSettings,
-    Listing,
-    MalformedPayload,
-    NotFound,
-    Operation,
-    Provider,
-    ProviderError,
-    RateLimited,
-    Recording,
-    RecordingError,
-    RecordingSession,
-    RecordingStatus,
-    Rejected,
-    Unavailable,
-    dumps,
-    loads,
-)
+import recording_core as rec
 from recording_core.redaction import MASK, redact_payload
 from recording_core.testing.conformance.base import (
     SINGLE_REQUESTS,
@@ -46,30 +27,24 @@ from recording_core.testing.conformance.mutations import (
     generate_changes,
     rewrite_payload,
 )
-from recording_core.testing.conformance.replies import API_FAILURES
-from recording_core.testing.emulator.server import Request
+from recording_core.testing.conformance.replies import API_FAILURES, REJECTIONS
 
 _NEW_STATUS = "zz-new-status"
 #: A response of more than a million bytes is too large.
-_SMALL_RESPONSES = HttpSettings(retries=0, workers=1, max_json_bytes=1_000_000)
+_SMALL_RESPONSES = rec.HttpSettings(retries=0, workers=1, max_json_bytes=1_000_000)
 #: In seconds of real time.
-_SHORT_TIMEOUT = HttpSettings(retries=0, workers=1, read_timeout=0.3)
+_SHORT_TIMEOUT = rec.HttpSettings(retries=0, workers=1, read_timeout=0.3)
 
-_ErrorClasses = type[ProviderError] | tuple[type[ProviderError], ...]
+_ErrorClasses = type[rec.ProviderError] | tuple[type[rec.ProviderError], ...]
 #: The failures of the API after which a read does not raise `MalformedPayload`.
 ERRORS: Mapping[str, _ErrorClasses] = {
-    "HTTP 400": Rejected,
-    "HTTP 401": AuthenticationFailed,
-    "HTTP 401 with text": AuthenticationFailed,
-    "HTTP 403": AuthenticationFailed,
-    "HTTP 404": NotFound,
-    "HTTP 409": Conflict,
-    "HTTP 429": RateLimited,
+    **{f"HTTP {status}": error for status, error in REJECTIONS.items()},
+    **dict.fromkeys(("HTTP 401 with text", "HTTP 403"), rec.AuthenticationFailed),
     # Truncated headers look like the end of the headers of a response without a body.
-    "truncated headers": (Unavailable, MalformedPayload),
-    **dict.fromkeys(("HTTP 500", "HTTP 502 with HTML", "HTTP 503", "HTTP 504"), Unavailable),
-    **dict.fromkeys(("a closed connection", "a truncated body"), Unavailable),
-    **dict.fromkeys(("no headers in time", "no body in time"), Unavailable),
+    "truncated headers": (rec.Unavailable, rec.MalformedPayload),
+    **dict.fromkeys(("HTTP 500", "HTTP 502 with HTML", "HTTP 503", "HTTP 504"), rec.Unavailable),
+    **dict.fromkeys(("a closed connection", "a truncated body"), rec.Unavailable),
+    **dict.fromkeys(("no headers in time", "no body in time"), rec.Unavailable),
 }
 
 
@@ -82,21 +57,22 @@ class AnswerRequirements(ConformanceBase):
     def test_a_response_that_stalls_raises_unavailable(self) -> None:
         self._check_errors(_SHORT_TIMEOUT, stalling=True)
 
-    def _check_errors(self, http: HttpSettings, *, stalling: bool) -> None:
+    def _check_errors(self, http: rec.HttpSettings, *, stalling: bool) -> None:
+        refusals = {f"HTTP {status}": self.vendor.build_error(status) for status in (400, 404, 409)}
         with self.vendor.connect(http=http) as provider:
             for verb, read in self._build_reads(provider).items():
-                for what, reply in API_FAILURES.items():
+                for what, reply in {**API_FAILURES, **refusals}.items():
                     if bool(reply.stall) is not stalling:
                         continue
                     with state_requirement(
                         f"{verb} raises a typed error if the vendor sends {what}"
                     ):
                         self.vendor.faults.append(reply)
-                        with pytest.raises(ERRORS.get(what, MalformedPayload)) as caught:
+                        with pytest.raises(ERRORS.get(what, rec.MalformedPayload)) as caught:
                             read()
                         self.vendor.faults.clear()
                         check_equal("error.provider", caught.value.provider, provider.name)
-                        if isinstance(caught.value, RateLimited):
+                        if isinstance(caught.value, rec.RateLimited):
                             expected = timedelta(seconds=int(reply.headers["Retry-After"]))
                             check_equal("error.retry_after", caught.value.retry_after, expected)
 
@@ -129,7 +105,7 @@ class AnswerRequirements(ConformanceBase):
     def test_values_survive_json(self) -> None:
         for value in self._read_values():
             with state_requirement("loads(dumps(value)) equals the value, with its raw payload"):
-                again = loads(dumps(value), type(value))
+                again = rec.loads(rec.dumps(value), type(value))
                 assert again == value, f"{value!r} became {again!r}"
                 assert again.raw == value.raw, f"raw was {value.raw!r} and became {again.raw!r}"
 
@@ -156,7 +132,7 @@ class AnswerRequirements(ConformanceBase):
                 check_equal(
                     f"(status, provider_status) after the status {_NEW_STATUS!r}",
                     (recording.status, recording.provider_status),
-                    (RecordingStatus.UNKNOWN, _NEW_STATUS),
+                    (rec.RecordingStatus.UNKNOWN, _NEW_STATUS),
                 )
 
     def test_unknown_fields_change_nothing_and_stay_in_raw(self) -> None:
@@ -181,8 +157,9 @@ class AnswerRequirements(ConformanceBase):
 
     def test_an_unreadable_row_costs_only_that_row(self) -> None:
         with self.vendor.connect(http=SINGLE_REQUESTS) as provider:
-            bounds = _find_recent_bounds(self.list_all()) or self.bounds
-            listing = provider.list(**bounds)
+            moments = sorted(filter(None, map(find_listing_time, self.list_all())))
+            # The 24 newest recordings, so that reading them is quick.
+            listing = provider.list(**{"since": moments[-24:][0]} if moments else self.bounds)
             for change, row_id, ids in self._generate_listing_changes(listing):
                 if row_id is None:
                     continue
@@ -222,10 +199,10 @@ class AnswerRequirements(ConformanceBase):
                     )
 
     def _generate_listing_changes(
-        self, listing: Listing
+        self, listing: rec.Listing
     ) -> Iterator[tuple[PayloadChange, str | None, set[str]]]:
         """Generate each change of a listing's payloads, the changed row's id, and all ids."""
-        recordings, answers = self._log_answers(lambda: list(listing))
+        recordings, answers = self.log_answers(lambda: list(listing))
         ids = {each.id for each in recordings}
         for change in generate_changes(answers):
             yield change, find_row_id(change.place, answers, ids), ids
@@ -236,7 +213,7 @@ class AnswerRequirements(ConformanceBase):
             if not reads:
                 pytest.skip("neither get nor active is declared")
             for verb, read in reads.items():
-                _, answers = self._log_answers(read)
+                _, answers = self.log_answers(read)
                 for change in generate_changes(answers):
                     with (
                         state_requirement(
@@ -249,100 +226,78 @@ class AnswerRequirements(ConformanceBase):
                             value = read()
                             if value is not None:
                                 check_types(value)
-                        except RecordingError as error:
+                        except rec.RecordingError as error:
                             name = getattr(error, "provider", provider.name)
                             check_equal(f"{error!r}.provider", name, provider.name)
 
     # -- reads -----------------------------------------------------------------------------------
 
-    def _read_recordings(self) -> list[Recording]:
+    def _read_recordings(self) -> list[rec.Recording]:
         """Read all recordings by `list`, and the first twenty again by `get`."""
-        listed = self.list_all() if self.provider.can(Operation.LIST) else []
-        if self.provider.can(Operation.GET):
+        listed = self.list_all() if self.provider.can(rec.Operation.LIST) else []
+        if self.provider.can(rec.Operation.GET):
             listed += [self.provider.get(each) for each in listed[:20]]
         return listed
 
-    def _read_values(self) -> list[Recording | RecordingSession]:
+    def _read_values(self) -> list[rec.Recording | rec.RecordingSession]:
         return [*self._read_recordings(), *self._run_sessions()]
 
-    def _run_sessions(self) -> list[RecordingSession]:
+    def _run_sessions(self) -> list[rec.RecordingSession]:
         """Run a session of each kind and return each of its states."""
-        sessions: list[RecordingSession] = []
-        if not self.provider.can(Operation.START):
+        sessions: list[rec.RecordingSession] = []
+        if not self.provider.can(rec.Operation.START):
             return sessions
         verbs = self.build_verbs(self.provider)
-        for target in self.find_targets(Operation.START):
+        for target in self.find_targets(rec.Operation.START):
             sessions.append(self.begin(self.provider, target))
-            for operation in (Operation.PAUSE, Operation.RESUME, Operation.STOP):
+            for operation in (rec.Operation.PAUSE, rec.Operation.RESUME, rec.Operation.STOP):
                 if self.provider.can(operation, target.kind):
                     self.vendor.advance(self.warm_up)
                     sessions.append(verbs[operation](sessions[-1]))
             self.vendor.advance(self.processing_timeout)
         return sessions
 
-    def _build_reads(self, provider: Provider) -> dict[str, Call]:
+    def _build_reads(self, provider: rec.Provider) -> dict[str, Call]:
         """Build a call of each declared read, by name."""
         reads: dict[str, Call] = {}
-        some: Recording | str = self.vendor.list_ids()[0]
-        if provider.can(Operation.LIST):
+        some: rec.Recording | str = self.vendor.list_ids()[0]
+        if provider.can(rec.Operation.LIST):
             bounds = self.bounds
             some = self.list_all()[0]
             reads["list"] = lambda: list(provider.list(**bounds))
-        if provider.can(Operation.GET):
+        if provider.can(rec.Operation.GET):
             reads["get"] = partial(provider.get, some)
         return reads
 
-    def _build_single_reads(self, provider: Provider) -> dict[str, Call]:
+    def _build_single_reads(self, provider: rec.Provider) -> dict[str, Call]:
         """Build calls of `get` and `active`, one per shape of recording and kind."""
         reads: dict[str, Call] = {}
-        if provider.can(Operation.LIST) and provider.can(Operation.GET):
-            for recording in _select_by_shape(self.list_all()):
-                label = f"get of a recording that is {recording.status}"
-                reads[f"{label} with {len(recording.files)} files"] = partial(
+        if provider.can(rec.Operation.LIST) and provider.can(rec.Operation.GET):
+            listed = reversed(self.list_all())
+            shapes = {(each.kind, each.status, len(each.files)): each for each in listed}
+            for (_, status, files), recording in shapes.items():
+                reads[f"get of a recording that is {status} with {files} files"] = partial(
                     provider.get, recording.id, target=recording.target
                 )
-        if provider.can(Operation.ACTIVE) and provider.can(Operation.START):
-            for target in self.find_targets(Operation.ACTIVE, Operation.START):
+        if provider.can(rec.Operation.ACTIVE) and provider.can(rec.Operation.START):
+            for target in self.find_targets(rec.Operation.ACTIVE, rec.Operation.START):
                 self.begin(provider, target)
                 reads[f"active of a {target.kind}"] = partial(provider.active, target)
         return reads
 
-    def _log_answers(self, read: Callable[[], Any]) -> tuple[Any, list[Any]]:
-        """Return what a call returns, and every JSON payload that it received."""
-        answers: list[Any] = []
-
-        def log(request: Request, payload: Any) -> Any:
-            answers.append(payload)
-            return payload
-
-        with self.alter_payloads(log):
-            return read(), answers
-
     def _sweep(
-        self, listing: Listing, change: PayloadChange
-    ) -> tuple[list[Recording], RecordingError | None]:
+        self, listing: rec.Listing, change: PayloadChange
+    ) -> tuple[list[rec.Recording], rec.RecordingError | None]:
         """Read a listing with one change; return the recordings, and the error that ended it."""
-        found: list[Recording] = []
+        found: list[rec.Recording] = []
         with self.alter_payloads(change):
             try:
                 for recording in listing:
                     check_types(recording)
                     found.append(recording)
-            except RecordingError as error:
+            except rec.RecordingError as error:
                 return found, error
         return found, None
-
-
-def _select_by_shape(recordings: list[Recording]) -> list[Recording]:
-    """Return one recording of each kind, status and number of files."""
-    shapes = {(each.kind, each.status, len(each.files)): each for each in reversed(recordings)}
-    return list(shapes.values())
-
-
-def _find_recent_bounds(recordings: list[Recording]) -> dict[str, Any] | None:
-    """Return bounds of a list of the 24 newest recordings, so that reading it is quick."""
-    moments = sorted(filter(None, map(find_listing_time, recordings)), reverse=True)
-    return {"since": moments[min(23, len(moments) - 1)]} if moments else None
 
 
 def _find_unmasked(value: Any, path: str = "raw") -> Iterator[str]:

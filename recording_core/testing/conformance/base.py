@@ -151,6 +151,17 @@ class ConformanceBase:
         finally:
             self.vendor.alter = None
 
+    def log_answers(self, read: Callable[[], Any]) -> tuple[Any, list[Any]]:
+        """Return what a call returns, and every JSON payload that it received."""
+        answers: list[Any] = []
+
+        def log(request: Request, payload: Any) -> Any:
+            answers.append(payload)
+            return payload
+
+        with self.alter_payloads(log):
+            return read(), answers
+
     @contextmanager
     def forbid_requests(self, requirement: str) -> Iterator[None]:
         """Require that no request reaches the vendor inside, on either port."""

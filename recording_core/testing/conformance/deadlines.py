@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -11,13 +11,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from recording_core import (
-    HttpSettings,
-    Operation,
-    OutcomeUnknown,
-    RecordingError,
-    Unavailable,
-)
+from recording_core import HttpSettings, Operation, OutcomeUnknown, RecordingError, Unavailable
 from recording_core.testing.conformance.base import Call, ConformanceBase, state_requirement
 from recording_core.testing.conformance.replies import JSON
 from recording_core.testing.emulator.server import Reply
@@ -109,25 +103,14 @@ def _check_timeout(error: RecordingError | None, kind: type[Unavailable | Outcom
 
 def _run_in_time(calls: Mapping[str, Call], seconds: float) -> dict[str, RecordingError | None]:
     """Run all calls at once, each within so many seconds; return what each raised."""
-    raised: dict[str, RecordingError | None] = {}
-    failures: list[BaseException] = []
 
-    def run(verb: str, call: Call) -> None:
-        try:
-            with assert_within(seconds), state_requirement(verb):
-                try:
-                    call()
-                    raised[verb] = None
-                except RecordingError as error:
-                    raised[verb] = error
-        except BaseException as error:  # noqa: BLE001  # raised below, in the test's own thread
-            failures.append(error)
+    def run(verb: str) -> RecordingError | None:
+        with assert_within(seconds), state_requirement(verb):
+            try:
+                calls[verb]()
+            except RecordingError as error:
+                return error
+        return None
 
-    threads = [threading.Thread(target=run, args=each) for each in calls.items()]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
-    return raised
+    with ThreadPoolExecutor(len(calls) or 1) as threads:
+        return dict(zip(calls, threads.map(run, calls), strict=True))

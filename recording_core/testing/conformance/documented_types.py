@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import types
 import typing
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -32,10 +31,7 @@ def find_type_error(value: Any, hint: Any = None, path: str = "") -> str | None:
         errors = [find_type_error(item, args[0], f"{path}[{index}]") for index, item in items]
         return next(filter(None, errors), None)
     # A union: of several types, or of one and None.
-    if value is None and types.NoneType in args:
-        return None
-    kinds = [each for each in args if each is not types.NoneType]
-    errors = [find_type_error(value, each, path) for each in kinds]
+    errors = [find_type_error(value, each, path) for each in args]
     return None if None in errors else errors[0]
 
 

@@ -7,21 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from recording_core import (
-    Copy,
-    DownloadError,
-    HttpSettings,
-    NotFound,
-    NotReady,
-    Operation,
-    Provider,
-    ProviderError,
-    Recording,
-    RecordingError,
-    RecordingStatus,
-    dumps,
-    loads,
-)
+import recording_core as rec
 from recording_core.testing.conformance.base import (
     ConformanceBase,
     check_equal,
@@ -31,7 +17,7 @@ from recording_core.testing.conformance.base import (
 from recording_core.testing.conformance.replies import MEDIA_FAILURES
 
 #: In seconds of real time.
-_SHORT_TIMEOUT = HttpSettings(retries=0, read_timeout=0.3)
+_SHORT_TIMEOUT = rec.HttpSettings(retries=0, read_timeout=0.3)
 
 
 class DownloadRequirements(ConformanceBase):
@@ -53,11 +39,13 @@ class DownloadRequirements(ConformanceBase):
 
     def test_a_new_recording_is_downloaded_by_its_id(self, tmp_path: Path) -> None:
         for target in self.find_targets(
-            Operation.START, Operation.STOP, Operation.GET, Operation.DOWNLOAD
+            rec.Operation.START, rec.Operation.STOP, rec.Operation.GET, rec.Operation.DOWNLOAD
         ):
             with state_requirement(f"{target.kind} download takes the id of a new recording"):
                 recordings = self.record_once(target).recordings
-                ready = [each for each in recordings if each.status is RecordingStatus.AVAILABLE]
+                ready = [
+                    each for each in recordings if each.status is rec.RecordingStatus.AVAILABLE
+                ]
                 assert ready, (
                     f"no recording is available within {self.processing_timeout} after the stop: "
                     f"{recordings}"
@@ -68,14 +56,14 @@ class DownloadRequirements(ConformanceBase):
                     _check_copies(copies, recording, directory)
 
     def test_a_running_recording_is_not_ready(self, tmp_path: Path) -> None:
-        for target in self.find_targets(Operation.START, Operation.DOWNLOAD):
+        for target in self.find_targets(rec.Operation.START, rec.Operation.DOWNLOAD):
             session = self.begin(self.provider, target)
             if session.id is not None:
                 with (
                     state_requirement(
                         f"{target.kind} download raises NotReady or NotFound while it records"
                     ),
-                    pytest.raises((NotReady, NotFound)),
+                    pytest.raises((rec.NotReady, rec.NotFound)),
                 ):
                     self.provider.download(session.id, tmp_path, target=target)
                 _check_empty(tmp_path)
@@ -89,7 +77,7 @@ class DownloadRequirements(ConformanceBase):
         with self.vendor.connect(http=_SHORT_TIMEOUT) as impatient:
             self._check_bad_media(impatient, tmp_path, stalling=True)
 
-    def _check_bad_media(self, provider: Provider, directory: Path, *, stalling: bool) -> None:
+    def _check_bad_media(self, provider: rec.Provider, directory: Path, *, stalling: bool) -> None:
         for recording in _select_by_format(self._find_downloadable()):
             for what, reply in MEDIA_FAILURES.items():
                 if bool(reply.stall) is not stalling:
@@ -99,10 +87,10 @@ class DownloadRequirements(ConformanceBase):
                     f"ProviderError and leaves no file if the media host sends {what}"
                 ):
                     self.vendor.media_faults.extend([reply] * 20)
-                    with pytest.raises(RecordingError) as caught:
+                    with pytest.raises(rec.RecordingError) as caught:
                         provider.download(recording, directory)
                     self.vendor.media_faults.clear()
-                    assert isinstance(caught.value, DownloadError | ProviderError), (
+                    assert isinstance(caught.value, rec.DownloadError | rec.ProviderError), (
                         f"download raised {caught.value!r}"
                     )
                     _check_empty(directory)
@@ -122,15 +110,15 @@ class DownloadRequirements(ConformanceBase):
                         f"the bytes differ from a download without {what}"
                     )
 
-    def _find_downloadable(self) -> list[Recording]:
+    def _find_downloadable(self) -> list[rec.Recording]:
         """Return up to twelve listed recordings with media."""
-        self.require_declared(Operation.LIST, Operation.DOWNLOAD)
-        kinds = [kind for kind, each in self.provider.info if each is Operation.DOWNLOAD]
+        self.require_declared(rec.Operation.LIST, rec.Operation.DOWNLOAD)
+        kinds = [kind for kind, each in self.provider.info if each is rec.Operation.DOWNLOAD]
         # `download` follows `Recording.files`, unless a provider overrides it.
-        needs_files = type(self.provider)._download is Provider._download
+        needs_files = type(self.provider)._download is rec.Provider._download
         found = [
             each
-            for each in self.list_all(status=RecordingStatus.AVAILABLE)
+            for each in self.list_all(status=rec.RecordingStatus.AVAILABLE)
             if each.kind in (None, *kinds) and (each.files or not needs_files)
         ]
         assert found, (
@@ -139,12 +127,12 @@ class DownloadRequirements(ConformanceBase):
         return found[:12]
 
 
-def _select_by_format(recordings: list[Recording]) -> list[Recording]:
+def _select_by_format(recordings: list[rec.Recording]) -> list[rec.Recording]:
     """Return one recording of each format."""
     return list({each.format: each for each in recordings}.values())
 
 
-def _check_copies(copies: tuple[Copy, ...], recording: Recording, directory: Path) -> None:
+def _check_copies(copies: tuple[rec.Copy, ...], recording: rec.Recording, directory: Path) -> None:
     for copy in copies:
         check_types(copy)
         name, data = copy.path.name, copy.path.read_bytes()
@@ -155,7 +143,7 @@ def _check_copies(copies: tuple[Copy, ...], recording: Recording, directory: Pat
         assert copy.verified, (
             f"{name} is not verified: copy.checks is {copy.checks}, copy.doubts is {copy.doubts}"
         )
-        check_equal("loads(dumps(copy))", loads(dumps(copy), Copy), copy)
+        check_equal("loads(dumps(copy))", rec.loads(rec.dumps(copy), rec.Copy), copy)
     found = {path.name for path in directory.iterdir()}
     assert {copy.path.name for copy in copies} <= found, f"the directory holds only {found}"
     temporary = [name for name in found if name.startswith(".")]

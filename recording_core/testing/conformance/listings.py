@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -167,11 +169,9 @@ class ListingRequirements(ConformanceBase):
                     ):
                         listing = provider.list(**self.bounds)
                         found: list[Recording] = []
-                        with self.alter_payloads(self._fail_page(number, fault)):
-                            try:
-                                found.extend(listing)
-                            except RecordingError:
-                                pass
+                        fail_page = self._fail_page(number, fault)
+                        with self.alter_payloads(fail_page), suppress(RecordingError):
+                            found.extend(listing)
                         self.vendor.faults.clear()
                         lost = listed - {each.id for each in found}
                         coverage = listing.coverage
@@ -183,14 +183,12 @@ class ListingRequirements(ConformanceBase):
 
     def _fail_page(self, earlier_pages: int, fault: Reply) -> Any:
         """For `Emulator.alter`: send a fault in place of the page after so many pages."""
-        left = earlier_pages
-        if not left:
+        pages = itertools.count(1)
+        if not earlier_pages:
             self.vendor.faults.append(fault)
 
         def alter(request: Request, payload: Any) -> Any:
-            nonlocal left
-            left -= 1
-            if left == 0:
+            if next(pages) == earlier_pages:
                 self.vendor.faults.append(fault)
             return payload
 

@@ -9,7 +9,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from recording_core.testing.emulator.server import Request
-from recording_core.testing.json_paths import JsonPath, get_value, walk_paths
+from recording_core.testing.json_paths import JsonPath, get_value, walk_values
 
 #: A key that does not match is data, such as a file name or an id.
 _NAME = re.compile(r"[A-Za-z_ ]{1,40}")
@@ -44,9 +44,9 @@ def find_places(answers: list[Any]) -> list[PayloadPlace]:
     """Return the places of the payloads, one of each shape, since rows are alike."""
     found: dict[tuple[Any, ...], PayloadPlace] = {}
     for number, answer in enumerate(answers):
-        for path in walk_paths(answer):
+        for path, value in walk_values(answer):
             if path:
-                place = PayloadPlace(number, path, get_value(answer, path))
+                place = PayloadPlace(number, path, value)
                 found.setdefault(place.shape, place)
     return list(found.values())
 
@@ -73,16 +73,22 @@ class PayloadChange:
     def __call__(self, request: Request, payload: Any) -> Any:
         self.seen += 1
         if self.seen == self.place.answer + 1:
-            *parents, last = self.place.path
-            holder = get_value(payload, parents)
-            if self.value is REMOVED:
-                del holder[last]
-            else:
-                holder[last] = self.value
+            change_value(payload, self.place.path, self.value)
         return payload
 
     def __str__(self) -> str:
         return f"{self.place}: {'removed' if self.value is REMOVED else repr(self.value)}"
+
+
+def change_value(payload: Any, path: JsonPath, value: Any) -> Any:
+    """Change the value at a path in place, or remove it, and return the payload."""
+    *parents, last = path
+    holder = get_value(payload, parents)
+    if value is REMOVED:
+        del holder[last]
+    else:
+        holder[last] = value
+    return payload
 
 
 def rewrite_payload(value: Any, words: Mapping[str, str], more: Mapping[str, Any]) -> Any:

@@ -4,12 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import recording_core as rec
 from recording_core.testing.emulator.server import Reply
-from recording_core.testing.malformed_json import MALFORMED_JSON
 
 JSON = {"Content-Type": "application/json"}
 HTML = {"Content-Type": "text/html"}
+WAV = {"Content-Type": "audio/wav"}
 _BODY = b'{"id": "some-id"}'
+
+#: Bodies that no vendor sends, and that each reader rejects.
+MALFORMED_JSON: Mapping[str, bytes] = {
+    "no body": b"",
+    "HTML": b"<html>Welcome</html>",
+    "truncated JSON": b'{"event": "recor',
+    "null": b"null",
+    "a number": b"17",
+    "a string": b'"recording"',
+    "NaN": b'{"event": NaN}',
+    "infinity": b'{"event": 1e999}',
+    "a number of 5000 digits": b'{"event": ' + b"9" * 5000 + b"}",
+    "100,000 nested objects": b'{"event":' * 100_000,
+    "50,000 nested arrays": b"[" * 50_000 + b"]" * 50_000,
+    "invalid UTF-8": b'{"event": "\xff\xfe"}',
+    "a lone surrogate": b'{"event": "\\ud800"}',
+}
+
+#: Statuses with which the vendor reports that it did nothing, and the errors that they raise.
+REJECTIONS: Mapping[int, type[rec.ProviderError]] = {
+    400: rec.Rejected,
+    401: rec.AuthenticationFailed,
+    404: rec.NotFound,
+    409: rec.Conflict,
+    422: rec.Rejected,
+    429: rec.RateLimited,
+}
 
 #: Failures of the API, which can hit any request.
 API_FAILURES: Mapping[str, Reply] = {
@@ -41,16 +69,11 @@ MEDIA_FAILURES: Mapping[str, Reply] = {
     "an endless redirect": Reply(302, headers={"Location": "/again"}),
     "a redirect to another protocol": Reply(302, headers={"Location": "file:///etc/passwd"}),
     "a closed connection": Reply(abort=True),
-    **{
-        what: Reply(200, body, {"Content-Type": "audio/wav"}, **fault)
-        for what, body, fault in (
-            ("HTML with the Content-Type audio/wav", b"<!doctype html><p>" + b"x" * 600, {}),
-            ("HTTP 200 without a body", b"", {}),
-            ("truncated headers", bytes(5000), {"cut_headers": True}),
-            ("a body that is truncated at once", bytes(5000), {"cut_after": 0}),
-            ("no body in time", bytes(5000), {"stall": "body", "stall_seconds": 5}),
-        )
-    },
+    "HTML with the Content-Type audio/wav": Reply(200, b"<!doctype html><p>" + b"x" * 600, WAV),
+    "HTTP 200 without a body": Reply(200, headers=WAV),
+    "truncated headers": Reply(200, bytes(5000), WAV, cut_headers=True),
+    "a body that is truncated at once": Reply(200, bytes(5000), WAV, cut_after=0),
+    "no body in time": Reply(200, bytes(5000), WAV, stall="body", stall_seconds=5),
 }
 
 

@@ -4,30 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from recording_core import (
-    AuthenticationFailed,
-    CommunicationSession,
-    Conflict,
-    HttpSettings,
-    NotFound,
-    Operation,
-    OutcomeUnknown,
-    Provider,
-    ProviderError,
-    RateLimited,
-    RecordingSession,
-    Rejected,
-)
-from recording_core.testing.conformance.base import (
-    ConformanceBase,
-    check_equal,
-    state_requirement,
-)
-from recording_core.testing.conformance.replies import JSON, select_failures
+import recording_core as rec
+from recording_core.testing.conformance.base import ConformanceBase, check_equal, state_requirement
+from recording_core.testing.conformance.replies import JSON, REJECTIONS, select_failures
 from recording_core.testing.emulator.emulator import Emulator
 from recording_core.testing.emulator.server import Reply
 
-_SHORT_TIMEOUT = HttpSettings(read_timeout=0.4)  # in seconds of real time
+_SHORT_TIMEOUT = rec.HttpSettings(read_timeout=0.4)  # in seconds of real time
 
 #: Replies that do not show whether the vendor has started a recording.
 UNKNOWN_OUTCOMES = select_failures(
@@ -39,15 +22,6 @@ UNKNOWN_OUTCOMES = select_failures(
 UNEXPECTED: Mapping[str, Reply] = {
     f"HTTP 200 with {body.decode() or 'no body'}": Reply(200, body, JSON)
     for body in (b"", b"null", b"[]", b"{}", b"7", b'"words"')
-}
-#: Statuses with which the vendor reports that it started nothing.
-REJECTIONS: Mapping[int, type[ProviderError]] = {
-    400: Rejected,
-    401: AuthenticationFailed,
-    404: NotFound,
-    409: Conflict,
-    422: Rejected,
-    429: RateLimited,
 }
 
 
@@ -62,16 +36,16 @@ class StartRequirements(ConformanceBase):
             stalls = select_failures("no headers in time", "no body in time")
             self._check_unknown(provider, stalls)
 
-    def _check_unknown(self, provider: Provider, replies: Mapping[str, Reply]) -> None:
+    def _check_unknown(self, provider: rec.Provider, replies: Mapping[str, Reply]) -> None:
         self._authenticate(provider)
-        for target in self.find_targets(Operation.START):
+        for target in self.find_targets(rec.Operation.START):
             for what, reply in replies.items():
                 with state_requirement(
                     f"{target.kind} start raises OutcomeUnknown if the vendor sends {what}"
                 ):
                     sent_at = self.vendor.clock.now()
                     error = self._start_once(provider, target, reply)
-                    assert isinstance(error, OutcomeUnknown), f"start gave {error!r}"
+                    assert isinstance(error, rec.OutcomeUnknown), f"start gave {error!r}"
                     check_equal("error.target", error.target, target)
                     check_equal("error.sent_at", error.sent_at, sent_at)
                     assert error.parameters is not None, "error.parameters is None"
@@ -81,45 +55,45 @@ class StartRequirements(ConformanceBase):
 
     def test_a_start_with_an_unexpected_response_is_sent_once(self) -> None:
         self._authenticate(self.provider)
-        for target in self.find_targets(Operation.START):
+        for target in self.find_targets(rec.Operation.START):
             for what, reply in UNEXPECTED.items():
                 with state_requirement(
                     f"{target.kind} start returns a session or raises OutcomeUnknown if the "
                     f"vendor sends {what}"
                 ):
                     outcome = self._start_once(self.provider, target, reply)
-                    assert isinstance(outcome, RecordingSession | OutcomeUnknown), (
+                    assert isinstance(outcome, rec.RecordingSession | rec.OutcomeUnknown), (
                         f"start gave {outcome!r}"
                     )
 
     def test_a_rejected_start_is_sent_once_and_raises_a_typed_error(self) -> None:
         # After a 429 nothing was started either; whether to start again is the caller's decision.
         self._authenticate(self.provider)
-        for target in self.find_targets(Operation.START):
+        for target in self.find_targets(rec.Operation.START):
             for status, kind in REJECTIONS.items():
                 with state_requirement(
                     f"{target.kind} start raises {kind.__name__} if the vendor sends HTTP {status}"
                 ):
-                    reply = Reply(status, b"{}", JSON)
+                    reply = self.vendor.build_error(status)
                     error = self._start_once(self.provider, target, reply)
                     assert type(error) is kind, f"start gave {error!r}"
                     check_equal("error.status", error.status, status)
 
-    def _authenticate(self, provider: Provider) -> None:
+    def _authenticate(self, provider: rec.Provider) -> None:
         """Send a first request, so that a token is fetched before requests are counted."""
-        if provider.can(Operation.LIST):
+        if provider.can(rec.Operation.LIST):
             list(provider.list(**self.bounds))
 
     def _start_once(
-        self, provider: Provider, target: CommunicationSession, reply: Reply
-    ) -> RecordingSession | ProviderError:
+        self, provider: rec.Provider, target: rec.CommunicationSession, reply: Reply
+    ) -> rec.RecordingSession | rec.ProviderError:
         """Start, with a reply of the vendor to the only request that is not a GET."""
         self.vendor.faults.append(reply)
-        outcome: RecordingSession | ProviderError
+        outcome: rec.RecordingSession | rec.ProviderError
         with self.vendor.log_requests("api") as entries:
             try:
                 outcome = self.begin(provider, target)
-            except ProviderError as error:
+            except rec.ProviderError as error:
                 outcome = error
         requests = [each.request for each in entries if each.request.method != "GET"]
         assert len(requests) == 1, (

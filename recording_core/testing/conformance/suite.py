@@ -25,11 +25,12 @@ from __future__ import annotations
 from recording_core.testing.conformance.answers import AnswerRequirements
 from recording_core.testing.conformance.deadlines import DeadlineRequirements
 from recording_core.testing.conformance.downloads import DownloadRequirements
+from recording_core.testing.conformance.evidence import EvidenceRequirements
 from recording_core.testing.conformance.listings import ListingRequirements
+from recording_core.testing.conformance.odd_fields import OddEventRequirements, OddFieldRequirements
 from recording_core.testing.conformance.secrecy import SecrecyRequirements
 from recording_core.testing.conformance.starts import StartRequirements
 from recording_core.testing.conformance.verbs import VerbRequirements
-from recording_core.testing.conformance.webhooks import WebhookRequirements
 
 
 class ProviderConformance(
@@ -38,6 +39,8 @@ class ProviderConformance(
     DeadlineRequirements,
     DownloadRequirements,
     AnswerRequirements,
+    OddFieldRequirements,
+    EvidenceRequirements,
     ListingRequirements,
     StartRequirements,
     VerbRequirements,
@@ -45,5 +48,5 @@ class ProviderConformance(
     """The requirements of every provider. Inherit, name the emulator by a marker, run pytest."""
 
 
-class WebhookConformance(WebhookRequirements):
+class WebhookConformance(OddEventRequirements):
     """The requirements of webhooks. Inherit, name the emulator by a marker, run pytest."""

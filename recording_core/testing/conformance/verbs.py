@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -12,38 +12,14 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from recording_core import (
-    CommunicationSession,
-    NotFound,
-    Operation,
-    Recorder,
-    Recording,
-    RecordingSession,
-    RecordingStatus,
-    SessionKind,
-    UnsupportedOperation,
-    call,
-)
+import recording_core as rec
 from recording_core.model.enums import FINAL, LIVE
 from recording_core.provider.start_request import START_PARAMETERS
-from recording_core.testing.conformance.base import (
-    ConformanceBase,
-    check_equal,
-    state_requirement,
-)
+from recording_core.testing.conformance.base import ConformanceBase, check_equal, state_requirement
 from recording_core.testing.emulator.server import Reply
 
 #: The fields that `get` and `list` return alike, if both report them.
-_COMMON_FIELDS = (
-    "id",
-    "kind",
-    "status",
-    "started_at",
-    "ended_at",
-    "created_at",
-    "duration",
-    "size",
-)
+_EQUAL_FIELDS = ("id", "kind", "status", "started_at", "ended_at", "created_at", "duration", "size")
 
 
 class VerbRequirements(ConformanceBase):
@@ -56,11 +32,11 @@ class VerbRequirements(ConformanceBase):
         )
 
     def test_start_begins_a_recording(self) -> None:
-        for target in self.find_targets(Operation.START):
+        for target in self.find_targets(rec.Operation.START):
             with state_requirement(f"{target.kind} start: a recording begins"):
                 with self._require_write():
                     session = self.begin(self.provider, target)
-                assert isinstance(session, RecordingSession), f"start returned {session!r}"
+                assert isinstance(session, rec.RecordingSession), f"start returned {session!r}"
                 check_equal(
                     "(provider, account, target) of the session",
                     (session.provider, session.account, session.target),
@@ -71,11 +47,11 @@ class VerbRequirements(ConformanceBase):
 
     def test_pause_suspends_until_resume(self) -> None:
         verbs = self.build_verbs(self.provider)
-        for target in self.find_targets(Operation.START, Operation.PAUSE):
+        for target in self.find_targets(rec.Operation.START, rec.Operation.PAUSE):
             session = self.begin(self.provider, target)
             for operation, status, effect in (
-                (Operation.PAUSE, RecordingStatus.PAUSED, "is suspended"),
-                (Operation.RESUME, RecordingStatus.RECORDING, "continues"),
+                (rec.Operation.PAUSE, rec.RecordingStatus.PAUSED, "is suspended"),
+                (rec.Operation.RESUME, rec.RecordingStatus.RECORDING, "continues"),
             ):
                 if not self.provider.can(operation, target.kind):
                     continue
@@ -85,17 +61,17 @@ class VerbRequirements(ConformanceBase):
                         session = verbs[operation](session)
                     check_equal(f"status after {operation}", session.status, status)
                     ended = [pause.end is not None for pause in session.pauses]
-                    assert ended == [operation is Operation.RESUME], (
+                    assert ended == [operation is rec.Operation.RESUME], (
                         f"pauses is {session.pauses} after {operation}: there must be one, which "
                         "ends at the resume"
                     )
-                    if self.provider.can(Operation.ACTIVE, target.kind):
+                    if self.provider.can(rec.Operation.ACTIVE, target.kind):
                         found = self.provider.active(target)
                         assert found is not None, f"active returned None after {operation}"
                         check_equal(f"status of active after {operation}", found.status, status)
 
     def test_stop_ends_the_recording(self) -> None:
-        for target in self.find_targets(Operation.START, Operation.STOP):
+        for target in self.find_targets(rec.Operation.START, rec.Operation.STOP):
             session = self.begin(self.provider, target)
             self.vendor.advance(self.warm_up)
             with state_requirement(f"{target.kind} stop: the recording ends"):
@@ -103,12 +79,12 @@ class VerbRequirements(ConformanceBase):
                     stopped = self.provider.stop(session)
                 assert stopped.status not in LIVE, f"status is {stopped.status} after stop"
                 assert stopped.stopped_at is not None, "stopped_at is None after stop"
-                if self.provider.can(Operation.ACTIVE, target.kind):
+                if self.provider.can(rec.Operation.ACTIVE, target.kind):
                     self.vendor.advance(self.processing_timeout)
                     check_equal("active after stop", self.provider.active(target), None)
 
     def test_wait_returns_when_each_recording_is_final(self) -> None:
-        for target in self.find_targets(Operation.START, Operation.STOP, Operation.GET):
+        for target in self.find_targets(rec.Operation.START, rec.Operation.STOP, rec.Operation.GET):
             with state_requirement(
                 f"{target.kind} wait: each recording becomes final within processing_timeout "
                 f"({self.processing_timeout})"
@@ -122,7 +98,7 @@ class VerbRequirements(ConformanceBase):
                     check_equal(f"the target of {recording.id}", recording.target, target)
 
     def test_active_finds_a_recording_of_another_connection(self) -> None:
-        for target in self.find_targets(Operation.START, Operation.ACTIVE):
+        for target in self.find_targets(rec.Operation.START, rec.Operation.ACTIVE):
             with state_requirement(
                 f"{target.kind} active: it finds what another connection started"
             ):
@@ -139,7 +115,7 @@ class VerbRequirements(ConformanceBase):
 
     def test_a_new_recording_is_listed_and_found_by_get(self) -> None:
         for target in self.find_targets(
-            Operation.START, Operation.STOP, Operation.LIST, Operation.GET
+            rec.Operation.START, rec.Operation.STOP, rec.Operation.LIST, rec.Operation.GET
         ):
             for recording in self.record_once(target).recordings:
                 with state_requirement(f"{target.kind} list: it returns a new recording"):
@@ -151,7 +127,7 @@ class VerbRequirements(ConformanceBase):
                     _check_agreement(got, listed[recording.id])
 
     def test_a_closed_provider_connects_again(self) -> None:
-        for kind in self.find_kinds(Operation.LIST):
+        for kind in self.find_kinds(rec.Operation.LIST):
             before = {each.id for each in self._list_with_target(kind)}
             self.provider.close()
             self.provider.close()
@@ -160,7 +136,7 @@ class VerbRequirements(ConformanceBase):
                 assert before <= after, f"list lacks {before - after} after close"
 
     def test_delete_removes_the_recording(self) -> None:
-        for kind in self.find_kinds(Operation.DELETE, Operation.LIST):
+        for kind in self.find_kinds(rec.Operation.DELETE, rec.Operation.LIST):
             deletable = [each for each in self._list_with_target(kind) if each.kind is kind]
             assert deletable, f"the emulator lists no recording of a {kind}, to delete: add some"
             recording = deletable[len(deletable) // 2]
@@ -170,30 +146,29 @@ class VerbRequirements(ConformanceBase):
                     f"the emulator still lists {recording.id}"
                 )
                 left = [each for each in self._list_with_target(kind) if each.id == recording.id]
-                assert all(map(_is_deleted, left)), f"list still returns {left!r}"
-                try:
-                    got = self.provider.get(recording)
-                    assert _is_deleted(got), f"get still returns {got!r}"
-                except NotFound:
-                    pass
-                with pytest.raises(NotFound):
+                with suppress(rec.NotFound):
+                    left.append(self.provider.get(recording))
+                assert all(each.status is rec.RecordingStatus.DELETED for each in left), (
+                    f"list or get still returns {left!r}"
+                )
+                with pytest.raises(rec.NotFound):
                     self.provider.delete(recording)
 
     def test_an_undeclared_operation_raises_before_any_request(self, tmp_path: Path) -> None:
-        for kind in SessionKind:
+        for kind in rec.SessionKind:
             verbs = self._build_all_verbs(kind, tmp_path)
-            for operation in Operation:
+            for operation in rec.Operation:
                 if not self.provider.can(operation, kind):
                     with (
                         self.forbid_requests(
                             f"{kind} {operation} is not declared and raises UnsupportedOperation"
                         ),
-                        pytest.raises(UnsupportedOperation),
+                        pytest.raises(rec.UnsupportedOperation),
                     ):
                         verbs[operation]()
 
     def test_an_undeclared_start_parameter_raises_before_any_request(self) -> None:
-        for target in self.find_targets(Operation.START):
+        for target in self.find_targets(rec.Operation.START):
             declared = self.provider.start_parameters.get(target.kind, frozenset())
             unknown = declared - set(START_PARAMETERS)
             assert not unknown, f"start_parameters names {unknown}, which start does not take"
@@ -203,16 +178,16 @@ class VerbRequirements(ConformanceBase):
                         f"{target.kind} start: {name} is not in start_parameters and raises "
                         "UnsupportedOperation"
                     ),
-                    pytest.raises(UnsupportedOperation),
+                    pytest.raises(rec.UnsupportedOperation),
                 ):
                     self.provider.start(target, **{name: START_PARAMETERS[name].example})
 
     def test_pause_resume_and_stop_may_be_repeated(self) -> None:
         verbs = self.build_verbs(self.provider)
-        for target in self.find_targets(Operation.START):
+        for target in self.find_targets(rec.Operation.START):
             session = self.begin(self.provider, target)
             self.vendor.advance(self.warm_up)
-            for operation in (Operation.PAUSE, Operation.RESUME, Operation.STOP):
+            for operation in (rec.Operation.PAUSE, rec.Operation.RESUME, rec.Operation.STOP):
                 if not self.provider.can(operation, target.kind):
                     continue
                 with state_requirement(f"{target.kind} {operation}: it may be repeated"):
@@ -224,7 +199,7 @@ class VerbRequirements(ConformanceBase):
                     self.vendor.advance(self.warm_up)
 
     def test_an_error_inside_a_with_block_stops_and_is_raised(self) -> None:
-        for target in self.find_targets(Operation.START, Operation.STOP):
+        for target in self.find_targets(rec.Operation.START, rec.Operation.STOP):
             arguments = self.start_arguments.get(target.kind, {})
             with state_requirement(
                 f"{target.kind} record: an error inside the block stops the recording and is raised"
@@ -247,14 +222,14 @@ class VerbRequirements(ConformanceBase):
                 self.provider.stop(recorder.session)
                 self.vendor.advance(self.processing_timeout)
 
-    def _raise_inside(self, recorder: Recorder, *faults: Reply) -> None:
+    def _raise_inside(self, recorder: rec.Recorder, *faults: Reply) -> None:
         with recorder:
             self.vendor.advance(self.warm_up)
             self.vendor.faults.extend(faults)
             raise _BlockError
 
     def test_leaving_a_with_block_after_the_recording_ended_succeeds(self) -> None:
-        for target in self.find_targets(Operation.START, Operation.STOP):
+        for target in self.find_targets(rec.Operation.START, rec.Operation.STOP):
             arguments = self.start_arguments.get(target.kind, {})
             with state_requirement(
                 f"{target.kind} record: leaving the block succeeds if the recording has ended"
@@ -272,8 +247,8 @@ class VerbRequirements(ConformanceBase):
         naive = datetime(2026, 1, 1)  # noqa: DTZ001  # a naive time is what the test needs
         aware = datetime(2026, 1, 1, tzinfo=UTC)
         reversed_bounds = {"since": aware, "until": aware - timedelta(days=1)}
-        foreign = evolve(self._build_session(call("some-id")), provider="other-provider")
-        theirs = Recording("other-provider", "default", "some-id")
+        foreign = evolve(self._build_session(rec.call("some-id")), provider="other-provider")
+        theirs = rec.Recording("other-provider", "default", "some-id")
         second = timedelta(seconds=1)
         wrong: list[tuple[str, Callable[[], Any]]] = [
             ("list with a naive since", lambda: provider.list(since=naive)),
@@ -289,24 +264,18 @@ class VerbRequirements(ConformanceBase):
             ("delete with a blank id", lambda: provider.delete(" ")),
             ("download with an empty id", lambda: provider.download("", tmp_path)),
             ("start with a string as target", lambda: provider.start("some-id")),
-            ("start with an empty id of a call", lambda: provider.start(call(""))),
+            ("start with an empty id of a call", lambda: provider.start(rec.call(""))),
             ("stop with a string as session", lambda: provider.stop("some-id")),
             ("stop with another provider's session", lambda: provider.stop(foreign)),
             ("pause with another provider's session", lambda: provider.pause(foreign)),
             ("resume with another provider's session", lambda: provider.resume(foreign)),
             ("wait with another's session", lambda: provider.wait(foreign, timeout=second)),
         ]
-        wrong_parameters: tuple[dict[str, Any], ...] = (
-            {"channels": 0},
-            {"max_duration": 60},
-            {"participant": []},
-        )
-        for kind in SessionKind:
-            if provider.can(Operation.START, kind):
-                start = partial(provider.start, CommunicationSession(kind, "some-id"))
-                wrong += [
-                    (f"start with {each}", partial(start, **each)) for each in wrong_parameters
-                ]
+        parameters: tuple[Any, ...] = ({"channels": 0}, {"max_duration": 60}, {"participant": []})
+        for kind in rec.SessionKind:
+            if provider.can(rec.Operation.START, kind):
+                start = partial(provider.start, rec.CommunicationSession(kind, "some-id"))
+                wrong += [(f"start with {each}", partial(start, **each)) for each in parameters]
         for what, verb in wrong:
             with (
                 self.forbid_requests(f"{what} raises ValueError or TypeError"),
@@ -325,7 +294,7 @@ class VerbRequirements(ConformanceBase):
             f"{sent or 'nothing'}"
         )
 
-    def _list_with_target(self, kind: SessionKind) -> list[Recording]:
+    def _list_with_target(self, kind: rec.SessionKind) -> list[rec.Recording]:
         """List all recordings, and by target those that the vendor's own list cannot contain."""
         recordings = self.list_all()
         target = next((each for each in self.vendor.sessions if each.kind is kind), None)
@@ -333,24 +302,24 @@ class VerbRequirements(ConformanceBase):
             recordings += self.list_all(target=target)
         return recordings
 
-    def _build_session(self, target: CommunicationSession) -> RecordingSession:
-        return RecordingSession(self.provider.name, self.provider.account, "some-id", target)
+    def _build_session(self, target: rec.CommunicationSession) -> rec.RecordingSession:
+        return rec.RecordingSession(self.provider.name, self.provider.account, "some-id", target)
 
     def _build_all_verbs(
-        self, kind: SessionKind, directory: Path
-    ) -> dict[Operation, Callable[[], Any]]:
-        provider, target = self.provider, CommunicationSession(kind, "some-id")
+        self, kind: rec.SessionKind, directory: Path
+    ) -> dict[rec.Operation, Callable[[], Any]]:
+        provider, target = self.provider, rec.CommunicationSession(kind, "some-id")
         session = self._build_session(target)
         return {
-            Operation.START: lambda: provider.start(target),
-            Operation.PAUSE: lambda: provider.pause(session),
-            Operation.RESUME: lambda: provider.resume(session),
-            Operation.STOP: lambda: provider.stop(session),
-            Operation.ACTIVE: lambda: provider.active(target),
-            Operation.LIST: lambda: list(provider.list(target=target)),
-            Operation.GET: lambda: provider.get("some-id", target=target),
-            Operation.DOWNLOAD: lambda: provider.download("some-id", directory, target=target),
-            Operation.DELETE: lambda: provider.delete("some-id", target=target),
+            rec.Operation.START: lambda: provider.start(target),
+            rec.Operation.PAUSE: lambda: provider.pause(session),
+            rec.Operation.RESUME: lambda: provider.resume(session),
+            rec.Operation.STOP: lambda: provider.stop(session),
+            rec.Operation.ACTIVE: lambda: provider.active(target),
+            rec.Operation.LIST: lambda: list(provider.list(target=target)),
+            rec.Operation.GET: lambda: provider.get("some-id", target=target),
+            rec.Operation.DOWNLOAD: lambda: provider.download("some-id", directory, target=target),
+            rec.Operation.DELETE: lambda: provider.delete("some-id", target=target),
         }
 
 
@@ -358,13 +327,9 @@ class _BlockError(Exception):
     """Raised inside a `with` block."""
 
 
-def _is_deleted(recording: Recording) -> bool:
-    return recording.status is RecordingStatus.DELETED
-
-
-def _check_agreement(got: Recording, listed: Recording) -> None:
+def _check_agreement(got: rec.Recording, listed: rec.Recording) -> None:
     """Check that fields which both `get` and `list` report are equal."""
-    for name in _COMMON_FIELDS:
+    for name in _EQUAL_FIELDS:
         one, other = getattr(got, name), getattr(listed, name)
         assert one is None or other is None or one == other, (
             f"{name} differs: get returns {one!r}, list returns {other!r}"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
-from recording_core.testing.json_paths import JsonPath, get_value, replace_value, walk_paths
+from recording_core.testing.json_paths import JsonPath, get_value, replace_value, walk_values
 
 #: Replaces values of other types. If it is read as text, a number was converted to text.
 CANARY_NUMBER = 918273645
@@ -45,7 +45,7 @@ def mutate_payload(payload: Any, mutation: str, seed: int, others: Sequence[Any]
     `others` are payloads of the same vendor, which may replace it or a part of it.
     """
     mutated = MUTATIONS[mutation](_copy(payload), Random(seed), others)
-    return mutated if isinstance(mutated, bytes) else _encode(mutated)
+    return mutated if isinstance(mutated, bytes) else json.dumps(mutated).encode()
 
 
 def generate_noise(kind: str, seed: int, words: Sequence[str] = ()) -> bytes:
@@ -82,9 +82,8 @@ def _choose_places(
     """Choose one to three places that hold a value of these types, the last and deepest first."""
     fitting = [
         path
-        for path in walk_paths(value)
-        if isinstance(found := get_value(value, path), kinds)
-        and not (isinstance(found, bool) and kinds is not object)
+        for path, found in walk_values(value)
+        if isinstance(found, kinds) and not (isinstance(found, bool) and kinds is not object)
     ]
     if not fitting:
         return []
@@ -120,9 +119,9 @@ def _replace_numbers(value: Any, random: Random, others: Sequence[Any]) -> Any:
 
 def _copy_elsewhere(value: Any, random: Random, others: Sequence[Any]) -> Any:
     """Replace one place by a value of another place, of this payload or of another."""
-    source = random.choice((value, value, *others))
-    found = get_value(source, random.choice(list(walk_paths(source))))
-    return replace_value(value, random.choice(list(walk_paths(value))), _copy(found))
+    _, found = random.choice(list(walk_values(random.choice((value, value, *others)))))
+    path, _ = random.choice(list(walk_values(value)))
+    return replace_value(value, path, _copy(found))
 
 
 def _wrap_values(value: Any, random: Random, others: Sequence[Any]) -> Any:
@@ -137,20 +136,15 @@ def _wrap_values(value: Any, random: Random, others: Sequence[Any]) -> Any:
 
 def _add_fields(value: Any, random: Random, others: Sequence[Any]) -> Any:
     """Add an unknown field to each object, and change nothing else."""
-    for path in list(walk_paths(value)):
-        found = get_value(value, path)
+    for _, found in list(walk_values(value)):
         if isinstance(found, dict):
             found[f"zz_new_{random.randrange(9)}"] = {"words": ["and", CANARY_NUMBER, None]}
     return value
 
 
-def _replace_payload(value: Any, random: Random, others: Sequence[Any]) -> Any:
-    return _copy(random.choice(others)) if others else value
-
-
 def _change_bytes(value: Any, random: Random, others: Sequence[Any]) -> bytes:
     """Flip bits of the JSON, or cut out, repeat or insert bytes."""
-    data = bytearray(_encode(value))
+    data = bytearray(json.dumps(value).encode())
     for _ in range(random.choice((1, 1, 2, 5))):
         if not data:
             break
@@ -181,7 +175,7 @@ MUTATIONS: Mapping[str, Callable[[Any, Random, Sequence[Any]], Any]] = {
     "copied values": _copy_elsewhere,
     "wrapped values": _wrap_values,
     "new fields": _add_fields,
-    "another payload": _replace_payload,
+    "another payload": lambda value, random, others: _copy(random.choice(others or [value])),
     "changed bytes": _change_bytes,
 }
 
@@ -192,14 +186,6 @@ MUTATIONS: Mapping[str, Callable[[Any, Random, Sequence[Any]], Any]] = {
 def _generate_text(random: Random) -> str:
     codes = (random.choice((random.randrange(32, 127), random.randrange(0xD7FF))) for _ in range(9))
     return "".join(map(chr, codes))
-
-
-def _generate_bytes(random: Random, words: Sequence[str]) -> bytes:
-    return random.randbytes(random.choice((0, 1, 2, 8, 60, 500)))
-
-
-def _generate_json(random: Random, words: Sequence[str]) -> bytes:
-    return _encode(_generate_value(random, words, depth=4))
 
 
 def _generate_value(random: Random, words: Sequence[str], depth: int) -> Any:
@@ -226,11 +212,7 @@ def _generate_tokens(random: Random, words: Sequence[str]) -> bytes:
 
 #: name -> how it generates bytes in place of a payload
 NOISE: Mapping[str, Callable[[Random, Sequence[str]], bytes]] = {
-    "random bytes": _generate_bytes,
-    "random JSON": _generate_json,
+    "random bytes": lambda random, words: random.randbytes(random.choice((0, 1, 2, 8, 60, 500))),
+    "random JSON": lambda random, words: json.dumps(_generate_value(random, words, 4)).encode(),
     "random tokens": _generate_tokens,
 }
-
-
-def _encode(value: Any) -> bytes:
-    return json.dumps(value).encode("utf-8")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from recording_core.errors import WebhookRejected
 from recording_core.model.events import RecordingEvent
 from recording_core.testing.conformance.documented_types import find_type_error
-from recording_core.testing.malformed_json import MALFORMED_JSON
+from recording_core.testing.conformance.replies import MALFORMED_JSON
 from recording_core.webhooks.request import WebhookRequest
 from recording_core.webhooks.scheme import WebhookScheme
 
@@ -99,13 +99,8 @@ def replace_header(request: WebhookRequest, name: str, *values: str) -> WebhookR
 
 def generate_bit_flips(data: bytes) -> st.SearchStrategy[bytes]:
     """Generate the data with one bit flipped."""
-
-    def flip(bit: int) -> bytes:
-        changed = bytearray(data)
-        changed[bit // 8] ^= 1 << bit % 8
-        return bytes(changed)
-
-    return st.integers(0, 8 * len(data) - 1).map(flip)
+    number, bits = int.from_bytes(data), st.integers(0, 8 * len(data) - 1)
+    return bits.map(lambda bit: (number ^ 1 << bit).to_bytes(len(data)))
 
 
 def generate_header_values() -> st.SearchStrategy[str]:

@@ -20,6 +20,7 @@ from recording_core import (
 )
 from recording_core.plugin import (
     ErrorDetails,
+    Fields,
     HeaderAuth,
     Page,
     Query,
@@ -28,7 +29,6 @@ from recording_core.plugin import (
     Window,
     read_rows,
 )
-from recording_core.plugin import readers as read
 
 
 class AcmeVoice(Provider):
@@ -80,13 +80,11 @@ class AcmeVoice(Provider):
         if query.target is not None:
             params["call"] = query.target.id
         answer = self.transport.get("recordings", operation="list", params=params)
-        payload = mapping.require_object(answer.payload)
-        rows = read.array(payload.get("recordings"), "recordings")
-        total = read.count(payload.get("total"), "total")
+        payload = Fields(mapping.require_object(answer.payload))
+        rows, total = payload.array("recordings"), payload.count("total")
         if rows is None or total is None:
             raise MalformedPayload("Acme returned a list without `recordings` or `total`")
-        next_page = read.text(payload.get("next_page"), "next_page")
-        return Page(read_rows(rows, self._read), total=total, next=next_page)
+        return Page(read_rows(rows, self._read), total=total, next=payload.text("next_page"))
 
     def _get(self, recording_id: str, target: CommunicationSession | None) -> Recording:
         path = f"recordings/{quote(recording_id, safe='')}"

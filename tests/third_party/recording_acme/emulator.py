@@ -53,6 +53,9 @@ class AcmeEmulator(Emulator):
     def list_ids(self) -> list[str]:
         return list(self._recordings)
 
+    def build_error(self, status: int) -> Reply:
+        return _build_problem(status, "refused")
+
     # -- API -------------------------------------------------------------------------------------
 
     def answer(self, request: Request) -> Reply:

@@ -13,8 +13,7 @@ from recording_core import (
     RecordingStatus,
     SessionKind,
 )
-from recording_core.plugin import ErrorDetails
-from recording_core.plugin import readers as read
+from recording_core.plugin import ErrorDetails, Fields, find_status
 
 #: https://acme.example/docs/states
 STATUSES: Mapping[str, RecordingStatus] = {
@@ -27,29 +26,29 @@ STATUSES: Mapping[str, RecordingStatus] = {
 
 def read_recording(payload: Any, account: str) -> Recording:
     """Read a recording, from the API or from a webhook request."""
-    row = require_object(payload)
-    call_id = read.text(row.get("call"), "call")
-    state = read.text(row.get("state"), "state")
-    format = read.text(row.get("format"), "format")
-    size = read.count(row.get("bytes"), "bytes")
-    duration = read.seconds(row.get("seconds"), "seconds")
-    url = read.text(row.get("link"), "link")
+    fields = Fields(require_object(payload))
+    state = fields.text("state")
+    format = fields.text("format")
+    size = fields.count("bytes")
+    duration = fields.seconds("seconds")
+    url = fields.text("link")
     file = MediaFile("mix", FileRole.MIX, format, size=size, duration=duration, url=url)
     return Recording(
         provider="acme",
         account=account,
-        id=read.required_text(row.get("id"), "id"),
+        id=fields.required_text("id"),
         kind=SessionKind.CALL,
-        target=read.target(SessionKind.CALL, call_id, "call") if call_id else None,
-        status=read.status_of(state, STATUSES),
+        target=fields.target(SessionKind.CALL, "call"),
+        status=find_status(state, STATUSES),
         provider_status=state,
-        started_at=read.instant(row.get("started"), "started"),
-        ended_at=read.instant(row.get("ended"), "ended"),
+        started_at=fields.instant("started"),
+        ended_at=fields.instant("ended"),
         duration=duration,
         size=size,
         format=format,
         files=(file,) if url is not None else (),
-        raw=row,
+        unread_fields=fields.unread,
+        raw=fields.row,
     )
 
 
