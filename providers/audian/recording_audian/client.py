@@ -74,6 +74,7 @@ class Audian(Provider):
         SessionKind.CALL: ("mp3", "wav", "opus"),
         SessionKind.CONFERENCE: ("wav", "mp3"),
     }
+    doubtful_start_codes: ClassVar[frozenset[str]] = mapping.DOUBTFUL_START_CODES
     not_listable = ("conference recordings: Audian lists them per conference only; pass target=",)
 
     def _auth(self, settings: Mapping[str, str]) -> AuthBase:
@@ -104,6 +105,9 @@ class Audian(Provider):
 
     def _error_details(self, status: int, headers: Mapping[str, str], body: Any) -> ErrorDetails:
         return mapping.read_error_details(body)
+
+    def _control(self) -> object:
+        return mapping.read_page(self._request_page(None, {"limit": 1, "offset": 0}), 0)
 
     # -- one session -----------------------------------------------------------------------------
 
@@ -207,9 +211,7 @@ class Audian(Provider):
         elif query.target.kind is SessionKind.CALL:
             # Undocumented: `call_id` and `since` in one request.
             params["call_id"] = query.target.id
-        path = _build_recordings_path(query.target)
-        answer = self.transport.get(path, operation="list", params=params)
-        page = mapping.read_page(answer.payload, offset)
+        page = mapping.read_page(self._request_page(query.target, params), offset, overlap)
         ids = [mapping.read_row_id(row) for row in page.rows]
         next_overlap = 1 if page.step > 1 else 0
         step = page.step - next_overlap
@@ -227,6 +229,10 @@ class Audian(Provider):
             overlap_id=(ids[0] if ids else "") if overlap else None,
             last_id=ids[-1] if ids else None,
         )
+
+    def _request_page(self, target: CommunicationSession | None, params: Mapping[str, Any]) -> Any:
+        path = _build_recordings_path(target)
+        return self.transport.get(path, operation="list", params=params).payload
 
     def _get(self, recording_id: str, target: CommunicationSession | None) -> Recording:
         payload = self._request_recording("GET", "get", recording_id, target)

@@ -6,9 +6,9 @@ The functions are pure: they receive a payload and `now`, and return the library
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 from attrs import evolve, frozen
@@ -24,8 +24,7 @@ from recording_core import (
     RecordingStatus,
     SessionKind,
 )
-from recording_core.plugin import FINAL, FORMATS, ErrorDetails
-from recording_core.plugin import readers as read
+from recording_core.plugin import FINAL, FORMATS, ErrorDetails, Fields
 
 #: Audian's status -> ours. https://docs.audian.com/call-control/call-recording, Recording States;
 #: https://docs.audian.com/conferences/recording has only `recording` and `completed`.
@@ -48,6 +47,10 @@ RETENTION = timedelta(days=30)
 #: limit. https://docs.audian.com/call-control/call-recording, Error Handling
 QUOTA_CODE = "quota_exceeded"
 
+#: The engine reports a server error by the HTTP status in quotes, also in a response with the HTTP
+#: status 200: https://docs.audian.com/errors shows the form. After it a recording may have started.
+DOUBTFUL_START_CODES = frozenset(map(str, range(500, 600)))
+
 #: The values of `participant`. https://docs.audian.com/call-control/call-recording, Participant
 #: Recording
 PARTICIPANTS = ("all", "caller", "callee")
@@ -56,24 +59,17 @@ PARTICIPANTS = ("all", "caller", "callee")
 #: https://docs.audian.com/call-control/call-recording, Recording Webhooks, has the first.
 CHECKSUM_ALGORITHMS = ("sha256", "SHA256", "sha-256")
 
-#: In these statuses a file may exist, although calls' responses have no URL.
-_HAS_MEDIA = frozenset(
-    {RecordingStatus.AVAILABLE, RecordingStatus.EXPIRED, RecordingStatus.UNKNOWN}
-)
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]+", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 
+#: Our own JSON and the columns of a report hold smaller numbers only.
+_TOO_LARGE = 1 << 63
 _EARLIEST_SINCE = datetime(2000, 1, 1, tzinfo=UTC)
 
-T = TypeVar("T")
-
 # Reading an enum's member takes ten times as long as a module's name (Python 3.11).
-_DELETED, _AVAILABLE, _EXPIRED, _FAILED = (
-    RecordingStatus.DELETED,
-    RecordingStatus.AVAILABLE,
-    RecordingStatus.EXPIRED,
-    RecordingStatus.FAILED,
-)
+_AVAILABLE, _EXPIRED = RecordingStatus.AVAILABLE, RecordingStatus.EXPIRED
+_DELETED, _FAILED = RecordingStatus.DELETED, RecordingStatus.FAILED
+_UNKNOWN = RecordingStatus.UNKNOWN
 _CALL, _CONFERENCE = SessionKind.CALL, SessionKind.CONFERENCE
 _MIX = FileRole.MIX
 
@@ -84,46 +80,68 @@ def read_recording(
     base_url: str,
     now: datetime,
     *,
-    raw: Mapping[str, Any] | None = None,
+    fields: Fields | None = None,
+    word: str | None = None,
 ) -> Recording:
-    """Read the recording of a call or a conference from a response or event.
+    """Read the recording of a call or a conference. Raises `MalformedPayload` without a usable id.
 
-    `now` decides whether a call's media has expired; `raw` is the payload, if it is not the row.
-    Raises `MalformedPayload`.
+    `now` decides whether a call's media has expired. For an event, `fields` are its row's, and
+    `word` stands for the status.
     """
+    # Called for every row of every page, so its speed is measured (docs/performance.md).
     # Calls: recording_id, call_id, file_size, file_format. Conferences: id, conference_id, size,
     # format, name. The response to a call's start has `format`, as a conference's.
+    if fields is None:
+        fields = Fields(row)
+    text, instant, count = fields.text, fields.instant, fields.count
     is_call = "recording_id" in row or "call_id" in row
-    id_field = "recording_id" if is_call else "id"
-    recording_id = read.required_text(row.get(id_field), id_field)
-    target = _read_target(row)
-    kind = _CALL if is_call else _CONFERENCE
-    kind = target.kind if target is not None else kind
-    provider_status = read.text(row.get("status"), "status")
-    status = read.status_of(provider_status, STATUSES)
-    started_at = read.instant(row.get("started_at"), "started_at")
-    ended_at = _read_either(read.instant, row, "ended_at", "stopped_at")
+    # The engine's own rows have `id` and `call_id`.
+    has_id = not is_call or (row.get("recording_id") is None and "id" in row)
+    recording_id = fields.required_text("id" if has_id else "recording_id")
+    target = fields.target(_CALL, "call_id") if is_call else None
+    if target is None and not (is_call and fields.is_unread("call_id")):
+        target = fields.target(_CONFERENCE, "conference_id")
+    if target is not None:
+        kind = target.kind
+    else:
+        kind = _CALL if is_call and not fields.is_unread("conference_id") else _CONFERENCE
+    provider_status = word or text("status")
+    status = STATUSES.get(provider_status or "", _UNKNOWN)
+    started_at = instant("started_at")
+    ended_at = instant("stopped_at") if "stopped_at" in row else None
+    ended_at = ended_at or instant("ended_at")
     # A call's `created_at` is when the recording stopped, a conference's when it started.
-    created_at = read.instant(row.get("created_at"), "created_at")
-    deleted_at = read.instant(row.get("deleted_at"), "deleted_at")
-    duration = read.seconds(row.get("duration"), "duration")
+    created_at = instant("created_at")
+    duration = fields.seconds("duration")
     if duration is None and started_at and ended_at and ended_at >= started_at:
         duration = ended_at - started_at
     expires_at = None
-    if kind is _CALL and created_at is not None:
+    if created_at is not None and kind is _CALL:
         expires_at = created_at + RETENTION
-    if deleted_at is not None:
-        status = _DELETED
-    elif status is _AVAILABLE and expires_at is not None and expires_at <= now:
-        status = _EXPIRED
-    size = _read_either(read.count, row, "file_size", "size")
-    format = _read_either(read.text, row, "file_format", "format")
+        if status is _AVAILABLE and expires_at <= now:
+            status = _EXPIRED
+    deleted_at = None
+    if "deleted_at" in row:
+        deleted_at = instant("deleted_at")
+        # The response to a deletion has no status: that it has a time is enough.
+        is_deletion = provider_status is None and row.get("status") is None
+        if deleted_at is not None or (is_deletion and fields.is_unread("deleted_at")):
+            status = _DELETED
+    size = count("file_size")
+    size = size if size is not None else count("size")
+    format = text("file_format") or text("format")
     format = format.lower() if format is not None else None
-    channels = read.count(row.get("channels"), "channels")
-    bit_rate = read.count(row.get("bitrate"), "bitrate")
-    url = _read_either(read.text, row, "url", "download_url")
+    channels = count("channels") if "channels" in row else None
+    bit_rate = count("bitrate") if "bitrate" in row else None
+    if bit_rate is not None:
+        bit_rate *= 1000
+        if bit_rate >= _TOO_LARGE:
+            fields.leave_out("bitrate")
+            bit_rate = None
+    url = _read_url(fields) if "url" in row or "download_url" in row else None
     files: tuple[MediaFile, ...] = ()
-    if url is not None or status in _HAS_MEDIA:
+    # In these statuses a file may exist, although calls' responses have no URL.
+    if url is not None or status is _AVAILABLE or status is _EXPIRED or status is _UNKNOWN:
         file_format = FORMATS.get(format or "")
         files = (
             MediaFile(
@@ -135,7 +153,7 @@ def read_recording(
                 duration=duration,
                 channels=channels,
                 url=url or f"{base_url}/recordings/{quote(recording_id, safe='')}/download",
-                checksum=_read_checksum(row.get("checksum")),
+                checksum=_read_checksum(fields) if "checksum" in row else None,
             ),
         )
     return Recording(
@@ -144,7 +162,7 @@ def read_recording(
         id=recording_id,
         kind=kind,
         target=target,
-        title=read.text(row.get("name"), "name"),
+        title=text("name"),
         status=status,
         provider_status=provider_status,
         started_at=started_at,
@@ -154,43 +172,44 @@ def read_recording(
         size=size,
         format=format,
         channels=channels,
-        sample_rate=read.count(row.get("sample_rate"), "sample_rate"),
-        bit_rate=bit_rate * 1000 if bit_rate is not None else None,
+        sample_rate=count("sample_rate") if "sample_rate" in row else None,
+        bit_rate=bit_rate,
         files=files,
         media_expires_at=expires_at,
         deleted_at=deleted_at,
-        error=read.text(row.get("reason"), "reason") if status is _FAILED else None,
-        raw=row if raw is None else raw,
+        error=text("reason") if status is _FAILED else None,
+        unread_fields=fields.unread,
+        raw=row,
     )
 
 
-def _read_target(row: Mapping[str, Any]) -> CommunicationSession | None:
-    for kind, name in ((SessionKind.CALL, "call_id"), (SessionKind.CONFERENCE, "conference_id")):
-        value = read.text(row.get(name), name)
-        if value is not None:
-            return read.target(kind, value, name)
+def _read_url(fields: Fields) -> str | None:
+    """Read an absolute URL. Without one, the file is at the path that the pages show for an id."""
+    for name in ("url", "download_url"):
+        url = fields.url(name)
+        if url is not None and url.startswith(("https://", "http://")):
+            return url
+        if url is not None:
+            fields.leave_out(name)
     return None
 
 
-def _read_either(
-    reader: Callable[[Any, str], T | None], row: Mapping[str, Any], name: str, other: str
-) -> T | None:
-    """Read a field that calls and conferences name differently."""
-    value = reader(row.get(name), name)
-    return value if value is not None else reader(row.get(other), other)
+def _read_checksum(fields: Fields) -> str | None:
+    """Read `{"algorithm": "sha256", "value": ...}` of an event.
 
-
-def _read_checksum(value: Any) -> str | None:
-    """Read `{"algorithm": "sha256", "value": ...}` of an event; None if it is malformed.
-
-    The page's own sample has 16 digits, so a malformed checksum is ignored and not an error.
+    The digest in the page's own sample has 16 digits: it cannot be read, and nothing is compared.
     """
-    if not isinstance(value, dict) or value.get("algorithm") not in CHECKSUM_ALGORITHMS:
+    checksum = fields.object("checksum")
+    if checksum is None:
         return None
-    digest = value.get("value")
-    if type(digest) is not str or not _SHA256.fullmatch(digest):
-        return None
-    return f"sha256:{digest.lower()}"
+    algorithm, digest = checksum.text("algorithm"), checksum.text("value")
+    if algorithm is not None and algorithm not in CHECKSUM_ALGORITHMS:
+        checksum.leave_out("algorithm")
+    elif digest is not None and not _SHA256.fullmatch(digest):
+        checksum.leave_out("value")
+    elif algorithm is not None and digest is not None:
+        return f"sha256:{digest.lower()}"
+    return None
 
 
 def read_session(
@@ -268,35 +287,36 @@ class ListPage:
     has_more: bool
 
 
-def read_page(payload: Any, offset: int) -> ListPage:
-    """Read the page at this offset. Raises `MalformedPayload`.
+def read_page(payload: Any, offset: int, overlap: int = 0) -> ListPage:
+    """Read the page at this offset. Its first `overlap` rows were the last of the page before.
 
     Calls: `{"data", "pagination"}`. Conferences: `{"recordings", "total", "limit", "offset"}`.
+    Raises `MalformedPayload` for a body that is not a list.
     """
-    body = read_data(payload)
-    name = "recordings" if "recordings" in body else "data"
-    rows = read.array(body.get(name), name)
-    pagination = read.json_object(body.get("pagination"), "pagination")
-    pagination = pagination if pagination is not None else body
-    total = read.count(pagination.get("total"), "total")
-    limit = read.count(pagination.get("limit"), "limit")
-    has_more = pagination.get("has_more")
-    if has_more is not None and type(has_more) is not bool:
-        raise read.build_error("has_more", "true or false")
-    if rows is None or (total is None and has_more is None):
-        # With neither `total` nor `has_more` the last page cannot be recognized.
-        path = name if rows is None else "total"
-        raise MalformedPayload(f"the list has no field `{path}`", path=path)
+    body = Fields(read_data(payload))
+    name = "recordings" if "recordings" in body.row else "data"
+    rows = body.array(name)
+    if rows is None:
+        raise MalformedPayload(f"The list has no array `{name}`", path=name)
+    paging = body.object("pagination") or body
+    total, limit, has_more = paging.count("total"), paging.count("limit"), paging.flag("has_more")
     size = len(rows)
-    if has_more is None:
-        has_more = offset + size < (total or 0)
+    if has_more is None and total is not None:
+        has_more = offset + size < total
+    elif has_more is None:
+        if not (paging.is_unread("total") or paging.is_unread("has_more")) and not (
+            body.is_unread("pagination")
+        ):
+            raise MalformedPayload("The list has neither `total` nor `has_more`", path="total")
+        # They are there and cannot be read: the page after the last row has no other row.
+        has_more = size > overlap
     # A page may have fewer rows than its limit: a larger step would skip rows.
     return ListPage(rows, total, min(limit or size, size), has_more)
 
 
 def read_row_id(row: Any) -> str | None:
     """Read a row's recording id, even if other fields are malformed; None if it has none."""
-    value = row.get("recording_id", row.get("id")) if isinstance(row, dict) else None
+    value = (row.get("recording_id") or row.get("id")) if isinstance(row, dict) else None
     return value if isinstance(value, str) else None
 
 
@@ -310,18 +330,26 @@ def format_since(moment: datetime, margin: timedelta) -> str:
 
 
 def read_error_details(payload: Mapping[str, Any]) -> ErrorDetails:
-    """Read an error body in any of three shapes.
+    """Read an error body. It is recognized in the three shapes that Audian documents.
 
     https://docs.audian.com/call-control/call-recording: `{"error": "not_found", "message", "code"}`
     https://docs.audian.com/errors/error-codes: `{"error": {"code", "message", "type"}}`
     https://docs.audian.com/errors: `{"data": {"message"}, "error": "401", "message", "status"}`
+
+    No code states that one resource is absent: `not_found` may be about a path, too.
     """
     error, detail, text = (payload.get(name) for name in ("error", "data", "message"))
-    code, message = text, text
+    code, message, recognized = text, text, False
     if isinstance(error, dict):
         code, message = error.get("code"), error.get("message") or text
-    elif type(error) is str and not error.isdecimal():
+        recognized = all(_read_text(error.get(name)) for name in ("code", "message", "type"))
+    elif type(error) is str and error.isdecimal():
+        code = error if error in DOUBTFUL_START_CODES else text
+        # Some samples have no `data`.
+        recognized = payload.get("status") == "error" and _read_text(text) is not None
+    elif type(error) is str:
         code = error
+        recognized = type(payload.get("code")) is int and bool(error and _read_text(text))
     if isinstance(detail, dict) and detail.get("message"):
         message = detail["message"]
     # A 2xx may contain an error: no success has the field `error`.
@@ -330,6 +358,7 @@ def read_error_details(payload: Mapping[str, Any]) -> ErrorDetails:
         code=_read_text(code),
         message=_read_text(message),
         request_id=_read_text(payload.get("request_id")),
+        recognized=recognized,
         kind=QuotaExceeded if code == QUOTA_CODE else None,
         is_error=is_error,
     )

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
+from attrs import evolve
+
 from recording_audian import mapping
 from recording_core import Recording
-from recording_core.plugin import HmacJsonScheme, KnownEvent
-from recording_core.plugin import readers as read
+from recording_core.plugin import Fields, HmacJsonScheme, KnownEvent
 
 #: The base of a file's URL if the event has none.
 BASE_URL = "https://api.audian.com:8443/v2"
@@ -44,12 +45,20 @@ class AudianWebhooks(HmacJsonScheme):
     signature_prefixes = ("", "sha256=")
 
     def read_recording(self, payload: Mapping[str, Any], account: str, now: datetime) -> Recording:
-        name = payload["event"]
+        known = self.events.get(payload["event"])
+        event = Fields(payload)
+        row = event.nest(self.read_row(payload), "data")
         # The status of an unknown event is `UNKNOWN`, and its `provider_status` the event's name.
-        status = self.events[name].status if name in self.events else name
-        row = {**self.read_row(payload), "status": status}
-        return mapping.read_recording(row, account, BASE_URL, now, raw=payload)
+        word = payload["event"] if known is None else known.status
+        if known is not None:
+            _read_time(event, row, known.time_field)  # which adds it to the unread fields
+        recording = mapping.read_recording(row.row, account, BASE_URL, now, fields=row, word=word)
+        return evolve(recording, unread_fields=event.unread, raw=payload)
 
     def read_time(self, payload: Mapping[str, Any], field: str) -> datetime | None:
-        own = super().read_time(payload, field)
-        return own or read.instant(payload.get("timestamp"), "timestamp")
+        return _read_time(Fields(payload), Fields(self.read_row(payload)), field)
+
+
+def _read_time(event: Fields, row: Fields, field: str) -> datetime | None:
+    """Read the time of an event: its own, else that of the envelope."""
+    return row.instant(field) or event.instant("timestamp")

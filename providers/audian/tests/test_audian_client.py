@@ -49,6 +49,17 @@ def connect_with_style(emulator: AudianEmulator, style: str) -> rec.Provider:
     return emulator.connect()
 
 
+def build_error(status: int, code: str, message: str = "m") -> Reply:
+    """Build an error in the shape of the recording pages."""
+    return Reply.json({"error": code, "message": message, "code": status}, status)
+
+
+def build_page(status: int) -> Reply:
+    """Build the error page of a proxy or gateway."""
+    page = b"<html><h1>%d</h1><hr>nginx</html>" % status
+    return Reply(status, page, {"Content-Type": "text/html"})
+
+
 def list_sent_requests(emulator: AudianEmulator) -> list[str]:
     """List requests as `POST calls/x/record/start`: the method, and the path below the base URL."""
     return [f"{each.method} {each.path.removeprefix('/v2/')}" for each in emulator.list_requests()]
@@ -166,7 +177,7 @@ class TestAuthentication:
             token = str(emulator.list_requests()[-1].header("x-auth-token"))
             with pytest.raises(rec.NotFound) as missing:
                 audian.get("rec_none", target=call)
-            emulator.faults.append(Reply.json({"message": f"bad token {token}"}, 400))
+            emulator.faults.append(build_error(400, "invalid_format", f"bad token {token}"))
             with pytest.raises(rec.Rejected) as bad:
                 audian.get("rec_none", target=call)
             shown = f"{session!r} {dict(session.raw)} {vars(missing.value)} {missing.value}"
@@ -324,6 +335,7 @@ class TestStart:
             f"POST conferences/{quoted}/recording/start",
             f"GET conferences/{quoted}/recordings/{quoted}",
             f"DELETE recordings/{quoted}",
+            "GET recordings",  # the control request
         ]
 
 
@@ -416,7 +428,7 @@ class TestPauseResumeStop:
     ) -> None:
         session = audian.start(call)
         for word in ("recording", "winding-down"):
-            emulator.faults.append(Reply.json({"error": "conflict"}, 409))
+            emulator.faults.append(build_error(409, "conflict"))
             emulator.alter = lambda request, payload, word=word: {**payload, "status": word}
             with pytest.raises(rec.Conflict):
                 audian.stop(session)
@@ -538,7 +550,7 @@ class TestPauseResumeStop:
             if "data" in payload
             else payload
         )
-        emulator.faults.append(Reply.json({"error": "conflict"}, 409))
+        emulator.faults.append(build_error(409, "conflict"))
         with pytest.raises(rec.Conflict):
             audian.stop(rec.RecordingSession("audian", "default", None, call))
         assert audian.get(str(running)).status in LIVE
@@ -799,6 +811,252 @@ class TestList:
         listing = audian.list(target=call, since=datetime(2020, 1, 1, tzinfo=UTC))
         assert [each.id for each in listing] == [session.id]
         assert listing.coverage.undated == 1
+
+
+class TestUnreadFields:
+    @pytest.mark.parametrize("value", [-1, 2**70, "0000-00-00", "\ud83d", [], True])
+    def test_a_recording_with_every_optional_field_unread_is_listed_and_downloaded(
+        self,
+        audian: rec.Provider,
+        emulator: AudianEmulator,
+        conference: rec.CommunicationSession,
+        tmp_path: Path,
+        value: Any,
+    ) -> None:
+        kind = rec.SessionKind.CONFERENCE
+        call_id = emulator.add()
+        conference_id = emulator.add(kind, session_id=conference.id)
+        emulator.alter = lambda request, payload: _replace_optional_fields(payload, value)
+        for target, id in ((None, call_id), (conference, conference_id)):
+            listing = audian.list(target=target)
+            (listed,) = listing
+            assert (listed.id, listed.status) == (id, STATUSES.AVAILABLE)
+            assert listed.unread_fields
+            assert set(listing.coverage.unread_fields) == set(listed.unread_fields)
+            assert (listing.coverage.complete, listing.coverage.unreadable) == (True, ())
+            recording = audian.get(id, target=target)
+            assert (recording.size, recording.duration, recording.created_at) == (None, None, None)
+            (copy,) = audian.download(recording, tmp_path)
+            assert copy.size > 0
+
+    def test_an_unread_field_of_an_answer_never_fails_a_verb(
+        self,
+        audian: rec.Provider,
+        emulator: AudianEmulator,
+        call: rec.CommunicationSession,
+        conference: rec.CommunicationSession,
+        manual_clock: ManualClock,
+    ) -> None:
+        emulator.alter = lambda request, payload: _replace_optional_fields(payload, -1)
+        for target in (call, conference):
+            session = audian.start(target)
+            assert session.id is not None
+            assert session.status is STATUSES.RECORDING
+            manual_clock.advance(2 * SECOND)
+            if target is call:
+                assert audian.pause(session).status is STATUSES.PAUSED
+                assert audian.resume(session).status is STATUSES.RECORDING
+            done = audian.wait(audian.stop(session), timeout=MINUTE)
+            assert [each.status for each in done.recordings] == [STATUSES.AVAILABLE]
+
+    @pytest.mark.parametrize("value", ["250", -1, [], None, 2**70])
+    @pytest.mark.parametrize("recordings", [1, 100, 250])
+    def test_an_unread_total_hides_no_row(
+        self,
+        audian: rec.Provider,
+        emulator: AudianEmulator,
+        conference: rec.CommunicationSession,
+        recordings: int,
+        value: Any,
+    ) -> None:
+        for minutes in range(recordings):
+            kind = rec.SessionKind.CONFERENCE
+            emulator.add(kind, session_id=conference.id, ago=minutes * MINUTE, duration=SECOND)
+        emulator.alter = lambda request, payload: {**payload, "total": value, "limit": value}
+        listing = audian.list(target=conference)
+        if value is None:
+            with pytest.raises(rec.MalformedPayload, match="neither"):
+                list(listing)
+            return
+        found = [each.id for each in listing]
+        assert sorted(found) == sorted(emulator.conference_recordings[conference.id])
+        assert listing.coverage.complete
+
+    def test_a_row_without_a_usable_id_is_named_and_costs_itself_alone(
+        self, manual_clock: ManualClock
+    ) -> None:
+        with AudianEmulator(clock=manual_clock, recordings=3) as emulator:
+            emulator.alter = lambda request, payload: {
+                **payload,
+                "data": [{**payload["data"][0], "recording_id": "rec\u200b"}, *payload["data"][1:]],
+            }
+            with emulator.connect() as audian:
+                listing = audian.list()
+                assert len(list(listing)) == 2
+        (sentence,) = listing.coverage.unreadable
+        assert "recording_id" in sentence
+        assert "\\u200b" in sentence, "the id is escaped"
+
+
+def _replace_optional_fields(payload: Any, value: Any) -> Any:
+    """Replace each field of recordings except ids of recordings and statuses."""
+    if isinstance(payload, list):
+        return [_replace_optional_fields(each, value) for each in payload]
+    if not isinstance(payload, dict) or "error" in payload:
+        return payload
+    if {"recording_id", "id"}.isdisjoint(payload):
+        return {key: _replace_optional_fields(each, value) for key, each in payload.items()}
+    kept = ("recording_id", "id", "status")
+    return {key: each if key in kept else value for key, each in payload.items()}
+
+
+class TestEvidence:
+    """A 404 or 410 counts only if Audian sent it, and a lost start is never reported as failed."""
+
+    @pytest.mark.parametrize("status", [400, 404, 409, 410, 422])
+    def test_a_page_of_a_proxy_never_stops_a_recording(
+        self,
+        audian: rec.Provider,
+        emulator: AudianEmulator,
+        call: rec.CommunicationSession,
+        status: int,
+    ) -> None:
+        session = audian.start(call)
+        emulator.faults.extend([build_page(status)] * 9)
+        with pytest.raises(rec.Unavailable, match="proxy or gateway"):
+            audian.stop(session)
+        emulator.faults.clear()
+        assert audian.get(str(session.id)).status in LIVE
+        emulator.faults.append(build_page(status))
+        assert audian.stop(session).status is STATUSES.PROCESSING, "it is sent again"
+
+    @pytest.mark.parametrize("status", [404, 410])
+    @pytest.mark.parametrize("code", ["not_found", "unknown_route"])
+    def test_a_404_of_every_path_is_not_success(
+        self,
+        audian: rec.Provider,
+        emulator: AudianEmulator,
+        call: rec.CommunicationSession,
+        status: int,
+        code: str,
+    ) -> None:
+        # In Audian's shape, but the control request fails, too: base_url names another API.
+        session = audian.start(call)
+        id = str(session.id)
+        for send in (lambda: audian.stop(session), lambda: audian.delete(id)):
+            emulator.faults.extend([build_error(status, code)] * 40)
+            with pytest.raises(rec.Unavailable, match="control request"):
+                send()
+            emulator.faults.clear()
+        assert audian.get(id).status in LIVE
+
+    def test_a_404_of_audian_is_confirmed_by_one_cheap_request(
+        self, audian: rec.Provider, emulator: AudianEmulator, call: rec.CommunicationSession
+    ) -> None:
+        session = audian.start(call)
+        emulator.faults.append(build_error(404, "not_found", "Call not found"))
+        with pytest.raises(rec.NotFound, match="Call not found"):
+            audian.stop(session)
+        assert list_sent_requests(emulator)[1:] == [
+            f"POST calls/{call.id}/record/stop",
+            "GET recordings",
+            f"GET recordings/{session.id}",
+        ]
+        control = emulator.list_requests()[2]
+        assert (control.arg("limit"), control.arg("offset")) == ("1", "0")
+
+    @pytest.mark.parametrize(
+        "answer",
+        [{}, [], {"data": []}, {"data": {}}, {"data": None, "pagination": {"total": 0}}, "words"],
+    )
+    def test_a_control_request_needs_a_list_of_audian(
+        self, audian: rec.Provider, emulator: AudianEmulator, answer: Any
+    ) -> None:
+        for _ in range(4):
+            emulator.faults.append(build_error(404, "not_found"))
+            emulator.faults.append(Reply.json(answer))
+        with pytest.raises(rec.Unavailable, match="control request"):
+            audian.delete("rec_1")
+
+    def test_a_deletion_behind_pages_of_a_proxy_is_sent_again(
+        self, manual_clock: ManualClock
+    ) -> None:
+        with AudianEmulator(clock=manual_clock, recordings=3) as emulator:
+            with emulator.connect() as audian:
+                id = next(iter(audian.list())).id
+                emulator.faults.extend([build_page(504), build_page(404)])
+                audian.delete(id)
+            assert id not in emulator.list_ids()
+
+    def test_a_deletion_that_only_pages_answered_is_not_success(
+        self, manual_clock: ManualClock
+    ) -> None:
+        with AudianEmulator(clock=manual_clock, recordings=3) as emulator:
+            with emulator.connect(http=rec.HttpSettings(retries=1)) as audian:
+                id = next(iter(audian.list())).id
+                emulator.faults.extend([build_page(504), build_page(404)])
+                with pytest.raises(rec.Unavailable):
+                    audian.delete(id)
+            assert id in emulator.list_ids()
+
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            *[build_page(status) for status in (400, 404, 409, 410, 422, 500, 503)],
+            Reply.json({"message": "no Route matched with those values"}, 404),
+            Reply.json({"error": "conflict"}, 409),
+            Reply.json({"error": "500", "message": "unspecified_fault", "status": "error"}),
+            Reply.json({"error": "503", "message": "datastore_fault", "data": {"message": "m"}}),
+            Reply.json({"call_id": "call_1", "recording_id": 7, "status": "recording"}),
+        ],
+        ids=lambda reply: f"{reply.status} {reply.body.decode()[:40]}",
+    )
+    def test_a_start_that_may_have_happened_is_outcome_unknown(
+        self,
+        audian: rec.Provider,
+        emulator: AudianEmulator,
+        call: rec.CommunicationSession,
+        conference: rec.CommunicationSession,
+        reply: Reply,
+    ) -> None:
+        for target in (call, conference):
+            emulator.faults.append(reply)
+            with pytest.raises(rec.OutcomeUnknown) as caught:
+                audian.start(target)
+            assert caught.value.target == target
+        assert len(emulator.list_requests()) == 2, "a start is never repeated"
+
+    @pytest.mark.parametrize(
+        ("reply", "error"),
+        [
+            (build_error(400, "invalid_format"), rec.Rejected),
+            (build_error(404, "not_found"), rec.NotFound),
+            (build_error(409, "conflict"), rec.Conflict),
+            (Reply.json({"error": "404", "message": "m", "status": "error"}), rec.Rejected),
+        ],
+    )
+    def test_a_start_that_audian_rejects_keeps_its_error(
+        self,
+        audian: rec.Provider,
+        emulator: AudianEmulator,
+        call: rec.CommunicationSession,
+        reply: Reply,
+        error: type[rec.ProviderError],
+    ) -> None:
+        emulator.faults.append(reply)
+        with pytest.raises(error):
+            audian.start(call)
+
+    def test_a_rejected_download_has_code_and_message(
+        self, audian: rec.Provider, emulator: AudianEmulator, tmp_path: Path
+    ) -> None:
+        recording = audian.get(emulator.add())
+        payload = {"data": {"message": "invalid credentials"}, "error": "401", "request_id": "4c1f"}
+        reply = Reply.json({**payload, "message": "unauthorized", "status": "error"}, 401)
+        emulator.faults.append(reply)
+        with pytest.raises(rec.AuthenticationFailed, match="invalid credentials") as caught:
+            audian.download(recording, tmp_path)
+        assert (caught.value.code, caught.value.request_id) == ("unauthorized", "4c1f")
 
 
 class TestMedia:

@@ -15,6 +15,7 @@ import pytest
 import recording_core as rec
 from recording_audian import mapping
 from recording_audian.webhooks import AudianWebhooks
+from recording_core.plugin import decode_json
 
 BASE = "https://api.audian.com:8443/v2"
 #: within the retention of the calls' sample, and at its end
@@ -235,6 +236,36 @@ def read_session(row: dict[str, Any], target: rec.CommunicationSession) -> rec.R
     return mapping.read_session(row, target, "default", BASE, NOW)
 
 
+def read_json(row: dict[str, Any]) -> rec.Recording:
+    """Read a row from JSON, in which any value of Python may be written."""
+    given = {key: value for key, value in row.items() if value is not ...}
+    return mapping.read_recording(decode_json(json.dumps(given).encode()), "default", BASE, NOW)
+
+
+#: Values that no optional field of a recording has; a text may be a title or a format.
+ABSURD_VALUES: tuple[Any, ...] = (
+    *(-1, True, [], {}, [[]], {"x": 1}, 2**70, "0000-00-00", "0001-01-01T00:00:00Z", "\ud83d"),
+)
+#: (row, field, attribute of `Recording`)
+OPTIONAL_FIELDS: tuple[tuple[dict[str, Any], str, str], ...] = (
+    (GET, "duration", "duration"),
+    (GET, "file_size", "size"),
+    (GET, "file_format", "format"),
+    (GET, "bitrate", "bit_rate"),
+    (GET, "sample_rate", "sample_rate"),
+    (GET, "channels", "channels"),
+    (GET, "created_at", "created_at"),
+    (START, "started_at", "started_at"),
+    (STOP, "stopped_at", "ended_at"),
+    (CONFERENCE_STOP, "name", "title"),
+    (CONFERENCE_STOP, "format", "format"),
+    (CONFERENCE_STOP, "size", "size"),
+    (CONFERENCE_STOP, "started_at", "started_at"),
+    (CONFERENCE_STOP, "ended_at", "ended_at"),
+    (CONFERENCE_STOP, "created_at", "created_at"),
+)
+
+
 class TestCalls:
     def test_the_response_to_a_get_is_read_in_full(self) -> None:
         assert read(GET) == rec.Recording(
@@ -448,37 +479,99 @@ class TestBoth:
             (GET, "recording_id", None),
             (GET, "recording_id", 7),
             (GET, "recording_id", ...),
-            (GET, "call_id", 7),
-            (GET, "call_id", " "),
-            (GET, "duration", "305"),
-            (GET, "duration", -1),
-            (GET, "duration", True),
-            (GET, "file_size", "1536000"),
-            (GET, "file_size", 1.5),
-            (GET, "file_format", 7),
-            (GET, "bitrate", "64"),
-            (GET, "sample_rate", []),
-            (GET, "channels", {}),
-            (GET, "status", 7),
-            (GET, "created_at", "soon"),
-            (GET, "created_at", 63876672000),
+            (GET, "recording_id", "rec\u200b1\n"),
+            (GET, "recording_id", ".."),
+            (GET, "recording_id", "rec_\ud83d"),
+            (GET, "recording_id", 2**70),
             (CONFERENCE_STOP, "id", None),
             (CONFERENCE_STOP, "id", ""),
-            (CONFERENCE_STOP, "conference_id", []),
-            (CONFERENCE_STOP, "name", {}),
-            (CONFERENCE_STOP, "size", -1),
-            (CONFERENCE_STOP, "url", 7),
-            (CONFERENCE_STOP, "started_at", "2024-02-04"),
-            (CONFERENCE_STOP, "ended_at", False),
         ],
     )
-    def test_an_error_names_the_malformed_field_but_not_its_value(
+    def test_an_error_names_the_id_that_cannot_be_read(
         self, row: dict[str, Any], field: str, value: Any
     ) -> None:
         with pytest.raises(rec.MalformedPayload) as caught:
-            read(row, **{field: value})
+            read_json({**row, field: value})
         assert caught.value.path == field
-        assert repr(value) not in str(caught.value)
+        assert str(caught.value).isprintable(), "the id is escaped"
+
+    @pytest.mark.parametrize(("row", "field", "attribute"), OPTIONAL_FIELDS)
+    @pytest.mark.parametrize("value", ABSURD_VALUES, ids=repr)
+    def test_an_unread_field_costs_that_field_alone(
+        self, row: dict[str, Any], field: str, attribute: str, value: Any
+    ) -> None:
+        good, found = read(row), read_json({**row, field: value})
+        if isinstance(value, str) and attribute in ("title", "format"):
+            expected = value.replace("\ud83d", "\ufffd")
+            expected = expected.lower() if attribute == "format" else expected
+            assert getattr(found, attribute) == expected
+            assert found.unread_fields == ((field,) if "\ud83d" in value else ())
+        else:
+            assert getattr(found, attribute) is None
+            assert found.unread_fields == (field,)
+        assert (found.id, found.kind, found.status) == (good.id, good.kind, good.status)
+        assert len(found.files) == len(good.files)
+        assert [each.url for each in found.files] == [each.url for each in good.files]
+
+    def test_a_recording_with_every_optional_field_unread_is_still_a_recording(self) -> None:
+        for row in (GET, CONFERENCE_STOP):
+            ids = {"recording_id", "id", "status"}
+            optional = set(row) - ids - {"completed_at", "quality"}
+            texts = {"call_id", "conference_id", "name", "file_format", "format"}
+            for value in ABSURD_VALUES:
+                odd = {key: value if key in optional else row[key] for key in row}
+                found, good = read_json(odd), read(row)
+                assert (found.id, found.status, found.kind) == (good.id, good.status, good.kind)
+                assert [each.url for each in found.files] == [each.url for each in good.files]
+                is_text = isinstance(value, str) and value != "\ud83d"
+                unread = optional - texts if is_text else optional
+                assert unread <= set(found.unread_fields) <= set(row) - ids
+
+    def test_an_unread_status_is_unknown(self) -> None:
+        for row in (GET, CONFERENCE_STOP):
+            found = read_json({**row, "status": 7})
+            assert (found.status, found.provider_status) == (rec.RecordingStatus.UNKNOWN, None)
+            assert found.unread_fields == ("status",)
+            assert len(found.files) == 1, "one download may be tried"
+
+    def test_an_unread_duration_of_a_conference_is_computed_and_named(self) -> None:
+        found = read_json({**CONFERENCE_STOP, "duration": -1731660518})
+        assert found.duration == timedelta(minutes=30)
+        assert found.unread_fields == ("duration",)
+
+    @pytest.mark.parametrize("url", [7, "rec_1/download", "file:///etc/passwd", "https://x/\ud83d"])
+    def test_no_file_has_an_unread_url(self, url: Any) -> None:
+        found = read_json({**CONFERENCE_STOP, "url": url})
+        assert found.status is rec.RecordingStatus.AVAILABLE
+        assert [each.url for each in found.files] == [CONFERENCE_RECORDING.files[0].url]
+        assert found.unread_fields == ("url",)
+        assert read_json({**CONFERENCE_START, "url": url}).files == ()
+
+    def test_an_unread_time_of_a_deletion_does_not_change_its_status(self) -> None:
+        for value in ABSURD_VALUES:
+            assert read_json({**DELETE, "deleted_at": value}).status is rec.RecordingStatus.DELETED
+            found = read_json({**GET, "deleted_at": value})
+            assert found.status is rec.RecordingStatus.AVAILABLE, "the status decides"
+            assert found.unread_fields == ("deleted_at",)
+
+    def test_a_bit_rate_fits_into_our_own_json(self) -> None:
+        found = read(GET, bitrate=2**62)
+        assert (found.bit_rate, found.unread_fields) == (None, ("bitrate",))
+        assert rec.loads(rec.dumps(found), rec.Recording) == found
+
+    def test_an_unread_id_of_a_session_is_not_replaced_by_another_field(self) -> None:
+        found = read({**GET, "call_id": 7, "conference_id": "conf_1"})
+        assert (found.target, found.kind) == (None, rec.SessionKind.CALL)
+        found = read({"recording_id": "rec_1", "conference_id": 7})
+        assert (found.target, found.kind) == (None, rec.SessionKind.CONFERENCE)
+
+    def test_a_row_of_a_call_may_have_its_id_in_id(self) -> None:
+        # Rows of the engine have `id` and `call_id`; `recording_id` is preferred.
+        found = read(GET, recording_id=..., id="rec_1")
+        assert (found.id, found.target) == ("rec_1", CALL)
+        assert read(GET, id="rec_1").id == "rec_abc123"
+        assert mapping.read_row_id({"id": "rec_1", "call_id": "x"}) == "rec_1"
+        assert mapping.read_row_id({**GET, "id": "rec_1"}) == "rec_abc123"
 
     @pytest.mark.parametrize(
         "body",
@@ -584,10 +677,6 @@ class TestEnvelopes:
             ({"data": None, "pagination": {"total": 1}}, "data"),
             ({"data": [], "pagination": {}}, "total"),
             ({"data": []}, "total"),
-            ({"data": [], "pagination": []}, "pagination"),
-            ({"data": [], "pagination": {"total": "1"}}, "total"),
-            ({"data": [], "pagination": {"total": 1, "limit": -1}}, "limit"),
-            ({"data": [], "pagination": {"total": 1, "has_more": "yes"}}, "has_more"),
             ({"data": "rows", "pagination": {"total": 1}}, "data"),
             ({"recordings": None, "total": 1}, "recordings"),
             ({"recordings": {}, "total": 1}, "recordings"),
@@ -600,6 +689,31 @@ class TestEnvelopes:
         with pytest.raises(rec.MalformedPayload) as caught:
             mapping.read_page(payload, 0)
         assert caught.value.path == path
+
+    @pytest.mark.parametrize(
+        ("paging", "total", "has_more"),
+        [
+            ({"total": 9, "limit": -1}, 9, True),
+            ({"total": 9, "has_more": "yes"}, 9, True),
+            ({"total": "9", "has_more": False}, None, False),
+            ({"total": "9", "has_more": True}, None, True),
+            # The end is recognized by a page without another row.
+            ({"total": "9"}, None, True),
+            ({"total": -1, "has_more": 0}, None, True),
+            ([], None, True),
+        ],
+    )
+    def test_unread_facts_of_a_page_hide_no_row(
+        self, paging: Any, total: int | None, has_more: bool
+    ) -> None:
+        page = mapping.read_page({"data": [{}, {}], "pagination": paging}, 0)
+        assert (len(page.rows), page.step) == (2, 2)
+        assert (page.total, page.has_more) == (total, has_more)
+
+    def test_a_page_without_a_row_after_the_overlap_is_the_last_one(self) -> None:
+        for rows, overlap, has_more in ((2, 1, True), (1, 1, False), (1, 0, True), (0, 0, False)):
+            payload = {"recordings": [{}] * rows, "total": "x"}
+            assert mapping.read_page(payload, 7, overlap).has_more is has_more
 
     @pytest.mark.parametrize("value", [None, "", "a b", "a\nb", "tökén", 7, {}])
     def test_a_token_must_be_a_header_value(self, value: Any) -> None:
@@ -711,6 +825,41 @@ class TestErrors:
         details = mapping.read_error_details(payload)
         assert (details.code, details.message, details.kind) == (code, message, kind)
 
+    @pytest.mark.parametrize(
+        ("payload", "is_recognized"),
+        [
+            ({"error": "not_found", "message": "Recording not found", "code": 404}, True),
+            ({"error": {"code": "not_found", "message": "m", "type": "t"}}, True),
+            ({"error": "404", "message": "not_found", "status": "error"}, True),
+            # Bodies of frameworks, gateways and other vendors
+            ({}, False),
+            ({"error": "not_found"}, False),
+            ({"message": "no Route matched with those values"}, False),
+            ({"statusCode": 404, "error": "Not Found", "message": "Cannot GET /v2/x"}, False),
+            ({"status": 404, "error": "Not Found", "message": "m", "path": "/v2/x"}, False),
+            ({"error": {"code": 404, "message": "m", "status": "NOT_FOUND"}}, False),
+            ({"error": {"code": "ResourceNotFound", "message": "m"}}, False),
+            ({"error": "404", "message": "m"}, False),
+            ({"status": "error", "message": "m"}, False),
+            ({"success": False, "errors": [{"code": 7003, "message": "m"}]}, False),
+            ({"error": "", "message": "m", "code": 404}, False),
+            ({"error": "not_found", "message": "m", "code": True}, False),
+        ],
+    )
+    def test_only_a_documented_shape_is_recognized(
+        self, payload: dict[str, Any], is_recognized: bool
+    ) -> None:
+        details = mapping.read_error_details(payload)
+        assert details.recognized is is_recognized
+        assert not details.absent, "`not_found` does not name what is missing"
+
+    @pytest.mark.parametrize("status", ["500", "503", "599"])
+    def test_the_status_of_a_server_error_is_its_code(self, status: str) -> None:
+        payload = {"error": status, "message": "unspecified_fault", "status": "error"}
+        details = mapping.read_error_details(payload)
+        assert (details.code, details.message) == (status, "unspecified_fault")
+        assert details.is_error
+
     def test_the_request_id_of_the_vendor_is_read(self) -> None:
         assert mapping.read_error_details({"request_id": "4c1f"}).request_id == "4c1f"
 
@@ -781,10 +930,12 @@ class TestEvents:
             size=1536000,
             format="mp3",
             files=recording.files,
+            unread_fields=recording.unread_fields,
         )
         (file,) = recording.files
         assert (file.url, file.size, file.format) == (FILE.url, 1536000, "mp3")
         assert file.checksum is None, "the checksum in the page's sample is too short"
+        assert recording.unread_fields == ("data.checksum.value",)
         assert recording.raw == COMPLETED
 
     def test_the_short_variant_of_a_completed_event_is_read(self) -> None:
@@ -819,15 +970,21 @@ class TestEvents:
             ({"algorithm": "sha256", "value": 7}, None),
             ({"algorithm": "md5", "value": "0a" * 32}, None),
             ({"algorithm": ["sha256"], "value": "0a" * 32}, None),
+            ("0a" * 32, None),
             ({"value": "0a" * 32}, None),
             ({}, None),
-            ("0a" * 32, None),
             (None, None),
         ],
     )
-    def test_a_malformed_checksum_is_ignored(self, checksum: Any, expected: str | None) -> None:
+    def test_a_malformed_checksum_is_not_compared(
+        self, checksum: Any, expected: str | None
+    ) -> None:
         recording = read_event({**COMPLETED, "data": {**COMPLETED["data"], "checksum": checksum}})
         assert recording.files[0].checksum == expected
+        # One that is absent, or has no algorithm, is not unread.
+        is_read = expected is not None or checksum in ({"value": "0a" * 32}, {}, None)
+        paths = [path for path in recording.unread_fields if path.startswith("data.checksum")]
+        assert (paths == []) is is_read
 
     def test_the_other_fields_of_the_envelope_are_optional(self) -> None:
         # https://docs.audian.com/webhooks/payloads

@@ -76,6 +76,12 @@ FAILED: dict[str, Any] = {
 }
 
 
+#: Values that no optional field of an event has; a text may be a reason or a format.
+ABSURD_VALUES: tuple[Any, ...] = (
+    *(-1, True, [], {}, [[]], 2**70, "0000-00-00", "0001-01-01T00:00:00Z", "\ud83d"),
+)
+
+
 def sign(
     payload: Any,
     *,
@@ -315,6 +321,41 @@ class TestParse:
         data = {"recording_id": "rec_1", "call_id": "call_1"}
         event = parse_event({"event": "recording.started", "data": data, **more})
         assert event.occurred_at == datetime(2024, 1, 15, 10, 36, 1, tzinfo=UTC)
+
+    @pytest.mark.parametrize("payload", [STARTED, STOPPED, COMPLETED, FAILED])
+    @pytest.mark.parametrize("value", ABSURD_VALUES, ids=repr)
+    def test_an_unread_field_of_an_event_costs_that_field_alone(
+        self, payload: Any, value: Any
+    ) -> None:
+        good = parse_event(payload)
+        for field in payload["data"].keys() - {"recording_id"}:
+            event = parse_event({**payload, "data": {**payload["data"], field: value}})
+            assert (event.kind, event.status) == (good.kind, good.status)
+            assert (event.recording_id, event.key) == (good.recording_id, good.key)
+            assert event.recording is not None
+            is_text = isinstance(value, str) and value != "\ud83d"
+            is_read = field in ("reason", "file_format", "call_id") if is_text else value == {}
+            if not is_read:
+                assert f"data.{field}" in event.recording.unread_fields
+            if field in ("started_at", "stopped_at", "completed_at", "failed_at"):
+                assert event.occurred_at is None
+        # The envelope's own fields
+        for field in ("id", "version", "timestamp"):
+            event = parse_event({**payload, field: value})
+            assert (event.kind, event.key) == (good.kind, good.key)
+            assert event.occurred_at == good.occurred_at
+
+    def test_a_title_that_was_cut_in_an_emoji_is_delivered(self) -> None:
+        data = {"recording_id": "rec_1", "conference_id": "conf_1", "name": "Team \ud83d"}
+        event = parse_event({"event": "recording.started", "data": data})
+        assert event.recording is not None
+        assert event.recording.title == "Team \ufffd"
+        assert event.recording.unread_fields == ("data.name",)
+
+    @pytest.mark.parametrize("id", [None, 7, "", " ", "..", "rec\u202e1", "rec_\ud83d", 2**70])
+    def test_an_event_without_a_usable_id_is_rejected(self, id: Any) -> None:
+        request = sign({**STARTED, "data": {**STARTED["data"], "recording_id": id}})
+        assert webhook_requests.parse_and_check(SCHEME, request, NOW) is None
 
     def test_an_event_that_is_not_of_a_recording_is_ignored(self) -> None:
         payload = {"event": "call.answered", "data": {"call_id": "call_1"}}

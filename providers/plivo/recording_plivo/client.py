@@ -17,7 +17,6 @@ from recording_core import (
     MalformedPayload,
     NotFound,
     Provider,
-    ProviderError,
     Recording,
     RecordingSession,
     RecordingStatus,
@@ -28,6 +27,7 @@ from recording_core import (
 from recording_core.plugin import (
     Connection,
     ErrorDetails,
+    Fields,
     Page,
     Query,
     RetryPolicy,
@@ -35,7 +35,6 @@ from recording_core.plugin import (
     Window,
     read_rows,
 )
-from recording_core.plugin import readers as read
 from recording_plivo import mapping
 
 #: The longest that a call may last. Without `time_limit` Plivo stops recording it after 60 s.
@@ -66,6 +65,10 @@ PARAMETERS: Mapping[SessionKind, Mapping[str, str]] = {
     },
 }
 CHANNELS = {None: None, 1: "mono", 2: "stereo"}
+
+#: Plivo's own client reads an error of the request in each of these:
+#: https://github.com/plivo/plivo-python, plivo/rest/client.py
+REPEATED_STATUSES = frozenset({400, 409, 422})
 
 #: Added to the response in a session's `raw`: the participant that is recorded.
 MEMBER_KEY = "member_id"
@@ -99,7 +102,13 @@ class Plivo(Provider):
         return HTTPBasicAuth(settings["auth_id"], settings["auth_token"])
 
     def _error_details(self, status: int, headers: Mapping[str, str], body: Any) -> ErrorDetails:
-        return mapping.read_error_details(body)
+        return mapping.read_error_details(status, body)
+
+    def _control(self) -> None:
+        response = self.transport.get(
+            f"{self._root}/Recording/", operation="list", params={"limit": "1"}
+        )
+        _read_list(response.payload)
 
     # -- one session -----------------------------------------------------------------------------
 
@@ -118,11 +127,11 @@ class Plivo(Provider):
             retry=RetryPolicy.NEVER,
         )
         payload = _require_object(response.payload)
-        recording_id = read.text(payload.get("recording_id"), "recording_id")
-        message = (read.text(payload.get("message"), "message") or "").lower()
+        recording_id = _read_id(payload)
+        message = (Fields(payload).text("message") or "").lower()
         if recording_id is None and "started" not in message and "async" not in message:
             raise MalformedPayload(
-                "the response has no recording_id, and its message does not state that recording "
+                "The response has no recording_id, and its message does not state that recording "
                 "started",
                 path="recording_id",
             )
@@ -155,7 +164,7 @@ class Plivo(Provider):
         except (Rejected, Conflict) as error:
             # The response to a second pause is not documented. If the session already has the
             # requested state, an error of Plivo's is success.
-            if session.status is not status or not _is_from_plivo(error):
+            if session.status is not status or error.status not in REPEATED_STATUSES:
                 raise
         return evolve(session, status=status)
 
@@ -163,7 +172,7 @@ class Plivo(Provider):
         # A call may have several recordings: with the URL only ours stops. Conferences and
         # multiparty calls have no such parameter.
         is_call = session.target.kind is SessionKind.CALL
-        url = mapping.find_url(session.raw) if is_call else None
+        url = mapping.find_url(Fields(session.raw)) if is_call else None
         if is_call and session.id is not None and url is None:
             _log.warning(
                 "Plivo stops a single recording by its URL, and this session has none. "
@@ -178,10 +187,8 @@ class Plivo(Provider):
                 retry=RetryPolicy.IDEMPOTENT,
                 params={"URL": url} if url else None,
             )
-        except NotFound as error:
-            # The call has ended, and with it its recording.
-            if not _is_from_plivo(error):
-                raise
+        except NotFound:
+            pass  # the call has ended, and with it its recording
         if session.status in (RecordingStatus.AVAILABLE, RecordingStatus.FAILED):
             return session
         return evolve(session, status=mapping.STATUS_OF_EVIDENCE["stop accepted"])
@@ -225,17 +232,11 @@ class Plivo(Provider):
             **dict(cursor.query if cursor is not None else ()),
         }
         response = self.transport.get(f"{self._root}/Recording/", operation="list", params=params)
-        payload = _require_object(response.payload)
-        meta = read.json_object(payload.get("meta"), "meta")
-        rows = read.array(payload.get("objects"), "objects")
-        if rows is None or meta is None:
-            # Without `meta` the last page looks like any other.
-            path = "objects" if rows is None else "meta"
-            raise MalformedPayload(f"the response is a list without `{path}`", path=path)
-        total = read.count(meta.get("total_count"), "meta.total_count")
+        rows, meta = _read_list(response.payload)
+        total = meta.count("total_count")
         overlap = cursor.overlap if cursor is not None else 0
         ids = [mapping.read_row_id(row) for row in rows]
-        following = self._read_next(meta)
+        following = self._read_next(meta, len(rows))
         page_rows = read_rows(rows[overlap:], self._read_row)
         target = query.target
         if target is not None and target.kind is SessionKind.MEETING:
@@ -252,14 +253,20 @@ class Plivo(Provider):
             last_id=ids[-1] if ids else None,
         )
 
-    def _read_next(self, meta: Mapping[str, Any]) -> _Cursor | None:
+    def _read_next(self, meta: Fields, rows: int) -> _Cursor | None:
         """Read the query of `meta.next`, which has a cursor or an offset.
 
         The filters are sent with it, because no page documents that the link repeats them. No
         offset is added to a cursor: it would lead back to the first page (Plivo's own client,
         4.63).
         """
-        link = read.text(meta.get("next"), "meta.next")
+        link = meta.text("next")
+        if meta.is_unread("next"):
+            if rows < PAGE_SIZE:
+                return None  # a page that is not full is the last
+            raise MalformedPayload(
+                "The link `meta.next` of a full page cannot be read", path="meta.next"
+            )
         if link is None:
             return None
         url = self.transport.resolve_link(link, "list")
@@ -286,13 +293,26 @@ class Plivo(Provider):
 
 def _require_object(payload: Any) -> Mapping[str, Any]:
     if not isinstance(payload, dict):
-        raise MalformedPayload("the response is not a JSON object")
+        raise MalformedPayload("The response is not a JSON object")
     return payload
 
 
-def _is_from_plivo(error: ProviderError) -> bool:
-    """Whether Plivo sent the error: a proxy's 404 or redirect proves nothing about a call."""
-    return isinstance(error.body, dict) and "error" in error.body
+def _read_list(payload: Any) -> tuple[list[Any], Fields]:
+    """Read the rows of a list and its `meta`, without which the last page looks like any other."""
+    fields = Fields(_require_object(payload))
+    rows, meta = fields.array("objects"), fields.object("meta")
+    if rows is None or meta is None:
+        path = "objects" if rows is None else "meta"
+        raise MalformedPayload(f"The response is a list without `{path}`", path=path)
+    return rows, meta
+
+
+def _read_id(payload: Mapping[str, Any]) -> str | None:
+    """Read the id of a start's response, which may name none; nor one that no request can carry."""
+    try:
+        return Fields(payload).required_text("recording_id")
+    except MalformedPayload:
+        return None
 
 
 @frozen

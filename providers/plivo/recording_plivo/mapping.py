@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -16,8 +16,7 @@ from recording_core import (
     RecordingStatus,
     SessionKind,
 )
-from recording_core.plugin import FORMATS, ErrorDetails, read_base_name, read_suffix
-from recording_core.plugin import readers as read
+from recording_core.plugin import FORMATS, ErrorDetails, Fields, read_base_name, read_suffix
 
 # -- tables --------------------------------------------------------------------------------------
 
@@ -56,6 +55,9 @@ URL_FIELDS = ("recording_url", "url", "record_url", "RecordUrl", "RecordFile", "
 #: https://www.plivo.com/docs/voice/api/multiparty-calls
 _MPC_PREFIXES = ("name_", "uuid_")
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+
+#: The end of a time in UTC as Go formats it, the language of number masking's fixtures.
+_GO_UTC = " +0000 UTC"
 
 _MEDIA_TYPES: Mapping[str | None, str] = {name: known.media_type for name, known in FORMATS.items()}
 
@@ -105,35 +107,42 @@ def format_filter_time(moment: datetime) -> str:
 # -- payloads ------------------------------------------------------------------------------------
 
 
-def find_url(payload: Mapping[str, Any]) -> str | None:
-    """Find the media's URL under any of its names."""
+def find_url(fields: Fields) -> str | None:
+    """Find the media's URL under any of its names. It identifies bytes, so it must be complete."""
     for name in URL_FIELDS:
-        if name in payload and (url := read.text(payload[name], name)) is not None:
+        if name in fields.row and (url := fields.url(name)) is not None:
             return url
     return None
 
 
 def read_row_id(row: Any) -> str | None:
-    """Read the recording id of a row, also if the rest is malformed; None if it has none."""
+    """Read the recording id of a row; None if it has none."""
     found = row.get("recording_id") if isinstance(row, dict) else None
     return found if isinstance(found, str) else None
 
 
 def read_recording(row: Mapping[str, Any], account: str) -> Recording:
-    """Read a recording object of a list or a get. Raises `MalformedPayload`."""
+    """Read a recording object of a list or a get. Raises `MalformedPayload` without a usable id."""
     # Called for every row of every page; its cost is measured (docs/performance.md).
-    get, text, epoch = row.get, read.text, read.epoch_milliseconds
-    recording_id = read.required_text(get("recording_id"), "recording_id")
-    call_uuid = text(get("call_uuid"), "call_uuid")
-    conference_name = text(get("conference_name"), "conference_name")
-    kind = _find_kind(text(get("recording_type"), "recording_type"), call_uuid, conference_name)
-    duration = read.milliseconds(get("recording_duration_ms"), "recording_duration_ms", quoted=True)
-    started_at = epoch(get("recording_start_ms"), "recording_start_ms", quoted=True)
-    ended_at = epoch(get("recording_end_ms"), "recording_end_ms", quoted=True)
-    if duration is None and started_at and ended_at and ended_at >= started_at:
-        duration = ended_at - started_at
-    url = find_url(row)
-    format = _find_format(text(get("recording_format"), "recording_format"), url)
+    fields = Fields(row)
+    text, instant = fields.text, fields.instant
+    recording_id = fields.required_text("recording_id")
+    call_uuid = text("call_uuid")
+    conference_name = text("conference_name")
+    kind = _find_kind(fields, text("recording_type"), call_uuid, conference_name)
+    target = None
+    if kind is _CALL:
+        target = fields.target(kind, "call_uuid")
+    elif kind is _CONFERENCE:
+        # Names are reused, but the row has nothing else that identifies its conference.
+        target = fields.target(kind, "conference_name")
+    duration = fields.milliseconds("recording_duration_ms", quoted=True)
+    started_at = instant("recording_start_ms", epoch="milliseconds", quoted=True)
+    ended_at = instant("recording_end_ms", epoch="milliseconds", quoted=True)
+    if duration is None and not fields.is_unread("recording_duration_ms"):
+        duration = _compute_duration(started_at, ended_at)
+    url = find_url(fields)
+    format = _find_format(text("recording_format"), url)
     files: tuple[MediaFile, ...] = ()
     if url is not None:
         files = (
@@ -152,54 +161,77 @@ def read_recording(row: Mapping[str, Any], account: str) -> Recording:
         account=account,
         id=recording_id,
         kind=kind,
-        target=_build_target(kind, call_uuid, conference_name),
+        target=target,
         reference=call_uuid,
-        status=_ROW if url is not None or ended_at is not None else _UNFINISHED,
+        status=_ROW
+        if url is not None or ended_at is not None or _has_unread_end(fields)
+        else _UNFINISHED,
         started_at=started_at,
         ended_at=ended_at,
-        created_at=read.instant(get("add_time"), "add_time"),
+        created_at=instant("add_time") or _read_go_time(fields, "add_time"),
         duration=duration,
         format=format,
         files=files,
+        unread_fields=fields.unread,
         raw=row,
     )
 
 
+def read_time(fields: Fields, name: str) -> datetime | None:
+    """Read a time in ISO 8601, or as Go formats it."""
+    return fields.instant(name) or _read_go_time(fields, name)
+
+
+def _read_go_time(fields: Fields, name: str) -> datetime | None:
+    value = fields.row.get(name)
+    if type(value) is not str or not value.endswith(_GO_UTC):
+        return None
+    moment = Fields({name: value.removesuffix(_GO_UTC)}).instant(name)
+    if moment is not None:
+        fields.unread = tuple(each for each in fields.unread if each != name)
+    return moment
+
+
+def _compute_duration(started_at: datetime | None, ended_at: datetime | None) -> timedelta | None:
+    if started_at is None or ended_at is None or ended_at < started_at:
+        return None
+    return ended_at - started_at
+
+
+def _has_unread_end(fields: Fields) -> bool:
+    """Whether the row has a URL or an end that cannot be read, which is not the same as none."""
+    return bool(fields.unread) and any(map(fields.is_unread, (*URL_FIELDS, "recording_end_ms")))
+
+
 def _find_kind(
-    recording_type: str | None, call_uuid: str | None, conference_name: str | None
+    fields: Fields, recording_type: str | None, call_uuid: str | None, conference_name: str | None
 ) -> SessionKind | None:
-    known = KINDS.get(recording_type.lower()) if recording_type is not None else None
-    if known is not None:
-        return known
+    if recording_type is not None:
+        known = KINDS.get(recording_type) or KINDS.get(recording_type.lower())
+        if known is not None:
+            return known
     # In pages of 2012 the type is the format ("mp3"); then the parent's name decides.
     if conference_name is not None:
         return _CONFERENCE
+    if fields.is_unread("recording_type") or fields.is_unread("conference_name"):
+        return None
     if recording_type is None or recording_type.lower() in FORMATS:
         return _CALL if call_uuid is not None else None
-    return None
-
-
-def _build_target(
-    kind: SessionKind | None, call_uuid: str | None, conference_name: str | None
-) -> CommunicationSession | None:
-    if kind is _CALL and call_uuid is not None:
-        return read.target(kind, call_uuid, "call_uuid")
-    # Conference names are reused, but the row has nothing else that identifies its conference.
-    if kind is _CONFERENCE and conference_name is not None:
-        return read.target(kind, conference_name, "conference_name")
     return None
 
 
 def _find_format(recording_format: str | None, url: str | None) -> str | None:
     # Number masking's webhooks contain ".mp3".
     if recording_format is not None:
-        return recording_format.lower().lstrip(".")
+        is_known = recording_format in FORMATS
+        return recording_format if is_known else recording_format.lower().lstrip(".")
     return (read_suffix(url) or None) if url else None
 
 
-def read_error_details(payload: Mapping[str, Any]) -> ErrorDetails:
+def read_error_details(status: int, payload: Mapping[str, Any]) -> ErrorDetails:
     """Read `{"api_id": ..., "error": "not found"}`; the pages document a string, it may be nested.
 
+    No error has a code, so that none states which resource is absent.
     https://www.plivo.com/docs/voice/api/overview
     """
     error = payload.get("error")
@@ -207,8 +239,11 @@ def read_error_details(payload: Mapping[str, Any]) -> ErrorDetails:
         error = error.get("error") or error.get("message")
     if isinstance(error, list):
         error = "; ".join(str(each) for each in error)
+    message = error if isinstance(error, str) and error else None
     api_id = payload.get("api_id")
     return ErrorDetails(
-        message=error if isinstance(error, str) else None,
+        message=message,
         request_id=api_id if isinstance(api_id, str) else None,
+        # A 404 with an empty object: https://github.com/plivo/plivo-go, baseclient.go
+        recognized=message is not None or (status == 404 and not payload),
     )

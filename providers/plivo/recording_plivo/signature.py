@@ -10,13 +10,13 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 from urllib.parse import ParseResult, parse_qsl, urlparse, urlunparse
 
 from recording_core import MalformedPayload, WebhookRejected, WebhookRequest
 from recording_core.plugin import check_base64, decode_json_plain, read_signatures
-from recording_core.plugin import readers as read
 
 #: https://docs.plivo.com/docs/voice/concepts/signature-validation: the first is made with the token
 #: of the account or subaccount that the call belongs to, the second with the main account's. Each
@@ -68,16 +68,33 @@ def _has_header(request: WebhookRequest, headers: Sequence[str]) -> bool:
 def read_parameters(request: WebhookRequest) -> dict[str, Any]:
     """Read the webhook's parameters: the query of a GET, the body of a POST (a form or JSON).
 
-    The body itself decides whether it is JSON, because `Content-Type` is not signed. A repeated
-    parameter is a list. Raises `MalformedPayload`.
+    The body itself decides whether it is JSON, because `Content-Type` is not signed. A parameter
+    that is repeated with another value is a list. Raises `MalformedPayload`.
     """
     if request.method.upper() == "GET":
-        return _merge_repeated(_parse_pairs(_parse_url(request.url).query))
+        return merge_repeated(_parse_pairs(_parse_url(request.url).query))
     if not request.body.startswith(b"{"):
-        return _merge_repeated(_parse_form(request.body))
-    if len(request.body) > _MOST_JSON or request.body.count(b",") > _MOST_COMMAS:
+        return merge_repeated(_parse_form(request.body))
+    return _read_json(request.body)
+
+
+def merge_repeated(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Build an object of parameters; equal repeats of a parameter are one value."""
+    found: dict[str, list[Any]] = {}
+    for name, value in pairs:
+        values = found.setdefault(name, [])
+        if value not in values:
+            values.append(value)
+    return {name: values if len(values) > 1 else values[0] for name, values in found.items()}
+
+
+def _read_json(body: bytes) -> dict[str, Any]:
+    if len(body) > _MOST_JSON or body.count(b",") > _MOST_COMMAS:
         raise MalformedPayload("the body has more JSON than any webhook")
-    return dict(read.json_object(decode_json_plain(request.body, masked=False), "the body") or {})
+    payload = decode_json_plain(body, masked=False)
+    if not isinstance(payload, dict):
+        raise MalformedPayload("the body is not a JSON object")
+    return payload
 
 
 def compute_digest(request: WebhookRequest) -> str:
@@ -91,12 +108,38 @@ def _build_content(request: WebhookRequest) -> str:
     It is `URL?query.parameters`; a GET has its parameters in the query.
     """
     content, query = _read_url(request)
-    parameters = read_parameters(request) if request.method.upper() == "POST" else {}
+    parameters = _read_signed(request) if request.method.upper() == "POST" else ()
     if query or parameters:
         content += f"?{query}"
     if parameters:
-        content += ("." if query else "") + _concatenate(parameters)
+        content += ("." if query else "") + "".join(map("".join, parameters))
     return content
+
+
+def _read_signed(request: WebhookRequest) -> list[tuple[str, str]]:
+    """Read the names and texts that are signed of a POST, in their order."""
+    if not request.body.startswith(b"{"):
+        return sorted(_parse_form(request.body))
+    return [
+        pair
+        for name, value in sorted(_read_json(request.body).items(), key=itemgetter(0))
+        for pair in _list_signed(name, value)
+    ]
+
+
+def is_get(request: WebhookRequest) -> bool:
+    return request.method.upper() == "GET"
+
+
+def list_parts(request: WebhookRequest) -> list[tuple[str, str, str]]:
+    """List the parameters as they are signed: the name, its text, and the value."""
+    if is_get(request):
+        pairs = sorted(_parse_pairs(_parse_url(request.url).query))
+        return [(name, f"&{name}=", value) for name, value in pairs]
+    query = _read_url(request)[1]
+    parts = [(name, name, value) for name, value in _read_signed(request)]
+    # The end of the query is not marked, either.
+    return [("", "", f"{query}."), *parts] if query else parts
 
 
 def _read_url(request: WebhookRequest) -> tuple[str, str]:
@@ -125,19 +168,16 @@ def _read_nonce(request: WebhookRequest, header: str) -> str:
     return nonce
 
 
-def _concatenate(parameters: Mapping[str, Any]) -> str:
-    """Join names and values without separators, in the order of the names."""
-    return "".join(_join_parameter(name, parameters[name]) for name in sorted(parameters))
-
-
-def _join_parameter(name: str, value: Any) -> str:
+def _list_signed(name: str, value: Any) -> list[tuple[str, str]]:
     if isinstance(value, dict):
-        return name + _concatenate(value)
+        members = sorted(value.items(), key=itemgetter(0))
+        inner = [pair for each in members for pair in _list_signed(*each)]
+        return [(name, "".join(map("".join, inner)))]
     if isinstance(value, list):
         if any(isinstance(each, dict | list) for each in value):
             raise MalformedPayload("a list contains an object or a list", path=name)
-        return "".join(name + each for each in sorted(map(str, value)))
-    return f"{name}{value}"
+        return [(name, each) for each in sorted(map(str, value))] or [("", "")]
+    return [(name, str(value))]
 
 
 def _parse_form(body: bytes) -> tuple[tuple[str, str], ...]:
@@ -161,16 +201,6 @@ def _parse_pairs(text: str) -> tuple[tuple[str, str], ...]:
         )
     except ValueError:
         raise MalformedPayload("the parameters cannot be decoded") from None
-
-
-def _merge_repeated(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    found: dict[str, Any] = dict(pairs)
-    if len(found) == len(pairs):
-        return found
-    lists: dict[str, list[str]] = {}
-    for name, value in pairs:
-        lists.setdefault(name, []).append(value)
-    return {name: values if len(values) > 1 else values[0] for name, values in lists.items()}
 
 
 def _encode(text: str) -> bytes:

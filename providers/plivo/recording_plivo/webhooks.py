@@ -1,15 +1,15 @@
 """Webhooks: Plivo's requests in three vocabularies, none of which has a status, to our events.
 
-The signature covers neither the boundary between a name and its value nor the time. Therefore only
-the names in these tables are read, each value must match its pattern, and no event is `trusted`.
+The signature covers neither the boundary between a name and its value nor the time. Therefore no
+event is `trusted`, and a request is rejected if the signed text can be split in another way that
+changes what identifies the event: its recording, its name, its status or the media's URL.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from attrs import evolve
@@ -26,19 +26,26 @@ from recording_core import (
     WebhookRejected,
     WebhookRequest,
 )
-from recording_core.plugin import WebhookScheme, build_event_key, decode_json, redact_payload
-from recording_core.plugin import readers as read
-from recording_plivo import mapping, signature
+from recording_core.plugin import (
+    Fields,
+    WebhookScheme,
+    build_event_key,
+    decode_json,
+    redact_payload,
+)
+from recording_plivo import boundaries, mapping, signature
 
 _ID = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 #: A media URL has a host, an Auth ID and a file name: neither user information nor a query.
 _URL = re.compile(
-    r"https?://[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?/[A-Za-z0-9._~%/-]{1,1024}", re.ASCII
+    r"https?://[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?/[A-Za-z0-9._~%/-]{0,1023}[A-Za-z0-9_~%-]",
+    re.ASCII,
 )
 _NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,9})?", re.ASCII)
+_MINUS_ONE = re.compile(r"-1(?:\.0{1,9})?", re.ASCII)
 _TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?"
-    r"(?: ?[+-][0-9]{2}:?[0-9]{2}|Z)?",
+    r"(?: ?[+-][0-9]{2}:?[0-9]{2}(?: UTC)?|Z)?",
     re.ASCII,
 )
 _TIMESTAMP = re.compile(rf"{_TIME.pattern}|[0-9]{{10}}|[0-9]{{13}}", re.ASCII)
@@ -46,13 +53,6 @@ _FORMAT = re.compile(r"\.?[A-Za-z0-9]{2,5}", re.ASCII)
 _WORD = re.compile(r"[A-Za-z]{1,64}", re.ASCII)
 #: A conference's name may be any text.
 _NAME = re.compile(r"[^\x00-\x1f]{1,256}")
-
-#: If a value contains another field's name, the boundary between the two was moved.
-_EMBEDDED_NAMES = re.compile(
-    r"api_id|call_uuid|record_url|recording_(?:id|duration|start_ms|end_ms)"
-    r"|CallUUID|EventName|EventTimestamp|MPCUUID|MemberID|SequenceNumber"
-    r"|Record(?:Url|File|ing(?:ID|UUID|URL|Duration|Start|End|Format))"
-)
 
 #: The field of a webhook -> the row's, and the pattern of its value. In the order of the pages:
 #: calls and conferences (https://www.plivo.com/docs/voice/api/recordings, /voice/api/conferences),
@@ -89,18 +89,35 @@ FIELDS: Mapping[str, tuple[str, re.Pattern[str]]] = {
     "RecordingEndTime": ("end", _TIME),
 }
 
-#: A field that is not in the table must not contain a field's name either, except in a name such as
-#: `ParentCallUUID`, and in a transcript's text.
-_FIELD_NAMES = re.compile("|".join(sorted(FIELDS, key=len, reverse=True)))
-_RELATED = re.compile(rf"[A-Za-z_-]*(?:{_FIELD_NAMES.pattern})[A-Za-z_]*", re.ASCII)
+#: What identifies an event, in the row's names. It must match its pattern; any other field that
+#: cannot be read is `None`.
+IDENTIFYING = frozenset({"recording_id", "recording_url", "event"})
+#: The URL of a multiparty call's event, whose name alone decides what it means.
+MEETING_URL = "RecordingURL"
+#: The older name of `RecordUrl`; it is read only if that is absent.
+OLDER_URL = "RecordFile"
+#: Fixtures of Plivo's official client contain this word in place of null.
+NULL = "null"
+
 TRANSCRIPT = "transcription"
 
 #: These are -1 while the recording runs: https://www.plivo.com/docs/voice/xml/record
 NUMBERS = frozenset({"recording_duration_ms", "recording_start_ms", "recording_end_ms", "seconds"})
+DURATIONS = ("recording_duration_ms", "seconds")
 
 #: Fields of a webhook about a transcript:
 #: https://www.plivo.com/docs/voice/api/conferences, the second half of the table
-TRANSCRIPTION = frozenset({"transcription", "transcription_charge", "transcription_rate"})
+TRANSCRIPTION = frozenset({TRANSCRIPT, "transcription_charge", "transcription_rate"})
+
+#: The names that another split of the signed text may contain.
+_PATTERNS = {
+    **{name: pattern for name, (_, pattern) in FIELDS.items()},
+    "api_id": _ID,
+    "RecordingResourceURL": re.compile(r"https?://[A-Za-z0-9._~%:/-]{1,1024}", re.ASCII),
+    TRANSCRIPT: re.compile(r"(?s:.*)"),
+    "transcription_charge": _NUMBER,
+    "transcription_rate": _NUMBER,
+}
 
 #: A form may contain the parameters as JSON in this field: https://www.plivo.com/docs/api/recording/
 WRAPPER = "response"
@@ -153,153 +170,235 @@ class PlivoWebhooks(WebhookScheme):
         self, request: WebhookRequest, *, account: str, now: datetime
     ) -> tuple[RecordingEvent, ...]:
         try:
-            parameters = _unwrap(signature.read_parameters(request))
-            fields = _read_fields(parameters)
-            if not fields.get("recording_id"):
+            delivery = _Delivery(_unwrap(signature.read_parameters(request)))
+            # Without an id the words must be about a recording: one that could not be started.
+            if delivery.id is None and delivery.meaning[0] is not EventKind.FAILED:
                 return ()
-            return (_build_event(request, parameters, fields, account),)
+            for split in boundaries.iterate_other_splits(request, _PATTERNS):
+                if delivery.is_contradicted_by(split):
+                    raise MalformedPayload("the signed text can also mean another event")
+            return (delivery.build_event(request, account),)
         except MalformedPayload as error:
             raise WebhookRejected(
                 f"the request is not a webhook of Plivo: {error.message}"
             ) from None
 
 
-def _unwrap(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+def _unwrap(parameters: dict[str, Any]) -> dict[str, Any]:
+    # In a webhook with fields of its own, a field of this name is the customer's.
     wrapped = parameters.get(WRAPPER)
-    if type(wrapped) is str and wrapped.startswith("{"):
+    if type(wrapped) is str and wrapped.startswith("{") and FIELDS.keys().isdisjoint(parameters):
         wrapped = decode_json(wrapped.encode("utf-8"))
     return wrapped if isinstance(wrapped, dict) else parameters
 
 
-def _read_fields(parameters: Mapping[str, Any]) -> dict[str, str]:
-    """Read the fields of the table, as text, by the row's names. Raises `MalformedPayload`."""
-    fields: dict[str, str] = {}
-    for name, (row_name, pattern) in FIELDS.items():
-        value = parameters.get(name)
-        if value is None or value == "":
-            continue
-        if type(value) in (int, float):
-            value = str(value)  # in a JSON body
-        if type(value) is not str or not pattern.fullmatch(value):
-            raise read.build_error(name, "in the form that Plivo uses")
-        if row_name == "recording_id" and fields.get(row_name, value) != value:
-            raise read.build_error(name, "the same as the other id")
-        fields.setdefault(row_name, value)
-    if _EMBEDDED_NAMES.search("\n".join(fields.values())):
-        raise MalformedPayload("a field's value contains another field's name")
-    for name, value in parameters.items():
-        if name in FIELDS or name == TRANSCRIPT:
-            continue
-        ends = [found.end() for found in _FIELD_NAMES.finditer(f"{name}{value}")]
-        if ends and (ends[-1] > len(name) or not _RELATED.fullmatch(name)):
-            raise MalformedPayload("an unknown field contains another field's name")
-    return fields
+class _Delivery:
+    """What a webhook's parameters mean. Raises `MalformedPayload` if what identifies is malformed.
 
+    Attributes:
+        id: the recording's id
+        event_name: the name of a multiparty call's event
+        url: the media's URL
+        meaning: the kind of the event, and the status of its recording
+    """
 
-def _build_event(
-    request: WebhookRequest,
-    parameters: Mapping[str, Any],
-    fields: Mapping[str, str],
-    account: str,
-) -> RecordingEvent:
-    event_name = fields.get("event")
-    kind, status = _find_meaning(parameters, fields, event_name)
-    raw = redact_payload(parameters)
-    recording = None
-    if (kind, status) != TRANSCRIBED:
-        recording = _build_recording(fields, event_name, status, account, raw)
-    occurred_at = _read_timestamp(fields.get("at"))
-    if occurred_at is None and recording is not None:
-        occurred_at = recording.started_at if kind is EventKind.STARTED else recording.ended_at
-    recording_id = fields["recording_id"]
-    # What distinguishes one pause from the next: its number, its time, or else the signed content.
-    occasion = fields.get("sequence") or fields.get("at") or signature.compute_digest(request)
-    return RecordingEvent(
-        provider="plivo",
-        account=account,
-        kind=kind,
-        recording_id=recording_id,
-        target=_build_target(fields),
-        recording=recording,
-        status=status,
-        occurred_at=occurred_at,
-        delivery_id=request.header(signature.NONCE),
-        key=build_event_key("plivo", account, recording_id, kind, occasion),
-        trusted=False,
-        raw=raw,
-    )
+    def __init__(self, parameters: dict[str, Any]) -> None:
+        self.fields = Fields(parameters)
+        #: the row's name -> the first parameter of that name that is present
+        self.names: dict[str, str] = {}
+        #: the row's name -> its value, as it was sent
+        self.row: dict[str, Any] = {}
+        for name, (row_name, pattern) in FIELDS.items():
+            value = parameters.get(name)
+            if value is None or value == "" or (name == OLDER_URL and "RecordUrl" in parameters):
+                continue
+            if value == NULL and pattern is not _NAME:
+                self.fields.leave_out(name)
+            elif row_name not in IDENTIFYING:
+                self.row.setdefault(row_name, value)
+            elif type(value) is not str or not pattern.fullmatch(value):
+                if name == MEETING_URL:
+                    self.fields.leave_out(name)
+                    continue
+                raise MalformedPayload(f"the field {name!r} is not in the form that Plivo uses")
+            elif self.row.setdefault(row_name, value) != value:
+                raise MalformedPayload(f"the field {name!r} differs from another of its meaning")
+            self.names.setdefault(row_name, name)
+        self.id: str | None = self.row.get("recording_id")
+        self.event_name: str | None = self.row.get("event")
+        self.url: str | None = self.row.get("recording_url")
+        self.meaning = self._find_meaning()
 
-
-def _find_meaning(
-    parameters: Mapping[str, Any], fields: Mapping[str, str], event_name: str | None
-) -> EventMeaning:
-    if event_name is not None:
-        return EVENTS.get(event_name, UNKNOWN)
-    spans = [fields[name] for name in ("recording_duration_ms", "seconds") if name in fields]
-    if any(span.startswith("-") for span in spans):
-        return RUNNING
-    # Without its EventName a multiparty call's webhook is not one about the end: its URL has
-    # another name.
-    if any(parameters.get(name) for name in MEDIA_URL_FIELDS):
-        return ENDED
-    return TRANSCRIBED if not TRANSCRIPTION.isdisjoint(parameters) else UNKNOWN
-
-
-def _build_recording(
-    fields: Mapping[str, str],
-    event_name: str | None,
-    status: RecordingStatus,
-    account: str,
-    raw: Mapping[str, Any],
-) -> Recording:
-    row: dict[str, Any] = {
-        name: value for name, value in fields.items() if name not in NUMBERS or value[0] != "-"
-    }
-    if "recording_duration_ms" not in row and "seconds" in row:
-        row["recording_duration_ms"] = str(Decimal(row["seconds"]) * 1000)
-    for name, other in (("start", "recording_start_ms"), ("end", "recording_end_ms")):
-        moment = read.instant(fields.get(name), name)
-        if moment is not None and other not in row:
-            row[other] = str((moment - _EPOCH) // timedelta(milliseconds=1))
-    if "mpc_name" in fields or "mpc_uuid" in fields:
-        row["recording_type"] = "mpc"
-    recording = mapping.read_recording(row, account)
-    files = recording.files if status in _STATUSES_WITH_MEDIA else ()
-    if "member" in fields and (event_name or "").startswith("Participant"):
-        files = tuple(
-            evolve(file, role=FileRole.TRACK, participant=fields["member"]) for file in files
+    def is_contradicted_by(self, split: Iterable[tuple[str, str]]) -> bool:
+        """Whether this is another event if the signed text is split in this way."""
+        try:
+            other = _Delivery(signature.merge_repeated(split))
+        except MalformedPayload:
+            return False
+        if other.event_name not in (None, self.event_name, *EVENTS):
+            return False
+        return (other.id, other.event_name, other.url, other.meaning) != (
+            self.id,
+            self.event_name,
+            self.url,
+            self.meaning,
         )
-    return evolve(
-        recording,
-        target=_build_target(fields),
-        reference=fields.get("mpc_uuid") or fields.get("session_uuid") or recording.reference,
-        status=status,
-        provider_status=event_name,
-        files=files,
-        raw=raw,
-    )
+
+    def _find_meaning(self) -> EventMeaning:
+        if self.event_name is not None:
+            return EVENTS.get(self.event_name, UNKNOWN)
+        spans = [str(self.row[name]) for name in DURATIONS if name in self.row]
+        spans = [span for span in spans if _NUMBER.fullmatch(span)]
+        if spans and all(map(_MINUS_ONE.fullmatch, spans)):
+            return RUNNING
+        # Without its EventName a multiparty call's webhook is not one about the end: its URL has
+        # another name.
+        parameters = self.fields.row
+        if any(parameters.get(name) for name in MEDIA_URL_FIELDS):
+            return ENDED
+        return TRANSCRIBED if not TRANSCRIPTION.isdisjoint(parameters) else UNKNOWN
+
+    def build_event(self, request: WebhookRequest, account: str) -> RecordingEvent:
+        """Build the event. Fields that cannot be read are named in its recording."""
+        kind, status = self.meaning
+        raw = redact_payload(self.fields.row)
+        digest = signature.compute_digest(request)
+        target = self._read_target()
+        reference = self._read_text("mpc_uuid") or self._read_text("session_uuid")
+        occurred_at = self._read_timestamp()
+        # What distinguishes one pause from the next: its number, its time, or else the signed
+        # content.
+        occasion = self._read_text("sequence") or self._read_text("at") or digest
+        recording = None
+        if self.id is not None and self.meaning != TRANSCRIBED:
+            recording = self._read_recording(account, target, reference, raw)
+            if occurred_at is None:
+                is_start = kind is EventKind.STARTED
+                occurred_at = recording.started_at if is_start else recording.ended_at
+        return RecordingEvent(
+            provider="plivo",
+            account=account,
+            kind=kind,
+            recording_id=self.id,
+            target=target,
+            recording=recording,
+            status=status,
+            occurred_at=occurred_at,
+            delivery_id=request.header(signature.NONCE),
+            key=build_event_key(
+                "plivo",
+                account,
+                self.id,
+                kind,
+                occasion if self.id is not None else digest,
+                subject=target or reference,
+            ),
+            trusted=False,
+            raw=raw,
+        )
+
+    def _read_recording(
+        self,
+        account: str,
+        target: CommunicationSession | None,
+        reference: str | None,
+        raw: Mapping[str, Any],
+    ) -> Recording:
+        row = dict(self.row)
+        if self.meaning == RUNNING:
+            row = {name: value for name, value in row.items() if name not in NUMBERS}
+        row["call_uuid"] = self._read_text("call_uuid")
+        row["recording_format"] = self._read_text("recording_format")
+        if "recording_duration_ms" not in row and self.meaning != RUNNING:
+            row["recording_duration_ms"] = self._read_seconds()
+        for name, other in (("start", "recording_start_ms"), ("end", "recording_end_ms")):
+            moment = mapping.read_time(self.fields, self.names[name]) if name in self.row else None
+            if moment is not None:
+                row.setdefault(other, (moment - _EPOCH) // timedelta(milliseconds=1))
+        if "mpc_name" in self.names or "mpc_uuid" in self.names:
+            row["recording_type"] = "mpc"
+        recording = mapping.read_recording(row, account)
+        for path in recording.unread_fields:
+            if path in self.names:
+                self.fields.leave_out(self.names[path])
+        status = self.meaning[1]
+        files = recording.files if status in _STATUSES_WITH_MEDIA else ()
+        if "member" in self.names and (self.event_name or "").startswith("Participant"):
+            member = self._read_text("member")
+            files = tuple(evolve(file, role=FileRole.TRACK, participant=member) for file in files)
+        return evolve(
+            recording,
+            target=target,
+            reference=reference or recording.reference,
+            raw=raw,
+            status=status,
+            provider_status=self.event_name,
+            files=files,
+            unread_fields=self.fields.unread,
+        )
+
+    def _read_seconds(self) -> Any:
+        """Read the duration in whole seconds as milliseconds, if there is no other."""
+        if "recording_duration_ms" in self.names:
+            return _UNREADABLE
+        if "seconds" not in self.names:
+            return None
+        seconds = self.fields.seconds(self.names["seconds"], quoted=True)
+        return _UNREADABLE if seconds is None else seconds / timedelta(milliseconds=1)
+
+    def _read_text(self, row_name: str) -> str | None:
+        """Read a field that must match its pattern."""
+        value = self.row.get(row_name)
+        if value is None:
+            return None
+        pattern = FIELDS[self.names[row_name]][1]
+        if type(value) in (int, float) and pattern in (_NUMBER, _TIMESTAMP):
+            value = str(value)  # in a JSON body
+        if type(value) is str and pattern.fullmatch(value):
+            return value
+        self.fields.leave_out(self.names[row_name])
+        return None
+
+    def _read_target(self) -> CommunicationSession | None:
+        names = self.names
+        if "mpc_name" in names:
+            name = self.fields.text("MPCName")
+            if name is None:
+                return None
+            # As `start` takes it: without the prefix, unless it would then be read as another id.
+            is_plain = mapping.build_mpc_id(name) == f"name_{name}"
+            name = name if is_plain else f"name_{name}"
+            return self._build_target(SessionKind.MEETING, "mpc_name", name)
+        if "mpc_uuid" in names:
+            return self._build_target(SessionKind.MEETING, "mpc_uuid", self._read_text("mpc_uuid"))
+        if "conference_name" in names:
+            return self.fields.target(SessionKind.CONFERENCE, "conference_name")
+        if "call_uuid" in names and "session_uuid" not in names:
+            return self._build_target(SessionKind.CALL, "call_uuid", self._read_text("call_uuid"))
+        return None
+
+    def _build_target(
+        self, kind: SessionKind, row_name: str, id: str | None
+    ) -> CommunicationSession | None:
+        target = Fields({row_name: id}).target(kind, row_name)
+        if target is None:
+            self.fields.leave_out(self.names[row_name])
+        return target
+
+    def _read_timestamp(self) -> datetime | None:
+        text = self._read_text("at")
+        if text is None:
+            return None
+        name = self.names["at"]
+        if not text.isdecimal():
+            return mapping.read_time(self.fields, name)
+        milliseconds = text if len(text) == 13 else f"{text}000"
+        moment = Fields({name: milliseconds}).instant(name, epoch="milliseconds", quoted=True)
+        if moment is None:
+            self.fields.leave_out(name)
+        return moment
 
 
-def _build_target(fields: Mapping[str, str]) -> CommunicationSession | None:
-    name, uuid = fields.get("mpc_name"), fields.get("mpc_uuid")
-    if name is not None:
-        # As `start` takes it: without the prefix, unless it would then be read as another id.
-        is_plain = mapping.build_mpc_id(name) == f"name_{name}"
-        return read.target(SessionKind.MEETING, name if is_plain else f"name_{name}", "MPCName")
-    if uuid is not None:
-        return read.target(SessionKind.MEETING, uuid, "MPCUUID")
-    if "conference_name" in fields:
-        return read.target(SessionKind.CONFERENCE, fields["conference_name"], "conference_name")
-    if "call_uuid" in fields and "session_uuid" not in fields:
-        return read.target(SessionKind.CALL, fields["call_uuid"], "call_uuid")
-    return None
-
-
-def _read_timestamp(text: str | None) -> datetime | None:
-    if text is None or not text.isdecimal():
-        return read.instant(text, "EventTimestamp")
-    milliseconds = text if len(text) == 13 else f"{text}000"
-    return read.epoch_milliseconds(milliseconds, "EventTimestamp", quoted=True)
-
-
+#: Stands in a row for a duration that cannot be read.
+_UNREADABLE = ()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

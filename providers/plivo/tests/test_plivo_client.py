@@ -201,6 +201,44 @@ class TestStart:
         assert done.id == done.recordings[0].id == emulator.list_ids()[0]
         assert done.status is rec.RecordingStatus.AVAILABLE
 
+    @pytest.mark.parametrize("id", [None, "", 7, ["a"], "..", "a\nb"])
+    def test_a_start_that_names_no_usable_id_returns_a_session_without_one(
+        self, plivo: rec.Provider, emulator: PlivoEmulator, manual_clock: ManualClock, id: Any
+    ) -> None:
+        emulator.alter = lambda request, payload: {**payload, "recording_id": id}
+        session = plivo.start(find_live(emulator, "call"))
+        emulator.alter = None
+        assert (session.id, session.status) == (None, rec.RecordingStatus.RECORDING)
+        manual_clock.advance(MINUTE)
+        assert plivo.wait(plivo.stop(session), timeout=MINUTE).id == emulator.list_ids()[0]
+
+    @pytest.mark.parametrize("value", [7, True, ["a"], {"a": 1}, "\ud83d"])
+    def test_an_odd_field_of_a_starts_answer_changes_nothing(
+        self, plivo: rec.Provider, emulator: PlivoEmulator, value: Any
+    ) -> None:
+        for name in ("message", "api_id", "url"):
+            emulator.alter = lambda request, payload, name=name: {**payload, name: value}
+            session = plivo.start(find_live(emulator, "call"))
+            assert session.id is not None
+            assert session.status is rec.RecordingStatus.RECORDING
+
+    def test_a_start_without_id_and_message_is_an_unknown_outcome(
+        self, plivo: rec.Provider, emulator: PlivoEmulator
+    ) -> None:
+        emulator.alter = lambda request, payload: {"recording_id": 7, "message": ["started"]}
+        with pytest.raises(rec.OutcomeUnknown):
+            plivo.start(find_live(emulator, "call"))
+
+    @pytest.mark.parametrize("status", [400, 404, 409, 410, 422])
+    def test_a_foreign_error_to_a_start_is_an_unknown_outcome(
+        self, plivo: rec.Provider, emulator: PlivoEmulator, status: int
+    ) -> None:
+        for reply in (build_page(status), Reply.json({"message": "no such route"}, status)):
+            emulator.faults.append(reply)
+            with pytest.raises(rec.OutcomeUnknown):
+                plivo.start(find_live(emulator, "call"))
+        assert len(emulator.list_requests()) == 2
+
 
 class TestPauseResumeStop:
     def test_a_participants_recording_is_controlled_from_another_process(
@@ -281,6 +319,42 @@ class TestPauseResumeStop:
         resumed = plivo.resume(paused)
         emulator.faults.append(error)
         assert plivo.resume(resumed) == resumed
+
+    @pytest.mark.parametrize("status", [400, 404, 409, 422])
+    def test_a_foreign_error_to_a_repeated_pause_is_raised(
+        self, plivo: rec.Provider, emulator: PlivoEmulator, status: int
+    ) -> None:
+        paused = plivo.pause(plivo.start(find_live(emulator, "meeting")))
+        emulator.faults.extend([build_page(status)] * 5)
+        with pytest.raises(rec.Unavailable):
+            plivo.pause(paused)
+
+    @pytest.mark.parametrize("body", [{}, {"error": "not found"}, {"api_id": "1", "error": "gone"}])
+    def test_stop_succeeds_after_plivos_404_if_a_control_request_does(
+        self, plivo: rec.Provider, emulator: PlivoEmulator, body: Any
+    ) -> None:
+        session = plivo.start(find_live(emulator, "call"))
+        emulator.faults.append(Reply.json(body, 404))
+        assert plivo.stop(session).status is rec.RecordingStatus.PROCESSING
+        control = emulator.list_requests()[-1]
+        assert (list_sent(emulator)[-1], control.query) == ("GET Recording/", (("limit", "1"),))
+
+    @pytest.mark.parametrize("body", [{}, {"api_id": "1"}, {"objects": []}, [], {"meta": {}}])
+    def test_stop_fails_if_the_control_request_returns_no_list(
+        self, plivo: rec.Provider, emulator: PlivoEmulator, body: Any
+    ) -> None:
+        session = plivo.start(find_live(emulator, "call"))
+        answer_by_method(emulator, DELETE=Reply.json({}, 404), GET=Reply.json(body))
+        with pytest.raises(rec.Unavailable, match="control request"):
+            plivo.stop(session)
+
+    def test_stop_behind_a_foreign_404_fails(
+        self, plivo: rec.Provider, emulator: PlivoEmulator
+    ) -> None:
+        session = plivo.start(find_live(emulator, "call"))
+        emulator.faults.extend([build_page(404)] * 5)
+        with pytest.raises(rec.Unavailable):
+            plivo.stop(session)
 
     @pytest.mark.parametrize("status", [400, 409])
     def test_an_error_to_the_first_pause_is_raised(
@@ -526,6 +600,60 @@ class TestList:
             assert {recording.target for recording in found} == {target}
             assert {recording.kind for recording in found} == {target.kind}
 
+    def test_odd_fields_of_rows_are_counted_and_cost_no_row(
+        self, plivo: rec.Provider, emulator: PlivoEmulator, manual_clock: ManualClock
+    ) -> None:
+        added = [emulator.add(ended=manual_clock.now() - index * MINUTE) for index in range(1, 5)]
+        odd = {
+            added[0]: {"recording_duration_ms": -1, "add_time": "0000-00-00"},
+            added[1]: {"add_time": "0000-00-00", "to_number": "\ud83d"},
+            added[2]: {"recording_id": "a\u202eb"},
+        }
+
+        def alter(request: Request, payload: Any) -> Any:
+            for row in payload.get("objects", [payload]):
+                row.update(odd.get(row["recording_id"], {}))
+            return payload
+
+        emulator.alter = alter
+        listing = plivo.list(since=manual_clock.now() - DAY)
+        found = {recording.id: recording for recording in listing}
+        assert list(found) == [added[0], added[1], added[3]]
+        assert {each.status for each in found.values()} == {rec.RecordingStatus.AVAILABLE}
+        coverage = listing.coverage
+        assert coverage.unread_fields == {
+            "recording_duration_ms": 1,
+            "add_time": 2,
+            "to_number": 1,
+        }
+        assert ["a\\u202eb" in sentence for sentence in coverage.unreadable] == [True]
+        assert not coverage.complete
+        assert plivo.get(added[0]) == found[added[0]]
+
+    @pytest.mark.parametrize("value", [-1, "45", 4.5, None, [1], {"a": 1}, True, 2**70])
+    def test_an_odd_total_costs_no_row(
+        self, plivo: rec.Provider, emulator: PlivoEmulator, manual_clock: ManualClock, value: Any
+    ) -> None:
+        added = [emulator.add(ended=manual_clock.now() - index * MINUTE) for index in range(1, 46)]
+        emulator.alter = change_meta(total_count=value)
+        listing = plivo.list(since=manual_clock.now() - DAY)
+        assert [recording.id for recording in listing] == added
+        assert listing.coverage.expected is None
+
+    @pytest.mark.parametrize("value", [7, True, ["a"], {"a": 1}, "\ud83d"])
+    def test_an_odd_link_ends_a_list_only_after_a_page_that_is_not_full(
+        self, plivo: rec.Provider, emulator: PlivoEmulator, manual_clock: ManualClock, value: Any
+    ) -> None:
+        added = [emulator.add(ended=manual_clock.now() - index * MINUTE) for index in range(1, 20)]
+        emulator.alter = change_meta(next=value)
+        listing = plivo.list(since=manual_clock.now() - DAY)
+        assert [recording.id for recording in listing] == added
+        emulator.add(ended=manual_clock.now() - 21 * MINUTE)
+        listing = plivo.list(since=manual_clock.now() - DAY)
+        with pytest.raises(rec.MalformedPayload, match=r"meta\.next"):
+            list(listing)
+        assert not listing.coverage.complete
+
     @pytest.mark.parametrize("foreign", ["absolute", "relative to the scheme", "with user info"])
     def test_a_next_link_to_another_host_is_not_followed(
         self, plivo: rec.Provider, emulator: PlivoEmulator, manual_clock: ManualClock, foreign: str
@@ -665,6 +793,34 @@ class TestGetAndDelete:
         plivo.delete(id)
         assert emulator.list_ids() == []
 
+    def test_delete_behind_a_foreign_404_fails(
+        self, plivo: rec.Provider, emulator: PlivoEmulator, manual_clock: ManualClock
+    ) -> None:
+        id = emulator.add(ended=manual_clock.now() - DAY)
+        emulator.faults.extend([build_page(504), *[build_page(404)] * 5])
+        with pytest.raises(rec.Unavailable):
+            plivo.delete(id)
+        emulator.faults.clear()
+        assert emulator.list_ids() == [id]
+
+    @pytest.mark.parametrize("lost", [True, False])
+    def test_delete_fails_if_the_control_request_does(
+        self,
+        plivo: rec.Provider,
+        emulator: PlivoEmulator,
+        manual_clock: ManualClock,
+        lost: bool,
+    ) -> None:
+        id = emulator.add(ended=manual_clock.now() - DAY)
+        if lost:
+            emulator.faults.append(build_page(504))
+        # Something else answers in Plivo's shape.
+        refusal = Reply.json({"error": "not found"}, 404)
+        answer_by_method(emulator, DELETE=refusal, GET=build_page(404))
+        with pytest.raises(rec.Unavailable, match="control request"):
+            plivo.delete(id)
+        assert emulator.list_ids() == [id]
+
     def test_an_id_with_a_slash_is_one_path_segment(
         self, plivo: rec.Provider, emulator: PlivoEmulator
     ) -> None:
@@ -737,6 +893,21 @@ def remove_filters_from_link(request: Request, payload: Any) -> Any:
     return payload
 
 
+def change_meta(**changes: Any) -> Callable[[Request, Any], Any]:
+    """For `Emulator.alter`: change fields of each list's `meta`."""
+    return lambda request, payload: {**payload, "meta": {**payload["meta"], **changes}}
+
+
+def answer_by_method(emulator: PlivoEmulator, **replies: Reply) -> None:
+    """Let the emulator answer each request of these methods with one reply."""
+    emulator.answer = lambda request: replies[request.method]  # type: ignore[method-assign]
+
+
+def build_page(status: int) -> Reply:
+    """Build the page of a gateway in front of the vendor."""
+    return Reply(status, b"<html><h1>error</h1><hr>nginx</html>", {"Content-Type": "text/html"})
+
+
 def run_after_responses(change: Callable[[int], object]) -> Callable[[Request, Any], Any]:
     """For `Emulator.alter`: call `change` with the number of each response, from 1 on."""
     count = iter(range(1, 10_000))
@@ -761,6 +932,7 @@ class StubResponses(list[int]):
         self.sent.append((url, "signed" if "Authorization" in prepared.headers else "-"))
         response = requests.Response()
         response.status_code = self.pop(0)
+        response.url = url
         response.headers["Location"] = self.location
         response.raw = urllib3.HTTPResponse(io.BytesIO(b"media"), preload_content=False)
         return response

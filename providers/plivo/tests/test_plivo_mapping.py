@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import recording_core as rec
+from recording_core.plugin import Fields, decode_json
 from recording_plivo import mapping
 
 #: A row of the official clients' tests: decimals as strings, India's offset, a space.
@@ -77,7 +78,7 @@ def test_all_fields_of_a_row_are_read() -> None:
 
 
 def test_the_url_is_found_in_the_response_to_a_start() -> None:
-    assert mapping.find_url(STARTED) == STARTED["url"]
+    assert mapping.find_url(Fields(STARTED)) == STARTED["url"]
 
 
 @pytest.mark.parametrize(
@@ -143,9 +144,8 @@ def test_a_row_without_url_and_end_is_processing() -> None:
 
 @pytest.mark.parametrize("name", mapping.URL_FIELDS)
 def test_the_url_is_found_under_each_name(name: str) -> None:
-    assert (
-        mapping.find_url({name: "https://media.plivo.com/a.mp3"}) == "https://media.plivo.com/a.mp3"
-    )
+    url = "https://media.plivo.com/a.mp3"
+    assert mapping.find_url(Fields({name: url})) == url
 
 
 def test_an_end_before_the_start_is_no_duration() -> None:
@@ -157,33 +157,100 @@ def test_an_end_before_the_start_is_no_duration() -> None:
     assert found.duration is None
 
 
+@pytest.mark.parametrize("id", [None, "", 7, ["a"], ".", "..", "a\u200bb", "a\n", "\ufffd"])
+def test_a_row_without_a_usable_id_cannot_be_read(id: Any) -> None:
+    with pytest.raises(rec.MalformedPayload) as caught:
+        read_row(recording_id=id)
+    assert caught.value.path == "recording_id"
+
+
+#: Each optional field that is read -> the fields of the recording that depend on it.
+OPTIONAL = {
+    "call_uuid": ("target",),
+    "conference_name": (),
+    "recording_type": (),
+    "recording_duration_ms": ("duration",),
+    "recording_start_ms": ("started_at",),
+    "recording_end_ms": ("ended_at",),
+    "recording_format": (),
+    "recording_url": ("files",),
+    "add_time": ("created_at",),
+}
+TEXTS = ("call_uuid", "conference_name", "recording_type", "recording_format", "recording_url")
+ABSURD: list[Any] = [
+    *(-1, -0.5, 2**63, 1e300, 7, True, False, [], ["a"], {}, {"id": 1}),
+    *("-1", "0001-01-01T00:00:00Z", "0000-00-00", "yesterday", "2022-04-12", "NaN", "7,5", "٧"),
+    *("1_000", "1e9", " ", "null", "9" * 40),
+]
+
+
+@pytest.mark.parametrize("value", ABSURD, ids=repr)
+@pytest.mark.parametrize("field", OPTIONAL)
+def test_an_odd_field_fails_alone_and_is_named(field: str, value: Any) -> None:
+    recording, good = read_row(**{field: value}), read_row()
+    assert recording.id == good.id
+    assert recording.status is good.status
+    is_read = type(value) is str and field in TEXTS
+    if recording.unread_fields:
+        assert recording.unread_fields == (field,)
+        for name in OPTIONAL[field]:
+            assert not getattr(recording, name)
+    else:
+        assert is_read or (field == "recording_duration_ms" and value == 7)
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("recording_id", None),
-        ("recording_id", ""),
-        ("recording_id", 7),
-        ("recording_duration_ms", "7,5"),
-        ("recording_duration_ms", "٧"),
-        ("recording_duration_ms", True),
-        ("recording_duration_ms", "-1"),
-        ("recording_duration_ms", "1_000"),
+        ("recording_duration_ms", -1731660518),
         ("recording_start_ms", "1649759922.838"),  # seconds: 1970
-        ("recording_end_ms", "NaN"),
-        ("add_time", "yesterday"),
+        ("recording_end_ms", "0000-00-00"),
         ("add_time", 1649759922),
-        ("add_time", "2022-04-12"),
+        ("add_time", "0001-01-01 00:00:00"),
+        ("add_time", "2022-13-45 10:38:53 +0000 UTC"),
         ("recording_url", ["https://media.plivo.com"]),
         ("call_uuid", {"id": 1}),
         ("call_uuid", "a\nb"),
         ("recording_format", 3),
+        ("recording_type", 3),
     ],
 )
-def test_a_malformed_field_is_named_without_its_value(field: str, value: Any) -> None:
-    with pytest.raises(rec.MalformedPayload) as caught:
-        read_row(**{field: value})
-    assert caught.value.path == field
-    assert repr(value) not in str(caught.value)
+def test_an_odd_field_is_none_and_the_others_are_read(field: str, value: Any) -> None:
+    recording, good = read_row(**{field: value}), read_row()
+    assert recording.unread_fields == (field,)
+    for name in {name for names in OPTIONAL.values() for name in names} - {*OPTIONAL[field]}:
+        if name == "target" and field == "recording_type":
+            continue  # without its type the kind of session is unknown
+        if name == "files" and field == "recording_duration_ms":
+            continue  # the duration of the file is that of the recording
+        assert getattr(recording, name) == getattr(good, name)
+
+
+def test_an_unread_url_is_not_an_absent_one() -> None:
+    recording = read_row(recording_url={"href": "x"}, recording_end_ms=None)
+    assert (recording.status, recording.files) == (rec.RecordingStatus.AVAILABLE, ())
+    ended = read_row(recording_url=None, recording_end_ms="soon")
+    assert ended.status is rec.RecordingStatus.AVAILABLE
+    assert ended.unread_fields == ("recording_end_ms",)
+
+
+def test_half_a_character_costs_its_text_alone() -> None:
+    row = decode_json(
+        b'{"recording_id": "r1", "recording_type": "conference", "conference_name": "a\\ud83d",'
+        b' "recording_url": "https://media.plivo.com/\\ud83d.mp3", "to_number": "\\ud83d",'
+        b' "recording_format": "mp3"}'
+    )
+    recording = mapping.read_recording(row, "default")
+    assert recording.unread_fields == ("conference_name", "recording_url", "to_number")
+    assert recording.raw["conference_name"] == "a\ufffd"
+    assert (recording.kind, recording.target) == (rec.SessionKind.CONFERENCE, None)
+    assert (recording.status, recording.files) == (rec.RecordingStatus.AVAILABLE, ())
+
+
+def test_a_time_as_go_formats_it_is_read() -> None:
+    recording = read_row(add_time="2022-04-12 10:38:53.523657 +0000 UTC")
+    assert recording.created_at == read_row().created_at
+    assert recording.unread_fields == ()
 
 
 @pytest.mark.parametrize(
@@ -222,20 +289,25 @@ def test_filter_times_are_utc_without_an_offset() -> None:
 
 
 @pytest.mark.parametrize(
-    ("payload", "message", "request_id"),
+    ("status", "payload", "message", "is_recognized"),
     [
-        ({"api_id": "97ceeb52", "error": "not found"}, "not found", "97ceeb52"),
-        ({"error": {"error": "bad limit"}}, "bad limit", None),
-        ({"error": ["bad limit", "bad offset"]}, "bad limit; bad offset", None),
-        ({"error": 7, "api_id": 7}, None, None),
-        ({}, None, None),
+        (404, {"api_id": "97ceeb52", "error": "not found"}, "not found", True),
+        (400, {"error": {"error": "bad limit"}}, "bad limit", True),
+        (400, {"error": ["bad limit", "bad offset"]}, "bad limit; bad offset", True),
+        (404, {}, None, True),  # Plivo's own, as its client for Go reads it
+        (400, {}, None, False),
+        (404, {"error": 7, "api_id": 7}, None, False),
+        (404, {"error": ""}, None, False),
+        (404, {"message": "no Route matched with those values"}, None, False),
     ],
 )
-def test_error_details_are_read_in_any_shape(
-    payload: dict[str, Any], message: str | None, request_id: str | None
+def test_error_details_are_recognized_in_plivos_shapes(
+    status: int, payload: dict[str, Any], message: str | None, is_recognized: bool
 ) -> None:
-    details = mapping.read_error_details(payload)
-    assert (details.message, details.request_id) == (message, request_id)
+    details = mapping.read_error_details(status, payload)
+    assert (details.message, details.recognized) == (message, is_recognized)
+    assert details.request_id == ("97ceeb52" if payload.get("api_id") == "97ceeb52" else None)
+    assert not details.absent, "Plivo has no code for a resource that does not exist"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import random
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -78,6 +79,9 @@ XML_WEBHOOK = {
     "BillRate": "0.0085",
     "SIP-H-To": "<sip:agent@phone.plivo.com>;tag=1",
 }
+#: While the recording runs; without the second duration, so that one name decides.
+BEGUN_WEBHOOK = {**XML_WEBHOOK, "RecordingDuration": "-1"}
+del BEGUN_WEBHOOK["RecordingDurationMs"]
 # https://www.plivo.com/docs/voice/api/multiparty-calls
 MEETING_WEBHOOK = {
     "EventName": "MPCRecordingCompleted",
@@ -572,6 +576,11 @@ class TestReading:
         assert (event.recording.duration, event.recording.files) == (None, ())
         assert event.occurred_at is None
 
+    @pytest.mark.parametrize("changes", [{"RecordingDuration": "-1"}, {"RecordingEndMs": "-1"}])
+    def test_one_of_several_numbers_is_no_evidence_of_a_start(self, changes: Any) -> None:
+        event, good = parse_event({**XML_WEBHOOK, **changes}), parse_event(XML_WEBHOOK)
+        assert (event.key, event.status) == (good.key, good.status)
+
     def test_seconds_are_used_if_milliseconds_are_missing(self) -> None:
         parameters = {**XML_WEBHOOK, "RecordingDurationMs": "-1", "RecordingDuration": "-1"}
         del parameters["RecordingDurationMs"]
@@ -716,26 +725,180 @@ class TestReading:
             ("record_url", "https://media.plivo.com\\@evil.example/x.mp3"),
             ("record_url", "javascript:alert(1)"),
             ("record_url", f"{RECORD_URL}recording_duration7"),
-            ("call_uuid", "f72eea2aCallUUID1"),
-            ("conference_name", f"My Conf Roomrecord_url{RECORD_URL}"),
-            ("conference_name", "a\nb"),
-            ("recording_duration", "7recording_duration_ms7560"),
-            ("recording_duration_ms", "1e9"),
-            ("recording_duration_ms", "nan"),
-            ("recording_start_ms", "٧"),
-            ("recording_end_ms", "9" * 15),
-            ("recording_end_ms", "1649759930"),
+            ("record_url", "https://media.plivo.com/v1/Account/MAXX/"),  # the file's name is cut
+            ("record_url", 7),
+            ("EventName", "MPC Recording Paused"),
+            ("EventName", ["MPCRecordingPaused"]),
         ],
     )
-    def test_a_value_that_does_not_match_its_pattern_is_rejected(
-        self, name: str, value: Any
+    @pytest.mark.parametrize("as_json", [True, False])
+    def test_what_identifies_an_event_must_be_in_its_form(
+        self, name: str, value: Any, as_json: bool
     ) -> None:
-        assert (
-            webhook_requests.parse_and_check(
-                SCHEME, build_request({**CONFERENCE_WEBHOOK, name: value}), NOW
-            )
-            is None
+        if value in (7, ["MPCRecordingPaused"]) and not as_json:
+            return  # a form has texts only, and a list of one is a text
+        request = build_request({**CONFERENCE_WEBHOOK, name: value}, as_json=as_json)
+        assert webhook_requests.parse_and_check(SCHEME, request, NOW) is None
+
+    @pytest.mark.parametrize(
+        ("name", "value", "unread"),
+        [
+            ("call_uuid", "f72eea2aCallUUID1", []),
+            ("call_uuid", "a b", ["call_uuid"]),
+            ("conference_name", "a\nb", ["conference_name"]),
+            ("conference_name", f"My Conf Roomrecord_url{RECORD_URL}", []),
+            ("recording_duration", "7recording_duration_ms7560", []),
+            ("recording_duration_ms", "1e9", ["recording_duration_ms"]),
+            ("recording_duration_ms", "nan", ["recording_duration_ms"]),
+            ("recording_duration_ms", "null", ["recording_duration_ms"]),
+            ("recording_start_ms", "٧", ["recording_start_ms"]),
+            ("recording_end_ms", "9" * 15, ["recording_end_ms"]),
+            ("recording_end_ms", "1649759930", ["recording_end_ms"]),
+            ("api_id", "a b", []),
+        ],
+    )
+    def test_any_other_field_fails_alone(self, name: str, value: str, unread: list[str]) -> None:
+        event, good = parse_event({**CALL_WEBHOOK, name: value}), parse_event(CALL_WEBHOOK)
+        assert (event.key, event.kind, event.status) == (good.key, good.kind, good.status)
+        assert event.recording is not None
+        assert good.recording is not None
+        assert list(event.recording.unread_fields) == unread
+        for field, our_field in (
+            ("call_uuid", "reference"),
+            ("recording_duration_ms", "duration"),
+            ("recording_start_ms", "started_at"),
+            ("recording_end_ms", "ended_at"),
+        ):
+            value = getattr(event.recording, our_field)
+            if field in unread:
+                assert value is None
+            elif name != field:
+                assert value == getattr(good.recording, our_field)
+
+    @pytest.mark.parametrize(
+        "value", [-1, -0.5, 2**63, 7.25, True, [], ["a"], {}, {"a": 1}, "null", "0000-00-00", "x y"]
+    )
+    @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: next(iter(sample)))
+    def test_an_odd_optional_field_never_costs_an_event(self, sample: Any, value: Any) -> None:
+        good = parse_event(sample, as_json=True)
+        identifying = {"recording_id", "RecordingID", "RecordingUUID", "EventName"}
+        identifying |= {"record_url", "RecordUrl", "RecordFile", "RecordingURL"}
+        for name in sorted(set(sample) - identifying):
+            event = parse_event({**sample, name: value}, as_json=True)
+            assert event.recording_id == good.recording_id
+            assert (event.recording is None) is (good.recording is None)
+            assert (event.kind, event.status) == (good.kind, good.status)
+
+    @pytest.mark.parametrize("url", ["True", "https://media.plivo.com@evil.example/x.mp3", "-7"])
+    def test_an_odd_url_of_a_multiparty_call_gives_no_file(self, url: str) -> None:
+        event = parse_event({**MEETING_WEBHOOK, "RecordingURL": url})
+        assert (event.key, event.status) == (parse_event(MEETING_WEBHOOK).key, "available")
+        assert event.recording is not None
+        assert event.recording.files == ()
+        assert event.recording.unread_fields == ("RecordingURL",)
+
+    def test_null_as_a_word_is_unread(self) -> None:
+        event = parse_event(
+            {
+                **MEETING_WEBHOOK,
+                "EventName": "MPCRecordingInitiated",
+                "RecordingDuration": "null",
+                "RecordingEndTime": "null",
+            }
         )
+        assert (event.kind, event.status) == ("started", "recording")
+        assert event.recording is not None
+        assert event.recording.unread_fields == ("RecordingDuration", "RecordingEndTime")
+        assert (event.recording.duration, event.recording.ended_at) == (None, None)
+        assert event.recording.started_at == STARTED_AT.replace(microsecond=0)
+
+    def test_half_a_character_costs_its_text_alone(self) -> None:
+        body = json.dumps({**CONFERENCE_WEBHOOK, "conference_name": "a\ud83d"}).encode()
+        (event,) = SCHEME.parse(build_request(body), account="default", now=NOW)
+        assert event.target is None
+        assert event.recording is not None
+        assert event.recording.unread_fields == ("conference_name",)
+
+    @pytest.mark.parametrize("subject", ["MPC", "Participant", "Session"])
+    @pytest.mark.parametrize("id", [{}, {"RecordingUUID": ""}, {"RecordingUUID": "null"}])
+    def test_a_failure_before_there_was_a_recording_is_an_event(
+        self, subject: str, id: dict[str, str]
+    ) -> None:
+        parameters = {
+            "EventName": f"{subject}RecordingFailed",
+            "EventTimestamp": "2022-04-12 10:38:42+00:00",
+            "SequenceNumber": "1",
+            **id,
+        }
+        named = {
+            "MPC": {"MPCName": "Weekly Review", "MPCUUID": "3-a"},
+            "Session": {"SessionUUID": "3-b"},
+        }.get(subject, {"MemberID": "17"})
+        event = parse_event({**parameters, **named})
+        assert (event.kind, event.status) == ("failed", "failed")
+        assert (event.recording_id, event.recording) == (None, None)
+        assert event.occurred_at == STARTED_AT.replace(microsecond=0)
+        assert event.target == (rec.meeting("Weekly Review") if subject == "MPC" else None)
+        owner = {"MPC": "meeting:Weekly%20Review", "Session": "3-b"}.get(subject, "")
+        assert event.key.startswith(f"plivo/default/{owner}/failed/")
+        assert event.key == parse_event({**parameters, **named}, nonce="1").key
+        assert event.key != parse_event({**parameters, **named, "SequenceNumber": "2"}).key
+
+    @pytest.mark.parametrize("event_name", ["MPCRecordingPaused", "MPCRecordingSealed", "MPCEnded"])
+    def test_other_events_without_a_recording_are_none(self, event_name: str) -> None:
+        request = build_request({"EventName": event_name, "MPCName": "Weekly Review"})
+        assert SCHEME.parse(request, account="default", now=NOW) == ()
+
+    def test_equal_repeats_of_a_parameter_are_one_value(self) -> None:
+        request = build_get_request(CALL_WEBHOOK)
+        repeated = evolve(
+            request, url=f"{request.url}&call_uuid={CALL_WEBHOOK['call_uuid']}&recording_id={ID}"
+        )
+        (event,) = SCHEME.parse(repeated, account="default", now=NOW)
+        assert event == parse_event(CALL_WEBHOOK)
+        other = evolve(request, url=f"{request.url}&call_uuid=1&tag=a&tag=b")
+        (event,) = SCHEME.parse(other, account="default", now=NOW)
+        assert event.target is None
+        assert event.recording is not None
+        assert event.recording.unread_fields == ("call_uuid",)
+        conflict = evolve(request, url=f"{request.url}&recording_id=1")
+        assert webhook_requests.parse_and_check(SCHEME, conflict, NOW) is None
+
+    def test_repeats_are_signed_as_they_are_sent(self) -> None:
+        parameters = {**CALL_WEBHOOK, "call_uuid": [CALL_WEBHOOK["call_uuid"]] * 2}
+        assert is_accepted(build_request(parameters, sign(parameters)))
+        assert not is_accepted(build_request(CALL_WEBHOOK, sign(parameters)))
+        assert parse_event(parameters).target == parse_event(CALL_WEBHOOK).target
+
+    @pytest.mark.parametrize(
+        "name", ["Gala EventName TBD", "call_uuid", "record_url page", "a recording_id b", "api_id"]
+    )
+    def test_a_conferences_name_may_contain_a_fields_name(self, name: str) -> None:
+        event = parse_event({**CONFERENCE_WEBHOOK, "conference_name": name})
+        assert event.target == rec.conference(name)
+        assert event.key == parse_event(CONFERENCE_WEBHOOK).key
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            '{"call_uuid":"abc"}',
+            "recording_id7",
+            f"record_url{RECORD_URL}x",
+            "CallUUID1",
+            "EventNameMPCRecordingFailed",
+        ],
+    )
+    def test_a_customers_own_field_may_contain_a_fields_name(self, value: str) -> None:
+        event = parse_event({**XML_WEBHOOK, "X-PH-Context": value})
+        assert evolve(event, raw={}) == evolve(parse_event(XML_WEBHOOK), raw={})
+
+    def test_another_vocabularys_field_does_not_replace_the_recording(self) -> None:
+        # The text of a customer's own field at the end, divided into two fields.
+        for more in ({"recording_id": "7"}, {"record_url": "https://media.plivo.com/x.mp3"}):
+            request = build_request({**XML_WEBHOOK, "X-PH-Context": "", **more})
+            assert webhook_requests.parse_and_check(SCHEME, request, NOW) is None
+        wrapped = json.dumps({**CONFERENCE_WEBHOOK, "recording_id": "7"})
+        assert parse_event({**XML_WEBHOOK, "response": wrapped}).recording_id == ID
 
     def test_a_moved_boundary_keeps_the_signature_and_is_rejected(self) -> None:
         # The conference's name contains the URL that follows it: the signature is the same.
@@ -756,18 +919,23 @@ class TestReading:
             ),
             # So would a start without its durations of -1.
             (
-                {**XML_WEBHOOK, "RecordingDuration": "-1"},
+                BEGUN_WEBHOOK,
                 "RecordingDuration",
-                ("Recordin", "gDuration"),
+                ("Recordin", "gDuration-"),
             ),
             (
-                {**XML_WEBHOOK, "RecordingDuration": "-1"},
+                BEGUN_WEBHOOK,
                 "RecordingDuration",
                 ("RecordingDuration-", ""),
             ),
             # Half an id is the id of another recording.
             (MEETING_WEBHOOK, "SequenceNumber", ("bce-35e3SequenceNumber7", "")),
-            (CONFERENCE_WEBHOOK, "recording_start_ms", ("recording_start_ms16", "")),
+            # A value that contains all that follows it.
+            (
+                CONFERENCE_WEBHOOK,
+                "recording_duration",
+                ("record_url", f"{RECORD_URL}recording_duration"),
+            ),
         ],
     )
     def test_a_field_hidden_in_an_unknown_name_is_rejected(
@@ -777,6 +945,55 @@ class TestReading:
         value = hidden.pop(name)
         hidden[cut[0]] = cut[1] + value.removeprefix("-")
         assert webhook_requests.parse_and_check(SCHEME, build_request(hidden), NOW) is None
+
+    def test_a_hidden_field_that_identifies_nothing_costs_nothing(self) -> None:
+        hidden = dict(CONFERENCE_WEBHOOK)
+        hidden["recording_start_ms16"] = hidden.pop("recording_start_ms").removeprefix("16")
+        event = parse_event(hidden)
+        assert event.key == parse_event(CONFERENCE_WEBHOOK).key
+        assert event.recording is not None
+        assert event.recording.started_at is None
+
+    def test_several_hidden_fields_are_found(self) -> None:
+        # A recording that still runs would have ended, by one of two names or by all.
+        begun = {
+            **{name: CONFERENCE_WEBHOOK[name] for name in ("record_url", "recording_id")},
+            "recording_duration": "-1",
+            "recording_duration_ms": "-1",
+            "conference_name": "a",
+        }
+        hidden = {**begun, "recording_duration": "-1recording_duration_ms-1"}
+        del hidden["recording_duration_ms"]
+        assert webhook_requests.parse_and_check(SCHEME, build_request(hidden), NOW) is None
+        text = f"arecord_url{RECORD_URL}recording_duration-1recording_duration_ms-1"
+        hidden = {"conference_name": text, "recording_id": ID}
+        assert webhook_requests.parse_and_check(SCHEME, build_request(hidden), NOW) is None
+
+    def test_parameters_hidden_in_the_query_are_found(self) -> None:
+        # Query and parameters are signed with a dot between them, and the URL has dots, too.
+        url = f"{URL}?tenant=acme"
+        signed = sign(CALL_WEBHOOK, url=url)
+        text = "".join(name + CALL_WEBHOOK[name] for name in sorted(CALL_WEBHOOK))
+        before, after = text.split(".plivo.com/", 1)
+        name, value = f"plivo.com/{after}".split("recording_id", 1)
+        hidden = {f"{name}": "", "recording_id": value.split("recording_start_ms")[0]}
+        hidden["recording_start_ms"] = CALL_WEBHOOK["recording_start_ms"]
+        request = build_request(hidden, signed, url=f"{url}.{quote(before, safe='')}")
+        assert is_accepted(request)
+        assert webhook_requests.parse_and_check(SCHEME, request, NOW) is None
+
+    def test_a_boundary_moved_in_a_query_is_found(self) -> None:
+        moved = dict(CONFERENCE_WEBHOOK)
+        moved["conference_name"] += f"&record_url={moved.pop('record_url')}"
+        request, genuine = build_get_request(moved), build_get_request(CONFERENCE_WEBHOOK)
+        assert SCHEME.parse(genuine, account="default", now=NOW)
+        assert webhook_requests.parse_and_check(SCHEME, request, NOW) is None
+
+    def test_a_text_that_can_be_split_in_too_many_ways_is_rejected_quickly(self) -> None:
+        parameters = {**CONFERENCE_WEBHOOK, "conference_name": "conference_name" * 5000}
+        started = time.perf_counter()
+        assert webhook_requests.parse_and_check(SCHEME, build_request(parameters), NOW) is None
+        assert time.perf_counter() - started < 2
 
     def test_unknown_names_may_contain_the_names_of_fields(self) -> None:
         more = {"ParentCallUUID": "1", "SIP-H-X-CallUUID": "2", "RecordingEndReason": "maxLength"}

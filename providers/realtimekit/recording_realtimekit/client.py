@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
@@ -28,6 +27,7 @@ from recording_core.plugin import (
     LIVE,
     Connection,
     ErrorDetails,
+    Fields,
     HeaderAuth,
     Page,
     Query,
@@ -36,7 +36,6 @@ from recording_core.plugin import (
     Window,
     read_rows,
 )
-from recording_core.plugin import readers as read
 from recording_realtimekit import mapping
 
 #: https://developers.cloudflare.com/api/resources/realtime_kit/subresources/recordings
@@ -84,6 +83,11 @@ class RealtimeKit(Provider):
     def _error_details(self, status: int, headers: Mapping[str, str], body: Any) -> ErrorDetails:
         return mapping.read_error_details(body)
 
+    def _control(self) -> None:
+        payload, _ = self._fetch_list({"per_page": 1})
+        if payload.flag("success") is not True:
+            raise MalformedPayload("The list has no `success`", path="success")
+
     # -- one session -----------------------------------------------------------------------------
 
     def _start(self, request: StartRequest) -> RecordingSession:
@@ -97,9 +101,8 @@ class RealtimeKit(Provider):
             retry=RetryPolicy.NEVER,
         )
         data = mapping.read_data(answer.payload)
-        if tracks and isinstance(data, dict) and isinstance(data.get("recording"), dict):
-            data = data["recording"]
-        return self._read_session(data, request.target)
+        wrapped = data.get("recording")
+        return self._read_session(wrapped if isinstance(wrapped, dict) else data, request.target)
 
     def _pause(self, session: RecordingSession) -> RecordingSession:
         return self._send_action(session, "pause", frozenset({RecordingStatus.PAUSED}))
@@ -153,48 +156,53 @@ class RealtimeKit(Provider):
                 f"{self._root}/active-recording/{quote(target.id, safe='')}", operation="active"
             )
         except NotFound as error:
-            # The gateway's own 404 means an unknown path: a wrong account, app or base URL.
-            if error.code in mapping.NO_ROUTE:
+            # The gateway's own 404 has another shape and means an unknown path.
+            own = isinstance(error.body, dict) and isinstance(error.body.get("error"), dict)
+            if not own or error.code != "404":
                 raise
             return None
         return self._read_session(mapping.read_data(answer.payload), target)
 
-    def _read_session(self, data: Any, target: CommunicationSession) -> RecordingSession:
-        if not isinstance(data, dict):
-            raise MalformedPayload("`data` is not an object")
+    def _read_session(
+        self, data: Mapping[str, Any], target: CommunicationSession
+    ) -> RecordingSession:
         return mapping.read_session(data, target, self.account, self.clock.now())
 
     # -- recordings ------------------------------------------------------------------------------
 
     def _page(self, query: Query, window: Window, cursor: Any) -> Page:
         if cursor is not None:
-            number, base, size = cursor
-            page = self._fetch_page(query, number)[0]
+            number, base, size, previous = cursor
+            page, _ = self._fetch_page(query, number)
+            if previous is not None and _list_ids(page) == previous:
+                return Page(())  # a number after the last page returns that page again
             return evolve(page, next=_build_next_cursor(page, number, base, size))
         # Whether the first page is 0 or 1 is not documented. If the offset of page 1 is not the
         # start, or page 1 is empty although there are rows, page 0 precedes it.
-        page, start, size = self._fetch_page(query, 1)
+        page, start = self._fetch_page(query, 1)
         base = 1
-        if (start is not None and start > 1) or (not size and page.total):
-            page, start, size = self._fetch_page(query, 0)
-            base = 0
+        is_first = page.total == 0 if start is None else start <= 1
+        if not is_first or (not page.size and page.total):
+            page_0, _ = self._fetch_page(query, 0)
+            if page_0.size and _list_ids(page_0) != _list_ids(page):
+                page, base = page_0, 0
+        size = page.size
         if page.is_last or not size:
             return page
         if page.total is None or page.total < size:
-            # The number of pages is computed from it.
-            raise MalformedPayload(
-                "the list has rows and no usable `paging.total_count`", path="paging.total_count"
-            )
+            # Then an empty page, or one with fewer rows, shows the end.
+            page = evolve(page, total=None)
+            return evolve(page, next=_build_next_cursor(page, base, base, size))
         # Only a page that is not full, or an empty one, proves that the total is correct.
         pages = page.total // size + 1 if page.total > size else 1
         if pages == 1:
             return evolve(page, next=_build_next_cursor(page, base, base, PAGE_SIZE))
         return evolve(
-            page, remaining_cursors=((base + each, base, size) for each in range(1, pages))
+            page, remaining_cursors=((base + each, base, size, None) for each in range(1, pages))
         )
 
-    def _fetch_page(self, query: Query, number: int) -> tuple[Page, int | None, int]:
-        """Fetch a page. Returns it, the offset of its first row, and its number of rows."""
+    def _fetch_page(self, query: Query, number: int) -> tuple[Page, int | None]:
+        """Fetch a page. Returns it and the offset of its first row."""
         params: dict[str, Any] = {
             "page_no": number,
             "per_page": PAGE_SIZE,
@@ -203,44 +211,49 @@ class RealtimeKit(Provider):
         }
         if query.target is not None:
             params["meeting_id"] = query.target.id
-        answer = self.transport.get(self._root, operation="list", params=params)
-        payload = answer.payload if isinstance(answer.payload, dict) else {}
-        rows = read.array(payload.get("data"), "data")
-        if rows is None:
-            raise MalformedPayload("the list has no `data`", path="data")
-        paging = read.json_object(payload.get("paging"), "paging") or {}
-        page_rows = read_rows(rows, self._read_recording)
+        payload, rows = self._fetch_list(params)
+        paging = payload.object("paging") or Fields({})
+        account, now = self.account, self.clock.now()
+        page_rows = read_rows(rows, lambda row: mapping.read_recording(row, account, now))
         page = Page(
             page_rows,
-            total=read.count(paging.get("total_count"), "paging.total_count"),
+            total=paging.count("total_count"),
             is_last=query.since is not None and _has_passed(query.since, page_rows.recordings),
         )
-        return page, read.count(paging.get("start_offset"), "paging.start_offset"), len(rows)
+        return page, paging.count("start_offset")
+
+    def _fetch_list(self, params: Mapping[str, Any]) -> tuple[Fields, list[Any]]:
+        """Fetch rows. Returns the envelope and the rows."""
+        answer = self.transport.get(self._root, operation="list", params=params)
+        payload = Fields(answer.payload if isinstance(answer.payload, dict) else {})
+        rows = payload.array("data")
+        if rows is None:
+            raise MalformedPayload("The list has no array `data`", path="data")
+        return payload, rows
 
     def _get(self, recording_id: str, target: CommunicationSession | None) -> Recording:
         answer = self.transport.get(f"{self._root}/{quote(recording_id, safe='')}", operation="get")
-        return self._read_recording(mapping.read_data(answer.payload))
-
-    def _read_recording(self, row: Any) -> Recording:
-        if not isinstance(row, dict):
-            raise MalformedPayload("the recording is not an object")
-        return mapping.read_recording(row, self.account, self.clock.now())
+        data = mapping.read_data(answer.payload)
+        return mapping.read_recording(data, self.account, self.clock.now())
 
 
-def _build_next_cursor(
-    page: Page, number: int, base: int, size: int
-) -> tuple[int, int, int] | None:
+def _build_next_cursor(page: Page, number: int, base: int, size: int) -> tuple[Any, ...] | None:
     """Build the cursor after a full page that is the last by the total: it should be empty."""
     full = page.size >= size
     reached = page.total is None or (number - base + 1) * size >= page.total
-    return (number + 1, base, size) if full and reached else None
+    # A page as long as requested does not show the end, and the sweep rejects its repetition.
+    previous = _list_ids(page) if page.total is None and size < PAGE_SIZE else None
+    return (number + 1, base, size, previous) if full and reached else None
+
+
+def _list_ids(page: Page) -> tuple[str, ...]:
+    return tuple(each.id for each in page.rows.recordings)
 
 
 def _has_passed(since: datetime, recordings: Sequence[Recording]) -> bool:
     """Whether the sweep may end: the page descends, and its last row is before `since`."""
     times = [when for each in recordings if (when := each.created_at or each.started_at)]
-    descends = all(a >= b for a, b in itertools.pairwise(times))
-    return descends and bool(times) and times[-1] < since
+    return bool(times) and times[-1] < since and times == sorted(times, reverse=True)
 
 
 def _build_start_body(request: StartRequest) -> dict[str, Any]:

@@ -23,11 +23,11 @@ from recording_core import (
 from recording_core.plugin import (
     FORMATS,
     ErrorDetails,
+    Fields,
     find_error_class,
     read_base_name,
     read_suffix,
 )
-from recording_core.plugin import readers as read
 
 #: https://developers.cloudflare.com/realtime/realtimekit/recording-guide/monitor-status
 #: PAUSED is in every enum of the API and in no table of that page.
@@ -40,6 +40,10 @@ STATUSES: Mapping[str, RecordingStatus] = {
     "ERRORED": RecordingStatus.FAILED,
 }
 
+#: How long files exist after the upload.
+#: https://developers.cloudflare.com/realtime/realtimekit/data-retention
+RETENTION = timedelta(days=7)
+
 #: Codes of Cloudflare's gateway, which answers before RealtimeKit does.
 #: https://developers.cloudflare.com/fundamentals/api/troubleshooting
 GATEWAY_CODES: Mapping[int, type[ProviderError]] = {
@@ -49,10 +53,6 @@ GATEWAY_CODES: Mapping[int, type[ProviderError]] = {
     9109: AuthenticationFailed,  # invalid access token
     10000: AuthenticationFailed,
 }
-
-#: The codes of an unknown path, not of an unknown recording, as `ErrorDetails.code` has them.
-#: https://developers.cloudflare.com/fundamentals/api/troubleshooting
-NO_ROUTE = frozenset({"7000", "7003"})
 
 #: A track's file name contains its participant: `<prefix>_user-123_peer-456_peer_audio_<ms>.webm`.
 #: https://developers.cloudflare.com/realtime/realtimekit/recording-guide/track-recording
@@ -68,74 +68,78 @@ _MEETING, _VIDEO = SessionKind.MEETING, FileRole.VIDEO
 
 
 def read_recording(row: Mapping[str, Any], account: str, now: datetime) -> Recording:
-    """Read a recording from any answer of the API. Raises `MalformedPayload`.
+    """Read a recording from any answer of the API. Raises `MalformedPayload` without a usable id.
 
     `now` decides whether its media has expired: the vendor's status stays UPLOADED.
     """
     # Called for every row of every page, so its speed is measured (docs/performance.md).
-    get, text, instant = row.get, read.text, read.instant
-    recording_id = read.required_text(get("id"), "id")
-    provider_status = text(get("status"), "status")
+    fields = Fields(row)
+    text, instant = fields.text, fields.instant
+    recording_id = fields.required_text("id")
+    provider_status = text("status")
     status = STATUSES.get(provider_status or "", _UNKNOWN)
-    started_at = instant(get("started_time"), "started_time")
-    ended_at = instant(get("stopped_time"), "stopped_time")
-    expires_at = instant(get("download_url_expiry"), "download_url_expiry")
-    size = read.count(get("file_size"), "file_size", quoted=True)
-    duration = read.seconds(get("recording_duration"), "recording_duration")
-    # A sample of the vendor has 0 for a recording of 47 s.
-    if not duration and started_at and ended_at and ended_at >= started_at:
-        duration = ended_at - started_at
-    name = text(get("output_file_name"), "output_file_name")
-    files = _read_files(row, name, size, duration, expires_at)
-    if status is _AVAILABLE and expires_at is not None and expires_at <= now:
-        status = _EXPIRED
-    meeting = read.json_object(get("meeting"), "meeting")
-    target = title = None
+    started_at = instant("started_time")
+    ended_at = instant("stopped_time")
+    expires_at = instant("download_url_expiry")
+    size = fields.count("file_size", quoted=True)
+    duration = fields.seconds("recording_duration")
+    if not duration:
+        # A sample of the vendor has 0 for a recording of 47 s.
+        duration = None
+        if started_at and ended_at and not fields.is_unread("recording_duration"):
+            duration = ended_at - started_at if ended_at >= started_at else None
+    name = text("output_file_name")
+    files = _read_files(fields, name, size, duration, expires_at)
+    if status is _AVAILABLE:
+        ends_at = expires_at
+        # Without an expiry and files, the media is in the customer's storage.
+        if ends_at is None and files and ended_at and fields.is_unread("download_url_expiry"):
+            ends_at = ended_at + RETENTION
+        if ends_at is not None and ends_at <= now:
+            status = _EXPIRED
+    meeting = fields.object("meeting")
     if meeting is not None:
-        meeting_id = text(meeting.get("id"), "meeting.id")
-        title = text(meeting.get("title"), "meeting.title")
+        target, title = meeting.target(_MEETING, "id"), meeting.text("title")
     else:
-        meeting_id = text(get("meeting_id"), "meeting_id")
-    if meeting_id is not None:
-        target = read.target(_MEETING, meeting_id, "meeting.id")
+        target, title = fields.target(_MEETING, "meeting_id"), None
     return Recording(
         provider="realtimekit",
         account=account,
         id=recording_id,
         kind=_MEETING,
         target=target,
-        reference=text(get("session_id"), "session_id"),
+        reference=text("session_id"),
         title=title,
         status=status,
         provider_status=provider_status,
         started_at=started_at,
         ended_at=ended_at,
-        created_at=instant(get("invoked_time"), "invoked_time"),
+        created_at=instant("invoked_time"),
         duration=duration,
         size=size,
         format=files[0].format if files else _find_format(name)[0],
         files=files,
         media_expires_at=expires_at,
-        error=_read_error(row) if status is _FAILED else None,
+        error=_read_error(fields) if status is _FAILED else None,
+        unread_fields=fields.unread,
         raw=row,
     )
 
 
 def _read_files(
-    row: Mapping[str, Any],
+    fields: Fields,
     name: str | None,
     size: int | None,
     duration: timedelta | None,
     expires_at: datetime | None,
 ) -> tuple[MediaFile, ...]:
     """Read the video and the extra audio file, or the tracks; empty if the customer stores them."""
-    url = row.get("download_url")
+    url = fields.row.get("download_url")
     if type(url) is list:
         # Every schema has a string or null; for track recordings it is an array of layers.
-        return _read_tracks(url, expires_at)
+        return _read_tracks(fields, url, expires_at)
     files: tuple[MediaFile, ...] = ()
-    if url is not None and url != "":
-        url = read.required_text(url, "download_url")
+    if url is not None and (url := fields.url("download_url")) is not None:
         format_name, media_type = _find_format(name, url)
         files = (
             MediaFile(
@@ -151,9 +155,8 @@ def _read_files(
             ),
         )
     # The sample of one page has `download_audio_url`.
-    audio = row.get("audio_download_url") or row.get("download_audio_url")
-    if audio:
-        audio = read.required_text(audio, "audio_download_url")
+    audio = fields.url("audio_download_url") or fields.url("download_audio_url")
+    if audio is not None:
         format_name, media_type = _find_format(None, audio)
         audio_file = MediaFile(
             id="audio",
@@ -169,23 +172,24 @@ def _read_files(
     return files
 
 
-def _read_tracks(layers: list[Any], expires_at: datetime | None) -> tuple[MediaFile, ...]:
+def _read_tracks(
+    fields: Fields, layers: list[Any], expires_at: datetime | None
+) -> tuple[MediaFile, ...]:
     files: dict[str, MediaFile] = {}
     for index, layer in enumerate(layers):
-        path = f"download_url[{index}]"
-        urls = read.json_object(
-            (read.json_object(layer, path) or {}).get("download_urls"), f"{path}.download_urls"
-        )
-        for name, entry in (urls or {}).items():
-            entry_path = f"{path}.download_urls.*"
-            url = (
-                entry
-                if type(entry) is str
-                else (read.json_object(entry, entry_path) or {}).get("download_url")
-            )
-            url = read.text(url, f"{entry_path}.download_url")
-            if not name.strip() or url is None:
-                continue  # this participant's track was not stored
+        if not isinstance(layer, dict):
+            fields.leave_out("download_url")
+            continue
+        urls = fields.nest(layer, "download_url").object("download_urls")
+        for name, entry in urls.row.items() if urls is not None else ():
+            url = entry
+            if isinstance(entry, dict):
+                url = fields.nest(entry, "download_url.download_urls").url("download_url")
+            elif entry is not None and type(entry) is not str:
+                fields.leave_out("download_url.download_urls")
+                continue
+            if not name.strip() or not url or "\ufffd" in url:
+                continue  # this participant's track was not stored, or its URL is cut
             format_name, media_type = _find_format(name, url)
             user = _TRACK_NAME.search(name)
             # Two layers may use the same file name.
@@ -216,11 +220,11 @@ def _find_format(name: str | None, url: str | None = None) -> tuple[str | None, 
     return None, None
 
 
-def _read_error(row: Mapping[str, Any]) -> str | None:
-    reason = row.get("stop_reason")
-    if isinstance(reason, dict):
-        reason = reason.get("reason")
-    return reason if type(reason) is str and reason else None
+def _read_error(fields: Fields) -> str | None:
+    if type(fields.row.get("stop_reason")) is str:
+        return fields.text("stop_reason")
+    reason = fields.object("stop_reason")
+    return reason.text("reason") if reason is not None else None
 
 
 def read_session(
@@ -241,15 +245,20 @@ def read_session(
     )
 
 
-def read_data(payload: Any) -> Any:
-    """Read `data` from the envelope of an answer. Raises `MalformedPayload` without one."""
-    if not isinstance(payload, dict) or payload.get("data") is None:
-        raise MalformedPayload("the answer has no `data`", path="data")
-    return payload["data"]
+def read_data(payload: Any) -> Mapping[str, Any]:
+    """Read `data` from the envelope of an answer. Raises `MalformedPayload` without an object."""
+    data = payload.get("data") if isinstance(payload, dict) else None
+    if not isinstance(data, dict):
+        raise MalformedPayload("The answer has no object `data`", path="data")
+    return data
 
 
 def read_error_details(payload: Mapping[str, Any]) -> ErrorDetails:
-    """Read the gateway's `errors[]`, RealtimeKit's `error{code,message}` or Dyte's bare message."""
+    """Read the gateway's `errors[]`, RealtimeKit's `error{code,message}` or Dyte's bare message.
+
+    No code names the resource that is absent: RealtimeKit's 404 is also that of an unknown app. The
+    bare message is documented for a 401 only, and other servers send the same.
+    """
     is_error = payload.get("success") is False
     error, errors = payload.get("error"), payload.get("errors")
     kind = None
@@ -266,6 +275,7 @@ def read_error_details(payload: Mapping[str, Any]) -> ErrorDetails:
     return ErrorDetails(
         code=str(code) if type(code) in (int, str) else None,
         message=message if type(message) is str and message else None,
+        recognized=is_error and type(code) is int,
         kind=kind,
         is_error=is_error,
     )

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from attrs import evolve
+
 from recording_core import (
     ConfigurationError,
     EventKind,
@@ -17,10 +19,12 @@ from recording_core import (
     Recording,
     RecordingEvent,
     RecordingStatus,
+    SessionKind,
     WebhookRejected,
     WebhookRequest,
 )
 from recording_core.plugin import (
+    Fields,
     WebhookScheme,
     build_event_key,
     decode_json,
@@ -28,7 +32,6 @@ from recording_core.plugin import (
     read_base_name,
     read_signatures,
 )
-from recording_core.plugin import readers as read
 from recording_realtimekit import mapping
 
 if TYPE_CHECKING:
@@ -71,6 +74,9 @@ FIELDS: Mapping[str, str] = {
 #: `stopReason` is an object in Python's notation, which is matched as text and never evaluated:
 #: `{'reason':'ALL_PEERS_LEFT','caller':{'type':'INTERNAL'}}`. The API's is JSON.
 _REASON = re.compile(r"""\{\s*(['"])reason\1\s*:\s*(['"])(?P<reason>[A-Za-z_]{1,64})\2""", re.ASCII)
+
+#: Stands for a number that was replaced by None when it was decoded: it is unread, and not absent.
+_UNREAD = object()
 
 
 class RealtimeKitWebhooks(WebhookScheme):
@@ -115,10 +121,10 @@ class RealtimeKitWebhooks(WebhookScheme):
         self, request: WebhookRequest, *, account: str, now: datetime
     ) -> tuple[RecordingEvent, ...]:
         try:
-            payload = read.json_object(decode_json(request.body), "the event")
-            if payload is None:
-                raise MalformedPayload("the event is not an object")
-            name = read.required_text(payload.get("event"), "event")
+            payload = decode_json(request.body)
+            if not isinstance(payload, dict):
+                raise MalformedPayload("The body is not a JSON object")
+            name = Fields(payload).required_text("event")
             if not name.startswith(EVENT_PREFIX):
                 return ()
             recording, status = None, RecordingStatus.UNKNOWN
@@ -132,7 +138,7 @@ class RealtimeKitWebhooks(WebhookScheme):
             return (_build_event(payload, recording, status, request, account),)
         except MalformedPayload as error:
             raise WebhookRejected(
-                f"the body is not an event of RealtimeKit: {error.message}"
+                f"The body is not an event of RealtimeKit: {error.message}"
             ) from None
 
     def read_key(self, payload: Any) -> str:
@@ -188,28 +194,52 @@ def _load_public_key(pem: str) -> RSAPublicKey:
 
 
 def _read_recording(payload: Mapping[str, Any], account: str, now: datetime) -> Recording:
+    event = Fields(payload)
     # A third party received `data` in place of `recording`.
-    fields = read.json_object(payload.get("recording"), "recording") or read.json_object(
-        payload.get("data"), "data"
-    )
+    wrapper = "recording" if isinstance(payload.get("recording"), dict) else "data"
+    fields = event.object(wrapper)
     if fields is None:
-        raise MalformedPayload("the event has no recording", path="recording")
-    row: dict[str, Any] = {name: fields[name] for name in FIELDS.values() if name in fields}
+        raise MalformedPayload("The event has no object `recording`", path="recording")
+    row: dict[str, Any] = {}
+    names: dict[str, str] = {}  # the API's name -> the event's
     for name, api_name in FIELDS.items():
-        if fields.get(name) is not None and row.get(api_name) is None:
-            row[api_name] = fields[name]
-    meeting = read.json_object(payload.get("meeting"), "meeting")
+        for each in (api_name, name):
+            value = fields.row.get(each)
+            if value is None and fields.is_unread(each):
+                value = _UNREAD
+            if api_name not in row and value is not None:
+                row[api_name], names[api_name] = value, each
+    row["id"] = _read_id(fields)
+    row["meeting_id"] = fields.text(names.get("meeting_id", "meetingId"))
+    meeting = event.object("meeting")
     if meeting is not None:
-        row["meeting"] = {"id": meeting.get("id"), "title": meeting.get("title")}
-        if not meeting.get("id"):
-            row["meeting"]["id"] = row.get("meeting_id")
-        row.setdefault("session_id", meeting.get("sessionId"))
+        meeting_id = meeting.text("id") or row["meeting_id"]
+        row["meeting"] = {"id": meeting_id, "title": meeting.row.get("title")}
+        row.setdefault("session_id", meeting.text("sessionId"))
     reason = row.get("stop_reason")
     if type(reason) is str and (found := _REASON.match(reason)) is not None:
         row["stop_reason"] = {"reason": found["reason"]}
     if type(row.get("download_url")) is list:
         row["download_url"] = [_normalize_layer(each) for each in row["download_url"]]
-    return mapping.read_recording(row, account, now)
+    recording = mapping.read_recording(row, account, now)
+    unread = list(event.unread)
+    for path in recording.unread_fields:
+        name, dot, rest = path.partition(".")
+        unread.append(
+            path if name == "meeting" else f"{wrapper}.{names.get(name, name)}{dot}{rest}"
+        )
+    return evolve(recording, unread_fields=tuple(dict.fromkeys(unread)), raw=payload)
+
+
+def _read_id(fields: Fields) -> str:
+    """Read the id, which has two names. One that can be read is enough."""
+    try:
+        return fields.required_text("id")
+    except MalformedPayload:
+        recording_id = fields.required_text("recordingId")
+        if fields.row.get("id") is not None:
+            fields.leave_out("id")
+        return recording_id
 
 
 def _normalize_layer(value: Any) -> Any:
@@ -229,7 +259,12 @@ def _build_event(
         # A resume has no status of its own: RECORDING is sent for the start and for a resume.
         kind = EventKind.PAUSED
     recording_id, target, times = None, None, dict[EventKind, datetime | None]()
-    if recording is not None:
+    subject: object = None
+    if recording is None:
+        meeting = Fields(payload).object("meeting") or Fields({})
+        target = meeting.target(SessionKind.MEETING, "id")
+        subject = target or meeting.text("sessionId")
+    else:
         recording_id, target = recording.id, recording.target
         # No event has a time of its own. The recording has the times of its start and its stop.
         times = {EventKind.STARTED: recording.started_at, EventKind.STOPPED: recording.ended_at}
@@ -247,6 +282,6 @@ def _build_event(
         delivery_id=next(
             (value for value in map(request.header, DELIVERY_HEADERS) if value is not None), None
         ),
-        key=build_event_key("realtimekit", account, recording_id, kind, occasion),
+        key=build_event_key("realtimekit", account, recording_id, kind, occasion, subject=subject),
         raw=payload,
     )

@@ -7,7 +7,7 @@ alone.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,23 @@ def list_sent(emulator: RealtimeKitEmulator) -> list[str]:
         f"{each.method} {each.path.partition('/recordings')[2]}"
         for each in emulator.list_requests()
     ]
+
+
+#: Answers with status 404 that do not mean that the meeting is not recorded.
+FOREIGN_404: Mapping[str, Reply] = {
+    "a page": Reply(404, b"<html><h1>Not Found</h1></html>", {"Content-Type": "text/html"}),
+    "no body": Reply(404),
+    "another server's JSON": Reply.json({"message": "no Route matched with those values"}, 404),
+    "an unknown app": Reply.json(
+        {"success": False, "error": {"code": 404, "message": "App not found"}}, 404
+    ),
+    "the gateway's unknown app": Reply.json(
+        {"success": False, "errors": [{"code": 1404, "message": "unknown app"}]}, 404
+    ),
+    "the gateway's unknown path": Reply.json(
+        {"success": False, "errors": [{"code": 7003, "message": "Could not route"}]}, 404
+    ),
+}
 
 
 class TestStart:
@@ -218,6 +235,42 @@ class TestStart:
         assert caught.value.parameters == {"format": "mp3"}
         assert kit.active(meeting) is not None, "it shows whether the start was processed"
 
+    @pytest.mark.parametrize("status", [400, 404, 409, 410, 422])
+    def test_a_start_refused_by_another_server_has_an_unknown_outcome(
+        self,
+        kit: rec.Provider,
+        emulator: RealtimeKitEmulator,
+        meeting: rec.CommunicationSession,
+        status: int,
+    ) -> None:
+        emulator.faults.append(Reply(status, b"<html>nginx</html>", {"Content-Type": "text/html"}))
+        with pytest.raises(rec.OutcomeUnknown):
+            kit.start(meeting)
+        assert len(emulator.list_requests()) == 1, "a start is sent once"
+
+    def test_an_odd_side_field_of_a_starts_answer_does_not_fail_it(
+        self, kit: rec.Provider, emulator: RealtimeKitEmulator, meeting: rec.CommunicationSession
+    ) -> None:
+        odd = {"invoked_time": 7, "session_id": [], "file_size": -1, "output_file_name": {}}
+        emulator.alter = lambda request, payload: {**payload, "data": {**payload["data"], **odd}}
+        session = kit.start(meeting)
+        assert session.id in emulator.list_ids()
+        assert session.status is rec.RecordingStatus.PENDING
+
+    @pytest.mark.parametrize("tracks", [False, True])
+    def test_a_starts_answer_may_be_wrapped(
+        self,
+        kit: rec.Provider,
+        emulator: RealtimeKitEmulator,
+        meeting: rec.CommunicationSession,
+        tracks: bool,
+    ) -> None:
+        emulator.alter = lambda request, payload: {
+            **payload,
+            "data": {"recording": payload["data"].get("recording", payload["data"])},
+        }
+        assert kit.start(meeting, tracks=tracks).id in emulator.list_ids()
+
 
 class TestActive:
     def test_active_finds_what_another_process_or_the_vendor_started(
@@ -248,7 +301,69 @@ class TestActive:
         credentials: dict[str, Any] = emulator.credentials
         with (
             rec.connect("realtimekit", base_url=f"{emulator.base_url}/v9", **credentials) as kit,
-            pytest.raises(rec.NotFound, match="Could not route"),
+            pytest.raises(rec.Unavailable, match="Could not route"),
+        ):
+            kit.active(meeting)
+
+    def test_a_404_means_that_nothing_is_recorded_if_the_list_answers(
+        self, kit: rec.Provider, emulator: RealtimeKitEmulator, meeting: rec.CommunicationSession
+    ) -> None:
+        assert kit.active(meeting) is None
+        active, control = emulator.list_requests()
+        assert active.path.endswith(f"/recordings/active-recording/{meeting.id}")
+        assert (control.method, control.arg("per_page")) == ("GET", "1")
+        assert control.path.endswith("/recordings")
+
+    @pytest.mark.parametrize("reply", FOREIGN_404.values(), ids=FOREIGN_404)
+    def test_a_404_that_is_not_about_the_meeting_raises(
+        self,
+        emulator: RealtimeKitEmulator,
+        meeting: rec.CommunicationSession,
+        manual_clock: ManualClock,
+        reply: Reply,
+    ) -> None:
+        unnamed = rec.RecordingSession("realtimekit", "default", None, meeting)
+        with emulator.connect(http=rec.HttpSettings(retries=0)) as kit:
+            kit.start(meeting)
+            manual_clock.advance(STARTED)
+            verbs: list[Callable[[], Any]] = [
+                lambda: kit.active(meeting),
+                lambda: kit.stop(unnamed),
+            ]
+            for verb in verbs:
+                # The second reply answers the control request.
+                emulator.faults.extend([reply, reply])
+                with pytest.raises(rec.Unavailable) as caught:
+                    verb()
+                assert caught.value.status == 404
+                emulator.faults.clear()
+            running = kit.active(meeting)
+            assert running is not None
+            assert running.status is rec.RecordingStatus.RECORDING
+
+    def test_the_gateways_404_raises_although_the_list_answers(
+        self, kit: rec.Provider, emulator: RealtimeKitEmulator, meeting: rec.CommunicationSession
+    ) -> None:
+        for name in ("the gateway's unknown app", "the gateway's unknown path"):
+            emulator.faults.append(FOREIGN_404[name])
+            with pytest.raises(rec.NotFound):
+                kit.active(meeting)
+
+    @pytest.mark.parametrize(
+        "payload", [{"success": True}, {"success": True, "data": {}}, {"data": []}, [], None]
+    )
+    def test_a_control_request_without_a_list_confirms_nothing(
+        self,
+        emulator: RealtimeKitEmulator,
+        meeting: rec.CommunicationSession,
+        payload: Any,
+    ) -> None:
+        emulator.alter = lambda request, answer: (
+            answer if "active-recording" in request.path else payload
+        )
+        with (
+            emulator.connect(http=rec.HttpSettings(retries=0)) as kit,
+            pytest.raises(rec.Unavailable, match="control request"),
         ):
             kit.active(meeting)
 
@@ -276,7 +391,9 @@ class TestPauseResumeStop:
             manual_clock.advance(SECOND)
             session = verb(once)
             assert session == once
-            assert list_sent(emulator)[-2:] == [f"PUT /{session.id}", f"GET /{session.id}"]
+            control = ["GET "] if status == 404 and verb == kit.stop else []
+            expected = [f"PUT /{session.id}", *control, f"GET /{session.id}"]
+            assert list_sent(emulator)[-len(expected) :] == expected
             manual_clock.advance(SECOND)
         assert [str(pause.end and pause.end - pause.start) for pause in session.pauses] == [
             "0:00:02"
@@ -422,6 +539,22 @@ class TestPauseResumeStop:
         done = kit.wait(kit.stop(session), timeout=MINUTE)
         assert done.status is rec.RecordingStatus.FAILED
         assert done.recordings[0].error == "API_CALL"
+
+
+#: What may be wrong with the paging of a list's answer: the vendor documents it in one example.
+PAGINGS: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "absent": lambda payload: {"success": True, "data": payload["data"]},
+    "null": lambda payload: {**payload, "paging": None},
+    "a list": lambda payload: {**payload, "paging": [payload["paging"]]},
+    "fractions": lambda payload: {
+        **payload,
+        "paging": {name: float(value) for name, value in payload["paging"].items()},
+    },
+    "texts": lambda payload: {
+        **payload,
+        "paging": {name: str(value) for name, value in payload["paging"].items()},
+    },
+}
 
 
 class TestList:
@@ -590,16 +723,115 @@ class TestList:
             assert {recording.target for recording in found} == {meeting}
             assert {recording.title for recording in found} == {"Weekly sync"}
 
-    def test_a_list_without_a_total_raises(self, manual_clock: ManualClock) -> None:
-        """Without a count and without a next link, any number of rows could be missing."""
+    @pytest.mark.parametrize("base", [0, 1])
+    @pytest.mark.parametrize(("recordings", "largest"), [(0, 25), (2, 100), (45, 25), (50, 25)])
+    @pytest.mark.parametrize("paging", PAGINGS.values(), ids=PAGINGS)
+    def test_a_list_without_a_usable_total_is_read_to_the_end(
+        self, manual_clock: ManualClock, base: int, recordings: int, largest: int, paging: Any
+    ) -> None:
+        with RealtimeKitEmulator(
+            clock=manual_clock, recordings=recordings, page_base=base
+        ) as emulator:
+            emulator.max_page_size = largest
+            emulator.alter = lambda request, payload: paging(payload)
+            with emulator.connect() as kit:
+                listing = kit.list()
+                found = [recording.id for recording in listing]
+            assert sorted(found) == sorted(emulator.list_ids())
+            assert (listing.coverage.expected, listing.coverage.complete) == (None, True)
+
+    def test_a_list_without_a_total_ends_with_a_repeated_page(
+        self, manual_clock: ManualClock
+    ) -> None:
         with (
-            RealtimeKitEmulator(clock=manual_clock, recordings=45) as emulator,
+            RealtimeKitEmulator(clock=manual_clock, recordings=2) as emulator,
             emulator.connect() as kit,
         ):
-            emulator.alter = lambda request, payload: {**payload, "paging": {}}
+            everything = {"success": True, "data": []}
+
+            def repeat_page(request: Request, payload: Any) -> Any:
+                everything["data"] = payload["data"] or everything["data"]
+                return everything
+
+            emulator.alter = repeat_page
             listing = kit.list()
-            with pytest.raises(rec.MalformedPayload, match="realtimekit list"):
+            assert sorted(each.id for each in listing) == sorted(emulator.list_ids())
+            assert (listing.coverage.expected, listing.coverage.complete) == (None, True)
+
+    def test_repeated_pages_without_a_total_that_are_full_raise(
+        self, manual_clock: ManualClock
+    ) -> None:
+        """Nothing shows that there are no other rows."""
+        with (
+            RealtimeKitEmulator(clock=manual_clock, recordings=100) as emulator,
+            emulator.connect() as kit,
+        ):
+            first_page: list[Any] = []
+
+            def repeat_page(request: Request, payload: Any) -> Any:
+                first_page[:] = first_page or payload["data"]
+                return {"success": True, "data": first_page}
+
+            emulator.alter = repeat_page
+            listing = kit.list()
+            with pytest.raises(rec.PaginationError, match="same page"):
                 list(listing)
+            assert not listing.coverage.complete
+
+    def test_a_page_without_rows_of_the_documented_type_raises(
+        self, kit: rec.Provider, emulator: RealtimeKitEmulator
+    ) -> None:
+        wrong: list[Any] = [{}, None, "rows"]
+        emulator.alter = lambda request, payload: {**payload, "data": wrong[0]}
+        for _ in range(len(wrong)):
+            wrong.append(wrong.pop(0))
+            with pytest.raises(rec.MalformedPayload, match="realtimekit list"):
+                list(kit.list())
+
+    def test_an_odd_field_is_named_and_costs_no_recording(
+        self, manual_clock: ManualClock, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with (
+            RealtimeKitEmulator(clock=manual_clock, recordings=6) as emulator,
+            emulator.connect() as kit,
+        ):
+            odd = next(each for each in kit.list(status="available") if each.files)
+
+            def change_row(request: Request, payload: Any) -> Any:
+                rows = payload["data"] if isinstance(payload["data"], list) else [payload["data"]]
+                for row in rows:
+                    if row["id"] == odd.id:
+                        row |= {"recording_duration": -1731660518, "stopped_time": None}
+                return payload
+
+            emulator.alter = change_row
+            listing = kit.list()
+            found = {each.id: each for each in listing}
+            assert sorted(found) == sorted(emulator.list_ids())
+            assert listing.coverage.complete
+            assert listing.coverage.unread_fields == {"recording_duration": 1}
+            (warning,) = [each for each in caplog.messages if "recording_duration" in each]
+            assert odd.id in warning
+            for recording in (found[odd.id], kit.get(odd.id)):
+                assert (recording.status, recording.duration) == ("available", None)
+                assert recording.unread_fields == ("recording_duration",)
+            assert len(kit.download(odd.id, tmp_path)) == len(odd.files)
+
+    def test_a_row_without_a_usable_id_has_a_sentence(self, manual_clock: ManualClock) -> None:
+        with (
+            RealtimeKitEmulator(clock=manual_clock, recordings=3) as emulator,
+            emulator.connect() as kit,
+        ):
+
+            def change_row(request: Request, payload: Any) -> Any:
+                payload["data"][1]["id"] = "zero\u200bwidth"
+                return payload
+
+            emulator.alter = change_row
+            listing = kit.list()
+            assert len(list(listing)) == 2
+            (sentence,) = listing.coverage.unreadable
+            assert r"zero\u200bwidth" in sentence
             assert not listing.coverage.complete
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 import recording_core as rec
+from recording_core.plugin import decode_json
 from recording_realtimekit import mapping
 
 #: A row of a list: https://developers.cloudflare.com/api/resources/realtime_kit
@@ -40,6 +42,22 @@ AFTER = datetime(2026, 6, 11, tzinfo=UTC)
 def read(now: datetime = BEFORE, **changes: Any) -> rec.Recording:
     row = {key: value for key, value in {**ROW, **changes}.items() if value is not ...}
     return mapping.read_recording(row, "default", now)
+
+
+def read_json(path: str, value: str, now: datetime = BEFORE) -> rec.Recording:
+    """Read the row with a JSON value in one place, decoded as an answer is."""
+    row: dict[str, Any] = {**ROW, "meeting": dict(ROW["meeting"])}
+    *parents, name = path.split(".")
+    (row[parents[0]] if parents else row)[name] = "@"
+    body = json.dumps(row).replace('"@"', value)
+    return mapping.read_recording(decode_json(body.encode()), "default", now)
+
+
+#: The fields of a recording that do not depend on each other.
+COMPARED = {
+    *("reference", "title", "target", "size", "duration"),
+    *("started_at", "ended_at", "created_at", "media_expires_at"),
+}
 
 
 def test_every_field_of_a_row_is_read() -> None:
@@ -168,6 +186,20 @@ def test_a_duration_of_zero_is_the_time_between_start_and_stop() -> None:
     assert recording.started_at == datetime(2023, 1, 25, 4, 51, 35, 903816, tzinfo=UTC)
 
 
+def test_an_unread_expiry_leaves_the_retention_to_expire_media() -> None:
+    for value in WRONG_TYPES:
+        recording = read_json("download_url_expiry", value)
+        assert (recording.status, recording.media_expires_at) == ("available", None)
+        expired = read_json("download_url_expiry", value, AFTER)
+        assert (expired.status, expired.media_expires_at) == ("expired", None)
+        assert expired.unread_fields == ("download_url_expiry",)
+
+
+def test_a_duration_of_zero_is_unknown_without_a_readable_start_and_stop() -> None:
+    assert read(recording_duration=0, started_time=7).duration is None
+    assert read(recording_duration=0, stopped_time=None).duration is None
+
+
 def test_an_absent_duration_is_unknown() -> None:
     assert read(recording_duration=None, stopped_time=None).duration is None
     assert read(recording_duration=..., started_time=None).duration is None
@@ -190,36 +222,118 @@ def test_a_failed_recording_has_the_reason_as_error() -> None:
     assert read(stop_reason=reason).error is None
 
 
+@pytest.mark.parametrize("value", ["null", "7", '""', '" "', '".."', '"a\\u0000b"', '"\\ud83d"'])
+def test_a_recording_without_a_usable_id_is_malformed(value: str) -> None:
+    with pytest.raises(rec.MalformedPayload, match="id") as caught:
+        read_json("id", value)
+    assert caught.value.path == "id"
+
+
+#: JSON values of a type that no optional field has.
+WRONG_TYPES = ("-1731660518", "true", "[7]", '{"a": 7}', str(2**70), "1e400")
+#: JSON strings that are neither a number nor a time.
+WRONG_WORDS = ('"0000-00-00"', '"0001-01-01T00:00:00Z"', '"soon"', '"1_000"', '"\\ud83d"', '"٧"')
+
+
 @pytest.mark.parametrize(
-    ("field", "value"),
+    ("path", "attribute", "values"),
     [
-        ("id", None),
-        ("id", 7),
-        ("status", 7),
-        ("file_size", -1),
-        ("file_size", 1.5),
-        ("file_size", "1_000"),
-        ("file_size", "٧"),
-        ("file_size", True),
-        ("recording_duration", "1800"),
-        ("recording_duration", -1),
-        ("started_time", "soon"),
-        ("started_time", 1780480795120),
-        ("stopped_time", "57840-01-01T00:00:00Z"),
-        ("invoked_time", "1026-06-03T09:59:55.120Z"),
-        ("download_url", 7),
-        ("download_url", {"url": "x"}),
-        ("audio_download_url", ["x"]),
-        ("meeting", "50c8940e"),
-        ("session_id", 7),
-        ("output_file_name", []),
+        *((path, name, WRONG_TYPES) for path, name in (
+            ("session_id", "reference"), ("meeting.title", "title"), ("meeting.id", "target"),
+        )),
+        *((path, name, (*WRONG_TYPES, *WRONG_WORDS, "1780480795120")) for path, name in (
+            ("started_time", "started_at"), ("stopped_time", "ended_at"),
+            ("invoked_time", "created_at"), ("download_url_expiry", "media_expires_at"),
+        )),
+        ("file_size", "size", (*WRONG_TYPES, *WRONG_WORDS, "1.5", '""')),
+        ("recording_duration", "duration", (*WRONG_TYPES, *WRONG_WORDS, '"1800"')),
+    ],
+)  # fmt: skip
+def test_an_unread_field_is_none_and_named_and_changes_nothing_else(
+    path: str, attribute: str, values: tuple[str, ...]
+) -> None:
+    for value in values:
+        recording = read_json(path, value)
+        assert getattr(recording, attribute) is None, value
+        assert recording.unread_fields == (path,), value
+        assert recording.status is rec.RecordingStatus.AVAILABLE, value
+        assert [file.url for file in recording.files] == [ROW["download_url"]], value
+        for name in COMPARED - {attribute}:
+            assert getattr(recording, name) == getattr(read(), name), (value, name)
+
+
+def test_a_status_that_is_not_a_text_is_unknown_and_named() -> None:
+    for value in WRONG_TYPES:
+        recording = read_json("status", value)
+        assert (recording.status, recording.provider_status) == ("unknown", None)
+        assert recording.unread_fields == ("status",)
+
+
+def test_a_url_that_cannot_be_read_gives_no_file_and_the_same_status() -> None:
+    for path in ("download_url", "audio_download_url"):
+        for value in ("-7", "true", '{"a": 7}', str(2**70), '"https://bucket.example/\\ud83d.mp4"'):
+            recording = read_json(path, value)
+            assert path not in [f"{file.id}_url" for file in recording.files]
+            assert len(recording.files) == (path == "audio_download_url"), (path, value)
+            assert recording.unread_fields == (path,), value
+            assert recording.status is rec.RecordingStatus.AVAILABLE, value
+
+
+def test_a_name_or_title_cut_in_a_character_is_kept() -> None:
+    named = read_json("output_file_name", '"standup \\ud83d.mp4"')
+    assert [file.name for file in named.files] == ["standup \ufffd.mp4"]
+    assert (named.format, named.unread_fields) == ("mp4", ("output_file_name",))
+    titled = read_json("meeting.title", '"Stand-up \\ud83d"')
+    assert (titled.title, titled.unread_fields) == ("Stand-up \ufffd", ("meeting.title",))
+    assert titled.target == read().target
+
+
+def test_a_name_that_is_not_a_text_leaves_the_file_with_the_format_of_its_url() -> None:
+    recording = read_json("output_file_name", "[7]")
+    assert [(file.name, file.format, file.size) for file in recording.files] == [
+        (None, "mp4", 2044680)
+    ]
+    assert recording.unread_fields == ("output_file_name",)
+
+
+def test_an_unread_meeting_names_no_target() -> None:
+    for value in ("7", "true", '"50c8940e"', "[7]"):
+        recording = read_json("meeting", value)
+        assert (recording.target, recording.title) == (None, None)
+        assert recording.unread_fields == ("meeting",)
+
+
+@pytest.mark.parametrize("reason", ["7", "[7]", "true", '{"reason": 7}'])
+def test_an_unread_reason_of_a_failure_is_named(reason: str) -> None:
+    row = json.dumps({**ROW, "status": "ERRORED"})[:-1] + f', "stop_reason": {reason}}}'
+    recording = mapping.read_recording(decode_json(row.encode()), "default", BEFORE)
+    assert (recording.status, recording.error) == ("failed", None)
+    (path,) = recording.unread_fields
+    assert path == ("stop_reason.reason" if "{" in reason else "stop_reason")
+
+
+@pytest.mark.parametrize(
+    ("layer", "path"),
+    [
+        ("7", "download_url"),
+        ('{"download_urls": 7}', "download_url.download_urls"),
+        ('{"download_urls": {"b.webm": 7}}', "download_url.download_urls"),
+        (
+            '{"download_urls": {"b.webm": {"download_url": 7}}}',
+            "download_url.download_urls.download_url",
+        ),
+        (
+            '{"download_urls": {"b.webm": {"download_url": "https://b.example/\\ud83d"}}}',
+            "download_url.download_urls.b.webm.download_url",
+        ),
     ],
 )
-def test_an_error_names_the_wrong_field_but_not_its_value(field: str, value: Any) -> None:
-    with pytest.raises(rec.MalformedPayload) as caught:
-        read(**{field: value})
-    assert caught.value.path == field
-    assert repr(value) not in str(caught.value)
+def test_an_unread_track_costs_only_that_track(layer: str, path: str) -> None:
+    good = '{"download_urls": {"a.webm": {"download_url": "https://b.example/a"}}}'
+    recording = read_json("download_url", f"[{layer}, {good}]")
+    assert [file.id for file in recording.files] == ["a.webm"]
+    assert recording.unread_fields == (path,)
+    assert recording.status is rec.RecordingStatus.AVAILABLE
 
 
 @pytest.mark.parametrize(
@@ -259,3 +373,23 @@ def test_both_error_shapes_are_read(
 ) -> None:
     details = mapping.read_error_details(payload)
     assert (details.code, details.kind, details.is_error) == (code, kind, is_error)
+    assert details.recognized is (is_error and code is not None)
+    assert not details.absent
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {},
+        {"message": "no Route matched with those values"},
+        {"error": "not found"},
+        {"error": {"code": 404, "message": "m", "status": "NOT_FOUND"}},
+        {"errors": [{"code": 404, "message": "m"}]},
+        {"success": False},
+        {"success": False, "error": "not found"},
+        {"success": False, "error": {"code": "404", "message": "m"}},
+        {"success": "false", "error": {"code": 404, "message": "m"}},
+    ],
+)
+def test_the_shape_of_another_server_is_not_recognized(payload: dict[str, Any]) -> None:
+    assert mapping.read_error_details(payload).recognized is False

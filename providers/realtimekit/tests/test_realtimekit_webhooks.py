@@ -75,6 +75,10 @@ DYTE: dict[str, Any] = {
 }
 
 
+#: Values of a type that no optional field has.
+WRONG_TYPES: list[Any] = [-7, True, [7], {"a": 7}, 2**70]
+
+
 @functools.cache
 def generate_key(bits: int = 2048, number: int = 0) -> rsa.RSAPrivateKey:
     """Return a key that all tests share, since generating one takes a tenth of a second."""
@@ -407,6 +411,97 @@ class TestParsing:
         assert (event.kind, event.status) == (rec.EventKind.UPDATED, rec.RecordingStatus.UNKNOWN)
         assert event.recording_id == ID
         assert parse_event({"event": "recording.transcoded"}).recording is None
+
+    @pytest.mark.parametrize(
+        ("name", "attribute", "values"),
+        [
+            ("recordingDuration", "duration", [*WRONG_TYPES, "600", "soon"]),
+            ("fileSize", "size", [*WRONG_TYPES, "", "77.0", 1.5]),
+            ("startedTime", "started_at", [*WRONG_TYPES, "2026-11-20 08:00:03 UTC"]),
+            ("stoppedTime", "ended_at", [*WRONG_TYPES, "0000-00-00", "0001-01-01T00:00:00Z"]),
+            ("downloadUrlExpiry", "media_expires_at", [*WRONG_TYPES, "soon"]),
+            ("outputFileName", "title", WRONG_TYPES),
+            ("roomUUID", "reference", WRONG_TYPES),
+            ("downloadUrl", "files", [-7, True, {"a": 7}, 2**70]),
+            ("audioDownloadUrl", "files", WRONG_TYPES),
+        ],
+    )
+    def test_an_odd_field_is_named_and_the_event_is_delivered(
+        self, name: str, attribute: str, values: list[Any]
+    ) -> None:
+        usual = parse_event(UPLOADED).recording
+        for value in values:
+            event = parse_event(change_sample(**{name: value}))
+            assert (event.kind, event.status) == ("available", "available"), value
+            assert event.key == f"realtimekit/default/{ID}/available"
+            recording = event.recording
+            assert recording is not None
+            assert recording.unread_fields == (f"recording.{name}",), value
+            assert recording.raw == event.raw
+            if attribute == "title" or name == "audioDownloadUrl":
+                assert getattr(recording, attribute)
+            elif attribute == "files":
+                assert recording.files == ()
+            else:
+                assert getattr(recording, attribute) is None, value
+            if attribute != "reference":
+                assert recording.reference == getattr(usual, "reference", "")
+
+    @pytest.mark.parametrize("value", [7, True, [], {}, 2**70, ""])
+    def test_one_of_the_two_ids_is_enough(self, value: Any) -> None:
+        event = parse_event(change_sample(id=value))
+        assert event.recording_id == ID
+        assert event.recording is not None
+        assert event.recording.unread_fields == ("recording.id",)
+        request = build_request(change_sample(id=value, recordingId=value), sign=False)
+        with pytest.raises(rec.WebhookRejected):
+            SCHEME.parse(request, account="default", now=NOW)
+
+    def test_a_meeting_that_cannot_be_read_is_named(self) -> None:
+        for value in (7, True, "x", [7]):
+            event = parse_event({**UPLOADED, "meeting": value})
+            assert event.target == rec.meeting(MEETING), "the recording names it, too"
+            assert event.recording is not None
+            assert event.recording.unread_fields == ("meeting",)
+        for name in ("id", "title"):
+            meeting = {**UPLOADED["meeting"], name: 7}
+            event = parse_event({**UPLOADED, "meeting": meeting})
+            assert event.target == rec.meeting(MEETING)
+            assert event.recording is not None
+            assert event.recording.unread_fields == (f"meeting.{name}",)
+
+    def test_an_unread_status_is_an_update(self) -> None:
+        event = parse_event(change_sample(status=7))
+        assert (event.kind, event.status) == ("updated", "unknown")
+        assert event.recording is not None
+        assert event.recording.unread_fields == ("recording.status",)
+
+    def test_a_title_or_name_cut_in_a_character_is_kept(self) -> None:
+        sample = change_sample(outputFileName="stand-up \ud83d.mp4")
+        event = parse_event({**sample, "meeting": {"id": MEETING, "title": "Stand-up \ud83d"}})
+        assert event.kind is rec.EventKind.AVAILABLE
+        recording = event.recording
+        assert recording is not None
+        assert (recording.title, recording.files[0].name) == (
+            "Stand-up \ufffd",
+            "stand-up \ufffd.mp4",
+        )
+        assert set(recording.unread_fields) == {"meeting.title", "recording.outputFileName"}
+        for url in ("https://b.example/\ud83d.mp4", ["https://b.example/\ud83d.webm"]):
+            cut = parse_event(change_sample(downloadUrl=url)).recording
+            assert cut is not None
+            assert (cut.files, cut.status) == ((), "available")
+            assert cut.unread_fields == ("recording.downloadUrl",)
+
+    def test_the_key_of_an_event_without_an_id_holds_the_meeting_and_a_digest(self) -> None:
+        event = parse_event({"event": "recording.new", "meeting": UPLOADED["meeting"]})
+        assert (event.recording_id, event.target) == (None, rec.meeting(MEETING))
+        prefix = f"realtimekit/default/meeting:{MEETING}/updated/"
+        assert event.key.startswith(prefix)
+        assert len(event.key) > len(prefix)
+        unnamed = parse_event({"event": "recording.new", "meeting": {"sessionId": SESSION}})
+        assert unnamed.target is None
+        assert unnamed.key.startswith(f"realtimekit/default/{SESSION}/updated/")
 
     def test_a_secret_of_a_storage_config_is_masked(self) -> None:
         payload = change_sample(storage_config={"type": "aws", "secret": "s3cr3t-of-the-bucket"})

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from attrs import frozen
 
@@ -33,6 +33,13 @@ _MALFORMED: tuple[type[Exception], ...] = (zipfile.BadZipFile, zlib.error, EOFEr
 _MALFORMED += (NotImplementedError, RuntimeError, ValueError, OverflowError, LookupError)
 
 
+#: What identifies the entry of a file: its name, or its size if it has no name.
+_KEYS: tuple[tuple[Callable[[MediaFile], Any], Callable[[zipfile.ZipInfo], Any]], ...] = (
+    (lambda file: file.name, lambda entry: entry.filename),
+    (lambda file: file.size if file.name is None else None, lambda entry: entry.file_size),
+)
+
+
 @frozen
 class ZipArchive:
     """An open ZIP. By its directory, its entries are few, plain files, and not encrypted."""
@@ -44,21 +51,27 @@ class ZipArchive:
     def match_files(self, files: Sequence[MediaFile]) -> dict[MediaFile, zipfile.ZipInfo]:
         """Return the entry of each file: that of its name, or else in the order of the names.
 
-        Raises `NotMedia` if neither is possible.
+        A file without a name gets the entry of its size, if only one has it. Raises `NotMedia` if
+        none of that is possible.
         """
         entries = sorted(self.entries, key=lambda entry: entry.filename)
-        names = {file.name for file in files}
-        named = [entry for entry in entries if entry.filename in names]
-        if len(named) == len(files):
-            entries = named
-        if len(entries) != len(files):
+        unmatched = sorted(files, key=lambda file: file.name or "")
+        matched: dict[MediaFile, zipfile.ZipInfo] = {}
+        for read_file, read_entry in _KEYS:
+            found = [read_file(file) for file in unmatched]
+            expected = [read_entry(entry) for entry in entries]
+            for file, key in zip(unmatched, found, strict=True):
+                if key is not None and found.count(key) == expected.count(key) == 1:
+                    matched[file] = entries[expected.index(key)]
+            unmatched = [file for file in unmatched if file not in matched]
+            entries = [entry for entry in entries if entry not in matched.values()]
+        if unmatched and len(entries) != len(unmatched):
             raise NotMedia(
                 f"The archive has {len(self.entries)} entries, and the {len(files)} files that "
                 "VoIPBin's storage lists are not among them",
                 **self._facts,
             )
-        in_order = sorted(files, key=lambda file: file.name or "")
-        return dict(zip(in_order, entries, strict=True))
+        return matched | dict(zip(unmatched, entries, strict=False))
 
     def read_chunks(
         self, entry: zipfile.ZipInfo, before_each: Callable[[], None] = lambda: None

@@ -53,6 +53,7 @@ from recording_core.plugin import (
 )
 from recording_voipbin import mapping
 from recording_voipbin.archive import ZipArchive, open_archive
+from recording_voipbin.mapping import StoredFile
 from recording_voipbin.storage import PAGE_SIZE, ListPosition, StorageReader, find_new_rows
 
 KINDS = (SessionKind.CALL, SessionKind.CONFERENCE)
@@ -99,6 +100,7 @@ class VoIPBin(Provider):
     media_first_byte = 330.0
     start_parameters: ClassVar = dict.fromkeys(KINDS, frozenset(PARAMETERS))
     formats: ClassVar = dict.fromkeys(KINDS, FORMATS)
+    doubtful_start_codes = mapping.DOUBTFUL_STARTS
 
     def _auth(self, settings: Mapping[str, str]) -> AuthBase:
         token, accesskey = settings["token"], settings["accesskey"]
@@ -114,6 +116,11 @@ class VoIPBin(Provider):
 
     def _error_details(self, status: int, headers: Mapping[str, str], body: Any) -> ErrorDetails:
         return mapping.read_error_details(body)
+
+    def _control(self) -> object:
+        params = {"page_size": "1"}
+        response = self.transport.get("recordings", operation="list", params=params)
+        return mapping.read_page(response.payload)
 
     # -- one session -----------------------------------------------------------------------------
 
@@ -234,11 +241,14 @@ class VoIPBin(Provider):
             cursor = ListPosition(window.until), self._open_storage(start, "list")
         position, storage = cursor
         rows, next_position = self._fetch_rows("recordings", position, "list")
-        inside = [row for row in rows if not _is_older(row, window.since)]
+        inside = rows
+        if rows and _is_older(rows[-1], window.since):  # the oldest one
+            inside = [row for row in rows if not _is_older(row, window.since)]
         page_rows = read_rows(inside, self._read_recording)
         errors: list[str] = []
+        oldest = next_position.before if next_position is not None else None
         return Page(
-            self._add_stored_files(page_rows.recordings, storage, errors),
+            self._add_stored_files(page_rows.recordings, storage, errors, oldest),
             tuple(page_rows.unreadable),
             next=(next_position, storage) if next_position is not None else None,
             is_last=next_position is None or len(inside) < len(rows),
@@ -247,11 +257,18 @@ class VoIPBin(Provider):
         )
 
     def _add_stored_files(
-        self, recordings: Sequence[Recording], storage: StorageReader, problems: list[str]
+        self,
+        recordings: Sequence[Recording],
+        storage: StorageReader,
+        problems: list[str],
+        oldest: datetime | None,
     ) -> list[Recording]:
-        """Add the files to a page's recordings, and the problems with files to `problems`."""
+        """Add the files to a page's recordings, and the problems with files to `problems`.
+
+        `oldest` is the time of the page's last row, for recordings without a readable time.
+        """
         ended = [each for each in recordings if mapping.may_have_files(each)]
-        times = [each.created_at for each in ended if each.created_at is not None]
+        times = [at for each in ended if (at := each.created_at or oldest) is not None]
         if times:
             storage.read_back_to(min(times))
         problems += storage.problems
@@ -268,19 +285,21 @@ class VoIPBin(Provider):
 
     def _build_target_page(self, target: CommunicationSession, cursor: Any) -> Page:
         """Build a page of a target's recordings: the list has no filter, but a target has ids."""
+        unreadable: list[str] = []
         if cursor is None:
             row = self._fetch_object(_build_target_path(target), "list")
-            cursor = mapping.read_recording_ids(row)
+            cursor, unreadable = mapping.read_recording_ids(row)
         remaining: deque[str] = deque(cursor)
         recordings: list[Recording] = []
-        unreadable: list[str] = []
         errors: list[str] = []
         while remaining and len(recordings) + len(unreadable) < IDS_PER_PAGE:
             try:
                 recording = self._fetch_recording(remaining.popleft(), "list")
                 recordings.append(self._find_files(recording, "list", errors))
-            except NotFound:
-                continue  # it was deleted; its call or conference keeps its id
+            except NotFound as error:
+                # It was deleted; its call or conference keeps its id.
+                if not error.absent:
+                    raise
             except MalformedPayload as error:
                 unreadable.append(error.message)
         return Page(
@@ -305,23 +324,22 @@ class VoIPBin(Provider):
         """Find the files of one recording, and return it with them. Adds to `problems`.
 
         It reads the part of the list in which they usually are, and then, if files are missing, the
-        rest of the time in which they may be stored.
+        rest of the time in which they may be stored. Without a readable time it reads all of it.
         """
-        times = mapping.compute_storage_times(recording)
-        if times is None or not mapping.may_have_files(recording):
+        if not mapping.may_have_files(recording):
             return recording
-        usual, latest = times
-        begin = recording.created_at or recording.started_at or usual
         now = self.clock.now()
-        for start, stop in ((usual, begin), (latest, usual)):
+        stored: list[StoredFile] = []
+        for start, stop in _build_storage_spans(recording, now):
             storage = self._open_storage(start, operation)
             storage.read_back_to(stop, until_complete=recording)
             problems += storage.problems
             found = storage.find_files(recording)
             if found is None:
                 return mapping.add_files(recording, None, now)
-            recording = mapping.add_files(recording, (*recording.files, *found), now)
-            if len(recording.files) >= mapping.count_legs(recording) or usual >= now:
+            stored += found
+            recording = mapping.add_files(recording, stored, now)
+            if len(recording.files) >= mapping.count_legs(recording, recording.files):
                 break
         return recording
 
@@ -426,25 +444,40 @@ def _require_object(payload: Any) -> Mapping[str, Any]:
 
 def _match_entries(recording: Recording, archive: ZipArchive) -> Mapping[MediaFile, ZipInfo]:
     """Return the entry of each of the recording's files. Raises `NotReady` if some are missing."""
-    found, expected = archive.entries, max(len(recording.files), mapping.count_legs(recording))
+    found, files = archive.entries, recording.files
+    expected = max(len(files), mapping.count_legs(recording, files))
     if len(found) < expected:
         raise NotReady(
             f"The archive of recording {recording.id} has {len(found)} of {expected} files: "
             "the others are not stored yet, or never will be. Try again in a minute"
         )
-    if recording.files:
-        return archive.match_files(recording.files)
+    if files:
+        return archive.match_files(files)
     # The list of stored files could not be read: the archive alone names them.
-    files = [
+    legs = [
         mapping.build_leg(f"leg-{number}", each.filename, each.file_size or None, recording.format)
         for number, each in enumerate(found, 1)
     ]
-    return dict(zip(files, found, strict=True))
+    return dict(zip(legs, found, strict=True))
+
+
+def _build_storage_spans(
+    recording: Recording, now: datetime
+) -> Sequence[tuple[datetime | None, datetime]]:
+    """Build the spans of time in which files were stored, each as its end and its begin."""
+    times = mapping.compute_storage_times(recording)
+    if times is None:
+        return ((None, datetime.min.replace(tzinfo=UTC)),)
+    usual, latest = times
+    begin = recording.created_at or recording.started_at or usual
+    return ((usual, begin), (latest, usual)) if usual < now else ((usual, begin),)
 
 
 def _is_older(row: Any, since: datetime | None) -> bool:
-    created_at = mapping.try_read_time(row, "tm_create")
-    return since is not None and created_at is not None and created_at < since
+    if since is None:
+        return False
+    created_at = mapping.read_row_time(row, "tm_create")
+    return created_at is not None and created_at < since
 
 
 def _is_maybe_recording(recording: Recording) -> bool:

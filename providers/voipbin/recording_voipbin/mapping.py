@@ -16,13 +16,14 @@ from recording_core import (
     FileRole,
     MalformedPayload,
     MediaFile,
+    ProviderError,
     Recording,
     RecordingSession,
     RecordingStatus,
+    Rejected,
     SessionKind,
 )
-from recording_core.plugin import FORMATS, ErrorDetails, find_format
-from recording_core.plugin import readers as read
+from recording_core.plugin import FORMATS, ErrorDetails, Fields, find_format
 
 #: VoIPBin's status -> ours. https://docs.voipbin.net, Recording (status). `ended` is reported
 #: before the files are stored: see `add_files`. `stopping` may be reported after the end: see
@@ -41,6 +42,22 @@ KINDS: Mapping[str, SessionKind] = {
     "confbridge": SessionKind.CONFERENCE,
     "conference": SessionKind.CONFERENCE,
 }
+
+#: The reasons of errors which state that the recording does not exist: never existed, or deleted.
+#: https://github.com/voipbin/monorepo, recordinghandler/db.go and servicehandler/recording.go
+ABSENT = frozenset({"RECORDING_NOT_FOUND", "RESOURCE_NOT_FOUND"})
+
+#: The reasons of errors after which a recording may have started nevertheless. conference-manager
+#: returns INVALID_ARGUMENT for every failure behind it, also for a timeout after the recording was
+#: created; INVALID_ID, INVALID_JSON_BODY and INVALID_REQUEST_PARAMETER come before that. The others
+#: are those of an unexpected error and of a timeout between the servers.
+#: https://github.com/voipbin/monorepo, conference-manager listenhandler/main.go
+DOUBTFUL_STARTS = frozenset({"INVALID_ARGUMENT", "INTERNAL", "REQUEST_TIMEOUT"})
+
+#: The reasons of errors whose HTTP status implies another class. The server lacks the key that
+#: signs download links: 503, but a later attempt does not change that.
+#: https://github.com/voipbin/monorepo
+ERRORS_BY_REASON: Mapping[str, type[ProviderError]] = {"SIGNING_NOT_CONFIGURED": Rejected}
 
 #: What stands for a UUID that is not set, and the beginning of a time that is not set.
 #: https://docs.voipbin.net, Recording
@@ -61,37 +78,51 @@ TIME_RESOLUTION = timedelta(microseconds=1)
 
 # Reading an enum's member takes ten times as long as a module's name (Python 3.11).
 _DELETED, _STOPPING = RecordingStatus.DELETED, RecordingStatus.STOPPING
-_PROCESSING, _CALL = RecordingStatus.PROCESSING, SessionKind.CALL
+_PROCESSING, _UNKNOWN = RecordingStatus.PROCESSING, RecordingStatus.UNKNOWN
+_CALL = SessionKind.CALL
 
 
 @frozen
 class StoredFile:
-    """A file in VoIPBin's storage, with the id of the recording that it belongs to."""
+    """A file in VoIPBin's storage.
+
+    Attributes:
+        recording_id: the id of the recording that it belongs to
+        created_at: when it was stored
+        file: the file
+        unread: the paths of its fields that could not be read
+    """
 
     recording_id: str
     created_at: datetime | None
     file: MediaFile
+    unread: tuple[str, ...] = ()
 
 
 def read_recording(row: Mapping[str, Any], account: str) -> Recording:
     """Read the recording of a list, a get or an event, without files: see `add_files`.
 
-    Raises `MalformedPayload`.
+    Raises `MalformedPayload` without a usable id.
     """
-    recording_id = read_uuid(row.get("id"), "id")
-    if recording_id is None:
+    # Called for every row of every page, so its speed is measured (docs/performance.md).
+    fields = Fields(row)
+    text, instant = fields.text, fields.instant
+    recording_id = fields.required_text("id")
+    if recording_id == NIL:
         raise MalformedPayload("The field 'id' is the all-zero UUID", path="id")
-    provider_status = read.text(row.get("status"), "status")
-    kind_field = "reference_type" if row.get("reference_type") is not None else "type"
-    kind = KINDS.get(read.text(row.get(kind_field), kind_field) or "")
-    reference = read_uuid(row.get("reference_id"), "reference_id", optional=True)
-    started_at = read_time(row.get("tm_start"), "tm_start")
-    ended_at = read_time(row.get("tm_end"), "tm_end")
-    deleted_at = read_time(row.get("tm_delete"), "tm_delete")
-    status = read.status_of(provider_status, STATUSES)
+    provider_status = text("status")
+    kind = KINDS.get(text("reference_type") or text("type") or "")
+    reference = text("reference_id")
+    if reference == NIL:
+        reference = None
+    started_at, ended_at = instant("tm_start"), instant("tm_end")
+    created_at, deleted_at = instant("tm_create"), instant("tm_delete")
+    if fields.unread:
+        _drop_unset_times(fields)
+    status = STATUSES.get(provider_status or "", _UNKNOWN)
     if deleted_at is not None:
         status = _DELETED
-    elif status is _STOPPING and ended_at is not None:
+    elif status is _STOPPING and (ended_at is not None or fields.is_unread("tm_end")):
         # If the end precedes the stop, the server writes `stopping` over `ended`, and keeps it.
         status = _PROCESSING
     duration = None
@@ -100,7 +131,7 @@ def read_recording(row: Mapping[str, Any], account: str) -> Recording:
     target = None
     if kind is _CALL and reference is not None:
         # A conference's reference is its confbridge, which no request accepts.
-        target = read.target(kind, reference, "reference_id")
+        target = fields.target(kind, "reference_id")
     return Recording(
         provider="voipbin",
         account=account,
@@ -112,36 +143,40 @@ def read_recording(row: Mapping[str, Any], account: str) -> Recording:
         provider_status=provider_status,
         started_at=started_at,
         ended_at=ended_at,
-        created_at=read_time(row.get("tm_create"), "tm_create"),
+        created_at=created_at,
         duration=duration,
-        format=read.text(row.get("format"), "format"),
+        format=text("format"),
         deleted_at=deleted_at,
+        unread_fields=fields.unread,
         raw=row,
     )
 
 
-def read_uuid(value: Any, path: str, *, optional: bool = False) -> str | None:
-    """Read an id; None for the all-zero one, and for an absent one if it is optional."""
-    given = read.text(value, path) if optional else read.required_text(value, path)
-    return None if given == NIL else given
-
-
-def read_time(value: Any, path: str) -> datetime | None:
-    """Read a time such as `...T05:31:47.87Z` or `... 05:31:47.870000`. Raises `MalformedPayload`.
+def read_time(fields: Fields, name: str) -> datetime | None:
+    """Read a time such as `...T05:31:47.87Z` or `... 05:31:47.870000`.
 
     None if it is not set: null, absent, empty, or in the year 9999.
     """
-    if type(value) is str and value.startswith(UNSET_TIME):
-        return None
-    return read.instant(value, path)
+    found = fields.instant(name)
+    if found is None and fields.unread:
+        _drop_unset_times(fields)
+    return found
 
 
-def try_read_time(row: Any, name: str) -> datetime | None:
-    """Read a time of a row; None if it is not set or malformed."""
-    try:
-        return read_time(row.get(name), name) if isinstance(row, dict) else None
-    except MalformedPayload:
-        return None
+def _drop_unset_times(fields: Fields) -> None:
+    """Drop the times that are not set from the fields that could not be read."""
+    # Afterwards, since most rows have none, and a look at each time before it is read is slower.
+    get = fields.row.get
+    fields.unread = tuple(
+        name
+        for name in fields.unread
+        if type(value := get(name)) is not str or not value.startswith(UNSET_TIME)
+    )
+
+
+def read_row_time(row: Any, name: str) -> datetime | None:
+    """Read a time of a row; None if it is not set or cannot be read."""
+    return read_time(Fields(row), name) if isinstance(row, dict) else None
 
 
 def format_page_token(at: datetime) -> str:
@@ -154,17 +189,25 @@ def format_page_token(at: datetime) -> str:
 
 def may_have_files(recording: Recording) -> bool:
     """Whether files may be stored: the recording has ended, and was not deleted."""
-    has_ended = recording.ended_at is not None or recording.status is _PROCESSING
+    has_ended = (
+        recording.ended_at is not None
+        or recording.status is _PROCESSING
+        or "tm_end" in recording.unread_fields
+    )
     return has_ended and recording.status is not _DELETED
 
 
-def count_legs(recording: Recording) -> int:
+def count_legs(recording: Recording, files: Sequence[MediaFile]) -> int:
     """Count the files that the recording has in the end: a call has one per direction.
 
+    If its kind cannot be read, the names of the files that it has now show it.
     https://docs.voipbin.net, Recording, documents one mixed file; the source
     (https://github.com/voipbin/monorepo) does not mix them.
     """
-    return 2 if recording.kind is _CALL else 1
+    is_call = recording.kind is _CALL
+    if recording.kind is None:
+        is_call = any((file.name or "").startswith("call_") for file in files)
+    return 2 if is_call else 1
 
 
 def compute_storage_times(recording: Recording) -> tuple[datetime, datetime] | None:
@@ -187,47 +230,59 @@ def is_very_long(recording: Recording) -> bool:
     return recording.ended_at > recording.created_at + MAX_DURATION
 
 
-def add_files(recording: Recording, files: Sequence[MediaFile] | None, now: datetime) -> Recording:
+def add_files(
+    recording: Recording, stored: Sequence[StoredFile] | None, now: datetime
+) -> Recording:
     """Return the recording with its files, if it may have some.
 
     With all of them, `ended` becomes `AVAILABLE`. If the files could not be read (None), the time
-    since the end decides.
+    since the end decides. What cannot be read of a file is added to the recording's
+    `unread_fields`.
     """
     if not may_have_files(recording):
         return recording
     status = recording.status
     status = RecordingStatus.AVAILABLE if status is _PROCESSING else status
-    if files is None:
+    if stored is None:
         times = compute_storage_times(recording)
         is_usually_stored = times is not None and times[0] <= now
         return evolve(recording, status=status) if is_usually_stored else recording
     # By name, which is `in` before `out`: the list of files is ordered by time.
-    by_id = {file.id: evolve(file, format=file.format or recording.format) for file in files}
+    by_id = {
+        file.id: file if file.format else evolve(file, format=recording.format)
+        for file in (each.file for each in stored)
+    }
     ordered = tuple(sorted(by_id.values(), key=lambda file: (file.name or "", file.id)))
-    if len(ordered) < count_legs(recording):
-        return evolve(recording, files=ordered)
+    unread = recording.unread_fields
+    for each in stored:
+        if each.unread:
+            unread = tuple(dict.fromkeys((*unread, *each.unread)))
+    if len(ordered) < count_legs(recording, ordered):
+        return evolve(recording, files=ordered, unread_fields=unread)
     sizes = [file.size for file in ordered if file.size is not None]
     size = sum(sizes) if len(sizes) == len(ordered) else None
-    return evolve(recording, status=status, files=ordered, size=size)
+    return evolve(recording, status=status, files=ordered, size=size, unread_fields=unread)
 
 
 def read_stored_file(row: Mapping[str, Any]) -> StoredFile | None:
-    """Read a row of `/storage_files`. Raises `MalformedPayload`.
+    """Read a row of `/storage_files`. Raises `MalformedPayload` without usable ids.
 
     None for a file that does not belong to a recording, or that was deleted.
     """
-    if read.text(row.get("reference_type"), "reference_type") != "recording":
+    fields = Fields(row)
+    owner = fields.text("reference_type")
+    # If the word cannot be read, the id of the recording decides.
+    if owner != "recording" and not fields.is_unread("reference_type"):
         return None
-    if read_time(row.get("tm_delete"), "tm_delete") is not None:
+    if read_time(fields, "tm_delete") is not None:
         return None
-    file_id = read.required_text(row.get("id"), "id")
-    name = read.text(row.get("filename"), "filename")
-    size = read.count(row.get("filesize"), "filesize")
-    return StoredFile(
-        recording_id=read.required_text(row.get("reference_id"), "reference_id"),
-        created_at=read_time(row.get("tm_create"), "tm_create"),
-        file=build_leg(file_id, name, size),
-    )
+    file_id, recording_id = fields.required_text("id"), fields.required_text("reference_id")
+    file = build_leg(file_id, fields.text("filename"), fields.count("filesize"))
+    created_at = read_time(fields, "tm_create")
+    unread = fields.unread
+    if unread:
+        unread = tuple(f"storage_files.{path}" for path in unread)
+    return StoredFile(recording_id, created_at, file, unread)
 
 
 def build_leg(id: str, name: str | None, size: int | None, format: str | None = None) -> MediaFile:
@@ -256,16 +311,32 @@ def read_current_recording_id(row: Mapping[str, Any]) -> str | None:
 
     It may have ended: only an explicit stop clears the field.
     """
-    return read_uuid(row.get("recording_id"), "recording_id")
+    recording_id = Fields(row).required_text("recording_id")
+    return None if recording_id == NIL else recording_id
 
 
-def read_recording_ids(row: Mapping[str, Any]) -> list[str]:
-    """Read the ids of all recordings of a call or conference, newest first."""
+def read_recording_ids(row: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Read the ids of all recordings of a call or conference, newest first.
+
+    Returns also one sentence for each id that cannot be read. Raises `MalformedPayload` if the
+    history is not an array.
+    """
+    fields = Fields(row)
+    history = fields.array("recording_ids")
+    if history is None and fields.is_unread("recording_ids"):
+        raise MalformedPayload("The field 'recording_ids' is not an array", path="recording_ids")
     # VoIPBin leaves out an empty history.
-    history = read.array(row.get("recording_ids"), "recording_ids") or []
-    ids = [read_uuid(each, "recording_ids") for each in history]
-    ids.append(read_uuid(row.get("recording_id"), "recording_id", optional=True))
-    return list(dict.fromkeys(each for each in reversed(ids) if each is not None))
+    given = [("recording_ids", each) for each in history or ()]
+    if row.get("recording_id") is not None:
+        given.append(("recording_id", row["recording_id"]))
+    ids: list[str] = []
+    problems: list[str] = []
+    for name, value in reversed(given):
+        try:
+            ids.append(Fields({name: value}).required_text(name))
+        except MalformedPayload as error:
+            problems.append(error.message)
+    return [each for each in dict.fromkeys(ids) if each != NIL], problems
 
 
 def build_session(recording: Recording, target: CommunicationSession) -> RecordingSession:
@@ -289,12 +360,13 @@ def build_session(recording: Recording, target: CommunicationSession) -> Recordi
 def read_page(payload: Any) -> tuple[list[Any], datetime | None]:
     """Read the rows of a page, and the time in its token, which is that of the last row.
 
-    The last page has a token too: only a page without rows ends a list. Raises `MalformedPayload`.
+    The last page has a token too: only a page without rows ends a list. Raises `MalformedPayload`
+    without an array of rows.
     """
-    rows = read.array(payload.get("result"), "result") if isinstance(payload, dict) else None
-    if rows is None:
-        raise MalformedPayload("The list has no field `result`", path="result")
-    return rows, try_read_time(payload, "next_page_token")
+    rows = payload.get("result") if isinstance(payload, dict) else None
+    if not isinstance(rows, list):
+        raise MalformedPayload("The list has no array `result`", path="result")
+    return rows, read_row_time(payload, "next_page_token")
 
 
 def read_error_details(payload: Mapping[str, Any]) -> ErrorDetails:
@@ -304,11 +376,16 @@ def read_error_details(payload: Mapping[str, Any]) -> ErrorDetails:
     """
     error = payload.get("error")
     if not isinstance(error, dict):
-        return ErrorDetails()
+        return ErrorDetails(recognized=False)
     texts = {name: value for name, value in error.items() if isinstance(value, str) and value}
+    status, reason = texts.get("status"), texts.get("reason")
     return ErrorDetails(
-        code=texts.get("reason") or texts.get("status"),
+        code=reason or status,
         message=texts.get("message"),
         request_id=texts.get("request_id"),
+        # Other APIs have an error with a `status` too, but not with a `reason`.
+        recognized=status is not None and reason is not None,
+        absent=reason in ABSENT,
+        kind=ERRORS_BY_REASON.get(reason or ""),
         is_error=True,  # no success has this field
     )

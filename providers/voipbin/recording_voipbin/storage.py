@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from recording_core import MalformedPayload, MediaFile, PaginationError, ProviderError, Recording
+from recording_core import MalformedPayload, PaginationError, ProviderError, Recording
 from recording_voipbin import mapping
 from recording_voipbin.mapping import StoredFile
 
@@ -37,7 +37,7 @@ def find_new_rows(
     """Find the rows of a page that were not read before, and the position after the page.
 
     The position is None at the end of the list. Raises `PaginationError`, and `MalformedPayload` if
-    neither a row nor the token has the time of the position.
+    neither the token nor any row has a time.
     """
     # The vendor's token is the time of the last row, and lists strictly older rows. If a page ends
     # between rows of one microsecond, that token would skip the others of them. So the next page
@@ -50,18 +50,19 @@ def find_new_rows(
             f"{len(rows)} rows of VoIPBin's list have the same time, to the microsecond, and its "
             "page tokens are times: the rows after them cannot be requested"
         )
-    last = rows[-1]
-    oldest = mapping.try_read_time(last, "tm_create") or token
+    times = (mapping.read_row_time(row, "tm_create") for row in reversed(rows))
+    oldest = next(times) or token or next(filter(None, times), None)
     if oldest is None:
         raise MalformedPayload(
             "Neither the last row nor `next_page_token` has a time", path="next_page_token"
         )
     before = oldest + mapping.TIME_RESOLUTION
-    read_ids = {
-        _read_id(row)
-        for row in rows
-        if row is last or mapping.try_read_time(row, "tm_create") == oldest
-    }
+    read_ids: set[str] = set()
+    for row in reversed(rows):
+        at = mapping.read_row_time(row, "tm_create")
+        if at is not None and at > oldest:
+            break  # the rows before it are newer, too
+        read_ids.add(_read_id(row))
     if before == position.before:
         read_ids |= position.read_ids
     if position.before is not None and (
@@ -70,12 +71,13 @@ def find_new_rows(
         raise PaginationError(
             "The pages of VoIPBin's list do not go back in time: the list would never end"
         )
-    return new, ListPosition(before, frozenset(read_ids - {""}))
+    return new, ListPosition(before, frozenset(read_ids))
 
 
 def _read_id(row: Any) -> str:
     value = row.get("id") if isinstance(row, dict) else None
-    return value if type(value) is str else ""
+    # A row without an id is repeated too: without a substitute the list would never end.
+    return value if type(value) is str and value else f"row {hash(repr(row))}"
 
 
 @define(eq=False)
@@ -101,8 +103,8 @@ class StorageReader:
             if self.position.before is not None and self.position.before <= moment:
                 return
             if until_complete is not None:
-                found = self.find_files(until_complete) or ()
-                if len(found) >= mapping.count_legs(until_complete):
+                files = [each.file for each in self.find_files(until_complete) or ()]
+                if len(files) >= mapping.count_legs(until_complete, files):
                     return
             self._read_page_at(self.position)
 
@@ -122,7 +124,7 @@ class StorageReader:
             rows, self.position, self.has_failed = (), None, True
         for row in rows:
             try:
-                if type(row) is not dict:
+                if not isinstance(row, dict):
                     raise MalformedPayload("the row is not an object")
                 stored = mapping.read_stored_file(row)
             except MalformedPayload as error:
@@ -133,7 +135,7 @@ class StorageReader:
             if stored is not None:
                 self._files.setdefault(stored.recording_id, []).append(stored)
 
-    def find_files(self, recording: Recording) -> Sequence[MediaFile] | None:
+    def find_files(self, recording: Recording) -> Sequence[StoredFile] | None:
         """Find the recording's files among those read so far; None if the list could not be read.
 
         Files that were stored after the latest time of its storage are left out.
@@ -142,7 +144,7 @@ class StorageReader:
             return None
         times = mapping.compute_storage_times(recording)
         return [
-            each.file
+            each
             for each in self._files.get(recording.id, ())
             if times is None or each.created_at is None or each.created_at < times[1]
         ]

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from attrs import evolve
 
 from recording_core import EventKind, Recording, RecordingStatus
-from recording_core.plugin import HmacJsonScheme, KnownEvent
+from recording_core.plugin import Fields, HmacJsonScheme, KnownEvent
 from recording_voipbin import mapping
 
 
@@ -46,6 +46,5 @@ class VoIPBinWebhooks(HmacJsonScheme):
         return recording
 
     def read_time(self, payload: Mapping[str, Any], field: str) -> datetime | None:
-        row = self.read_row(payload)
-        times = (mapping.read_time(row.get(name), f"data.{name}") for name in (field, "tm_update"))
-        return next((each for each in times if each is not None), None)
+        fields = Fields(self.read_row(payload))
+        return mapping.read_time(fields, field) or mapping.read_time(fields, "tm_update")

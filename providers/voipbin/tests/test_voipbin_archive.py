@@ -250,6 +250,23 @@ class TestMatching:
     def test_two_files_with_one_name_get_two_entries(self, open_zip: Any) -> None:
         assert self.match_names(open_zip, [IN, OUT], [IN, IN]) == [IN, OUT]
 
+    def test_a_file_whose_name_is_unread_gets_the_entry_that_is_left_or_has_its_size(
+        self, open_zip: Any
+    ) -> None:
+        short = build_wav(1.0)
+        with open_zip(build_zip((IN, WAV), (OUT, short))) as archive:
+            for files, names in (
+                ([("1", IN, None), ("2", None, None)], [IN, OUT]),
+                ([("1", None, None), ("2", IN, None)], [OUT, IN]),
+                ([("1", OUT + "\ufffd", None), ("2", OUT, None)], [IN, OUT]),
+                ([("1", None, len(short)), ("2", None, len(WAV))], [OUT, IN]),
+                ([("1", None, None), ("2", None, len(WAV))], [OUT, IN]),
+                ([("1", None, 7), ("2", None, 8)], [IN, OUT]),
+            ):
+                legs = [mapping.build_leg(*each) for each in files]
+                matched = archive.match_files(legs)
+                assert [matched[leg].filename for leg in legs] == names
+
     def test_more_entries_with_other_names_are_not_matched(self, open_zip: Any) -> None:
         with pytest.raises(rec.NotMedia, match="3 entries"):
             self.match_names(open_zip, ["1.wav", "2.wav", "3.wav"], [IN, OUT])

@@ -49,6 +49,47 @@ def list_sent_requests(emulator: VoIPBinEmulator) -> list[str]:
     ]
 
 
+#: Values that no optional field of a row has.
+ABSURD: dict[str, Any] = {
+    "a negative number": -1731660518,
+    "a float": 0.5,
+    "a huge number": 2**70,
+    "true": True,
+    "a list": ["x"],
+    "an object": {"x": 1},
+}
+#: A page of a proxy or gateway.
+PAGE = b"<html><h1>Not here</h1><hr>nginx</html>"
+
+
+def spoil_optional_fields(value: Any) -> Any:
+    """Return an `alter` that sets every optional field in the rows of both lists."""
+
+    def alter(request: Request, payload: Any) -> Any:
+        required = ("id", "reference_id" if "storage_files" in request.path else "status")
+        for row in payload.get("result", [payload]):
+            row.update({name: value for name in row if name not in required})
+        return payload
+
+    return alter
+
+
+def build_error(status: int, word: str, reason: str, message: str = "Refused.") -> Reply:
+    """Build an error in VoIPBin's shape."""
+    error = {"status": word, "reason": reason, "message": message, "request_id": "req_Y"}
+    return Reply.json({"error": error}, status)
+
+
+def reply_to(emulator: VoIPBinEmulator, part: str, reply: Reply) -> None:
+    """Send this reply to each request with this part in its path."""
+    answer = emulator.answer
+
+    def replace_answer(request: Request) -> Reply:
+        return reply if part in request.segments() else answer(request)
+
+    emulator.answer = replace_answer  # type: ignore[method-assign]
+
+
 def list_page_tokens(emulator: VoIPBinEmulator, path: str) -> list[str | None]:
     """List the page tokens of the requests of a list."""
     return [each.arg("page_token") for each in emulator.list_requests() if each.path.endswith(path)]
@@ -215,6 +256,70 @@ class TestStart:
         assert running is not None, "as the message suggests"
         assert running.id == first.id
 
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            build_error(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT"),
+            build_error(500, "INTERNAL", "INTERNAL"),
+            build_error(503, "UNAVAILABLE", "REQUEST_TIMEOUT"),
+            *(Reply(status, PAGE) for status in (400, 404, 408, 409, 410, 422, 500, 503)),
+        ],
+    )
+    def test_an_error_after_which_it_may_have_started_is_outcome_unknown(
+        self, voipbin: rec.Provider, emulator: VoIPBinEmulator, reply: Reply
+    ) -> None:
+        target = find_live(emulator, CONFERENCE)
+        emulator.faults.append(reply)
+        with pytest.raises(rec.OutcomeUnknown) as caught:
+            voipbin.start(target)
+        assert (caught.value.target, caught.value.status) == (target, reply.status)
+        assert list_sent_requests(emulator) == ["POST conferences/*/recording_start"], "sent once"
+
+    @pytest.mark.parametrize(
+        ("reply", "error"),
+        [
+            *(
+                (build_error(400, "INVALID_ARGUMENT", reason), rec.Rejected)
+                for reason in ("INVALID_ID", "INVALID_JSON_BODY", "INVALID_REQUEST_PARAMETER")
+            ),
+            (build_error(401, "UNAUTHENTICATED", "INVALID_CREDENTIALS"), rec.AuthenticationFailed),
+            (build_error(403, "PERMISSION_DENIED", "PERMISSION_DENIED"), rec.AuthenticationFailed),
+            (build_error(404, "NOT_FOUND", "CONFERENCE_NOT_FOUND"), rec.NotFound),
+            (build_error(429, "RESOURCE_EXHAUSTED", "RATE_LIMIT_EXCEEDED"), rec.RateLimited),
+        ],
+    )
+    def test_an_error_before_which_nothing_was_started_keeps_its_class(
+        self,
+        voipbin: rec.Provider,
+        emulator: VoIPBinEmulator,
+        reply: Reply,
+        error: type[rec.ProviderError],
+    ) -> None:
+        emulator.faults.append(reply)
+        with pytest.raises(error) as caught:
+            voipbin.start(find_live(emulator, CONFERENCE))
+        assert type(caught.value) is error
+        assert caught.value.request_id == "req_Y"
+
+    @pytest.mark.parametrize("value", ABSURD.values(), ids=ABSURD)
+    def test_odd_side_fields_of_the_response_change_nothing(
+        self, voipbin: rec.Provider, emulator: VoIPBinEmulator, value: Any
+    ) -> None:
+        emulator.alter = lambda request, payload: {
+            name: given if name in ("id", "recording_id") else value
+            for name, given in payload.items()
+        }
+        session = voipbin.start(find_live(emulator, CALL))
+        assert [session.id] == emulator.list_ids()
+
+    @pytest.mark.parametrize("id", [7, "", None, "..", "a\nb", "a\u202eb", "x\ud83d"])
+    def test_an_unusable_recording_id_is_outcome_unknown(
+        self, voipbin: rec.Provider, emulator: VoIPBinEmulator, id: Any
+    ) -> None:
+        emulator.alter = lambda request, payload: {**payload, "recording_id": id}
+        with pytest.raises(rec.OutcomeUnknown):
+            voipbin.start(find_live(emulator, CALL))
+
     def test_another_5xx_is_outcome_unknown_without_that_reason(
         self, voipbin: rec.Provider, emulator: VoIPBinEmulator
     ) -> None:
@@ -369,6 +474,41 @@ class TestStop:
         assert voipbin.stop(unnamed).status is STATUS.STOPPING
         assert voipbin.active(target) is None
 
+    @pytest.mark.parametrize("status", [400, 404, 409, 410, 422, 503])
+    @KINDS
+    def test_a_page_of_a_gateway_is_no_proof_that_it_has_stopped(
+        self,
+        voipbin: rec.Provider,
+        emulator: VoIPBinEmulator,
+        manual_clock: ManualClock,
+        kind: rec.SessionKind,
+        status: int,
+    ) -> None:
+        target = find_live(emulator, kind)
+        session = voipbin.start(target)
+        manual_clock.advance(MINUTE)
+        for given in (session, evolve(session, id=None)):
+            emulator.faults += [Reply(status, PAGE)] * 40
+            with pytest.raises(rec.Unavailable):
+                voipbin.stop(given)
+            emulator.faults.clear()
+        running = voipbin.active(target)
+        assert running is not None
+        assert running.id == session.id
+
+    def test_a_404_about_another_resource_is_no_proof_that_it_has_stopped(
+        self, voipbin: rec.Provider, emulator: VoIPBinEmulator, manual_clock: ManualClock
+    ) -> None:
+        session = voipbin.start(find_live(emulator, CALL))
+        manual_clock.advance(MINUTE)
+        reply = build_error(404, "NOT_FOUND", "CALL_NOT_FOUND")
+        reply_to(emulator, "recording_stop", reply)
+        with pytest.raises(rec.NotFound):
+            voipbin.stop(session)
+        reply_to(emulator, "v1.0", reply)
+        with pytest.raises(rec.Unavailable, match="control request"):
+            voipbin.stop(session)
+
 
 class TestActive:
     @KINDS
@@ -410,6 +550,92 @@ class TestActive:
     def test_an_unknown_call_is_not_found(self, voipbin: rec.Provider) -> None:
         with pytest.raises(rec.NotFound, match="CALL_NOT_FOUND"):
             voipbin.active(rec.call("00000000-0000-4000-8000-000000000000"))
+
+    @pytest.mark.parametrize("status", [400, 404, 409, 410, 422, 503])
+    @KINDS
+    def test_a_page_of_a_gateway_is_no_proof_that_nothing_is_recorded(
+        self, emulator: VoIPBinEmulator, kind: rec.SessionKind, status: int
+    ) -> None:
+        target = find_live(emulator, kind)
+        with emulator.connect(http=ONE_WORKER) as voipbin:
+            session = voipbin.start(target)
+            for part in ("v1.0", "recordings"):  # for both requests, or for the second one
+                answer = emulator.answer
+                reply_to(emulator, part, Reply(status, PAGE))
+                with pytest.raises(rec.Unavailable):
+                    voipbin.active(target)
+                emulator.answer = answer  # type: ignore[method-assign]
+            running = voipbin.active(target)
+            assert running is not None
+            assert running.id == session.id
+
+    def test_a_404_that_does_not_name_the_recording_is_confirmed_by_the_list(
+        self, voipbin: rec.Provider, emulator: VoIPBinEmulator
+    ) -> None:
+        target = find_live(emulator, CALL)
+        session = voipbin.start(target)
+        missing = build_error(404, "NOT_FOUND", "ROUTE_NOT_FOUND")
+        reply_to(emulator, str(session.id), missing)
+        assert voipbin.active(target) is None
+        assert emulator.list_requests()[-1].query == (("page_size", "1"),)
+        answer = emulator.answer
+        for reply in (missing, Reply.json({"rows": []}), Reply(404, PAGE), Reply(403, PAGE)):
+            reply_to(emulator, "recordings", reply)
+            reply_to(emulator, str(session.id), missing)
+            with pytest.raises(rec.Unavailable, match="control request"):
+                voipbin.active(target)
+            emulator.answer = answer  # type: ignore[method-assign]
+
+
+class TestDelete:
+    @pytest.mark.parametrize("status", [404, 410])
+    def test_a_page_of_a_gateway_is_no_proof_of_a_deletion(
+        self, voipbin: rec.Provider, emulator: VoIPBinEmulator, status: int
+    ) -> None:
+        id = emulator.add()
+        # The page of a slow server's proxy, and then its page for "not found".
+        for replies in ([Reply(504, PAGE), Reply(status, PAGE)], [Reply(status, PAGE)]):
+            emulator.faults += replies * 20
+            with pytest.raises(rec.Unavailable):
+                voipbin.delete(id)
+            emulator.faults.clear()
+        assert [each.id for each in voipbin.list()] == [id]
+
+    def test_a_page_of_a_gateway_that_passes_is_retried(
+        self, voipbin: rec.Provider, emulator: VoIPBinEmulator
+    ) -> None:
+        id = emulator.add()
+        emulator.faults += [Reply(504, PAGE), Reply(404, PAGE)]
+        voipbin.delete(id)
+        assert list(voipbin.list()) == []
+
+    def test_a_deletion_whose_response_was_lost_succeeds(
+        self, voipbin: rec.Provider, emulator: VoIPBinEmulator
+    ) -> None:
+        id = emulator.add()
+        answer, lost = emulator.answer, [True]
+
+        def lose_first(request: Request) -> Reply:
+            reply = answer(request)
+            return Reply(504, PAGE) if lost and lost.pop() else reply
+
+        emulator.answer = lose_first  # type: ignore[method-assign]
+        voipbin.delete(id)
+        assert list_sent_requests(emulator) == ["DELETE recordings/*"] * 2
+        with pytest.raises(rec.NotFound, match="RESOURCE_NOT_FOUND"):
+            voipbin.delete(id)
+
+    def test_a_404_about_another_resource_needs_the_list(
+        self, voipbin: rec.Provider, emulator: VoIPBinEmulator
+    ) -> None:
+        id = emulator.add()
+        missing = build_error(404, "NOT_FOUND", "ROUTE_NOT_FOUND")
+        reply_to(emulator, id, missing)
+        with pytest.raises(rec.NotFound, match="ROUTE_NOT_FOUND"):
+            voipbin.delete(id)
+        reply_to(emulator, "recordings", missing)
+        with pytest.raises(rec.Unavailable, match="control request"):
+            voipbin.delete(id)
 
 
 class TestGet:
@@ -732,11 +958,10 @@ class TestList:
         assert [str(each.status) for each in listing] == ["available"]
         assert len(listing.coverage.errors) == 1
 
-    def test_a_malformed_file_leaves_its_recording_processing_and_is_reported(
-        self, voipbin: rec.Provider, emulator: VoIPBinEmulator
+    def test_a_file_with_an_unread_size_is_kept_and_the_size_named(
+        self, voipbin: rec.Provider, emulator: VoIPBinEmulator, tmp_path: Path
     ) -> None:
-        emulator.add()
-        emulator.add()
+        id = emulator.add()
 
         def alter(request: Request, payload: Any) -> Any:
             if "storage_files" in request.path and payload["result"]:
@@ -745,9 +970,144 @@ class TestList:
 
         emulator.alter = alter
         listing = voipbin.list(since=emulator.clock.now() - DAY)
+        (recording,) = listing
+        assert (recording.status, recording.size) == (STATUS.AVAILABLE, None)
+        assert recording.unread_fields == ("storage_files.filesize",)
+        assert listing.coverage.unread_fields == {"storage_files.filesize": 1}
+        assert (listing.coverage.errors, listing.coverage.complete) == ((), True)
+        assert voipbin.get(id) == recording
+        assert len(voipbin.download(id, tmp_path)) == 2
+
+    def test_a_file_without_an_id_leaves_its_recording_processing_and_is_reported(
+        self, voipbin: rec.Provider, emulator: VoIPBinEmulator
+    ) -> None:
+        emulator.add()
+        emulator.add()
+
+        def alter(request: Request, payload: Any) -> Any:
+            if "storage_files" in request.path and payload["result"]:
+                payload["result"][0]["id"] = "."
+            return payload
+
+        emulator.alter = alter
+        listing = voipbin.list(since=emulator.clock.now() - DAY)
         assert sorted(str(each.status) for each in listing) == ["available", "processing"]
         (error,) = listing.coverage.errors
-        assert "'filesize'" in error
+        assert "'id'" in error
+        assert not listing.coverage.complete
+
+    @pytest.mark.parametrize("value", ABSURD.values(), ids=ABSURD)
+    @pytest.mark.parametrize("kind", [CALL, CONFERENCE])
+    def test_recordings_with_every_optional_field_absurd_are_listed_read_and_downloaded(
+        self,
+        voipbin: rec.Provider,
+        emulator: VoIPBinEmulator,
+        manual_clock: ManualClock,
+        tmp_path: Path,
+        kind: rec.SessionKind,
+        value: Any,
+    ) -> None:
+        ids = [
+            emulator.add(kind=kind, created=manual_clock.now() - days * DAY) for days in range(1, 4)
+        ]
+        with emulator.connect() as other:
+            before = {each.id: each for each in other.list()}
+        emulator.alter = spoil_optional_fields(value)
+        listing = voipbin.list()
+        found = {each.id: each for each in listing}
+        assert set(found) == set(ids)
+        for id, recording in found.items():
+            assert recording.status is before[id].status is STATUS.AVAILABLE
+            assert {"tm_create", "tm_end", "format", "reference_type"} <= set(
+                recording.unread_fields
+            )
+            assert (recording.kind, recording.created_at, recording.format) == (None, None, None)
+            assert voipbin.get(id) == recording
+            assert len(voipbin.download(id, tmp_path)) == len(before[id].files)
+        coverage = listing.coverage
+        assert (coverage.unreadable, coverage.errors, coverage.complete) == ((), (), True)
+        assert coverage.unread_fields["tm_create"] == 3
+        assert coverage.unread_fields["storage_files.filesize"] == 3
+
+    @pytest.mark.parametrize("value", ["", 7, None, "a\nb", "a\u200bb", "a\u202eb", "\0", "..", {}])
+    def test_a_row_without_a_usable_id_has_a_sentence_and_ends_no_list(
+        self, emulator: VoIPBinEmulator, manual_clock: ManualClock, value: Any
+    ) -> None:
+        ids = [emulator.add(created=manual_clock.now() - days * DAY) for days in range(1, 4)]
+
+        def alter(request: Request, payload: Any) -> Any:
+            for row in payload["result"] if request.path.endswith("/recordings") else ():
+                if row["id"] == ids[-1]:  # the last one, which the next page repeats
+                    row["id"] = value
+            return payload
+
+        emulator.alter = alter
+        with emulator.connect(http=ONE_WORKER) as voipbin:
+            listing = voipbin.list(since=manual_clock.now() - 9 * DAY)
+            assert [each.id for each in listing] == ids[:-1]
+        (sentence,) = listing.coverage.unreadable
+        assert "'id'" in sentence
+        assert sentence.isprintable()
+
+    @pytest.mark.parametrize("value", [-1, "0000-00-00", 2**70, {}, "2026-01-01T00:00:00Z\ud83d"])
+    def test_pages_go_on_if_the_time_of_rows_or_of_the_token_is_unread(
+        self,
+        emulator: VoIPBinEmulator,
+        manual_clock: ManualClock,
+        monkeypatch: pytest.MonkeyPatch,
+        value: Any,
+    ) -> None:
+        monkeypatch.setattr("recording_voipbin.emulator.listing.LARGEST_PAGE", 5)
+        at = manual_clock.now() - HOUR
+        ids = {emulator.add(created=at - number // 3 * MINUTE) for number in range(20)}
+
+        def spoil_rows(request: Request, payload: Any) -> Any:
+            for row in payload["result"] if request.path.endswith("/recordings") else ():
+                row["tm_create"] = value
+            return payload
+
+        def spoil_token(request: Request, payload: Any) -> Any:
+            return {**payload, "next_page_token": value}
+
+        def spoil_token_and_last_row(request: Request, payload: Any) -> Any:
+            if payload["result"] and request.path.endswith("/recordings"):
+                payload["result"][-1]["tm_create"] = value
+            return spoil_token(request, payload)
+
+        for alter in (spoil_rows, spoil_token, spoil_token_and_last_row):
+            emulator.alter = alter
+            with emulator.connect(http=ONE_WORKER) as voipbin:
+                listing = voipbin.list(since=manual_clock.now() - DAY)
+                assert {each.id for each in listing} == ids, alter.__name__
+            assert listing.coverage.complete, alter.__name__
+
+    def test_an_unreadable_id_in_the_history_of_a_target_is_reported(
+        self, voipbin: rec.Provider, emulator: VoIPBinEmulator
+    ) -> None:
+        target = find_live(emulator, CALL)
+        ids = [emulator.add(target=target) for _ in range(2)]
+
+        def alter(request: Request, payload: Any) -> Any:
+            if request.path.endswith(target.id):
+                payload["recording_ids"].insert(1, "..")
+            return payload
+
+        emulator.alter = alter
+        listing = voipbin.list(target=target)
+        assert {each.id for each in listing} == set(ids)
+        (sentence,) = listing.coverage.unreadable
+        assert "'recording_ids'" in sentence
+        assert not listing.coverage.complete
+
+    def test_a_404_that_does_not_name_the_recording_hides_none_of_a_target(
+        self, voipbin: rec.Provider, emulator: VoIPBinEmulator
+    ) -> None:
+        target = find_live(emulator, CALL)
+        emulator.add(target=target)
+        reply_to(emulator, "recordings", build_error(404, "NOT_FOUND", "ROUTE_NOT_FOUND"))
+        listing = voipbin.list(target=target)
+        with pytest.raises(rec.NotFound, match="ROUTE_NOT_FOUND"):
+            list(listing)
         assert not listing.coverage.complete
 
     def test_uploaded_files_belong_to_no_recording(self, manual_clock: ManualClock) -> None:
@@ -818,7 +1178,7 @@ class TestStorageReader:
         for first in range(0, 20_000, 100):
             page = [self.build_recording(number) for number in range(first, first + 100)]
             problems: list[str] = []
-            recordings = voipbin._add_stored_files(page, reader, problems)
+            recordings = voipbin._add_stored_files(page, reader, problems, None)
             assert {str(each.status) for each in recordings} == {"available"}
             assert problems == []
             assert len(reader._files) <= 130
@@ -854,6 +1214,15 @@ class TestStorageReader:
         assert find_new_rows(ListPosition(None), [{"id": "x"}], self.AT)[1] == ListPosition(
             self.AT + mapping.TIME_RESOLUTION, frozenset({"x"})
         )
+
+    def test_rows_without_an_id_are_read_once_each(self) -> None:
+        rows = [{"id": None, "tm_create": mapping.format_page_token(self.AT), "n": 1}, ["x"]]
+        new, position = find_new_rows(ListPosition(None), rows, None)
+        assert (list(new), position is not None) == (rows, True)
+        assert position is not None
+        more = [*rows, {"id": None, "tm_create": mapping.format_page_token(self.AT), "n": 2}]
+        assert find_new_rows(position, more, None)[0] == more[2:]
+        assert find_new_rows(position, rows, None) == ([], None)
 
     def test_the_page_size_is_the_largest_that_is_allowed(self) -> None:
         assert storage.PAGE_SIZE == 100
@@ -996,6 +1365,54 @@ class TestDownload:
         emulator.media_faults.append(Reply(404))
         with pytest.raises(rec.NotReady, match="404 for its archive"):
             voipbin.download(emulator.add(), tmp_path)
+
+    @pytest.mark.parametrize(
+        ("status", "word", "reason", "error"),
+        [
+            (403, "PERMISSION_DENIED", "PERMISSION_DENIED", rec.AuthenticationFailed),
+            (429, "RESOURCE_EXHAUSTED", "RATE_LIMIT_EXCEEDED", rec.RateLimited),
+            (500, "INTERNAL", "INTERNAL", rec.Unavailable),
+            (503, "UNAVAILABLE", "SIGNING_NOT_CONFIGURED", rec.Rejected),
+            (503, "UNAVAILABLE", "REQUEST_TIMEOUT", rec.Unavailable),
+        ],
+    )
+    def test_an_error_of_the_api_for_media_has_its_code_message_and_request_id(
+        self,
+        emulator: VoIPBinEmulator,
+        tmp_path: Path,
+        status: int,
+        word: str,
+        reason: str,
+        error: type[rec.ProviderError],
+    ) -> None:
+        id = emulator.add()
+        reply_to(emulator, "recordingfiles", build_error(status, word, reason, "Not now."))
+        with emulator.connect(http=ONE_WORKER) as voipbin, pytest.raises(error) as caught:
+            voipbin.download(id, tmp_path)
+        raised = caught.value
+        assert (type(raised), raised.status, raised.code) == (error, status, reason)
+        assert raised.request_id == "req_Y"
+        assert "Not now." in str(raised)
+        assert "media host" not in str(raised)
+
+    def test_a_missing_signing_key_is_not_retried(
+        self, voipbin: rec.Provider, emulator: VoIPBinEmulator, tmp_path: Path
+    ) -> None:
+        id = emulator.add()
+        reply = build_error(503, "UNAVAILABLE", "SIGNING_NOT_CONFIGURED")
+        reply_to(emulator, "recordingfiles", reply)
+        with pytest.raises(rec.Rejected):
+            voipbin.download(id, tmp_path)
+        assert list_sent_requests(emulator).count("GET recordingfiles/*") == 1
+
+    @pytest.mark.parametrize("status", [400, 404, 409, 410])
+    def test_a_page_of_a_gateway_is_no_proof_that_the_media_is_gone(
+        self, emulator: VoIPBinEmulator, tmp_path: Path, status: int
+    ) -> None:
+        id = emulator.add()
+        reply_to(emulator, "recordingfiles", Reply(status, PAGE))
+        with emulator.connect(http=ONE_WORKER) as voipbin, pytest.raises(rec.Unavailable):
+            voipbin.download(id, tmp_path)
 
     def test_the_first_byte_may_take_as_long_as_the_server_builds_the_zip(self) -> None:
         assert VoIPBin.media_first_byte == 330.0

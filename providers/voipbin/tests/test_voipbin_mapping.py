@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 import recording_core as rec
+from recording_core.plugin import Fields, decode_json
 from recording_voipbin import mapping
 
 CALL, CONFERENCE = rec.SessionKind.CALL, rec.SessionKind.CONFERENCE
@@ -70,8 +73,42 @@ FILE: dict[str, Any] = {
     "tm_delete": None,
 }
 END = datetime(2026, 8, 22, 5, 31, 58, 932000, tzinfo=UTC)
-IN = mapping.build_leg("in-id", "x_in.wav", 10)
-OUT = mapping.build_leg("out-id", "x_out.wav", 20)
+
+
+def build_file(id: str, name: str | None, size: int | None, *unread: str) -> mapping.StoredFile:
+    return mapping.StoredFile(ROW["id"], END, mapping.build_leg(id, name, size), unread)
+
+
+IN, OUT = build_file("in-id", "x_in.wav", 10), build_file("out-id", "x_out.wav", 20)
+
+#: Values that no field has; a text with a lone surrogate is tested apart.
+ABSURD: dict[str, Any] = {
+    "a negative number": -1731660518,
+    "zero": 0,
+    "a float": 0.5,
+    "a huge number": 2**70,
+    "true": True,
+    "false": False,
+    "a list": ["x"],
+    "an empty list": [],
+    "an object": {"x": 1},
+}
+ABSURD_TIMES: dict[str, Any] = {
+    **ABSURD,
+    "a word": "<string>",
+    "a date": "2026-08-22",
+    "the year 1": "0001-01-01T00:00:00Z",
+    "a zero date": "0000-00-00",
+    "a lone surrogate": "2026-08-22T05:31:47Z\ud83d",
+}
+TIMES = ("tm_start", "tm_end", "tm_create", "tm_delete")
+#: A field of a row -> the field of the recording.
+TEXTS = {"status": "provider_status", "format": "format", "reference_id": "reference"}
+
+
+def decode(row: dict[str, Any]) -> Any:
+    """Decode a row as it comes from the vendor, so that what JSON allows is repaired."""
+    return decode_json(json.dumps(row).encode())
 
 
 def read_row(base: dict[str, Any] = ROW, **changes: Any) -> rec.Recording:
@@ -100,18 +137,13 @@ def test_a_row_is_read_in_full() -> None:
 
 
 class TestSampleOfThePage:
-    def test_its_placeholders_raise_an_error_that_shows_no_value(self) -> None:
-        with pytest.raises(rec.MalformedPayload, match="'tm_start'") as caught:
-            mapping.read_recording(PAGE, "default")
-        assert "<string>" not in str(caught.value)
+    def test_its_placeholders_are_read_without_the_times(self) -> None:
+        recording = mapping.read_recording(PAGE, "default")
+        assert sorted(recording.unread_fields) == sorted(TIMES)
+        assert (recording.started_at, recording.ended_at, recording.created_at) == (None,) * 3
 
-    @pytest.mark.parametrize("name", [key for key in PAGE if key.startswith("tm_")])
-    def test_each_malformed_time_raises_an_error(self, name: str) -> None:
-        if name == "tm_update":  # it is not read
-            assert read_row(tm_update="<string>") == read_row()
-            return
-        with pytest.raises(rec.MalformedPayload, match=name):
-            mapping.read_recording({**ROW, name: "<string>"}, "default")
+    def test_the_time_of_the_last_change_is_not_read(self) -> None:
+        assert read_row(tm_update="<string>") == read_row()
 
     def test_its_other_placeholders_are_unknown_values(self) -> None:
         times: dict[str, Any] = {name: ... for name in PAGE if name.startswith("tm_")}
@@ -157,18 +189,17 @@ class TestTimes:
     )
     def test_every_time_format_is_read_as_utc(self, text: str, microsecond: int) -> None:
         expected = datetime(2026, 8, 22, 5, 31, 47, microsecond, tzinfo=UTC)
-        assert mapping.read_time(text, "tm_end") == expected
+        assert mapping.read_time(Fields({"tm_end": text}), "tm_end") == expected
 
     @pytest.mark.parametrize(
         "unset", ["9999-01-01 00:00:00.000000", "9999-01-01T00:00:00.000000Z", "", None, ...]
     )
     def test_every_form_of_an_unset_time_is_none(self, unset: Any) -> None:
-        assert read_row(tm_end=unset).ended_at is None
+        recording = read_row(tm_end=unset)
+        assert (recording.ended_at, recording.unread_fields) == (None, ())
 
-    @pytest.mark.parametrize("wrong", ["later", "2026-08-22", 1, True, "1999-01-01T00:00:00Z", []])
-    def test_a_malformed_time_is_an_error(self, wrong: Any) -> None:
-        with pytest.raises(rec.MalformedPayload, match="tm_end"):
-            read_row(tm_end=wrong)
+    def test_a_time_of_a_row_that_is_not_an_object_is_none(self) -> None:
+        assert mapping.read_row_time(["tm_create"], "tm_create") is None
 
     def test_a_page_token_has_six_digits_and_a_z(self) -> None:
         at = datetime(2026, 8, 22, 7, 31, 47, 870000, tzinfo=UTC)
@@ -233,7 +264,57 @@ def test_an_all_zero_reference_is_none() -> None:
     assert (recording.reference, recording.target) == (None, None)
 
 
-@pytest.mark.parametrize("id", [mapping.NIL, "", None, ..., 7, ["x"]])
+class TestUnreadFields:
+    @pytest.mark.parametrize("name", TIMES)
+    @pytest.mark.parametrize("value", ABSURD_TIMES.values(), ids=ABSURD_TIMES)
+    def test_an_absurd_time_is_named_and_changes_nothing_else(self, name: str, value: Any) -> None:
+        recording = mapping.read_recording(decode({**ROW, name: value}), "default")
+        assert recording.unread_fields == (name,)
+        assert recording.raw.keys() >= {name}
+        without = {key: other for key, other in ROW.items() if key != name}
+        assert recording == evolve(read_row(without), unread_fields=(name,))
+        assert recording.status is rec.RecordingStatus.PROCESSING
+
+    @pytest.mark.parametrize("name", [*TEXTS, "reference_type"])
+    @pytest.mark.parametrize("value", ABSURD.values(), ids=ABSURD)
+    def test_an_absurd_text_is_named_and_changes_nothing_else(self, name: str, value: Any) -> None:
+        recording = mapping.read_recording(decode({**ROW, name: value}), "default")
+        assert recording.unread_fields == (name,)
+        without = {key: other for key, other in ROW.items() if key != name}
+        assert recording == evolve(read_row(without), unread_fields=(name,))
+
+    @pytest.mark.parametrize(("name", "field"), TEXTS.items())
+    def test_a_lone_surrogate_is_replaced_and_named(self, name: str, field: str) -> None:
+        recording = mapping.read_recording(decode({**ROW, name: "x\ud83d"}), "default")
+        assert getattr(recording, field) == "x\ufffd"
+        assert recording.unread_fields == (name,)
+        if name == "reference_id":
+            assert recording.target is None, "no request can carry it"
+
+    def test_a_row_of_absurd_values_exists_by_its_id(self) -> None:
+        row = dict.fromkeys(ROW, -1) | {"tm_delete": "0000-00-00", "id": ROW["id"]}
+        recording = mapping.read_recording(row, "default")
+        assert (recording.id, recording.status) == (ROW["id"], rec.RecordingStatus.UNKNOWN)
+        assert set(recording.unread_fields) == {*TIMES, *TEXTS, "reference_type"}
+        assert mapping.may_have_files(recording)
+
+    @pytest.mark.parametrize("value", ABSURD_TIMES.values(), ids=ABSURD_TIMES)
+    def test_an_unread_end_proves_that_a_stop_came_too_late(self, value: Any) -> None:
+        recording = mapping.read_recording(
+            decode({**ROW, "status": "stopping", "tm_end": value}), "default"
+        )
+        assert recording.status is rec.RecordingStatus.PROCESSING
+        added = mapping.add_files(recording, [IN, OUT], END)
+        assert (added.status, added.unread_fields) == (rec.RecordingStatus.AVAILABLE, ("tm_end",))
+
+    def test_files_of_a_recording_whose_end_is_unread_are_read(self) -> None:
+        assert mapping.may_have_files(read_row(status="recording", tm_end=-1))
+        assert not mapping.may_have_files(read_row(status="recording", tm_end=...))
+
+
+@pytest.mark.parametrize(
+    "id", [mapping.NIL, "", None, ..., 7, ["x"], "a\nb", "a\u202eb", "a\u200bb", "\0", ".", ".."]
+)
 def test_a_recording_without_an_id_is_an_error(id: Any) -> None:
     with pytest.raises(rec.MalformedPayload, match="id"):
         read_row(id=id)
@@ -263,13 +344,65 @@ class TestFiles:
     ) -> None:
         assert mapping.read_stored_file({**FILE, **changes}) is None
 
-    @pytest.mark.parametrize(
-        ("name", "wrong"),
-        [("id", None), ("reference_id", 7), ("filesize", -1), ("filesize", True), ("filename", {})],
-    )
-    def test_a_malformed_row_is_an_error(self, name: str, wrong: Any) -> None:
+    @pytest.mark.parametrize("name", ["id", "reference_id"])
+    @pytest.mark.parametrize("wrong", [*ABSURD.values(), None, "", "a\u202eb"])
+    def test_a_row_without_usable_ids_is_an_error(self, name: str, wrong: Any) -> None:
         with pytest.raises(rec.MalformedPayload, match=name):
             mapping.read_stored_file({**FILE, name: wrong})
+
+    @pytest.mark.parametrize(
+        "name", ["filename", "filesize", "tm_create", "tm_delete", "reference_type"]
+    )
+    @pytest.mark.parametrize("wrong", [*ABSURD.values(), "0000-00-00"])
+    def test_a_file_with_an_absurd_field_is_kept_and_the_field_named(
+        self, name: str, wrong: Any
+    ) -> None:
+        readable = {"filesize": (0,), "filename": ("0000-00-00",)}.get(name, ())
+        if type(wrong) in (int, str) and wrong in readable:
+            return
+        if name == "reference_type" and type(wrong) is str:
+            assert mapping.read_stored_file({**FILE, name: wrong}) is None
+            return
+        good = mapping.read_stored_file(FILE)
+        stored = mapping.read_stored_file(decode({**FILE, name: wrong}))
+        assert stored is not None
+        assert good is not None
+        expected = good.file
+        if name == "filename":
+            expected = evolve(expected, name=None, format=None, media_type=None)
+        elif name == "filesize":
+            expected = evolve(expected, size=None)
+        assert (stored.file, stored.unread) == (expected, (f"storage_files.{name}",))
+        assert stored.created_at == (None if name == "tm_create" else good.created_at)
+
+    def test_what_is_unread_of_files_is_named_in_the_recording(self) -> None:
+        recording = mapping.add_files(
+            read_row(format=7),
+            [build_file("a", "a", None, "storage_files.filesize"), OUT],
+            END,
+        )
+        assert recording.status is rec.RecordingStatus.AVAILABLE
+        assert recording.unread_fields == ("format", "storage_files.filesize")
+        assert (recording.size, [file.size for file in recording.files]) == (None, [None, 20])
+        again = mapping.add_files(
+            recording, [build_file("a", "a", None, "storage_files.filesize"), OUT], END
+        )
+        assert again == recording
+
+    @pytest.mark.parametrize(
+        ("names", "status"),
+        [
+            (["call_1_in.wav"], "processing"),
+            (["call_1_in.wav", "call_1_out.wav"], "available"),
+            (["confbridge_1_in.wav"], "available"),
+        ],
+    )
+    def test_if_the_kind_is_unread_the_names_of_the_files_show_it(
+        self, names: list[str], status: str
+    ) -> None:
+        files = [build_file(name, name, 1) for name in names]
+        recording = mapping.add_files(read_row(reference_type=7), files, END)
+        assert (recording.kind, str(recording.status)) == (None, status)
 
     @pytest.mark.parametrize(
         ("kind", "files", "status", "size"),
@@ -284,17 +417,17 @@ class TestFiles:
         ],
     )
     def test_ended_is_available_with_one_file_per_leg(
-        self, kind: str, files: list[rec.MediaFile], status: str, size: int | None
+        self, kind: str, files: list[mapping.StoredFile], status: str, size: int | None
     ) -> None:
         recording = mapping.add_files(read_row(reference_type=kind), files, END + HOUR)
         assert (recording.status, recording.size) == (status, size)
         names = [file.name for file in recording.files]
-        assert names == sorted({file.name for file in files}, key=str), (
+        assert names == sorted({each.file.name for each in files}, key=str), (
             "`in` before `out`, and each once"
         )
 
     def test_the_size_is_unknown_if_one_leg_has_no_size(self) -> None:
-        recording = mapping.add_files(read_row(), [IN, mapping.build_leg("b", "b.wav", None)], END)
+        recording = mapping.add_files(read_row(), [IN, build_file("b", "b.wav", None)], END)
         assert (recording.status, recording.size) == (rec.RecordingStatus.AVAILABLE, None)
 
     @pytest.mark.parametrize(
@@ -321,7 +454,7 @@ class TestFiles:
 
     def test_a_file_name_without_a_suffix_gets_the_recordings_format(self) -> None:
         (file,) = mapping.add_files(
-            read_row(reference_type="confbridge"), [mapping.build_leg("a", "a", 1)], END
+            read_row(reference_type="confbridge"), [build_file("a", "a", 1)], END
         ).files
         assert file.format == "wav"
 
@@ -345,15 +478,34 @@ class TestFiles:
 class TestSessions:
     def test_recording_ids_are_newest_first_and_unique(self) -> None:
         row = {"recording_id": "c", "recording_ids": ["a", "b", "c"]}
-        assert mapping.read_recording_ids(row) == ["c", "b", "a"]
-        assert mapping.read_recording_ids({"recording_id": mapping.NIL}) == []
-        assert mapping.read_recording_ids({**row, "recording_id": "d"}) == ["d", "c", "b", "a"]
-        assert mapping.read_recording_ids({"recording_ids": [mapping.NIL, "a"]}) == ["a"]
+        for given, ids in (
+            (row, ["c", "b", "a"]),
+            ({"recording_id": mapping.NIL}, []),
+            ({**row, "recording_id": "d"}, ["d", "c", "b", "a"]),
+            ({"recording_ids": [mapping.NIL, "a"]}, ["a"]),
+        ):
+            assert mapping.read_recording_ids(given) == (ids, [])
 
-    @pytest.mark.parametrize("wrong", ["a", {}, [7], [None], [""]])
-    def test_a_malformed_history_is_an_error(self, wrong: Any) -> None:
+    @pytest.mark.parametrize("wrong", ["a", {}, 7, True, 2**70])
+    def test_a_history_that_is_not_an_array_is_an_error(self, wrong: Any) -> None:
+        if wrong == 2**70:
+            wrong_row = decode({"recording_ids": wrong})
+        else:
+            wrong_row = {"recording_ids": wrong}
         with pytest.raises(rec.MalformedPayload, match="recording_ids"):
-            mapping.read_recording_ids({"recording_ids": wrong})
+            mapping.read_recording_ids(wrong_row)
+
+    @pytest.mark.parametrize("wrong", [7, None, "", {}, "..", "a\nb"])
+    def test_each_id_that_cannot_be_read_has_a_sentence(self, wrong: Any) -> None:
+        ids, problems = mapping.read_recording_ids({"recording_ids": ["a", wrong, "b"]})
+        assert ids == ["b", "a"]
+        (problem,) = problems
+        assert "'recording_ids'" in problem
+        if wrong is not None:
+            ids, problems = mapping.read_recording_ids(
+                {"recording_ids": ["a"], "recording_id": wrong}
+            )
+            assert (ids, len(problems)) == (["a"], 1)
 
     def test_a_response_without_a_recording_id_is_an_error(self) -> None:
         with pytest.raises(rec.MalformedPayload, match="recording_id"):
@@ -376,6 +528,23 @@ class TestErrorDetails:
             None,
             True,
         )
+        assert (details.recognized, details.absent) == (True, True)
+
+    @pytest.mark.parametrize(
+        ("reason", "absent"),
+        [
+            ("RECORDING_NOT_FOUND", True),
+            ("RESOURCE_NOT_FOUND", True),
+            ("ROUTE_NOT_FOUND", False),
+            ("CALL_NOT_FOUND", False),
+            ("PERMISSION_DENIED", False),
+        ],
+    )
+    def test_only_two_reasons_state_that_the_recording_does_not_exist(
+        self, reason: str, absent: bool
+    ) -> None:
+        details = mapping.read_error_details({"error": {"status": "NOT_FOUND", "reason": reason}})
+        assert (details.recognized, details.absent) == (True, absent)
 
     @pytest.mark.parametrize(
         "payload", [{}, {"error": "no"}, {"error": None}, {"error": {"reason": 7, "message": []}}]
@@ -383,3 +552,21 @@ class TestErrorDetails:
     def test_another_shape_has_no_details(self, payload: dict[str, Any]) -> None:
         details = mapping.read_error_details(payload)
         assert (details.code, details.message, details.request_id) == (None, None, None)
+        assert not details.recognized
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            {"code": 404, "status": "NOT_FOUND", "message": "Not found."},  # Google's gateways
+            {"reason": "RECORDING_NOT_FOUND", "message": "Not found."},
+            {"message": "not found"},
+        ],
+    )
+    def test_an_error_without_status_and_reason_is_not_recognized(
+        self, error: dict[str, Any]
+    ) -> None:
+        assert not mapping.read_error_details({"error": error}).recognized
+
+    def test_a_missing_signing_key_is_not_a_fault_that_passes(self) -> None:
+        error = {"status": "UNAVAILABLE", "reason": "SIGNING_NOT_CONFIGURED"}
+        assert mapping.read_error_details({"error": error}).kind is rec.Rejected

@@ -297,6 +297,54 @@ class TestReading:
         event = parse_event({"type": "recording_stored", "data": None})
         assert (event.recording_id, event.recording) == (None, None)
 
+    @pytest.mark.parametrize("name", [name for name in [*ROW, "tm_delete"] if name != "id"])
+    @pytest.mark.parametrize(
+        "value",
+        [
+            -1731660518,
+            0.5,
+            2**70,
+            True,
+            [],
+            {"x": 1},
+            "0000-00-00",
+            "0001-01-01T00:00:00Z",
+            "x\ud83d",
+        ],
+        ids=str,
+    )
+    def test_an_event_is_never_rejected_for_a_field_that_does_not_identify_it(
+        self, name: str, value: Any
+    ) -> None:
+        for event_type in SCHEME.events:
+            event = parse_event({"type": event_type, "data": {**ROW, name: value}})
+            assert event.recording_id == ID
+            assert event.recording is not None
+            good = parse_event({"type": event_type, "data": ROW})
+            if name != "status":
+                assert (event.kind, event.status) == (good.kind, good.status)
+            if name.startswith("tm_") and name != "tm_update":
+                assert event.recording.unread_fields == (name,)
+
+    def test_an_unread_time_of_an_event_is_replaced_by_that_of_the_change(self) -> None:
+        event = parse_event({"type": "recording_finished", "data": change_row(tm_end=-1)})
+        assert event.occurred_at == ENDED_AT
+        assert event.key == f"voipbin/default/{ID}/stopped"
+        event = parse_event(
+            {"type": "recording_finished", "data": change_row(tm_end=-1, tm_update="never")}
+        )
+        assert event.occurred_at is None
+        assert event.key == f"voipbin/default/{ID}/stopped"
+
+    @pytest.mark.parametrize("id", [None, "", 7, "..", "a\nb", "x\ud83d", "00000000-" * 4])
+    def test_a_known_event_without_a_usable_id_is_rejected(self, id: Any) -> None:
+        for event_type in SCHEME.events:
+            payload = {"type": event_type, "data": {**ROW, "id": id}}
+            if id == "00000000-" * 4:
+                payload["data"] = {**ROW, "id": "00000000-0000-0000-0000-000000000000"}
+            with pytest.raises(rec.WebhookRejected, match="'id'"):
+                parse_event(payload)
+
     @pytest.mark.parametrize("body", webhook_requests.BODIES.values(), ids=webhook_requests.BODIES)
     def test_a_malformed_body_is_rejected(self, body: bytes) -> None:
         assert webhook_requests.parse_and_check(SCHEME, build_request(body), NOW) is None
