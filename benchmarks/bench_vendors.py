@@ -80,7 +80,7 @@ def check_equal(vendor: VendorPage) -> None:
     ]
     assert len(theirs) == len(mine)
     for one, other in zip(mine, theirs, strict=True):
-        different = {name for name in one if one[name] != other[name]}
+        different = {name for name in other if one[name] != other[name]}
         assert not different, (vendor.name, {name: (one[name], other[name]) for name in different})
 
 

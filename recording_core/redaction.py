@@ -104,17 +104,17 @@ def redact_payload(value: Any) -> Any:
     return {**masked, **changed} if changed else masked
 
 
-def _change_strings(value: Any, change: Callable[[str], str]) -> Any:
+def change_strings(value: Any, change: Callable[[str], str]) -> Any:
     """Apply a function to every string of a decoded JSON value, also to the keys of objects."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, dict):
         return {
-            change(key) if isinstance(key, str) else key: _change_strings(item, change)
+            change(key) if isinstance(key, str) else key: change_strings(item, change)
             for key, item in value.items()
         }
     if isinstance(value, list):
-        return [_change_strings(item, change) for item in value]
+        return [change_strings(item, change) for item in value]
     return value
 
 
@@ -153,11 +153,11 @@ class Secrets:
 
     def mask_echoes(self, value: Any) -> Any:
         """Mask these credentials in a decoded value and keep everything else, also signed URLs."""
-        return _change_strings(value, self._mask)
+        return change_strings(value, self._mask)
 
     def redact_payload(self, value: Any) -> Any:
         """Mask credential fields, as the function does, and these credentials in every value."""
-        return _change_strings(redact_payload(value), self.redact)
+        return change_strings(redact_payload(value), self.redact)
 
     def _mask(self, text: str) -> str:
         for secret in (*self._fetched, *self._values):

@@ -195,8 +195,30 @@ def test_an_incomplete_listing_ends_with_exit_code_3(plivo: Emulator) -> None:
     plivo.alter = remove_id
     result = run("list", "plivo", "--since", "5d", "--json")
     assert result.exit_code == 3
-    assert load_objects(result)[-1]["coverage"]["unreadable"] == 1
-    assert "NOT complete; 1 row unreadable" in run("list", "plivo", "--since", "5d").stderr
+    sentence = "Row 0: The field 'recording_id' is not a non-empty string"
+    assert load_objects(result)[-1]["coverage"]["unreadable"] == [sentence]
+    shown = run("list", "plivo", "--since", "5d").stderr
+    assert f"NOT complete; 1 row unreadable; {sentence}" in shown
+
+
+def test_a_listing_names_the_fields_that_could_not_be_read(plivo: Emulator) -> None:
+    """An odd field costs neither its recording nor the exit code 0."""
+
+    def spoil(_: object, payload: Any) -> Any:
+        for row in payload.get("objects") or ():
+            row["recording_duration_ms"] = "-1"
+        return payload
+
+    plain = load_objects(run("list", "plivo", "--since", "5d", "--json"))
+    plivo.alter = spoil
+    result = run("list", "plivo", "--since", "5d", "--json")
+    *rows, last = load_objects(result)
+    assert result.exit_code == 0
+    assert [row["id"] for row in rows] == [row["id"] for row in plain[:-1]]
+    assert {row["duration"] for row in rows} == {None}
+    assert last["coverage"]["unread_fields"] == {"recording_duration_ms": len(rows)}
+    shown = run("list", "plivo", "--since", "5d").stderr
+    assert f"fields that could not be read: recording_duration_ms ({len(rows)})" in shown
 
 
 def test_a_vendor_that_fails_does_not_stop_the_others(

@@ -166,7 +166,12 @@ def test_summary_lists_missing_media_with_reasons(capsys: pytest.CaptureFixture[
         build_recording("3", status=status.FAILED, error="no\ndisk"),
         build_recording("4", status=status.PROCESSING, duration=timedelta(minutes=30)),
     ]
-    coverage = rec.Coverage(unreadable=2, errors=("page 3 is lost",), not_listable=("conferences",))
+    coverage = rec.Coverage(
+        unreadable=("Row 3: no id", "Row 9: no id"),
+        errors=("page 3 is lost",),
+        not_listable=("conferences",),
+        unread_fields={"size": 3, "meeting.title": 1},
+    )
     write_summary([VendorListing("Some Vendor", found, coverage)])
     assert read_lines(capsys) == [
         "             recordings              hours                size",
@@ -177,7 +182,10 @@ def test_summary_lists_missing_media_with_reasons(capsys: pytest.CaptureFixture[
         "           1 not ready: still being recorded or processed",
         "           1 without a file: the media is in the customer's own storage",
         "           2 rows unreadable",
+        "           Row 3: no id",
+        "           Row 9: no id",
         "           page 3 is lost",
+        "           fields that could not be read: size (3), meeting.title (1)",
         "           cannot be listed: conferences",
     ]
 

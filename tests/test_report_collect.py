@@ -230,8 +230,28 @@ def test_an_unreadable_row_makes_a_report_incomplete(
     vendors["plivo"].alter = remove_id
     report = rec.report(accounts=connected, now=get_now(vendors))
     [missing] = report.missing
-    assert missing.coverage.unreadable > 0
+    assert (
+        "Row 0: The field 'recording_id' is not a non-empty string" in missing.coverage.unreadable
+    )
     assert missing.error is None
+
+
+def test_a_field_that_a_vendor_changed_costs_no_recording_of_a_report(
+    vendors: dict[str, Emulator], connected: list[rec.Provider]
+) -> None:
+    plain = rec.report(accounts=connected, now=get_now(vendors))
+
+    def spoil(_: object, payload: Any) -> Any:
+        for row in payload.get("objects", ()):
+            row["recording_start_ms"] = ["x"]
+        return payload
+
+    vendors["plivo"].alter = spoil
+    report = rec.report(accounts=connected, now=get_now(vendors))
+    assert not report.missing
+    assert report.totals["recordings"] == plain.totals["recordings"]
+    [plivo] = [each for each in report.coverage if each.provider == "plivo"]
+    assert plivo.coverage.unread_fields == {"recording_start_ms": plivo.coverage.seen}
 
 
 def test_two_accounts_with_one_name_raise_before_any_request(

@@ -231,7 +231,7 @@ def test_a_missing_vendor_is_named_before_any_figure() -> None:
 
 
 def test_an_incomplete_account_is_named_with_the_reasons() -> None:
-    incomplete = build_coverage(complete=False, seen=3, expected=5, unreadable=1)
+    incomplete = build_coverage(complete=False, seen=3, expected=5, unreadable=("Row 3: no id",))
     text = PageParser(
         render_page(build_test_report(map(build_recording, range(3)), incomplete))
     ).text
@@ -250,6 +250,14 @@ def test_a_complete_report_has_no_alarm_and_names_what_cannot_be_listed() -> Non
     assert "acme complete, but some recordings cannot be listed" in parsed.text
     assert "Cannot be listed:" in parsed.text
     assert "recordings of conferences" in parsed.text
+
+
+def test_fields_that_a_vendor_changed_are_listed() -> None:
+    changed = build_coverage(unread_fields={"meeting.<b>": 1234})
+    text = PageParser(render_page(build_test_report([build_recording()], changed))).text
+    assert re.search(r"Fields that a vendor changed.*acme\s+meeting\.<b>\s+1,234", text, re.DOTALL)
+    plain = PageParser(render_page(build_test_report([build_recording()], build_coverage()))).text
+    assert "Fields that a vendor changed" not in plain
 
 
 # -- correctness ----------------------------------------------------------------------------------

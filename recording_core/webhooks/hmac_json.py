@@ -16,7 +16,7 @@ from recording_core.model.entities import Recording
 from recording_core.model.enums import RecordingStatus
 from recording_core.model.events import EventKind, RecordingEvent, build_event_key, find_event_kind
 from recording_core.model.strict_json import decode_json
-from recording_core.plugins import readers as read
+from recording_core.plugins.fields import Fields
 from recording_core.webhooks.request import WebhookRequest
 from recording_core.webhooks.scheme import WebhookScheme
 from recording_core.webhooks.signatures import check_hex, read_signatures
@@ -72,20 +72,20 @@ class HmacJsonScheme(WebhookScheme):
 
     @abstractmethod
     def read_recording(self, payload: Mapping[str, Any], account: str, now: datetime) -> Recording:
-        """Read the recording of an event. Raises `MalformedPayload`."""
+        """Read the recording of an event. Raises `MalformedPayload` without a usable id."""
 
     def read_row(self, payload: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Read the row of an event's recording. Raises `MalformedPayload`."""
+        """Read the row of an event's recording. Raises `MalformedPayload` if there is none."""
         if self.row_field is None:
             return payload
-        row = read.json_object(payload.get(self.row_field), self.row_field)
-        if row is None:
-            raise MalformedPayload(f"The event has no field `{self.row_field}`")
+        row = payload.get(self.row_field)
+        if not isinstance(row, dict):
+            raise MalformedPayload(f"The event has no object `{self.row_field}`")
         return row
 
     def read_time(self, payload: Mapping[str, Any], field: str) -> datetime | None:
-        """Read the time of an event from a field of its row. Raises `MalformedPayload`."""
-        return read.instant(self.read_row(payload).get(field), field)
+        """Read the time of an event from a field of its row; `None` if it cannot be read."""
+        return Fields(self.read_row(payload)).instant(field)
 
     def verify(
         self,
@@ -122,10 +122,10 @@ class HmacJsonScheme(WebhookScheme):
         self, request: WebhookRequest, *, account: str, now: datetime
     ) -> tuple[RecordingEvent, ...]:
         try:
-            payload = read.json_object(decode_json(request.body), "the event")
-            if payload is None:
+            payload = decode_json(request.body)
+            if not isinstance(payload, dict):
                 raise MalformedPayload("The body is not a JSON object")
-            name = read.required_text(payload.get(self.name_field), self.name_field)
+            name = Fields(payload).required_text(self.name_field)
             if not name.startswith(self.event_prefix):
                 return ()
             return (self._build_event(payload, name, request, account, now),)
