@@ -63,10 +63,12 @@ def find_new_rows(
         if at is not None and at > oldest:
             break  # the rows before it are newer, too
         read_ids.add(_read_id(row))
+    is_stuck = False
     if before == position.before:
+        is_stuck = read_ids <= position.read_ids  # the page shows the same rows again
         read_ids |= position.read_ids
     if position.before is not None and (
-        before > position.before or len(read_ids) > MAX_ROWS_PER_TIME
+        is_stuck or before > position.before or len(read_ids) > MAX_ROWS_PER_TIME
     ):
         raise PaginationError(
             "The pages of VoIPBin's list do not go back in time: the list would never end"

@@ -1208,6 +1208,15 @@ class TestStorageReader:
         with pytest.raises(rec.PaginationError):
             find_new_rows(position, [{"id": "one more", "tm_create": at}], None)
 
+    def test_a_page_that_is_repeated_is_an_error(self) -> None:
+        """A server that ignores the token would be asked without end."""
+        times = [self.AT, self.AT - DAY]
+        rows = [{"id": str(at), "tm_create": mapping.format_page_token(at)} for at in times]
+        _, position = find_new_rows(ListPosition(None), rows, None)
+        assert position is not None
+        with pytest.raises(rec.PaginationError, match="do not go back in time"):
+            find_new_rows(position, rows, None)
+
     def test_a_page_without_a_readable_time_at_its_end_is_an_error(self) -> None:
         with pytest.raises(rec.MalformedPayload):
             find_new_rows(ListPosition(None), [{"id": "x"}], None)
