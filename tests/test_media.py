@@ -30,6 +30,7 @@ from recording_core.transport.address_policy import AddressPolicy, is_public, pa
 from recording_core.transport.client import Transport
 from recording_core.transport.media_client import MediaTransport
 from recording_core.transport.session import build_session
+from recording_core.transport.status_codes import ErrorDetails
 
 Serve = Callable[..., tuple[str, list[Request]]]
 MakeTransport = Callable[..., Transport]
@@ -376,9 +377,30 @@ def test_error_of_a_media_host_is_typed(
     serve: Serve, transport: MakeTransport, status: int, error: type[ProviderError]
 ) -> None:
     origin, _ = serve(Reply(status, b"a body with a secret=hunter2"))
+    api, _ = serve(Reply(500))
     with pytest.raises(error) as caught:
-        fetch(transport(origin), origin + "/m?X-Signature=hunter2")
+        fetch(transport(api), origin + "/m?X-Signature=hunter2")
     assert "hunter2" not in repr((str(caught.value), vars(caught.value)))
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 410, 429, 503])
+def test_refusal_of_the_api_in_place_of_media_has_the_vendors_words(
+    serve: Serve, transport: MakeTransport, status: int
+) -> None:
+    """Not "the media host": the API's own origin refuses."""
+    body = b'{"code": "SOME_REASON", "text": "No.", "id": "req_7"}'
+    origin, _ = serve(Reply(status, body, {"Retry-After": "1"}))
+    api = transport(
+        origin,
+        error_details=lambda status, headers, body: ErrorDetails(
+            body["text"], body["code"], body["id"], recognized=True
+        ),
+    )
+    with pytest.raises(ProviderError) as caught:
+        fetch(api, origin + "/m")
+    error = caught.value
+    assert (error.message, error.code, error.request_id) == ("No.", "SOME_REASON", "req_7")
+    assert "media host" not in str(error)
 
 
 def test_media_is_requested_uncompressed(serve: Serve, transport: MakeTransport) -> None:
