@@ -232,6 +232,11 @@ def test_values_that_were_repaired_are_named() -> None:
     assert fields.unread == ("meeting.tags", "size", "title")
 
 
+def test_unread_paths_are_safe_to_print() -> None:
+    fields = Fields(decode_json(rb'{"\u001b[31m": "\ud83d", "%s": 1e400}' % (b"x" * 5000)))
+    assert fields.unread == (r"\x1b[31m", "x" * 100)
+
+
 def test_unread_paths_are_bounded() -> None:
     """A vendor chooses how many there are."""
     fields = Fields({str(number): 1 for number in range(1000)})

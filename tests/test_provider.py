@@ -131,8 +131,9 @@ def test_404_that_is_not_from_the_vendor_does_not_count_as_stopped(
     provider: rec.Provider, emulator: PlivoEmulator
 ) -> None:
     session = provider.start(emulator.sessions[0])
-    emulator.faults.append(Reply(404, b"<html>nginx</html>", {"Content-Type": "text/html"}))
-    with pytest.raises(rec.NotFound):
+    page = Reply(404, b"<html>nginx</html>", {"Content-Type": "text/html"})
+    emulator.faults += [page] * 20
+    with pytest.raises(rec.Unavailable, match="a proxy or gateway may have sent it"):
         provider.stop(session)
 
 

@@ -272,7 +272,8 @@ def _run_command(*words: str) -> Callable[[Case], Any]:
         case.environment.setenv(f"{case.name.upper()}_BASE_URL", case.emulator.base_url)
         for each in info.settings:
             case.environment.setenv(each.env, case.emulator.credentials.get(each.name, ""))
-        case.add_faults(*[_build_json(400)(case.all_secrets)] * 9)
+        # More than the retries of several pages at once.
+        case.add_faults(*[_build_json(400)(case.all_secrets)] * 99)
         target = case.emulator.sessions[0]
         given = [
             {"PROVIDER": case.name, "KIND": target.kind.value, "ID": target.id}.get(each, each)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +16,8 @@ from recording_core.listing.page import Page, Window
 
 #: The longest time in seconds to wait for a worker to start; it usually takes a hundredth of that.
 _WORKER_START_TIMEOUT = 0.01
+#: The time in seconds that a worker needs to send its request.
+_SENDING_TIME = 0.0005
 
 
 class PageFetcher:
@@ -27,7 +30,7 @@ class PageFetcher:
         self._pages_ahead = 0
 
     def submit(self, window: Window, cursor: Any) -> Future[Page]:
-        """Fetch one page in a worker, and wait until the worker has started.
+        """Fetch one page in a worker, and wait until the worker has sent its request.
 
         Reading rows keeps the interpreter busy, and it switches threads every 5 ms only. Without
         this wait, each page that follows a cursor would take that much longer.
@@ -40,6 +43,7 @@ class PageFetcher:
 
         job = self._pool.submit(fetch)
         started.wait(_WORKER_START_TIMEOUT)
+        time.sleep(_SENDING_TIME)
         return job
 
     def fetch_ahead(self, queues: Iterable[PageQueue]) -> None:

@@ -60,7 +60,9 @@ class Fields:
     def __init__(self, row: Mapping[str, Any]) -> None:
         self.row = row
         if type(row) is RepairedObject:
-            self.unread = tuple(sorted(row.unread))[:_MOST_UNREAD]
+            # A vendor chose the keys: escaped and cut, they are safe to print.
+            self.unread = tuple(sorted(ascii(name)[1:-1][:100] for name in row.unread))
+            self.unread = self.unread[:_MOST_UNREAD]
 
     def is_unread(self, name: str) -> bool:
         """Whether this field, which was read before, is present and could not be read."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import frozen
 
@@ -76,21 +76,27 @@ def iterate_other_splits(
 
 
 def _find_names(
-    text: str, parts: Sequence[tuple[str, str, str]], names: Iterable[str], form: str
+    text: str,
+    parts: Sequence[tuple[str, str, str]],
+    patterns: Mapping[str, re.Pattern[str]],
+    form: str,
 ) -> list[_Name]:
-    """Find the names in the text that do not begin a parameter of the request."""
+    """Find the names in the text that begin no parameter of the request, and could begin one."""
     starts = set()
     position = 0
     for name, shown, value in parts:
         starts.add((position, name))
         position += len(shown) + len(value)
     found = []
-    for name in names:
+    for name, pattern in patterns.items():
         shown = form.format(name)
         start = text.find(shown)
         while start >= 0:
-            if (start, name) not in starts:
-                found.append(_Name(start, start + len(shown), name, is_hidden=True))
+            end = start + len(shown)
+            # `recording_duration` also begins `recording_duration_ms`, whose rest is not a number.
+            is_possible = pattern.match(text, end) is not None or end == len(text)
+            if is_possible and (start, name) not in starts:
+                found.append(_Name(start, end, name, is_hidden=True))
             start = text.find(shown, start + 1)
     return found
 

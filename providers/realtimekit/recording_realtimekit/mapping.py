@@ -184,7 +184,7 @@ def _read_tracks(
         for name, entry in urls.row.items() if urls is not None else ():
             url = entry
             if isinstance(entry, dict):
-                url = fields.nest(entry, "download_url.download_urls").url("download_url")
+                url = fields.nest(entry, "download_url.download_urls").text("download_url")
             elif entry is not None and type(entry) is not str:
                 fields.leave_out("download_url.download_urls")
                 continue

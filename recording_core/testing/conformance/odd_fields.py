@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -76,15 +77,8 @@ class OddFieldRequirements(ConformanceBase):
     def test_an_absurd_field_costs_no_recording_of_a_list(self) -> None:
         self.require_declared(rec.Operation.LIST)
         with self.vendor.connect(http=SINGLE_REQUESTS) as provider:
-            moments = sorted(filter(None, map(find_listing_time, self.list_all())))
-            listing = provider.list(**{"since": moments[-24:][0]} if moments else self.bounds)
-            plain, answers = self.log_answers(lambda: list(listing))
-            before = {each.id: each for each in plain}
-            for path, genuine in _find_row_fields(answers, before):
-                removal = _RowChange(before, path, (REMOVED,))
-                with self.alter_payloads(removal):
-                    if _identify(_sweep(listing)) != _identify(before.values()):
-                        continue  # it identifies the recording or its files, or is the status
+            listing, before, optional = self._find_optional_fields(provider)
+            for path, genuine in optional.items():
                 name = ".".join(step for step in path if isinstance(step, str))
                 values = list_absurd_values(genuine)
                 for start in range(0, len(values), len(before)):
@@ -98,6 +92,56 @@ class OddFieldRequirements(ConformanceBase):
                         assert not lost, f"lost: {lost}; {listing.coverage.unreadable}"
                         for id, value in change.applied.items():
                             _check_odd(before[id], found[id], path, value)
+
+    def test_absurd_fields_all_at_once_cost_no_recording(self, tmp_path: Path) -> None:
+        self.require_declared(rec.Operation.LIST, rec.Operation.GET)
+        with self.vendor.connect(http=SINGLE_REQUESTS) as provider:
+            listing, before, optional = self._find_optional_fields(provider)
+            changes = [
+                _RowChange(before, path, list_absurd_values(genuine)[1:])
+                for path, genuine in optional.items()
+            ]
+
+            def alter(request: Request, payload: Any) -> Any:
+                for change in changes:
+                    change(request, payload)
+                return payload
+
+            with (
+                state_requirement("a recording with every optional field absurd is kept"),
+                self.alter_payloads(alter),
+            ):
+                found = {each.id: each for each in _sweep(listing)}
+                assert found.keys() == before.keys(), f"lost: {before.keys() - found.keys()}"
+                for recording in found.values():
+                    check_types(recording)
+                    rec.dumps(provider.get(recording))
+                available = [
+                    found[id]
+                    for id, plain in before.items()
+                    if plain.status is rec.RecordingStatus.AVAILABLE and plain.files
+                ]
+                if available and provider.can(rec.Operation.DOWNLOAD):
+                    copies = provider.download(available[0], tmp_path)
+                    assert len(copies) == len(before[available[0].id].files)
+
+    def _find_optional_fields(
+        self, provider: rec.Provider
+    ) -> tuple[rec.Listing, dict[str, rec.Recording], dict[JsonPath, Any]]:
+        """List the newest rows; return the listing, they, and their fields that are optional.
+
+        A field identifies its recording or its files, or is the status, if they change without it.
+        """
+        moments = sorted(filter(None, map(find_listing_time, self.list_all())))
+        listing = provider.list(**{"since": moments[-24:][0]} if moments else self.bounds)
+        plain, answers = self.log_answers(lambda: list(listing))
+        before = {each.id: each for each in plain}
+        optional: dict[JsonPath, Any] = {}
+        for path, genuine in _find_row_fields(answers, before):
+            with self.alter_payloads(_RowChange(before, path, (REMOVED,))):
+                if _identify(_sweep(listing)) == _identify(before.values()):
+                    optional[path] = genuine
+        return listing, before, optional
 
     def test_an_absurd_field_costs_no_get(self) -> None:
         self.require_declared(rec.Operation.LIST, rec.Operation.GET)
