@@ -94,9 +94,9 @@ def decode_json_plain(data: bytes, *, masked: bool = True, repaired: bool = True
                 raise
             except ValueError:
                 pass  # a number is out of range
-        if not repaired:
+        value, replaced = _repair(_REPAIRING_DECODER.decode(text), 0, masked)
+        if replaced and not repaired:
             raise ValueError("a value cannot be represented")
-        value, _ = _repair(_REPAIRING_DECODER.decode(text), 0, masked)
         return _check_value(value, masked=masked)
     except (ValueError, RecursionError) as error:
         raise _build_error(error) from None
@@ -121,6 +121,7 @@ def _repair(value: Any, depth: int, masked: bool) -> tuple[Any, frozenset[str]]:
             name = _SURROGATE.sub(REPLACED, key)
             values[name], paths = _repair(item, depth + 1, masked)
             unread |= {f"{name}.{path}" if path else name for path in paths}
+            unread |= {name} if name != key else set()
         return RepairedObject(values, frozenset(unread)) if unread else values, frozenset(unread)
     return (None, _ITSELF) if value is _UNREADABLE else (value, _NOTHING)
 
