@@ -26,7 +26,12 @@ from recording_core import (
     Unavailable,
 )
 from recording_core.testing import Reply, Request
-from recording_core.transport.address_policy import AddressPolicy, is_public, parse_origin
+from recording_core.transport.address_policy import (
+    AddressPolicy,
+    is_public,
+    parse_origin,
+    quote_url,
+)
 from recording_core.transport.client import Transport
 from recording_core.transport.media_client import MediaTransport
 from recording_core.transport.session import build_session
@@ -73,8 +78,11 @@ FORBIDDEN_FORMS = [
     "https://good.test\\@127.0.0.1:{port}/",
     "https://user:password@good.test/a",
     "https://user@good.test/a",
-    "https://good.test/a b",
+    "https://good.test /a",
+    "https://good.test\u3000/a",
+    "https://good.test/ä\\b",
     "https://good.test/a\tb",
+    "https://good.test/a b\n",
     "https://good.test/a\r\nHost: evil",
     "https://good.test/\x00",
     " https://good.test/",
@@ -203,6 +211,53 @@ def test_connected_address_is_checked_too(
         with client:
             client.settimeout(2)
             assert client.recv(100) == b""  # not even the first byte of the handshake
+
+
+# -- spaces and letters ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "quoted"),
+    [
+        ("https://h.test/Board meeting.mp3", "https://h.test/Board%20meeting.mp3"),
+        ("https://h.test/Büro/ä  b.mp3", "https://h.test/B%C3%BCro/%C3%A4%20%20b.mp3"),
+        ("https://h.test/a?name=Büro 1&s=%20+/=", "https://h.test/a?name=B%C3%BCro%201&s=%20+/="),
+        ("https://h.test?é", "https://h.test?%C3%A9"),
+        ("https://h.test/a%2Fb%zz'()*!~", "https://h.test/a%2Fb%zz'()*!~"),
+        ("https://h.test/\ud800", "https://h.test/%3F"),
+        ("https://büro.test/ä", "https://büro.test/%C3%A4"),
+        (" https://h.test/a b", " https://h.test/a b"),
+        ("Büro.mp3", "Büro.mp3"),
+        ("", ""),
+    ],
+)
+def test_spaces_and_letters_after_the_host_are_percent_encoded(url: str, quoted: str) -> None:
+    """Everything else is kept as it is, since the URL may be signed."""
+    assert quote_url(url) == quoted
+    assert quote_url(quoted) == quoted
+
+
+def test_url_with_a_space_and_letters_is_fetched(serve: Serve, transport: MakeTransport) -> None:
+    origin, journal = serve(Reply(200, b"media"))
+    api, _ = serve(Reply(500))
+    assert fetch(transport(api), origin + "/Büro 1.mp3?title=Ä b") == b"media"
+    assert fetch(transport(origin), origin + "/Büro 1.mp3?title=Ä b") == b"media"
+    assert [request.path for request in journal] == ["/B%C3%BCro%201.mp3"] * 2
+    assert [dict(request.query) for request in journal] == [{"title": "Ä b"}] * 2
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_redirect_to_a_url_with_a_space_and_letters_is_followed(
+    serve: Serve, transport: MakeTransport, encoding: str
+) -> None:
+    location = "/Büro 1".encode(encoding).decode("latin-1")  # as a server sends these bytes
+
+    def answer(request: Request) -> Reply:
+        return Reply(302, b"", {"Location": location}) if request.path == "/" else Reply(200, b"m")
+
+    origin, journal = serve(answer)
+    assert fetch(transport(origin), origin + "/") == b"m"
+    assert journal[1].path == "/B%C3%BCro%201"
 
 
 # -- media_hosts ----------------------------------------------------------------------------------
@@ -384,10 +439,10 @@ def test_error_of_a_media_host_is_typed(
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 409, 410, 429, 503])
-def test_refusal_of_the_api_in_place_of_media_has_the_vendors_words(
+def test_error_of_the_api_in_place_of_media_has_the_vendors_message(
     serve: Serve, transport: MakeTransport, status: int
 ) -> None:
-    """Not "the media host": the API's own origin refuses."""
+    """Not "the media host": the API's own origin answered."""
     body = b'{"code": "SOME_REASON", "text": "No.", "id": "req_7"}'
     origin, _ = serve(Reply(status, body, {"Retry-After": "1"}))
     api = transport(
@@ -401,6 +456,53 @@ def test_refusal_of_the_api_in_place_of_media_has_the_vendors_words(
     error = caught.value
     assert (error.message, error.code, error.request_id) == ("No.", "SOME_REASON", "req_7")
     assert "media host" not in str(error)
+
+
+EXPIRIES = {
+    "ExpiredToken": b"<?xml version='1.0'?><Error><Code>ExpiredToken</Code><Message/></Error>",
+    "ExpiredRequest": b"<Error>\n <Code>ExpiredRequest</Code></Error>",
+    "TOKEN_EXPIRED": b'{"code": "TOKEN_EXPIRED", "secret": "hunter2"}',
+    "request_expired": b'{"error": {"error_code":"request_expired"}}',
+    "expired": b'{"error": "expired"}',
+}
+
+
+@pytest.mark.parametrize("code", EXPIRIES)
+@pytest.mark.parametrize("on_api", [True, False])
+def test_400_with_an_expiry_code_is_an_expired_link(
+    serve: Serve, transport: MakeTransport, code: str, on_api: bool
+) -> None:
+    """As Google Cloud Storage reports it; other storages send 403."""
+    origin, _ = serve(Reply(400, EXPIRIES[code]))
+    api = origin if on_api else serve(Reply(500))[0]
+    with pytest.raises(AuthenticationFailed, match="link to the media has expired") as caught:
+        fetch(transport(api), origin + "/m?X-Signature=hunter2")
+    assert (caught.value.status, caught.value.code) == (400, code)
+    assert "hunter2" not in repr((str(caught.value), vars(caught.value)))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<Error><Code>InvalidArgument</Code><Message>The range has expired</Message></Error>",
+        b'{"code": "BAD", "message": "expired"}',
+        b"<Code>" + b"x" * 100 + b"expired</Code>",
+        bytes(100_000) + EXPIRIES["ExpiredToken"],
+    ],
+)
+def test_400_without_an_expiry_code_is_rejected(
+    serve: Serve, transport: MakeTransport, body: bytes
+) -> None:
+    origin, _ = serve(Reply(400, body))
+    with pytest.raises(Rejected):
+        fetch(transport(serve(Reply(500))[0]), origin + "/m")
+
+
+def test_410_does_not_suggest_to_try_again(serve: Serve, transport: MakeTransport) -> None:
+    origin, _ = serve(Reply(410))
+    with pytest.raises(NotFound, match="no longer exists"):
+        fetch(transport(serve(Reply(500))[0]), origin + "/m")
 
 
 def test_media_is_requested_uncompressed(serve: Serve, transport: MakeTransport) -> None:

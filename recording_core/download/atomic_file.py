@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from attrs import define
 
@@ -44,6 +45,12 @@ class TemporaryFile:
         with _convert_errors("write to", self.path.parent):
             while view:
                 view = view[os.write(self.descriptor, view) :]
+
+    @contextmanager
+    def open_for_reading(self) -> Iterator[BinaryIO]:
+        """Open what was written so far."""
+        with _convert_errors("read a file in", self.path.parent), self.path.open("rb") as file:
+            yield file
 
     def rewind(self) -> None:
         """Discard what was written."""

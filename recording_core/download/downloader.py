@@ -10,20 +10,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recording_core.download.file_names import build_file_name
-from recording_core.download.transfer import FileFetcher
+from recording_core.download.transfer import FileFetcher, is_denied
 from recording_core.errors import (
-    AuthenticationFailed,
     MalformedPayload,
     NotFound,
     NotReady,
+    ProviderError,
     RecordingError,
     UnsupportedOperation,
 )
 from recording_core.model.entities import Copy, MediaFile, Recording
+from recording_core.model.enums import RecordingStatus
 from recording_core.transport.deadline import Deadline
 
 if TYPE_CHECKING:
     from recording_core.provider.provider import Provider
+
+_FETCHABLE = (RecordingStatus.AVAILABLE, RecordingStatus.UNKNOWN)
 
 
 def download_files(
@@ -35,19 +38,26 @@ def download_files(
 ) -> tuple[Copy, ...]:
     """Copy each file into a directory, under a portable name, and return one `Copy` per file.
 
-    Raises `UnsupportedOperation` if the vendor's API does not serve the media of the recording,
-    `MalformedPayload` if its URL cannot be read, `NotReady` if a file is listed but not stored yet,
-    and `DownloadError`. The error's `copies` are those that were completed before.
+    Raises `UnsupportedOperation` if the vendor's answer names a storage of the customer's in place
+    of files, `NotFound` if it names neither, `MalformedPayload` if its URL cannot be read,
+    `NotReady` if a file is listed but not stored yet, and `DownloadError`. The error's `copies` are
+    those that were completed before.
     """
     if not recording.files and recording.unread_fields:
         raise MalformedPayload(
             f"Recording {recording.id} has no file with a readable URL. These fields are not in "
             f"the form that the vendor documents: {', '.join(recording.unread_fields)}"
         )
-    if not recording.files:
+    storage = provider._find_own_storage(recording)
+    if not recording.files and storage is not None:
         raise UnsupportedOperation(
             f"Recording {recording.id} at {provider.info.label} has no file that the API serves: "
-            "the media was sent to your own storage"
+            f"the media is in your own storage ({storage})"
+        )
+    if not recording.files:
+        raise NotFound(
+            f"Recording {recording.id} is {recording.status}, and {provider.info.label} offers no "
+            "file of it and names no other storage"
         )
     fetcher = FileFetcher(
         provider.media,
@@ -71,21 +81,25 @@ def download_files(
 def _copy_file(
     provider: Provider, fetcher: FileFetcher, recording: Recording, file: MediaFile, path: Path
 ) -> Copy:
-    try:
+    is_renewed = False
+    while True:
         try:
-            fetched = fetcher.fetch(file, path)
-        except AuthenticationFailed:
-            # The URL may have expired since it was listed; reading the recording may renew it.
-            current = provider._get(recording.id, recording.target)
-            renewed = next((each for each in current.files if each.id == file.id), file)
-            if renewed.url == file.url:
+            return fetcher.fetch(file, path).build_copy(provider, recording, file, path)
+        except ProviderError as error:
+            has_expired = is_denied(error)
+            if (has_expired and is_renewed) or not (has_expired or isinstance(error, NotFound)):
                 raise
-            fetched = fetcher.fetch(file := renewed, path)
-    except NotFound as error:
-        provider._get(recording.id, recording.target)  # NotFound if the recording is deleted
-        raise error.convert(
-            NotReady,
-            f"Recording {recording.id} is listed, but its media host returned 404: the file is not "
-            "stored yet, or was removed. Try again in a minute",
-        ) from None
-    return fetched.build_copy(provider, recording, file, path)
+            # NotFound if the recording is deleted
+            current = provider._get(recording.id, recording.target)
+            if not has_expired:
+                raise error.convert(
+                    NotReady,
+                    f"Recording {recording.id} is listed, but its media host returned "
+                    f"{error.status}: the file is not stored yet, or was removed. Try again in a "
+                    "minute",
+                ) from None
+            renewed = next((each for each in current.files if each.id == file.id), file)
+            is_lasting = error.body is not None or current.status not in _FETCHABLE
+            if renewed.url == file.url and is_lasting:
+                raise
+            file, is_renewed = renewed, True

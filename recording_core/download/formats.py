@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import codecs
 import posixpath
 import re
 from collections.abc import Mapping
+from typing import BinaryIO
 
 from attrs import frozen
 
-#: The number of first bytes that `MediaFormat.matches` needs; tar has its signature at offset 257.
+#: The number of first bytes by which a format is recognised; tar has its signature at offset 257.
 HEAD_SIZE = 512
+#: The most tags that are skipped before the first frame, and the most zeros, in bytes.
+_MAX_TAGS = 16
+_MAX_ZEROS = 65536
 _TEXT_TYPES = ("text/html", "text/xml", "application/json", "application/xml")
+#: The beginning of HTML, XML or JSON.
+_PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<[a-zA-Z!?]|[{\[]\s*[\"{\[])")
+#: Control characters that no text contains: all except white space and the escape of terminals.
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 
 @frozen
@@ -26,25 +35,91 @@ class MediaFormat:
         return re.match(self.signature, head, re.DOTALL) is not None
 
 
-_ISO = rb".{4}(?:ftyp|styp|moov|mdat|wide|free|skip)"
+#: A frame of layer II or III whose bit rate and sample rate are not reserved.
+_MPEG_FRAME = rb"\xff[\xe2-\xe5\xf2-\xf5\xfa-\xfd][%s]" % b"".join(
+    rb"\x%x0-\x%xb" % (bit_rate, bit_rate) for bit_rate in range(15)
+)
 #: Sources: RFC 2361 (RIFF), ISO/IEC 11172-3, ISO/IEC 14496-12, RFC 9559 (Matroska), RFC 3533 (Ogg),
-#: ISO/IEC 13818-7 (ADTS), POSIX ustar, PKWARE's APPNOTE.
+#: RFC 7845 (Opus), RFC 9639 (FLAC), RFC 4867 (AMR), ISO/IEC 13818-7 (ADTS), AIFF 1.3, POSIX ustar,
+#: RFC 1952 (gzip), PKWARE's APPNOTE. The first that matches is the format: `m4a` precedes `mp4`.
 FORMATS: Mapping[str, MediaFormat] = {
     form.name: form
     for form in (
         MediaFormat("aac", "audio/aac", rb"\xff[\xf0\xf1\xf8\xf9]"),
-        MediaFormat("m4a", "audio/mp4", _ISO),
-        # An ID3v2 tag, or the sync word of a frame with a layer that is not reserved.
-        MediaFormat("mp3", "audio/mpeg", rb"ID3|\xff[\xe2-\xe7\xea-\xef\xf2-\xf7\xfa-\xff]."),
-        MediaFormat("mp4", "video/mp4", _ISO),
+        MediaFormat("aiff", "audio/aiff", rb"FORM.{4}AIF[FC]"),
+        MediaFormat("amr", "audio/amr", rb"#!AMR"),
+        MediaFormat("flac", "audio/flac", rb"fLaC"),
+        MediaFormat("gz", "application/gzip", rb"\x1f\x8b"),
+        MediaFormat("m4a", "audio/mp4", rb".{4}ftypM4[AB]"),
+        MediaFormat("mkv", "video/matroska", rb"\x1a\x45\xdf\xa3.{0,50}matroska"),
+        MediaFormat("mp3", "audio/mpeg", _MPEG_FRAME),
+        MediaFormat("mp4", "video/mp4", rb".{4}(?:ftyp|styp|moov|mdat|wide|free|skip)"),
+        MediaFormat("opus", "audio/ogg", rb"OggS.{24}OpusHead"),
         MediaFormat("ogg", "audio/ogg", rb"OggS"),
-        MediaFormat("opus", "audio/ogg", rb"OggS"),
-        MediaFormat("tar", "application/x-tar", rb".{257}ustar|\x1f\x8b"),
-        MediaFormat("wav", "audio/wav", rb"(?:RIFF|RF64).{4}WAVE"),
+        MediaFormat("tar", "application/x-tar", rb".{257}ustar"),
+        MediaFormat("wav", "audio/wav", rb"(?:RIFF|RF64|BW64).{4}WAVE"),
         MediaFormat("webm", "video/webm", rb"\x1a\x45\xdf\xa3"),
         MediaFormat("zip", "application/zip", rb"PK(?:\x03\x04|\x05\x06)"),
     )
 }
+#: Formats that are listed under the name of another one with the same container.
+_CONTAINERS = {"gz": "tar", "m4a": "mp4", "opus": "ogg"}
+#: The formats that may begin with an ID3v2 tag.
+_TAGGED = ("aac", "flac", "mp3")
+
+
+def has_same_container(format: str, other: str) -> bool:
+    """Whether two formats, such as `m4a` and `mp4`, have the same container."""
+    return _CONTAINERS.get(format, format) == _CONTAINERS.get(other, other)
+
+
+def identify_format(file: BinaryIO, content_type: str = "") -> str | None:
+    """Identify the format of a file by its content; `None` if it is of no known format.
+
+    Tags and zeros before the first frame of an MP3 file are skipped, as players do. The media type
+    decides only whether an MP4 file has sound alone.
+    """
+    position = 0
+    for _ in range(_MAX_TAGS):
+        head = _read_at(file, position, HEAD_SIZE)
+        size = _measure_tag(head)
+        if size == 0:
+            break
+        position += size
+    found = find_signature(head)
+    if found is None and head.startswith(b"\0"):
+        # Zeros prove nothing: only an MP3 file is known to begin with them.
+        found = find_signature(_read_at(file, position, _MAX_ZEROS).lstrip(b"\0"))
+        found = found if found == "mp3" else None
+    if position:
+        return found if found in _TAGGED else "mp3"
+    if found == "mp4" and content_type.strip().lower().startswith("audio/"):
+        return "m4a"
+    return found
+
+
+def find_signature(head: bytes) -> str | None:
+    """Find the format whose signature the first bytes of a file have; a tag counts as MP3."""
+    if _measure_tag(head):
+        return "mp3"
+    return next((form.name for form in FORMATS.values() if form.matches(head)), None)
+
+
+def _measure_tag(head: bytes) -> int:
+    """Compute the size of the ID3v2 or APEv2 tag that a file begins with; 0 if there is none."""
+    if head.startswith(b"ID3"):
+        size = 0
+        for byte in head[6:10]:  # seven bits each
+            size = size << 7 | byte & 0x7F
+        return size + (20 if head[5:6] and head[5] & 0x10 else 10)
+    if head.startswith(b"APETAGEX"):
+        return 32 + int.from_bytes(head[12:16], "little")
+    return 0
+
+
+def _read_at(file: BinaryIO, position: int, size: int) -> bytes:
+    file.seek(position)
+    return file.read(size)
 
 
 def read_base_name(path_or_url: str) -> str:
@@ -76,8 +151,15 @@ def get_extension(format: str | None) -> str:
 
 
 def looks_like_text(head: bytes, content_type: str) -> bool:
-    """Whether a response is HTML, XML or JSON by its media type or its first bytes."""
+    """Whether a response is a page or a text, by its media type or its first bytes."""
     kind = content_type.partition(";")[0].strip().lower()
-    if kind in _TEXT_TYPES or kind.endswith(("+json", "+xml")):
+    if kind in _TEXT_TYPES or kind.endswith(("+json", "+xml")) or _PAGE.match(head):
         return True
-    return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<", b"{", b"["))
+    encoding = "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8"
+    try:  # the last character may be cut
+        text = codecs.getincrementaldecoder(encoding)().decode(head)
+    except UnicodeDecodeError:
+        if not kind.startswith("text/"):
+            return False
+        text = head.decode("latin-1")
+    return _CONTROLS.search(text) is None

@@ -6,16 +6,27 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
-from attrs import asdict, define, field, frozen
+from attrs import define, field, frozen
 
 from recording_core.clock import Clock
 from recording_core.download.atomic_file import TemporaryFile, open_temporary_file
 from recording_core.download.digest import Digest
-from recording_core.download.formats import FORMATS, HEAD_SIZE, looks_like_text
+from recording_core.download.formats import (
+    FORMATS,
+    HEAD_SIZE,
+    find_signature,
+    get_extension,
+    has_same_container,
+    identify_format,
+    looks_like_text,
+)
+from recording_core.download.lengths import TINYTAG_FORMATS, can_read_length, read_length
 from recording_core.errors import (
+    AuthenticationFailed,
     ChecksumMismatch,
     DownloadError,
     NotMedia,
@@ -34,6 +45,19 @@ if TYPE_CHECKING:
     from recording_core.provider.provider import Provider
 
 _CHUNK_SIZE = 1024 * 1024
+#: The registered content codings (RFC 9110, 8.4.1, and IANA's list) except `identity`. Storages
+#: send other values, such as `aws-chunked`, that do not describe the bytes.
+_CODINGS = frozenset({"aes128gcm", "br", "compress", "dcb", "dcz", "deflate", "exi", "gzip"}) | {
+    *("pack200-gzip", "x-compress", "x-gzip", "zstd")
+}
+#: A range from the first byte, and the length of the whole file.
+_WHOLE_RANGE = re.compile(r"bytes 0-[0-9]+/([0-9]{1,18})", re.ASCII)
+#: A copy is doubted if it is shorter than this part of the vendor's duration, and by more than that
+#: time: vendors round, and cut silence.
+_SHORTEST_PART = 0.9
+_LONGEST_DIFFERENCE = timedelta(seconds=2)
+#: The tolerance for a header that counts itself.
+_HEADER_TOLERANCE = timedelta(seconds=0.1)
 #: The longest wait between two attempts at one file, in seconds.
 _LONGEST_WAIT = 60.0
 _SHA256 = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII)
@@ -47,25 +71,32 @@ _UNVERIFIED = (
 
 @frozen
 class FetchedFile:
-    """A complete file and what was checked; `checks` and `doubts` are those of `Copy`."""
+    """A complete file and what was checked; `checks` and `doubts` are those of `Copy`.
+
+    `extension` is that of the content, if the vendor lists the file as another format or as none.
+    """
 
     size: int
     sha256: str
     checks: tuple[str, ...]
     doubts: tuple[str, ...] = ()
+    extension: str | None = None
 
     def build_copy(
         self, provider: Provider, recording: Recording, file: MediaFile, path: Path
     ) -> Copy:
-        """Build the `Copy` of a recording's file that was completed now."""
+        """Build the `Copy` of a file that was completed now, at `path` or with its `extension`."""
         return Copy(
             provider=provider.name,
             account=provider.account,
             recording_id=recording.id,
             file=file,
-            path=path,
+            path=path.with_suffix(self.extension) if self.extension else path,
+            size=self.size,
+            sha256=self.sha256,
+            checks=self.checks,
+            doubts=self.doubts,
             made_at=provider.clock.now(),
-            **asdict(self, recurse=False),
         )
 
 
@@ -85,7 +116,8 @@ class FileFetcher:
     def fetch(self, file: MediaFile, path: Path) -> FetchedFile:
         """Fetch one media file to `path`, which never holds a partial file.
 
-        An older file of that name is replaced when the new one has been checked. Raises
+        An older file of that name is replaced when the new one has been checked. The file gets
+        another extension than that of `path` if that is its `FetchedFile.extension`. Raises
         `DownloadError` and `ProviderError`.
         """
         with self.fetch_and_check(file, path) as (out, fetched):
@@ -135,6 +167,14 @@ class FileFetcher:
                 self.clock.sleep(wait)
 
 
+def is_denied(error: ProviderError) -> bool:
+    """Whether an error means that a link has expired. Its status depends on the storage.
+
+    It may also be a refusal of the API itself: that has a body, and concerns the account.
+    """
+    return isinstance(error, AuthenticationFailed) or error.status == 410
+
+
 @contextmanager
 def fetch_temporarily(
     media: MediaTransport,
@@ -149,10 +189,20 @@ def fetch_temporarily(
     """Fetch an archive that contains the actual files, for as long as the block runs.
 
     Yields the path of a temporary file in the folder of `path`. `facts` are the keywords of a
-    `DownloadError`: provider and recording_id. Raises `DownloadError` and `ProviderError`.
+    `DownloadError`: provider and recording_id. A URL of the API that redirects to a link that has
+    expired is requested once more. Raises `DownloadError` and `ProviderError`.
     """
     fetcher = FileFetcher(media, clock=clock, retries=retries, deadline=deadline, facts=facts)
-    with fetcher.fetch_and_check(file, path) as (out, _):
+    with ExitStack() as stack:
+        try:
+            out, fetched = stack.enter_context(fetcher.fetch_and_check(file, path))
+        except ProviderError as error:
+            if not is_denied(error) or error.body is not None:
+                raise
+            out, fetched = stack.enter_context(fetcher.fetch_and_check(file, path))
+        listed = file.format
+        if listed in FORMATS and "format" not in fetched.checks:
+            raise NotMedia(f"The file is not {str(listed).upper()}, as which the vendor lists it")
         yield out.path
 
 
@@ -231,23 +281,27 @@ class _Transfer:
 
     def _prepare(self, response: MediaResponse, resuming: bool) -> None:
         """Decide whether a response continues the file or starts it again."""
-        encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
-        if encoding not in ("", "identity"):
+        encoding = response.headers.get("Content-Encoding", "").lower()
+        if not _CODINGS.isdisjoint(each.strip() for each in encoding.split(",")):
             raise NotMedia(
                 f"The media host compressed the file ({encoding}) although the request excluded it"
             )
+        content_range = response.headers.get("Content-Range", "").strip()
         if response.status == 206 and resuming:
             rest = f"bytes {self.received}-{(self.total or 0) - 1}/{self.total}"
             same = response.headers.get("ETag", self.etag) == self.etag
-            if same and response.headers.get("Content-Range", "").strip() == rest:
+            if same and content_range == rest:
                 return
-        if response.status != 200:
+        whole = _WHOLE_RANGE.fullmatch(content_range) if response.status == 206 else None
+        if response.status not in (200, 203) and whole is None:
             # Another range than requested, or none that can be satisfied: the next attempt fetches
             # the whole file.
             self._restart()
             raise _Interrupted(f"unexpected HTTP {response.status} for a range")
         self._restart()
         self.has_framing, self.total = response.framing
+        if whole is not None:
+            self.has_framing, self.total = True, int(whole[1])
         self.content_type = response.headers.get("Content-Type", "")
         etag = response.headers.get("ETag", "").strip()
         self.etag = etag if _STRONG_ETAG.fullmatch(etag) else None
@@ -264,9 +318,10 @@ class _Transfer:
         self.digest.update(chunk)
         self.out.write(chunk)
         self.received += len(chunk)
-        if self.file.size is not None and self.received > self.file.size:  # it may never end
+        size = self.file.size
+        if size and self.received > size:  # it may never end
             raise ChecksumMismatch(
-                f"The file is longer than the {self.file.size} bytes that the vendor reports"
+                f"The file is longer than the {size} bytes that the vendor reports"
             )
         if len(self.head) < HEAD_SIZE:
             self.head += chunk[: HEAD_SIZE - len(self.head)]
@@ -275,33 +330,28 @@ class _Transfer:
                 self._check_head()
 
     def _check_head(self) -> None:
-        """Check that the first bytes are of the reported format, and not an error page."""
-        known = FORMATS.get(self.file.format or "")
-        if known is not None and known.matches(self.head):
-            return
-        content_type = self.content_type.partition(";")[0] or "none"
-        if looks_like_text(self.head, self.content_type):
+        """Check by the first bytes that the response is not a page or a text."""
+        if find_signature(self.head) is None and looks_like_text(self.head, self.content_type):
             raise NotMedia(
-                f"The media host returned a page in place of the media (Content-Type: "
-                f"{content_type}). The URL may have expired: get the recording again"
-            )
-        if known is not None:
-            name = known.name.upper()
-            raise NotMedia(
-                f"The file is not {name} although the vendor lists it as {name} "
-                f"(Content-Type: {content_type})"
+                "The media host returned a page or a text in place of the media (Content-Type: "
+                f"{self.content_type.partition(';')[0] or 'none'}). The URL may have expired: get "
+                "the recording again"
             )
 
     def check_file(self) -> FetchedFile:
-        """Check the complete file. Raises `DownloadError` if a check fails."""
+        """Check the complete file. Raises `DownloadError` if a check fails.
+
+        Sets the extension of the file's destination, if its content is of another format.
+        """
         checks: list[str] = []
-        if self.received and len(self.head) < HEAD_SIZE:
+        if self.received == 0:
+            error = NotMedia if self.has_framing else Truncated
+            raise error("The media host returned an empty file")
+        if len(self.head) < HEAD_SIZE:
             self._check_head()
-        if self.received == 0 and self.file.size != 0:
-            raise Truncated("The media host returned an empty file")
         if self.has_framing:
             checks.append("framing")
-        if self.file.size is not None:
+        if self.file.size:  # 0 is not a size
             if self.received < self.file.size:
                 raise Truncated(
                     f"Only {self.received} of the {self.file.size} bytes that the vendor reports "
@@ -317,10 +367,63 @@ class _Transfer:
                     "The SHA-256 of the file is not the one that the vendor reports"
                 )
             checks.append("checksum")
-        if self.file.format in FORMATS:
+        doubts = [_UNVERIFIED] if COMPLETENESS_CHECKS.isdisjoint(checks) else []
+        with self.out.open_for_reading() as content:
+            found = identify_format(content, self.content_type)
+            extension = self._check_format(found, checks, doubts)
+            self._check_length(content, found, checks, doubts)
+        if extension is not None:
+            self.out.destination = self.out.destination.with_suffix(extension)
+        return FetchedFile(self.received, digest, tuple(checks), tuple(doubts), extension)
+
+    def _check_format(self, found: str | None, checks: list[str], doubts: list[str]) -> str | None:
+        """Compare the format of the content with the vendor's, and return its extension if needed.
+
+        An extension is needed if the vendor lists the file as another format, or as none.
+        """
+        listed = self.file.format if self.file.format in FORMATS else None
+        if found is None:
+            if listed is not None:
+                doubts.append(
+                    f"The vendor lists the file as {listed.upper()}, and its content is of no "
+                    "known format"
+                )
+            return None
+        if listed is not None and has_same_container(found, listed):
             checks.append("format")
-        doubts = (_UNVERIFIED,) if COMPLETENESS_CHECKS.isdisjoint(checks) else ()
-        return FetchedFile(self.received, digest, tuple(checks), doubts)
+            return None
+        if listed is not None:
+            doubts.append(
+                f"The vendor lists the file as {listed.upper()}, and its content is {found.upper()}"
+            )
+        return get_extension(found)
+
+    def _check_length(
+        self, content: BinaryIO, found: str | None, checks: list[str], doubts: list[str]
+    ) -> None:
+        """Compare the length of the media with its own header and with the vendor's duration."""
+        reported = self.file.duration
+        length = read_length(content, found) if reported or found == "wav" else None
+        if length is not None and length.stated - length.present > _HEADER_TOLERANCE:
+            doubts.append(
+                f"The header of the file states {_format_seconds(length.stated)} of sound, and the "
+                f"file contains {_format_seconds(length.present)}"
+            )
+        if not reported:  # 0 is not a duration
+            return
+        expected = f"the vendor reports a duration of {_format_seconds(reported)}"
+        if length is None:
+            reason = f"the length of the file cannot be read, and {expected}"
+            if found in TINYTAG_FORMATS and not can_read_length(found):
+                reason += ". Install recording-core[media] to compare them"
+            doubts.append(reason[0].upper() + reason[1:])
+        elif (
+            length.present < reported * _SHORTEST_PART
+            and reported - length.present > _LONGEST_DIFFERENCE
+        ):
+            doubts.append(f"The file contains {_format_seconds(length.present)}, and {expected}")
+        else:
+            checks.append("duration")
 
     def close(self) -> None:
         self.digest.close()
@@ -334,3 +437,7 @@ class _Transfer:
             f"The connection broke after {self.received}{total} bytes, at every attempt. "
             "Nothing was stored",
         )
+
+
+def _format_seconds(duration: timedelta) -> str:
+    return f"{duration.total_seconds():.1f} s"

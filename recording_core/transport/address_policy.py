@@ -12,6 +12,7 @@ import re
 import socket
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 from attrs import frozen
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -28,6 +29,11 @@ from recording_core.transport.deadline import (
 )
 from recording_core.transport.settings import MediaHosts
 
+#: The part of a URL up to the end of its host and port.
+_BEFORE_PATH = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*", re.ASCII)
+#: What is percent-encoded after it.
+_UNQUOTED = re.compile(r"[ \x80-\U0010ffff]+")
+
 Origin = tuple[str, str, int]
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -40,6 +46,18 @@ _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", re.ASCII)
 _GLOBAL = ipaddress.ip_network("2000::/3")
 #: Networks in it whose addresses embed an IPv4 address: 6to4 and Teredo.
 _IPV4_CARRIERS = (ipaddress.ip_network("2002::/16"), ipaddress.ip_network("2001::/32"))
+
+
+def quote_url(url: str) -> str:
+    """Percent-encode spaces and non-ASCII characters after the host of a URL.
+
+    Everything else stays as it is, since a change may break a signature.
+    """
+    start = _BEFORE_PATH.match(url)
+    if start is None or (url.isascii() and " " not in url):
+        return url
+    end = start.end()
+    return url[:end] + _UNQUOTED.sub(lambda found: quote(found[0], errors="replace"), url[end:])
 
 
 def parse_origin(url: str) -> Origin:
@@ -55,8 +73,8 @@ def parse_origin(url: str) -> Origin:
 def _parse_url(url: str) -> Url:
     if not url.isascii() or _UNSAFE.search(url):
         raise ForbiddenHost(
-            "The media URL contains spaces, backslashes, control or non-ASCII characters; it was "
-            "not requested"
+            "The media URL contains backslashes or control characters, or its host contains spaces "
+            "or non-ASCII characters; it was not requested"
         )
     try:
         parsed = parse_url(url)

@@ -28,6 +28,7 @@ from recording_core.transport.address_policy import (
     is_loopback,
     matches_any_pattern,
     parse_origin,
+    quote_url,
 )
 from recording_core.transport.authentication import NoAuth
 from recording_core.transport.client import Transport
@@ -53,15 +54,21 @@ _ERRORS_BY_STATUS: Mapping[int, tuple[type[ProviderError], str]] = {
     **dict.fromkeys((202, 204), _NOT_READY),
     **dict.fromkeys((401, 403), _DENIED),
     **dict.fromkeys((404, 409, 425), _NOT_STORED),
-    410: (NotFound, "The media no longer exists"),
+    410: (NotFound, "The media no longer exists: its link has expired, or the vendor removed it"),
     429: (RateLimited, "The media host received too many requests"),
 }
+#: A code such as `ExpiredToken` in an error body of a storage, in XML or JSON. Google Cloud Storage
+#: sends it with status 400: https://cloud.google.com/storage/docs/xml-api/reference-status
+_EXPIRY_CODE = re.compile(
+    rb'(?i)(?:<code>|"(?:error_?)?code"\s*:\s*"|"(?:error|reason)"\s*:\s*")\s*'
+    rb"([a-z_. -]{0,40}expir[a-z_. -]{0,40})"
+)
 _PLAIN_HTTP = re.compile(r"(?i)http://([^/?#]*?)(?::80|:443)?(?=[/?#]|$)")
 
 
 @frozen
 class MediaResponse:
-    """A response with status 200, 206 or 416 whose body is not read yet."""
+    """A response with status 200, 203, 206 or 416 whose body is not read yet."""
 
     status: int
     headers: Mapping[str, str]
@@ -128,13 +135,15 @@ class MediaTransport:
     def fetch(self, url: str, headers: Mapping[str, str]) -> Iterator[MediaResponse]:
         """Request a URL, follow its redirects, and yield the last response.
 
+        Spaces and non-ASCII letters in the URL are percent-encoded.
+
         Raises `ForbiddenHost` for an address that the policy does not allow, and `ProviderError`
         if there is no response or it reports an error. Errors while the body is read are left to
         the caller.
         """
         # Not compressed: sizes, ranges and checksums refer to the bytes as they are stored.
         headers = {**headers, "Accept": "*/*", "Accept-Encoding": "identity"}
-        url = self._upgrade_to_https(url)
+        url = self._upgrade_to_https(quote_url(url))
         with Deadline(self.first_byte_timeout) as deadline:
             response = self._follow_redirects(url, headers, deadline)
             try:
@@ -162,7 +171,7 @@ class MediaTransport:
             if not location:
                 raise Unavailable("The media host redirects without a target", **facts)
             try:
-                url = self._upgrade_to_https(urljoin(url, location))
+                url = self._upgrade_to_https(quote_url(urljoin(url, _decode_header(location))))
             except ValueError:
                 raise ForbiddenHost(
                     "The media host redirects to something that is not a URL; it was not followed"
@@ -205,15 +214,23 @@ class MediaTransport:
         status = response.status_code
         if deadline.expired:
             raise Unavailable(_describe_late_media(deadline), **self._facts)
-        if status in (200, 206, 416):
+        if status in (200, 203, 206, 416):
             return
+        body = _read_error_body(response) if status == 400 else b""
+        expiry = _EXPIRY_CODE.search(body) if status == 400 else None
+        if expiry is not None:
+            raise AuthenticationFailed(
+                "The link to the media has expired",
+                status=status,
+                code=expiry[1].decode().strip(),
+                **self._facts,
+            )
         other = Unavailable if status >= 500 else Rejected, f"The media host returned HTTP {status}"
         kind, message = _ERRORS_BY_STATUS.get(status, other)
         if self._is_on_api(response.url) and status >= 300:
             message = message.replace("media host", "API")
-            raise self._api.build_media_error(
-                response, _read_error_body(response), (kind, message), self._facts
-            )
+            body = body or _read_error_body(response)
+            raise self._api.build_media_error(response, body, (kind, message), self._facts)
         facts = {**self._facts, "status": status}
         if kind is RateLimited:
             facts["retry_after"] = parse_retry_after(
@@ -246,6 +263,14 @@ def _read_error_body(response: requests.Response) -> bytes:
     except NETWORK_ERRORS:
         return b""
     return body
+
+
+def _decode_header(value: str) -> str:
+    """Decode a header that contains UTF-8, which HTTP libraries read as Latin-1."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        return value
 
 
 def _describe_late_media(deadline: Deadline) -> str:

@@ -76,6 +76,28 @@ MEDIA_FAILURES: Mapping[str, Reply] = {
     "no body in time": Reply(200, bytes(5000), WAV, stall="body", stall_seconds=5),
 }
 
+#: Answers to a link that has expired, as storages send them; each is renewed once.
+EXPIRED_LINKS: Mapping[str, Reply] = {
+    **{f"HTTP {status}": Reply(status) for status in (401, 403, 410)},
+    "HTTP 400 with ExpiredToken": Reply(400, b"<Error><Code>ExpiredToken</Code></Error>"),
+}
+
+
+def build_odd_media(body: bytes) -> Mapping[str, Reply]:
+    """Build replies that contain a whole file in an unusual form, by name."""
+    codings = ("aws-chunked", "UTF-8", "binary", "none")
+    whole = {"Content-Range": f"bytes 0-{len(body) - 1}/{len(body)}"}
+    return {
+        **{
+            f"Content-Encoding: {each}": Reply(200, body, {"Content-Encoding": each})
+            for each in codings
+        },
+        "HTTP 206 without a requested range": Reply(206, body, whole),
+        "HTTP 203": Reply(203, body),
+        "no Content-Type": Reply(200, body),
+        "Content-Type text/plain": Reply(200, body, {"Content-Type": "text/plain"}),
+    }
+
 
 def select_failures(*names: str) -> dict[str, Reply]:
     """Return these failures of the API."""
