@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import recording_core as rec
 from recording_core.model.serialization import make_converter
+from recording_core.provider.start_request import START_PARAMETERS, build_start_request
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=6)
 ID = st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=1, max_size=6)
@@ -64,6 +65,18 @@ RECORDINGS = st.builds(
     files=build_tuples(FILES),
     raw=RAW,
 )
+PARAMETERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "format": TEXT,
+        "max_duration": LENGTH,
+        "channels": st.integers(1, 2),
+        "participant": build_tuples(TEXT),
+        "tracks": st.booleans(),
+        "title": TEXT,
+        "of_the_vendor": JSON,
+    },
+)
 SESSIONS = st.builds(
     rec.RecordingSession,
     provider=TEXT,
@@ -71,6 +84,7 @@ SESSIONS = st.builds(
     id=build_optional(TEXT),
     target=TARGET,
     pauses=build_tuples(st.builds(rec.Interval, MOMENT, build_optional(MOMENT))),
+    parameters=PARAMETERS,
     recordings=build_tuples(RECORDINGS),
     raw=RAW,
 )
@@ -246,3 +260,46 @@ def test_values_that_json_cannot_represent_are_not_written() -> None:
 
 def test_converters_are_not_shared() -> None:
     assert make_converter() is not make_converter()
+
+
+def test_every_shared_parameter_of_a_session_has_its_type_again() -> None:
+    request = build_start_request(
+        rec.call("c1"), {name: each.example for name, each in START_PARAMETERS.items()}, None
+    )
+    given = request.given_parameters()
+    assert given.keys() == START_PARAMETERS.keys()
+    session = rec.RecordingSession("vendor", "default", "r1", rec.call("c1"), parameters=given)
+    again = rec.loads(rec.dumps(session), rec.RecordingSession)
+    assert (again, hash(again)) == (session, hash(session))
+    found = {name: type(value) for name, value in again.parameters.items()}
+    assert found == {name: type(value) for name, value in given.items()}
+    assert json.loads(rec.dumps(session))["parameters"]["max_duration"] == 3600
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"max_duration": "1h"}, {"max_duration": -1}, {"participant": "a"}, {"tracks": 1}, []],
+)
+def test_parameters_of_a_wrong_type_are_refused(parameters: Any) -> None:
+    session = rec.RecordingSession("vendor", "default", "r1", rec.call("c1"))
+    text = json.dumps(json.loads(rec.dumps(session)) | {"parameters": parameters})
+    with pytest.raises(rec.MalformedPayload, match="parameters"):
+        rec.loads(text, rec.RecordingSession)
+
+
+def test_a_session_without_parameters_is_read() -> None:
+    session = rec.RecordingSession("vendor", "default", "r1", rec.call("c1"))
+    plain = json.loads(rec.dumps(session))
+    del plain["parameters"]
+    assert rec.loads(json.dumps(plain), rec.RecordingSession) == session
+
+
+def test_text_that_looks_like_an_escape_survives_and_a_lone_surrogate_is_refused() -> None:
+    recording = rec.Recording("vendor", "default", "r1", raw={r"\uD": r"\ud83d"})
+    again = rec.loads(rec.dumps(recording), rec.Recording)
+    assert again.raw == recording.raw
+    for key in (rb"\ud83d", rb"x"):
+        text = rec.dumps(attrs.evolve(recording, raw={})).encode()
+        broken = text.replace(b'"raw": {}', b'"raw": {"%s": "\\ud83d"}' % key)
+        with pytest.raises(rec.MalformedPayload):
+            rec.loads(broken, rec.Recording)

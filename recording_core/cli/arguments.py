@@ -70,7 +70,7 @@ def _parse_target(text: str) -> rec.CommunicationSession:
 
 
 def _parse_extra(text: str) -> tuple[str, Any]:
-    """Parse the name and JSON value of a parameter that is sent to the vendor unchanged."""
+    """Parse the name and JSON value of a field of the vendor's request."""
     key, equals, value = text.partition("=")
     try:
         if key and equals:

@@ -1,8 +1,8 @@
-"""Enums: recording status, session kind, file role."""
+"""Enums: recording status, session kind, file role, and the mark of an omitted field."""
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import Enum, StrEnum
 
 
 class RecordingStatus(StrEnum):
@@ -75,3 +75,16 @@ class FileRole(StrEnum):
     VIDEO = "video"
     #: the sound of a video file, as a separate file
     AUDIO = "audio"
+
+
+class Omit(Enum):
+    """The type of `OMIT`. An enum's member is one object, also after `pickle` and `copy`."""
+
+    OMIT = "omit"
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+#: In `extra` of `start`, the value of a field that is not sent.
+OMIT = Omit.OMIT

@@ -8,6 +8,7 @@
 | Path | a string |
 | tuple | an array |
 | mapping (`raw`) | an object, unchanged |
+| mapping (`parameters`) | an object with values as above |
 
 Types are never coerced: `"7"` is not read as a number, `1` not as a string, `null` not as an id.
 Sizes and durations are at least 0.
@@ -24,8 +25,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import cattrs
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from recording_core.errors import MalformedPayload
+from recording_core.model.entities import RecordingSession
 from recording_core.model.enums import RecordingStatus
 from recording_core.model.strict_json import decode_json_plain
 
@@ -80,10 +83,49 @@ def make_converter() -> cattrs.Converter:
     converter.register_unstructure_hook(timedelta, lambda v: v.total_seconds())
     converter.register_unstructure_hook(Path, str)
     converter.register_unstructure_hook_func(_is_raw, lambda v: v)
+    _register_parameters(converter)
     return converter
 
 
 _converter = functools.cache(make_converter)
+
+#: The types of a session's shared parameters. Another parameter is JSON of the provider's own.
+_PARAMETER_TYPES: Mapping[str, Any] = {
+    "format": str,
+    "max_duration": timedelta,
+    "channels": int,
+    "participant": tuple[str, ...],
+    "tracks": bool,
+    "title": str,
+}
+
+
+def _register_parameters(converter: cattrs.Converter) -> None:
+    """Register how a session is converted, whose `parameters` have types by their names."""
+
+    def structure(value: Any, _: Any) -> Mapping[str, Any]:
+        return {
+            name: converter.structure(item, _PARAMETER_TYPES.get(name, Any))
+            for name, item in _structure_object(value, None).items()
+        }
+
+    converter.register_structure_hook(
+        RecordingSession,
+        make_dict_structure_fn(
+            RecordingSession,
+            converter,
+            _cattrs_forbid_extra_keys=True,
+            parameters=override(struct_hook=structure),
+        ),
+    )
+    converter.register_unstructure_hook(
+        RecordingSession,
+        make_dict_unstructure_fn(
+            RecordingSession,
+            converter,
+            parameters=override(unstruct_hook=lambda v: converter.unstructure(dict(v))),
+        ),
+    )
 
 
 def _require_type(value: Any, kind: type[T]) -> T:

@@ -12,9 +12,9 @@ from requests.auth import AuthBase
 from recording_core.clock import Clock
 from recording_core.listing.page import Page, Query, Window
 from recording_core.model.entities import CommunicationSession, Recording, RecordingSession
-from recording_core.model.enums import SessionKind
+from recording_core.model.enums import RecordingStatus, SessionKind
 from recording_core.provider.connection import Connection
-from recording_core.provider.start_request import StartRequest
+from recording_core.provider.start_request import StartRequest, SupportedParameters
 from recording_core.transport.client import Transport
 from recording_core.transport.status_codes import ErrorDetails
 
@@ -38,12 +38,12 @@ class ProviderBase(ABC):
     media_first_byte: ClassVar[float] = 60.0
     #: hosts that receive the API's credentials, over https, after they responded with 401
     credential_hosts: ClassVar[tuple[str, ...]] = ()
-    #: the keywords of `start` that the vendor supports, by kind
-    start_parameters: ClassVar[Mapping[SessionKind, frozenset[str]]] = {}
-    #: the values of `format=` that the vendor documents, by kind, its default first
-    formats: ClassVar[Mapping[SessionKind, tuple[str, ...]]] = {}
+    #: the keywords of `start` that the vendor supports, by kind: a set, or keyword -> `Bounds`
+    start_parameters: ClassVar[Mapping[SessionKind, SupportedParameters]] = {}
     #: whether the vendor documents a 404 with an empty body; without it such a 404 proves nothing
     empty_not_found: ClassVar[bool] = False
+    #: final statuses that are inferred from the time: they never prevent one attempt to download
+    inferred_statuses: ClassVar[frozenset[RecordingStatus]] = frozenset({RecordingStatus.EXPIRED})
     #: the vendor's codes of errors after which a recording may have started nevertheless
     doubtful_start_codes: ClassVar[frozenset[str]] = frozenset()
     #: what the vendor's API cannot enumerate, in words, for `coverage.not_listable`
@@ -114,7 +114,9 @@ class ProviderBase(ABC):
     def _start(self, request: StartRequest) -> RecordingSession:
         """Start recording with one request of `RetryPolicy.NEVER`.
 
-        The session's id is `None` if the vendor returns none.
+        Send what the caller gave, and `request.merge(body)` as the body. The session's id is `None`
+        if the vendor returns none. Its `parameters` are the vendor's own parameters that later
+        verbs must repeat; the shared ones are added.
         """
         raise NotImplementedError
 
@@ -145,6 +147,10 @@ class ProviderBase(ABC):
     def _get(self, recording_id: str, target: CommunicationSession | None) -> Recording:
         """Read one recording. `target` is set if the caller or the recording named one."""
         raise NotImplementedError
+
+    def _find_own_storage(self, recording: Recording) -> str | None:
+        """Find the customer's own storage that the vendor's answer names, for messages."""
+        return None
 
     def _delete(self, recording_id: str, target: CommunicationSession | None) -> None:
         """Delete one recording. The transport raises `NotFound` for a 404."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from recording_core.errors import ConfigurationError
 from recording_core.model.entities import CommunicationSession, MediaFile, Recording, check_id
-from recording_core.model.enums import RecordingStatus
+from recording_core.model.enums import OMIT, RecordingStatus
 
 
 def check_setting(provider: str, name: str, value: object) -> str:
@@ -98,10 +98,16 @@ def check_extra(value: object) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise TypeError(f"extra must be a mapping, not {type(value).__name__}")
     try:
-        json.dumps(dict(value), allow_nan=False, ensure_ascii=False).encode("utf-8")
-    except ValueError as error:
+        text = json.dumps(dict(value), allow_nan=False, ensure_ascii=False, default=_encode_omit)
+        text.encode("utf-8")
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"extra cannot be written as JSON: {type(error).__name__}") from None
     return dict(value)
+
+
+def _encode_omit(value: object) -> None:
+    if value is not OMIT:
+        raise TypeError(f"extra cannot be written as JSON: it contains a {type(value).__name__}")
 
 
 def check_statuses(value: Any) -> frozenset[RecordingStatus] | None:

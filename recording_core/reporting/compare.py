@@ -5,7 +5,7 @@ Computed from the declarations of the plugins and clients, so it works for any t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from attrs import frozen
 
@@ -73,8 +73,9 @@ def _find_abilities(name: str) -> Iterator[_Ability]:
     for kind, operation in info:
         yield kind, "target", kind.value
         yield kind, "operation", operation.value
-    for aspect, table in (("parameter", client.start_parameters), ("format", client.formats)):
-        for kind, names in table.items():
-            yield from ((kind, aspect, each) for each in names)
+    for kind, parameters in client.start_parameters.items():
+        yield from ((kind, "parameter", each) for each in parameters)
+        formats = parameters.get("format") if isinstance(parameters, Mapping) else None
+        yield from ((kind, "format", each) for each in (formats.values if formats else ()))
     for words in client.not_listable:
         yield None, "listing", words

@@ -91,7 +91,7 @@ _add_target_arguments = build_option_group(
     "--extra",
     multiple=True,
     type=EXTRA,
-    help="Send this parameter to the vendor unchanged. May be repeated.",
+    help="Add this field to the vendor's request. May be repeated.",
 )
 @add_output_options
 @add_connection
@@ -104,9 +104,8 @@ def start(
 ) -> None:
     """Start recording a call, conference or meeting.
 
-    KIND is call, conference or meeting; ID is its identifier at the vendor. Without
-    --max-duration, the recording may last as long as the vendor allows. The request is sent at
-    most once, even if it fails.
+    KIND is call, conference or meeting; ID is its identifier at the vendor. What no option sets
+    is the vendor's default. The request is sent at most once, even if it fails.
     """
     given = {name: value for name, value in parameters.items() if value}
     with raise_usage_errors():

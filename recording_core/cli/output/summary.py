@@ -98,9 +98,9 @@ def _describe_missing_media(recordings: Sequence[rec.Recording]) -> Iterator[str
     finished = len(available) + sum(each.status in REASONS for each in recordings)
     if finished < len(recordings):
         yield f"{len(recordings) - finished} not ready: still being recorded or processed"
-    elsewhere = sum(not each.files for each in available)
-    if elsewhere:
-        yield f"{elsewhere} without a file: the media is in the customer's own storage"
+    without_file = sum(not each.files for each in available)
+    if without_file:
+        yield f"{without_file} without a file: the vendor offers none to download"
 
 
 #: How many sentences or paths of one kind are shown; `--json` has all of them.

@@ -1,14 +1,20 @@
-"""Requirements for starts: sent at most once, and an unknown outcome raises `OutcomeUnknown`."""
+"""Requirements for starts: sent at most once, and only what the caller asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
 
 import recording_core as rec
+from recording_core.provider.start_request import START_PARAMETERS, Bounds
 from recording_core.testing.conformance.base import ConformanceBase, check_equal, state_requirement
 from recording_core.testing.conformance.replies import JSON, REJECTIONS, select_failures
 from recording_core.testing.emulator.emulator import Emulator
-from recording_core.testing.emulator.server import Reply
+from recording_core.testing.emulator.server import Reply, Request
 
 _SHORT_TIMEOUT = rec.HttpSettings(read_timeout=0.4)  # in seconds of real time
 
@@ -79,6 +85,102 @@ class StartRequirements(ConformanceBase):
                     assert type(error) is kind, f"start gave {error!r}"
                     check_equal("error.status", error.status, status)
 
+    def test_parameters_at_their_bounds_are_sent_and_others_raise_before_any_request(self) -> None:
+        self._authenticate(self.provider)
+        for target in self.find_targets(rec.Operation.START):
+            for name, value in self._find_values(target.kind):
+                with state_requirement(f"{target.kind} start sends {name}={value!r}"):
+                    self._send_start(target, **{name: value})
+            for name, bounds in self._find_bounds(target.kind).items():
+                for value in _find_values_beyond(name, bounds):
+                    with (
+                        self.forbid_requests(
+                            f"{target.kind} start raises for {name}={value!r}, which is outside "
+                            "its bounds in start_parameters"
+                        ),
+                        pytest.raises((rec.UnsupportedOperation, ValueError)),
+                    ):
+                        self._start(target, **{name: value})
+
+    def test_extra_is_merged_deeply_and_omit_removes_a_field(self) -> None:
+        self._authenticate(self.provider)
+        for target in self.find_targets(rec.Operation.START):
+            given: list[dict[str, Any]] = [{}]
+            given += [{name: value} for name, value in self._find_values(target.kind)]
+            for parameters in given:
+                body = self._send_start(target, **parameters)
+                ids = {target.id, *parameters.get("participant", ())}
+                for extra, wanted in _build_merges(body, ids):
+                    with state_requirement(
+                        f"{target.kind} start with {parameters} and extra={extra} merges the extra "
+                        "into the body: use StartRequest.merge"
+                    ):
+                        sent = self._send_start(target, extra=extra, **parameters)
+                        check_equal("the body", sent, wanted)
+
+    def test_extra_that_changes_what_is_recorded_raises_before_any_request(self) -> None:
+        self._authenticate(self.provider)
+        for target in self.find_targets(rec.Operation.START):
+            fields = [n for n, value in self._send_start(target).items() if value == target.id]
+            for name in fields:
+                for value in ("another-id", rec.OMIT):
+                    with (
+                        self.forbid_requests(
+                            f"{target.kind} start raises ValueError for extra with {name!r}, which "
+                            "names what is recorded"
+                        ),
+                        pytest.raises(ValueError, match=name),
+                    ):
+                        self._start(target, extra={name: value})
+
+    def test_a_session_keeps_the_parameters_of_its_start(self) -> None:
+        for target in self.find_targets(rec.Operation.START, rec.Operation.STOP):
+            for name, value in [("", None), *self._find_values(target.kind)]:
+                if name in ("participant", "callback_url"):  # who takes part differs by emulator
+                    continue
+                parameters = {name: value} if name else {}
+                arguments = {**self.start_arguments.get(target.kind, {}), **parameters}
+                wanted = {n: v for n, v in arguments.items() if n not in ("extra", "callback_url")}
+                with state_requirement(
+                    f"{target.kind} start with {parameters}: the session has them, also in another "
+                    "process and after a stop"
+                ):
+                    started = self._start(target, **parameters)
+                    assert wanted.items() <= started.parameters.items(), (
+                        f"session.parameters is {started.parameters}, without all of {wanted}"
+                    )
+                    session = rec.loads(rec.dumps(started), rec.RecordingSession)
+                    check_equal("the session that was serialised", session, started)
+                    self.vendor.advance(self.warm_up)
+                    with self.vendor.connect() as other:
+                        stopped = other.stop(session)
+                    check_equal("parameters after stop", stopped.parameters, started.parameters)
+                    self.vendor.advance(self.processing_timeout)
+
+    def _find_bounds(self, kind: rec.SessionKind) -> Mapping[str, Bounds]:
+        supported = self.provider.start_parameters.get(kind, {})
+        return supported if isinstance(supported, Mapping) else {}
+
+    def _find_values(self, kind: rec.SessionKind) -> list[tuple[str, Any]]:
+        """Return each value in, or at, the bounds of a parameter."""
+        return [
+            (name, value)
+            for name, bounds in self._find_bounds(kind).items()
+            for value in _find_values_within(name, bounds)
+        ]
+
+    def _start(self, target: rec.CommunicationSession, **parameters: Any) -> rec.RecordingSession:
+        arguments = {**self.start_arguments.get(target.kind, {}), **parameters}
+        return self.provider.start(target, **arguments)
+
+    def _send_start(self, target: rec.CommunicationSession, **parameters: Any) -> dict[str, Any]:
+        """Send a start that the vendor rejects, so that nothing is recorded; return its body."""
+        self.vendor.faults.append(self.vendor.build_error(429))
+        with self.vendor.log_requests("api") as entries, pytest.raises(rec.RateLimited):
+            self._start(target, **parameters)
+        (request,) = [each.request for each in entries if each.request.method != "GET"]
+        return _read_body(request)
+
     def _authenticate(self, provider: rec.Provider) -> None:
         """Send a first request, so that a token is fetched before requests are counted."""
         if provider.can(rec.Operation.LIST):
@@ -110,3 +212,55 @@ def _build_redirects(emulator: Emulator) -> Mapping[str, Reply]:
         for status in (301, 302, 303, 307, 308)
         for url in urls
     }
+
+
+def _find_values_within(name: str, bounds: Bounds) -> Iterator[Any]:
+    if name == "participant":
+        if bounds.values:
+            yield from ((each,) for each in bounds.values)
+        else:
+            yield _build_ids(bounds.most or 1)
+        return
+    given = (*bounds.values, bounds.least, bounds.most)
+    yield from [each for each in given if each is not None] or [START_PARAMETERS[name].example]
+
+
+def _find_values_beyond(name: str, bounds: Bounds) -> Iterator[Any]:
+    step: Any = timedelta(seconds=1) if name == "max_duration" else 1
+    if name == "participant":
+        if bounds.most is not None:
+            yield _build_ids(bounds.most + 1)
+    else:
+        if bounds.least is not None:
+            yield bounds.least - step
+        if bounds.most is not None:
+            yield bounds.most + step
+    if bounds.values:
+        yield max(bounds.values) + 1 if name == "channels" else "no-such-word"
+
+
+def _build_ids(count: int) -> tuple[str, ...]:
+    return tuple(f"participant-{number}" for number in range(count))
+
+
+def _build_merges(
+    body: Mapping[str, Any], ids: Collection[str]
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Yield an `extra`, and the body that a start then sends."""
+    yield {"x_omitted": rec.OMIT}, {**body}
+    yield {"x_omitted": {"a": {"b": rec.OMIT}}}, {**body}
+    yield {"x_added": {"a": [1]}}, {**body, "x_added": {"a": [1]}}
+    for name, ours in body.items():
+        if set(ours if isinstance(ours, list) else [str(ours)]).isdisjoint(ids):
+            yield {name: rec.OMIT}, {key: value for key, value in body.items() if key != name}
+        if isinstance(ours, dict):
+            yield {name: {"x_added": 1}}, {**body, name: {**ours, "x_added": 1}}
+            for inner in ours:
+                left = {key: value for key, value in ours.items() if key != inner}
+                yield {name: {inner: rec.OMIT}}, {**body, name: left}
+
+
+def _read_body(request: Request) -> dict[str, Any]:
+    """Read the body of a start: a JSON object, or a form."""
+    found = request.json_object()
+    return found if found is not None else dict(parse_qsl(request.body.decode()))
