@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from recording_core.model.entities import call as call
     from recording_core.model.entities import conference as conference
     from recording_core.model.entities import meeting as meeting
+    from recording_core.model.enums import OMIT as OMIT
     from recording_core.model.enums import FileRole as FileRole
     from recording_core.model.enums import RecordingStatus as RecordingStatus
     from recording_core.model.enums import SessionKind as SessionKind
@@ -74,7 +75,7 @@ _MODULES = {
         "CommunicationSession Copy Interval MediaFile Recording RecordingSession call "
         "conference meeting"
     ),
-    "model.enums": "FileRole RecordingStatus SessionKind",
+    "model.enums": "OMIT FileRole RecordingStatus SessionKind",
     "model.events": "EventKind RecordingEvent",
     "model.serialization": "dumps loads",
     "plugins.registry": "providers",

@@ -298,7 +298,7 @@ class Truncated(DownloadError):
 
 
 class NotMedia(DownloadError):
-    """The response is an error page, or another format than the vendor reports."""
+    """The response is a page, a text or nothing, or it is compressed."""
 
 
 class ForbiddenHost(DownloadError):

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from recording_core.plugins.hookspecs import hookimpl as hookimpl
     from recording_core.provider.connection import Connection as Connection
     from recording_core.provider.provider import Provider as Provider
+    from recording_core.provider.start_request import Bounds as Bounds
     from recording_core.provider.start_request import StartRequest as StartRequest
     from recording_core.redaction import redact_payload as redact_payload
     from recording_core.redaction import redact_text as redact_text
@@ -100,7 +101,7 @@ _MODULES = {
     "plugins.hookspecs": "hookimpl",
     "provider.connection": "Connection",
     "provider.provider": "Provider",
-    "provider.start_request": "StartRequest",
+    "provider.start_request": "Bounds StartRequest",
     "redaction": "redact_payload redact_text redact_url",
     "testing.emulator.bucket": "EmulatedBucket",
     "testing.emulator.deliveries": "Attempt Deliveries EmulatedEvent RedeliveryPolicy Webhook",

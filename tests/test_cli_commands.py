@@ -115,6 +115,15 @@ def test_start_sends_every_parameter(plivo: Emulator) -> None:
     }
 
 
+def test_a_value_outside_its_bounds_is_a_wrong_call(vendors: dict[str, Emulator]) -> None:
+    kit = vendors["realtimekit"]
+    meeting = ("realtimekit", "meeting", kit.sessions[0].id)
+    for option in (("--max-duration", "30s"), ("--extra", 'meeting_id="another"')):
+        result = run("start", *meeting, *option)
+        assert (result.exit_code, result.stdout) == (2, "")
+    assert kit.list_requests() == []
+
+
 def test_an_unsupported_operation_is_an_error_without_a_request(plivo: Emulator) -> None:
     call = plivo.sessions[0]
     for arguments in (

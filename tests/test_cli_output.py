@@ -180,7 +180,7 @@ def test_summary_lists_missing_media_with_reasons(capsys: pytest.CaptureFixture[
         "  missing  1 expired: the vendor keeps media for 7 days",
         "           1 failed: no disk",
         "           1 not ready: still being recorded or processed",
-        "           1 without a file: the media is in the customer's own storage",
+        "           1 without a file: the vendor offers none to download",
         "           2 rows unreadable",
         "           Row 3: no id",
         "           Row 9: no id",

@@ -299,6 +299,8 @@ def check_outcome(
     texts_sent = _join_texts(vendor, recorded, number, body) if found or outcome else ""
     for recording in found:
         texts = [getattr(recording, name) for name in VENDOR_TEXT_FIELDS]
+        if " stored " in (recording.error or ""):
+            texts.remove(recording.error)  # the mapping's own sentence on a missing file
         texts += [recording.target.id] if recording.target else []
         texts += [file.participant for file in recording.files]
         for text in texts:

@@ -195,6 +195,34 @@ def test_stop_ends_a_pause() -> None:
     assert after.apply(build_event(Kind.RESUMED, 2)).pauses == (build_interval(1, 2),)
 
 
+def test_a_start_without_a_time_ends_a_pause_since_it_may_be_a_resume() -> None:
+    paused, begun = build_event(Kind.PAUSED), build_event(Kind.STARTED)
+    for order, status in (((paused, begun), "recording"), ((begun, paused), "paused")):
+        for start in (
+            build_recording(Status.RECORDING),
+            build_session(status=Status.RECORDING),
+            build_session(status=Status.RECORDING, recordings=(build_recording(),)),
+        ):
+            after = apply_all(start, order)
+            assert after.status == status
+            assert after.apply(order[-1]) == after
+            assert apply_all(after, order).status == status
+            over = apply_all(after, (build_event(Kind.STOPPED), *order))
+            assert over.status is Status.PROCESSING
+    late = build_session(status=Status.PAUSED).apply(build_event(Kind.STARTED, 0))
+    assert late.status is Status.PAUSED, "with a time it is the start, before the pause"
+
+
+def test_a_poll_after_the_end_ends_the_pause() -> None:
+    paused = build_session(pauses=(build_interval(1, 2), build_interval(3)))
+    over = build_recording(Status.PROCESSING, ended_at=build_time(5))
+    assert update_session(paused, (over,)).pauses == (build_interval(1, 2), build_interval(3, 5))
+    for found in (build_recording(Status.PAUSED), build_recording(Status.PROCESSING)):
+        assert update_session(paused, (found,)).pauses == paused.pauses
+    ahead = evolve(over, ended_at=build_time(2.5))  # the clocks differ
+    assert update_session(paused, (ahead,)).pauses[-1] == build_interval(3, 3)
+
+
 def test_without_times_the_last_delivered_pause_or_resume_wins() -> None:
     now = build_session(status=Status.RECORDING)
     for kind, status in (

@@ -55,7 +55,26 @@ def test_each_pause_is_an_event_of_its_own(made_up: Any, receiver: rec.Receiver)
         receiver.receive(made_up.build_request(paused))
         (again,) = receiver.receive(made_up.build_request(paused))
         assert again.replayed
-    assert len(made_up.dispatched) == 2
+    assert [event.replayed for event in made_up.dispatched] == [False, True, False, True]
+    assert len({event.key for event in made_up.dispatched}) == 2
+
+
+@pytest.mark.parametrize("at", [None, "2026-06-01T12:00:00+00:00"])
+def test_a_start_without_a_time_is_dispatched_again_after_a_pause(
+    made_up: Any, receiver: rec.Receiver, at: str | None
+) -> None:
+    begun, paused = {"event": "started", "id": "R1", "at": at}, {"event": "paused", "id": "R1"}
+    for payload in (begun, begun, paused, begun, {**begun, "id": "R2"}, begun):
+        receiver.receive(made_up.build_request(payload))
+    found = [(event.recording_id, event.kind.value, event.replayed) for event in made_up.dispatched]
+    resumes = [("R1", "started", True)] if at is None else []
+    assert found == [
+        ("R1", "started", False),
+        ("R1", "paused", False),
+        *resumes,
+        ("R2", "started", False),
+        *resumes,
+    ]
 
 
 def test_application_listens_without_a_plugin(made_up: Any, receiver: rec.Receiver) -> None:

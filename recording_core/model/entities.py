@@ -104,7 +104,8 @@ class MediaFile:
         format: the format in lower case, such as `mp3`
         media_type: the media type, such as `audio/mpeg`
         size: the size in bytes
-        duration: the duration of this file
+        duration: the duration that the vendor itself reports for this file, never one that was
+            computed from times; the length of a copy is compared with it
         channels: 1 or 2
         participant: the participant of a track, as the vendor identifies participants
         url: the address of the file. It may be signed: no repr, log or error shows its query
@@ -157,7 +158,7 @@ class Recording:
         files: the files that can be downloaded; empty if there are none or none yet
         media_expires_at: when the vendor's retention removes the media
         deleted_at: when a user deleted the recording
-        error: the vendor's reason for a failure
+        error: the vendor's reason for a failure, or how many of its files the vendor stored
         unread_fields: the paths in `raw` of fields that are present and could not be read
         raw: the vendor's payload, with credential fields masked; not compared by `==`
     """
@@ -215,10 +216,11 @@ class RecordingSession:
         started_at: the vendor's time, else the local time of the start
         stopped_at: the vendor's time, else the local time of the stop; `None` before the stop
         pauses: the pauses by the local clock; the `end` of the last is `None` while paused
+        parameters: the shared parameters that `start` was given, by keyword (without
+            `callback_url` and `extra`), and others that later verbs repeat
         recordings: the resulting recordings, filled by `wait` and, if the vendor's response
             contains them, by `stop`
-        raw: the vendor's last payload, with credential fields masked, and the values that later
-            verbs need
+        raw: the vendor's last payload, with credential fields masked
     """
 
     provider: str
@@ -230,6 +232,7 @@ class RecordingSession:
     started_at: datetime | None = None
     stopped_at: datetime | None = None
     pauses: tuple[Interval, ...] = ()
+    parameters: Mapping[str, Any] = field(factory=dict, hash=False)
     recordings: tuple[Recording, ...] = ()
     raw: Mapping[str, Any] = field(factory=dict, repr=False, eq=False)
 
@@ -250,18 +253,19 @@ class RecordingSession:
 class Copy:
     """A copy of a media file outside the vendor, and what was checked.
 
-    Delete a recording at the vendor only if its copies are `verified`.
+    Delete a recording at the vendor only if each of its files has a copy, and all are `verified`.
 
     Attributes:
         provider: the provider's name
         account: the account's name
         recording_id: the vendor's id of the recording
         file: the media file, as the vendor described it
-        path: the path of the copy
+        path: the path of the copy; its extension is that of the content
         size: the number of bytes written
         sha256: the SHA-256 of the bytes written, 64 hex digits
-        checks: the checks that passed, out of `framing`, `size`, `checksum` and `format`
-        doubts: the reasons why the copy may be incomplete, as sentences
+        checks: the checks that passed, out of `framing`, `size`, `checksum`, `format` and
+            `duration`
+        doubts: the reasons why the copy may not be what the vendor lists, as sentences
         made_at: when the copy was completed: an aware UTC datetime
     """
 
@@ -297,4 +301,6 @@ def close_pause(session: RecordingSession, at: datetime) -> RecordingSession:
     """Set the end of the session's last pause, if it has not ended."""
     if not session.pauses or session.pauses[-1].end is not None:
         return session
-    return evolve(session, pauses=(*session.pauses[:-1], evolve(session.pauses[-1], end=at)))
+    *earlier, pause = session.pauses
+    pause = Interval(pause.start, max(at, pause.start))  # the vendor's clock may be behind ours
+    return evolve(session, pauses=(*earlier, pause))

@@ -43,6 +43,18 @@ _KIND_OF_STATUS: Mapping[RecordingStatus, EventKind] = {
 LASTING = frozenset(_KIND_OF_STATUS.values())
 
 
+TOGGLES = frozenset({EventKind.PAUSED, EventKind.RESUMED})
+
+
+def is_toggle(event: RecordingEvent) -> bool:
+    """Whether the event may end or begin a pause, so that the last delivery counts.
+
+    A vendor may send one word for a start and for a resume: then `STARTED` has no time. With a time
+    it is the start, which precedes every pause.
+    """
+    return event.kind in TOGGLES or (event.kind is EventKind.STARTED and event.occurred_at is None)
+
+
 def find_event_kind(status: RecordingStatus) -> EventKind | None:
     """Find the lasting fact that a status proves; `None` for `pending` and `unknown`."""
     return _KIND_OF_STATUS.get(status)
@@ -87,7 +99,8 @@ class RecordingEvent:
             by webhook, poll or listing
         trusted: false if the vendor's signature does not cover everything that the event states;
             `provider.confirm(event)` then reads the recording from the vendor
-        replayed: true if an event with the same key was dispatched before
+        replayed: true if an event with the same key was dispatched before; pauses and resumes are
+            then dispatched again
         raw: the payload, with credential fields masked; not compared by `==`
     """
 

@@ -3,7 +3,7 @@
 | from | may become |
 |---|---|
 | `unknown`, `pending` | every status below |
-| `recording`, `paused` | each other, by the time of the pause; every status below |
+| `recording`, `paused` | each other; every status below |
 | `stopping` | every status below |
 | `processing` | every status below |
 | `empty` | `failed`, `available`, `expired`, `deleted` |
@@ -15,6 +15,8 @@
 A webhook may arrive late, repeatedly or out of order, so an event never moves a status upwards in
 this table: the same events lead to the same state in every order. A poll returns the current state,
 so it may move a status upwards, but never out of a final status.
+
+Of pauses and resumes the vendor's times decide, and without times the last delivery.
 """
 
 from __future__ import annotations
@@ -26,9 +28,22 @@ from typing import Any
 
 from attrs import evolve, fields
 
-from recording_core.model.entities import Interval, Recording, RecordingSession, set_target
+from recording_core.model.entities import (
+    Interval,
+    Recording,
+    RecordingSession,
+    close_pause,
+    set_target,
+)
 from recording_core.model.enums import FINAL, RecordingStatus
-from recording_core.model.events import EventKind, RecordingEvent, build_event_key, find_event_kind
+from recording_core.model.events import (
+    TOGGLES,
+    EventKind,
+    RecordingEvent,
+    build_event_key,
+    find_event_kind,
+    is_toggle,
+)
 
 #: The statuses in their order, the earliest first, and those of the same rank together.
 _ORDER = (
@@ -54,7 +69,6 @@ _STATUSES_OF_KIND: Mapping[EventKind, tuple[RecordingStatus, ...]] = {
     **{EventKind(status): (status,) for status in FINAL},
 }
 
-_TOGGLES = frozenset({EventKind.PAUSED, EventKind.RESUMED})
 #: Statuses of a session that may still be recording, so that a pause or resume changes them.
 _LIVE = frozenset(status for status, rank in _RANK.items() if rank <= 1)
 
@@ -101,7 +115,7 @@ def apply_to_session(session: RecordingSession, event: RecordingEvent) -> Record
     starts = [each.started_at for each in recordings if each.started_at is not None]
     stopped_at = max(ends, default=session.stopped_at)
     pauses = _merge_pauses(session, event, stopped_at)
-    if event.kind in _TOGGLES:
+    if event.kind in TOGGLES:
         toggled = _find_toggled_status(event, pauses)
         recordings = [
             evolve(each, status=toggled) if each.status in _LIVE else each for each in recordings
@@ -110,7 +124,7 @@ def apply_to_session(session: RecordingSession, event: RecordingEvent) -> Record
     status = min(statuses, key=_RANK.__getitem__)
     if not (is_new and known_ids):  # only an additional recording may set the session back
         status = max(session.status, status, key=_RANK.__getitem__)
-    if event.kind in _TOGGLES and status in _LIVE:
+    if is_toggle(event) and status in _LIVE:
         status = _find_toggled_status(event, pauses)
     is_current = event.kind is not EventKind.UPDATED and status is _find_event_status(event)
     vendor_word = event.recording.provider_status if event.recording is not None else None
@@ -133,7 +147,7 @@ def update_session(session: RecordingSession, found: tuple[Recording, ...]) -> R
         for each in found
     )
     newest = recordings[0]
-    return evolve(
+    after = evolve(
         session,
         id=session.id or newest.id,
         status=newest.status,
@@ -142,6 +156,9 @@ def update_session(session: RecordingSession, found: tuple[Recording, ...]) -> R
         stopped_at=newest.ended_at or session.stopped_at,
         recordings=recordings,
     )
+    if newest.status in _LIVE or after.stopped_at is None:
+        return after
+    return close_pause(after, after.stopped_at)
 
 
 def confirm_event(event: RecordingEvent, recording: Recording) -> RecordingEvent:
@@ -206,7 +223,7 @@ def _find_event_status(event: RecordingEvent) -> RecordingStatus:
 def _apply_event(recording: Recording, event: RecordingEvent) -> Recording:
     event_status = _find_event_status(event)
     status = max(recording.status, event_status, key=_RANK.__getitem__)
-    if event.kind in _TOGGLES and status in _LIVE:
+    if is_toggle(event) and status in _LIVE:
         status = event_status  # a recording stores no pause times: the last delivery wins
     after = evolve(recording, status=status)
     if event.recording is not None:
@@ -285,7 +302,7 @@ def _merge_pauses(
     pause is an empty interval, and the stop ends the last pause. The session was paused during the
     union of all intervals.
     """
-    has_time = event.kind in _TOGGLES and event.occurred_at is not None
+    has_time = event.kind in TOGGLES and event.occurred_at is not None
     if not has_time and stopped_at == session.stopped_at:
         return session.pauses
     starts = {each.start for each in session.pauses if each.start != each.end}

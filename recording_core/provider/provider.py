@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from attrs import evolve
 
 from recording_core.errors import (
+    AuthenticationFailed,
     Conflict,
     MalformedPayload,
     NotFound,
@@ -38,7 +39,7 @@ from recording_core.model.entities import (
     close_pause,
     set_target,
 )
-from recording_core.model.enums import FINAL, FileRole, RecordingStatus, SessionKind
+from recording_core.model.enums import FINAL, LIVE, FileRole, RecordingStatus, SessionKind
 from recording_core.plugins import registry as plugins
 from recording_core.provider import validation
 from recording_core.provider.base import ProviderBase
@@ -48,6 +49,7 @@ from recording_core.provider.start_request import (
     START_TYPES,
     StartParameters,
     build_start_request,
+    check_support,
 )
 from recording_core.transport.deadline import Deadline
 
@@ -58,6 +60,10 @@ _log = logging.getLogger("recording_core")
 
 #: The largest difference that we allow between a vendor's clock and the local one.
 _CLOCK_SKEW = timedelta(minutes=5)
+
+#: With these statuses a session may still record, or may still be paused.
+_MAYBE_LIVE = LIVE | {RecordingStatus.UNKNOWN}
+_MAYBE_PAUSED = _MAYBE_LIVE - {RecordingStatus.RECORDING}
 
 #: Seconds between the polls of `wait`, at first and at most.
 _FIRST_POLL, _SLOWEST_POLL = 0.5, 10.0
@@ -82,25 +88,23 @@ class Provider(ProviderBase):
     ) -> RecordingSession:
         """Start recording a call, conference or meeting.
 
-        The request is sent at most once, so that it never starts two recordings.
+        The request is sent at most once, so that it never starts two recordings. Without a
+        parameter the vendor's default applies. If that would cut the recording short, the vendor's
+        documented maximum is requested.
 
         Args:
             target: `rec.call(id)`, `rec.conference(id)` or `rec.meeting(id)`
-            format: the format of the files, such as `mp3`; the vendor's default without it
-            max_duration: the vendor stops recording after this time; without it, the vendor's
-                documented maximum is requested if its default is shorter
-            channels: 1, or 2 to record each side in a channel of its own
-            participant: the id of a participant to record, or several ids; all without it
-            tracks: record one file per participant
-            title: a name for people
-            callback_url: the URL that the vendor sends its webhooks about this recording to
-            extra: additional fields of the vendor's request, sent unchanged
+            {parameters}
+            extra: additional fields of the vendor's request. Objects are merged deeply, lists
+                replaced; `rec.OMIT` removes a field that would be sent
 
         Returns:
             The session; its `id` is `None` if the vendor returns none.
 
         Raises:
             UnsupportedOperation: the vendor does not support this; nothing was sent
+            ValueError: a value is outside the vendor's documented bounds, or `extra` would change
+                what is recorded; nothing was sent
             Conflict: the vendor reports that the target is already being recorded
             OutcomeUnknown: it may have started: check (`active`, `list`) before you repeat it
             ProviderError: it was not started
@@ -108,12 +112,8 @@ class Provider(ProviderBase):
         request = build_start_request(target, parameters, extra)
         self._require_operation(Operation.START, target.kind)
         supported = self.start_parameters.get(target.kind, frozenset())
-        for name in request.given_parameters():
-            if name not in supported:
-                raise UnsupportedOperation(
-                    f"{self.info.label} does not support {name} when it records a {target.kind}. "
-                    f"Supported: {', '.join([*sorted(supported), 'extra'])}"
-                )
+        check_support(request, supported, self.info.label)
+        given = request.given_parameters()
         sent_at = self.clock.now()
         try:
             with self._run_verb(Operation.START), self._convert_to_outcome_unknown():
@@ -121,8 +121,7 @@ class Provider(ProviderBase):
         except OutcomeUnknown as error:
             error.target, error.sent_at = target, sent_at
             error.parameters = self.transport.secrets.redact_payload(
-                {name: str(value) for name, value in request.given_parameters().items()}
-                | dict(request.extra)
+                {name: str(value) for name, value in given.items()} | dict(request.extra)
             )
             raise
         except (KeyboardInterrupt, SystemExit) as interruption:
@@ -130,6 +129,8 @@ class Provider(ProviderBase):
                 f"The start of a recording of {target} was interrupted: the recording may run"
             )
             raise
+        given.pop("callback_url", None)
+        session = evolve(session, parameters={**given, **session.parameters})
         if session.started_at is None and session.status is RecordingStatus.RECORDING:
             session = evolve(session, started_at=sent_at)
         self._notify_plugins(session, None)
@@ -138,7 +139,8 @@ class Provider(ProviderBase):
     def pause(self, session: RecordingSession) -> RecordingSession:
         """Pause recording, for example while a card number is spoken. May be repeated.
 
-        Returns the session, with the pause in `session.pauses`, when the vendor has accepted it.
+        Returns the session as the vendor reports it, also if it does not report a pause: check that
+        `session.status` is `paused`. Only then the pause is in `session.pauses`.
 
         Raises:
             UnsupportedOperation: the vendor cannot pause such a session; nothing was sent
@@ -148,23 +150,24 @@ class Provider(ProviderBase):
         self._require_operation(Operation.PAUSE, self._check_session(session).target.kind)
         at = self.clock.now()
         with self._run_verb(Operation.PAUSE):
-            after = self._pause(session)
-        if not after.pauses or after.pauses[-1].end is not None:
+            after = self._look_again(self._pause(session), RecordingStatus.PAUSED)
+        is_open = bool(after.pauses) and after.pauses[-1].end is None
+        if after.status is RecordingStatus.PAUSED and not is_open:
             after = evolve(after, pauses=(*after.pauses, Interval(at)))
-        self._notify_plugins(after, session)
-        return after
+        return self._finish_verb(session, after)
 
     def resume(self, session: RecordingSession) -> RecordingSession:
         """Resume recording after a pause. May be repeated.
 
-        Returns the session, with the end of the pause in `session.pauses`. Raises the same errors
-        as `pause`.
+        Returns the session as the vendor reports it, with the end of the pause in `session.pauses`
+        if it is no longer paused. Raises the same errors as `pause`.
         """
         self._require_operation(Operation.RESUME, self._check_session(session).target.kind)
         with self._run_verb(Operation.RESUME):
-            after = close_pause(self._resume(session), self.clock.now())
-        self._notify_plugins(after, session)
-        return after
+            after = self._look_again(self._resume(session), RecordingStatus.RECORDING)
+        if after.status not in _MAYBE_PAUSED:
+            after = close_pause(after, after.stopped_at or self.clock.now())
+        return self._finish_verb(session, after)
 
     def stop(self, session: RecordingSession) -> RecordingSession:
         """Stop recording. May be repeated; succeeds if recording has already ended.
@@ -179,11 +182,15 @@ class Provider(ProviderBase):
         self._require_operation(Operation.STOP, self._check_session(session).target.kind)
         at = self.clock.now()
         with self._run_verb(Operation.STOP):
-            after = close_pause(self._stop(session), at)
+            after = self._look_again(self._stop(session))
+        if (
+            after.status in LIVE
+        ):  # the vendor has accepted the stop, and still reports the old state
+            after = evolve(after, status=RecordingStatus.STOPPING)
         if after.stopped_at is None:
             after = evolve(after, stopped_at=at)
-        self._notify_plugins(after, session)
-        return after
+        after = close_pause(after, after.stopped_at or at)
+        return self._finish_verb(session, after)
 
     def active(self, target: CommunicationSession) -> RecordingSession | None:
         """Return the running recording of a target, or `None`.
@@ -351,7 +358,8 @@ class Provider(ProviderBase):
                 long as bytes arrive
 
         Returns:
-            One `Copy` per file. Check `copy.verified` before you delete at the vendor.
+            One `Copy` per file. Before you delete at the vendor, check that each file of the
+            recording has one, and that each is `verified`.
 
         Raises:
             NotReady: the media is not available yet
@@ -365,7 +373,15 @@ class Provider(ProviderBase):
         with self._complete_errors(Operation.DOWNLOAD), Deadline(seconds) as deadline:
             recording = self._get_fetchable(recording_or_id, recording_id, target)
             selected = validation.select_files(recording, files)
-            return self._download(recording, selected, Path(directory), deadline)
+            try:
+                return self._download(recording, selected, Path(directory), deadline)
+            except (AuthenticationFailed, NotReady) as error:
+                if recording.status not in FINAL - {RecordingStatus.AVAILABLE}:
+                    raise
+                message = f"Recording {recording_id} is {recording.status}: {error.message}"
+                absent = error.convert(NotFound, message)
+                absent.copies = error.copies
+                raise absent from None
 
     def delete(
         self, recording_or_id: Recording | str, *, target: CommunicationSession | None = None
@@ -457,6 +473,17 @@ class Provider(ProviderBase):
                 "start",
             ) from None
 
+    def _look_again(self, session: RecordingSession, *wanted: RecordingStatus) -> RecordingSession:
+        """Read the recording once more if the answer to a verb does not show a wanted status."""
+        if session.status not in _MAYBE_LIVE.difference(wanted) or session.id is None:
+            return session
+        self.clock.sleep(_FIRST_POLL)  # a vendor may answer before the verb takes effect
+        try:
+            found = self._get_exact(session.id, session.target)
+        except ProviderError:
+            return session  # the vendor has accepted the verb, and shows no other state
+        return evolve(session, status=found.status, provider_status=found.provider_status)
+
     def _observe(self, session: RecordingSession) -> RecordingSession:
         """Read the current state of a session and its recordings, for `wait`."""
         from recording_core.model.transitions import update_session
@@ -503,7 +530,8 @@ class Provider(ProviderBase):
         if isinstance(given, Recording) and _is_fetchable(given, self.clock.now()):
             return given
         recording = self._get_exact(recording_id, target)
-        if recording.status in (RecordingStatus.AVAILABLE, RecordingStatus.UNKNOWN):
+        fetchable = {RecordingStatus.AVAILABLE, RecordingStatus.UNKNOWN, *self.inferred_statuses}
+        if recording.status in fetchable:
             return recording
         state = f"Recording {recording_id} is {recording.status}"
         if recording.status in FINAL:
@@ -568,6 +596,11 @@ class Provider(ProviderBase):
         self._require_operation(operation, target.kind if target is not None else kind)
         return recording_id, target
 
+    def _finish_verb(self, before: RecordingSession, after: RecordingSession) -> RecordingSession:
+        after = evolve(after, parameters={**before.parameters, **after.parameters})
+        self._notify_plugins(after, before)
+        return after
+
     def _notify_plugins(self, session: RecordingSession, previous: RecordingSession | None) -> None:
         plugins.notify_plugins("recording_session_changed", session=session, previous=previous)
 
@@ -622,6 +655,14 @@ def _describe_start_signature(verb: Any) -> inspect.Signature:
     return signature.replace(parameters=[*given, *shared, extra])
 
 
+def _describe_start_parameters() -> str:
+    """Return the lines of the table for the docstring of `start`."""
+    lines = (f"{name}: {each.help}" for name, each in START_PARAMETERS.items())
+    return f"\n{' ' * 12}".join(lines)
+
+
 for _name in ("start", "record"):
     _verb: Any = getattr(Provider, _name)
     _verb.__signature__ = _describe_start_signature(_verb)
+    if _verb.__doc__:  # absent with `python -OO`
+        _verb.__doc__ = _verb.__doc__.replace("{parameters}", _describe_start_parameters())

@@ -13,7 +13,13 @@ from weakref import WeakKeyDictionary
 from attrs import evolve
 
 from recording_core.errors import RecordingError, WebhookRejected
-from recording_core.model.events import RecordingEvent
+from recording_core.model.events import (
+    TOGGLES,
+    EventKind,
+    RecordingEvent,
+    build_event_key,
+    is_toggle,
+)
 from recording_core.plugins import registry as plugins
 from recording_core.webhooks.replay_store import MemoryReplayStore, ReplayStore
 
@@ -30,7 +36,9 @@ ListenerT = TypeVar("ListenerT", bound=Listener)
 class Dispatcher:
     """Dispatch each event whose key is new, and store the key after every listener returned.
 
-    Without `replay_store` every event is dispatched and no key is stored. Thread-safe.
+    Pauses and resumes are dispatched again, with `replayed=True`: a vendor may send the second
+    pause of a recording in the words of the first. Without `replay_store` every event is dispatched
+    and no key is stored. Thread-safe.
     """
 
     def __init__(self, replay_store: ReplayStore | None) -> None:
@@ -65,14 +73,30 @@ class Dispatcher:
             return event
         with self._locks[hash(event.key) % len(self._locks)]:
             with _convert_store_errors():
-                if event.key in self._lookup:  # type: ignore[operator]  # checked in __init__
-                    return evolve(event, replayed=True)
-            self._call_listeners(event)
-            with _convert_store_errors():
-                self._replay_store.add_if_absent(event.key, KEY_LIFETIME)
-                if self._lookup is not self._replay_store:
-                    self._lookup.add_if_absent(event.key, KEY_LIFETIME)  # type: ignore[union-attr]
+                is_replay = event.key in self._lookup  # type: ignore[operator]  # see __init__
+                repeats = is_replay and self._may_change_again(event)
+            if is_replay:
+                event = evolve(event, replayed=True)
+            if not is_replay or repeats:
+                self._call_listeners(event)
+            if not is_replay:
+                with _convert_store_errors():
+                    self._store_key(event.key)
+                    if event.kind is EventKind.PAUSED:
+                        self._store_key(_build_pause_key(event))
             return event
+
+    def _may_change_again(self, event: RecordingEvent) -> bool:
+        """Whether a replay may be a pause or resume that has not been dispatched."""
+        if event.kind in TOGGLES:
+            return True
+        # After a pause, the vendor's word for a start is that of a resume.
+        return is_toggle(event) and _build_pause_key(event) in self._lookup  # type: ignore[operator]
+
+    def _store_key(self, key: str) -> None:
+        self._replay_store.add_if_absent(key, KEY_LIFETIME)  # type: ignore[union-attr]
+        if self._lookup is not self._replay_store:
+            self._lookup.add_if_absent(key, KEY_LIFETIME)  # type: ignore[union-attr]
 
     def _call_listeners(self, event: RecordingEvent) -> None:
         raised = plugins.notify_plugins("recording_event", event=event)
@@ -90,6 +114,11 @@ class Dispatcher:
                 "when it arrives again",
                 status=503,
             ) from raised[0]
+
+
+def _build_pause_key(event: RecordingEvent) -> str:
+    """Build the key which states that a pause of the recording was dispatched."""
+    return build_event_key(event.provider, event.account, event.recording_id, EventKind.PAUSED)
 
 
 class _SharedState:

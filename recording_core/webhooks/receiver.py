@@ -79,9 +79,9 @@ class Receiver:
         """Verify a webhook's raw bytes, parse its events, and dispatch those that are new.
 
         Returns no event if the webhook is not about recordings. An event whose key was dispatched
-        before has `replayed=True` and is not dispatched again. Raises `WebhookRejected`, whose
-        `status` is the HTTP status to respond with; it is 503 also if a listener raised (then its
-        exception is the `__cause__`).
+        before has `replayed=True` and is not dispatched again, unless it is a pause or resume.
+        Raises `WebhookRejected`, whose `status` is the HTTP status to respond with; it is 503 also
+        if a listener raised (then its exception is the `__cause__`).
         """
         return tuple(self._dispatcher.dispatch(event) for event in self.verify(request))
 

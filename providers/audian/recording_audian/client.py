@@ -23,10 +23,10 @@ from recording_core import (
     RecordingStatus,
     Rejected,
     SessionKind,
-    UnsupportedOperation,
 )
 from recording_core.plugin import (
     LIVE,
+    Bounds,
     ErrorDetails,
     HeaderAuth,
     NoAuth,
@@ -47,16 +47,25 @@ PAGE_LIMIT = 100
 #: so this margin covers every reading, and the library applies the exact bound.
 SINCE_MARGIN = timedelta(hours=25)
 
-#: Our keyword -> Audian's parameter, by kind. https://docs.audian.com/call-control/call-recording
-#: and https://docs.audian.com/conferences/recording. Given by `extra`: `bitrate`, `sample_rate`,
+#: Our keyword -> Audian's parameter and its bounds, by kind.
+#: https://docs.audian.com/call-control/call-recording and
+#: https://docs.audian.com/conferences/recording. Given by `extra`: `bitrate`, `sample_rate`,
 #: `announce` and `announcement` for calls, `quality` for conferences.
-PARAMETERS: Mapping[SessionKind, Mapping[str, str]] = {
-    SessionKind.CALL: {"format": "format", "participant": "participant"},
-    SessionKind.CONFERENCE: {"format": "format", "title": "name"},
+PARAMETERS: Mapping[SessionKind, Mapping[str, tuple[str, Bounds]]] = {
+    SessionKind.CALL: {
+        "format": ("format", Bounds(values=("mp3", "wav", "opus"))),
+        "participant": ("participant", Bounds(values=mapping.PARTICIPANTS, most=1)),
+    },
+    SessionKind.CONFERENCE: {
+        "format": ("format", Bounds(values=("wav", "mp3", "m4a"))),
+        "title": ("name", Bounds()),
+    },
 }
 
-#: The recording has ended. An unknown status is not among them: it may still record.
-ENDED_STATUSES = frozenset(RecordingStatus) - LIVE - {RecordingStatus.UNKNOWN}
+#: The recording has ended. With an unknown status, or after a stop that had no effect yet, it may
+#: still record.
+MAYBE_LIVE = LIVE | {RecordingStatus.UNKNOWN, RecordingStatus.STOPPING}
+ENDED_STATUSES = frozenset(RecordingStatus) - MAYBE_LIVE
 
 #: Added to a 404 for an id without a target, which is looked up among calls' recordings only.
 TARGET_HINT = "if it is a conference's recording, pass target=conference(id)"
@@ -66,13 +75,9 @@ class Audian(Provider):
     """An Audian account."""
 
     default_base_url = "https://api.audian.com:8443/v2"
-    start_parameters: ClassVar[Mapping[SessionKind, frozenset[str]]] = {
-        kind: frozenset(table) for kind, table in PARAMETERS.items()
-    }
-    #: from the pages above `PARAMETERS`
-    formats: ClassVar[Mapping[SessionKind, tuple[str, ...]]] = {
-        SessionKind.CALL: ("mp3", "wav", "opus"),
-        SessionKind.CONFERENCE: ("wav", "mp3"),
+    start_parameters: ClassVar[Mapping[SessionKind, Mapping[str, Bounds]]] = {
+        kind: {keyword: bounds for keyword, (_, bounds) in table.items()}
+        for kind, table in PARAMETERS.items()
     }
     doubtful_start_codes: ClassVar[frozenset[str]] = mapping.DOUBTFUL_START_CODES
     not_listable = ("conference recordings: Audian lists them per conference only; pass target=",)
@@ -138,8 +143,9 @@ class Audian(Provider):
     ) -> RecordingSession:
         """Send a verb and return the session after it.
 
-        `status` is the result of a 2xx that names none. After an error the recording is read: if
-        its status shows the effect of the verb, the verb has succeeded.
+        `status` is the result of a 2xx that names none, if no recording can be read that shows its
+        own. After an error the recording is read: if its status shows the effect of the verb, the
+        verb has succeeded.
         """
         success = ENDED_STATUSES if verb == "stop" else {status}
         try:
@@ -150,6 +156,11 @@ class Audian(Provider):
                 retry=RetryPolicy.IDEMPOTENT,
             )
             after = self._read_verb_response(session, answer.payload, status)
+            if verb != "stop" and after.provider_status is None:
+                recording = self._find_recording(session)
+                if recording is not None:
+                    word = recording.provider_status
+                    after = evolve(after, status=recording.status, provider_status=word)
         except (Rejected, Conflict, NotFound, MalformedPayload) as error:
             # Undocumented: the response to a second pause, resume or stop.
             recording = self._find_recording(session)
@@ -172,7 +183,7 @@ class Audian(Provider):
         row = mapping.read_data(payload) if payload is not None else {}
         provider_status = mapping.read_provider_status(row)
         if provider_status is None or {"recording_id", "id"}.isdisjoint(row):
-            # Undocumented: the response to a pause and to a resume. A 2xx is enough.
+            # Undocumented: the response to a pause and to a resume.
             if provider_status is not None:
                 status = mapping.STATUSES[provider_status]
             return evolve(session, status=status, provider_status=provider_status)
@@ -277,13 +288,8 @@ def _build_recordings_path(target: CommunicationSession | None) -> str:
 
 
 def _build_start_body(request: StartRequest) -> dict[str, Any]:
+    given = request.given_parameters()
+    if request.participant:
+        (given["participant"],) = request.participant
     table = PARAMETERS[request.target.kind]
-    (participant, *others) = request.participant or (None,)
-    if others or participant not in (None, *mapping.PARTICIPANTS):
-        raise UnsupportedOperation(
-            f"Audian's `participant` is one of {', '.join(mapping.PARTICIPANTS)}, and no other "
-            "participant can be named"
-        )
-    given = {"format": request.format, "title": request.title, "participant": participant}
-    body = {table[name]: value for name, value in given.items() if value is not None}
-    return {**body, **request.extra}
+    return request.merge({table[each][0]: value for each, value in given.items()})

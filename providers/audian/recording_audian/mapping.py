@@ -34,7 +34,7 @@ STATUSES: Mapping[str, RecordingStatus] = {
     "paused": RecordingStatus.PAUSED,
     "stopped": RecordingStatus.PROCESSING,  # "stopped but not yet processed"
     "processing": RecordingStatus.PROCESSING,
-    "completed": RecordingStatus.AVAILABLE,  # or `expired` after 30 days, see `read_recording`
+    "completed": RecordingStatus.AVAILABLE,  # a call's last three: `expired` after `RETENTION`
     "failed": RecordingStatus.FAILED,
 }
 
@@ -68,6 +68,7 @@ _EARLIEST_SINCE = datetime(2000, 1, 1, tzinfo=UTC)
 
 # Reading an enum's member takes ten times as long as a module's name (Python 3.11).
 _AVAILABLE, _EXPIRED = RecordingStatus.AVAILABLE, RecordingStatus.EXPIRED
+_PROCESSING = RecordingStatus.PROCESSING
 _DELETED, _FAILED = RecordingStatus.DELETED, RecordingStatus.FAILED
 _UNKNOWN = RecordingStatus.UNKNOWN
 _CALL, _CONFERENCE = SessionKind.CALL, SessionKind.CONFERENCE
@@ -112,13 +113,13 @@ def read_recording(
     ended_at = ended_at or instant("ended_at")
     # A call's `created_at` is when the recording stopped, a conference's when it started.
     created_at = instant("created_at")
-    duration = fields.seconds("duration")
+    duration = reported_duration = fields.seconds("duration")
     if duration is None and started_at and ended_at and ended_at >= started_at:
         duration = ended_at - started_at
     expires_at = None
     if created_at is not None and kind is _CALL:
         expires_at = created_at + RETENTION
-        if status is _AVAILABLE and expires_at <= now:
+        if expires_at <= now and (status is _AVAILABLE or status is _PROCESSING):
             status = _EXPIRED
     deleted_at = None
     if "deleted_at" in row:
@@ -127,8 +128,7 @@ def read_recording(
         is_deletion = provider_status is None and row.get("status") is None
         if deleted_at is not None or (is_deletion and fields.is_unread("deleted_at")):
             status = _DELETED
-    size = count("file_size")
-    size = size if size is not None else count("size")
+    size = count("file_size") or count("size") or None  # 0: not reported
     format = text("file_format") or text("format")
     format = format.lower() if format is not None else None
     channels = count("channels") if "channels" in row else None
@@ -150,7 +150,7 @@ def read_recording(
                 format=format,
                 media_type=file_format.media_type if file_format else None,
                 size=size,
-                duration=duration,
+                duration=reported_duration,
                 channels=channels,
                 url=url or f"{base_url}/recordings/{quote(recording_id, safe='')}/download",
                 checksum=_read_checksum(fields) if "checksum" in row else None,

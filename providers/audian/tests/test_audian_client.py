@@ -206,6 +206,7 @@ class TestStart:
                 {"announce": True, "announcement": "This call is being recorded"},
             ),
             ({"format": "mp3", "extra": {"format": "wav"}}, {"format": "wav"}),
+            ({"format": "mp3", "extra": {"format": rec.OMIT}}, {}),
         ],
     )
     def test_the_start_of_a_call_has_the_documented_parameters(
@@ -257,6 +258,8 @@ class TestStart:
             ("call", {"title": "x"}),
             ("call", {"participant": "alice"}),
             ("call", {"participant": ["caller", "callee"]}),
+            ("call", {"format": "m4a"}),
+            ("conference", {"format": "opus"}),
             ("conference", {"participant": "all"}),
             *[
                 (kind, {name: value})
@@ -475,23 +478,54 @@ class TestPauseResumeStop:
         ],
         ids=lambda reply: f"{reply.status} {reply.body.decode()}",
     )
-    def test_a_2xx_to_a_verb_is_success_without_a_documented_body(
+    def test_after_a_2xx_without_a_documented_body_the_recording_shows_the_state(
         self,
         audian: rec.Provider,
         emulator: AudianEmulator,
         call: rec.CommunicationSession,
+        manual_clock: ManualClock,
         answer: Reply,
     ) -> None:
         session = audian.start(call)
+        manual_clock.advance(2 * SECOND)
+        for verb, expected in (
+            (audian.pause, STATUSES.RECORDING),
+            (audian.stop, STATUSES.PROCESSING),
+        ):
+            emulator.faults.append(answer)  # it has no effect
+            after = verb(session)
+            assert (after.status, after.id) == (expected, session.id)
+            assert (after.started_at, after.pauses) == (session.started_at, ())
+        genuine = emulator.answer
+
+        def answer_without_body(request: Request) -> Reply:
+            reply = genuine(request)
+            return answer if request.method == "POST" else reply
+
+        emulator.answer = answer_without_body  # type: ignore[method-assign]
         for verb, expected in (
             (audian.pause, STATUSES.PAUSED),
             (audian.resume, STATUSES.RECORDING),
             (audian.stop, STATUSES.PROCESSING),
         ):
-            emulator.faults.append(answer)
-            after = verb(session)
-            assert (after.status, after.id) == (expected, session.id)
-            assert after.started_at == session.started_at
+            session = verb(session)
+            assert session.status is expected
+        assert len(session.pauses) == 1
+
+    def test_a_stop_that_is_answered_with_recording_is_sent_again(
+        self,
+        audian: rec.Provider,
+        emulator: AudianEmulator,
+        call: rec.CommunicationSession,
+        manual_clock: ManualClock,
+    ) -> None:
+        session = audian.start(call)
+        manual_clock.advance(2 * SECOND)
+        emulator.faults.append(Reply.json({"status": "recording"}))
+        stopping = audian.stop(session)
+        assert stopping.status is STATUSES.STOPPING
+        assert stopping.stopped_at is not None
+        assert audian.stop(stopping).status is STATUSES.PROCESSING
 
     def test_a_status_in_a_2xx_is_applied(
         self, audian: rec.Provider, emulator: AudianEmulator, call: rec.CommunicationSession
@@ -906,7 +940,9 @@ def _replace_optional_fields(payload: Any, value: Any) -> Any:
         return payload
     if {"recording_id", "id"}.isdisjoint(payload):
         return {key: _replace_optional_fields(each, value) for key, each in payload.items()}
-    kept = ("recording_id", "id", "status")
+    kept = ["recording_id", "id", "status"]
+    if isinstance(value, str):  # a text is another call or conference
+        kept += ["call_id", "conference_id"]
     return {key: each if key in kept else value for key, each in payload.items()}
 
 
@@ -1192,7 +1228,7 @@ class TestResponses:
         text = "audian get: Recording not found (HTTP 404, code not_found"
         assert str(missing.value).startswith(text)
         with pytest.raises(rec.Rejected) as wrong:
-            audian.start(call, format="flac")
+            audian.start(call, extra={"format": "flac"})
         text = "audian start: Recording format is not supported (HTTP 400, code invalid_format"
         assert str(wrong.value).startswith(text)
         audian.start(call)

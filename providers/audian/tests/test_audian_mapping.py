@@ -342,6 +342,15 @@ class TestCalls:
         assert read(GET, LATER).status is rec.RecordingStatus.EXPIRED
         assert read(GET, LATER).provider_status == "completed"
         assert read(GET, LATER, status="failed").status is rec.RecordingStatus.FAILED
+        for word in ("stopped", "processing"):
+            early = read(GET, LATER - timedelta(seconds=1), status=word)
+            assert early.status is rec.RecordingStatus.PROCESSING
+            assert read(GET, LATER, status=word).status is rec.RecordingStatus.EXPIRED
+
+    def test_a_size_of_zero_is_not_a_size(self) -> None:
+        recording = read(GET, file_size=0)
+        assert (recording.size, recording.files[0].size) == (None, None)
+        assert recording.unread_fields == ()
 
 
 class TestConferences:
@@ -457,6 +466,13 @@ class TestBoth:
         assert read(GET, duration=None).duration is None
         early = "2024-02-04T11:00:00Z"
         assert read(CONFERENCE_STOP, duration=None, ended_at=early).duration is None
+
+    def test_a_computed_duration_is_not_that_of_the_file(self) -> None:
+        found = read(CONFERENCE_STOP, duration=None, status="completed")
+        assert found.duration == timedelta(minutes=30)
+        assert [file.duration for file in found.files] == [None], "the vendor reports none"
+        reported = read(CONFERENCE_STOP, status="completed")
+        assert [file.duration for file in reported.files] == [timedelta(minutes=30)]
 
     def test_a_duration_of_zero_is_kept(self) -> None:
         assert read(GET, duration=0).duration == timedelta(0)

@@ -22,9 +22,9 @@ from recording_core import (
     RecordingStatus,
     Rejected,
     SessionKind,
-    UnsupportedOperation,
 )
 from recording_core.plugin import (
+    Bounds,
     Connection,
     ErrorDetails,
     Fields,
@@ -48,30 +48,28 @@ WINDOW = timedelta(days=30)
 BEGINNING = datetime(2011, 1, 1, tzinfo=UTC)
 PAGE_SIZE = 20  # the largest `limit`
 
-#: Our keyword -> Plivo's, by kind. https://www.plivo.com/docs/voice/api/recordings,
+CHANNELS = {1: "mono", 2: "stereo"}
+_FORMAT = ("file_format", Bounds(values=("mp3", "wav")))
+#: Our keyword -> Plivo's and its bounds, by kind. https://www.plivo.com/docs/voice/api/recordings,
 #: /voice/api/conferences and /voice/api/multiparty-calls
-PARAMETERS: Mapping[SessionKind, Mapping[str, str]] = {
+PARAMETERS: Mapping[SessionKind, Mapping[str, tuple[str, Bounds]]] = {
     SessionKind.CALL: {
-        "format": "file_format",
-        "max_duration": "time_limit",
-        "channels": "record_channel_type",
-        "callback_url": "callback_url",
+        "format": _FORMAT,
+        "max_duration": ("time_limit", Bounds(most=LONGEST_CALL)),
+        "channels": ("record_channel_type", Bounds(values=tuple(CHANNELS))),
+        "callback_url": ("callback_url", Bounds()),
     },
-    SessionKind.CONFERENCE: {"format": "file_format", "callback_url": "callback_url"},
+    SessionKind.CONFERENCE: {"format": _FORMAT, "callback_url": ("callback_url", Bounds())},
     SessionKind.MEETING: {
-        "format": "file_format",
-        "participant": "member_id",  # in the path
-        "callback_url": "recording_callback_url",
+        "format": _FORMAT,
+        "participant": ("member_id", Bounds(most=1)),  # in the path
+        "callback_url": ("recording_callback_url", Bounds()),
     },
 }
-CHANNELS = {None: None, 1: "mono", 2: "stereo"}
 
 #: Plivo's own client reads an error of the request in each of these:
 #: https://github.com/plivo/plivo-python, plivo/rest/client.py
 REPEATED_STATUSES = frozenset({400, 409, 422})
-
-#: Added to the response in a session's `raw`: the participant that is recorded.
-MEMBER_KEY = "member_id"
 
 _log = logging.getLogger("recording_plivo")
 
@@ -84,14 +82,9 @@ class Plivo(Provider):
     rate = 60.0
     #: "HTTP Auth on recordings" is a switch of the console that no API reports
     credential_hosts = ("media.plivo.com", "*.media.plivo.com")
-    start_parameters: ClassVar[Mapping[SessionKind, frozenset[str]]] = {
-        kind: frozenset(table) for kind, table in PARAMETERS.items()
-    }
-    #: from the pages of `PARAMETERS`
-    formats: ClassVar[Mapping[SessionKind, tuple[str, ...]]] = {
-        SessionKind.CALL: ("mp3", "wav"),
-        SessionKind.CONFERENCE: ("mp3", "wav"),
-        SessionKind.MEETING: ("mp3",),
+    start_parameters: ClassVar[Mapping[SessionKind, Mapping[str, Bounds]]] = {
+        kind: {keyword: bounds for keyword, (_, bounds) in table.items()}
+        for kind, table in PARAMETERS.items()
     }
 
     def __init__(self, connection: Connection) -> None:
@@ -113,15 +106,9 @@ class Plivo(Provider):
     # -- one session -----------------------------------------------------------------------------
 
     def _start(self, request: StartRequest) -> RecordingSession:
-        if len(request.participant) > 1:
-            raise UnsupportedOperation(
-                "Plivo records either one participant or all participants of a multiparty call; "
-                "start one recording per participant"
-            )
-        member = request.participant[0] if request.participant else None
         response = self.transport.request(
             "POST",
-            f"{self._root}/{mapping.build_record_path(request.target, member)}",
+            self._build_record_path(request.target, request.given_parameters()),
             operation="start",
             json=_build_start_body(request),
             retry=RetryPolicy.NEVER,
@@ -143,7 +130,7 @@ class Plivo(Provider):
             target=request.target,
             status=mapping.STATUS_OF_EVIDENCE[evidence],
             started_at=self.clock.now(),
-            raw={**payload, MEMBER_KEY: member} if member else payload,
+            raw=payload,
         )
 
     def _pause(self, session: RecordingSession) -> RecordingSession:
@@ -194,8 +181,13 @@ class Plivo(Provider):
         return evolve(session, status=mapping.STATUS_OF_EVIDENCE["stop accepted"])
 
     def _build_session_path(self, session: RecordingSession) -> str:
-        member = session.raw.get(MEMBER_KEY)
-        return f"{self._root}/{mapping.build_record_path(session.target, member)}"
+        return self._build_record_path(session.target, session.parameters)
+
+    def _build_record_path(
+        self, target: CommunicationSession, parameters: Mapping[str, Any]
+    ) -> str:
+        (member,) = parameters.get("participant") or (None,)
+        return f"{self._root}/{mapping.build_record_path(target, member)}"
 
     def _observe(self, session: RecordingSession) -> RecordingSession:
         try:
@@ -347,15 +339,15 @@ def _build_offset_cursors(
 
 
 def _build_start_body(request: StartRequest) -> dict[str, Any]:
-    if request.channels not in CHANNELS:
-        raise UnsupportedOperation("Plivo records in 1 channel (mono) or 2 (stereo)")
+    # Without `time_limit` Plivo would stop after 60 seconds.
     limit = request.max_duration or LONGEST_CALL
     values: dict[str, Any] = {
         "format": request.format,
         "max_duration": max(1, round(limit.total_seconds())),
-        "channels": CHANNELS[request.channels],
+        "channels": CHANNELS.get(request.channels),
         "callback_url": request.callback_url,
     }
-    names = PARAMETERS[request.target.kind]
-    given = {names[each]: values[each] for each in names if values.get(each) is not None}
-    return {**given, **request.extra}
+    table = PARAMETERS[request.target.kind].items()
+    return request.merge(
+        {name: values[each] for each, (name, _) in table if values.get(each) is not None}
+    )

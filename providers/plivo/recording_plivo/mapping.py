@@ -29,7 +29,7 @@ STATUS_OF_EVIDENCE: Mapping[str, RecordingStatus] = {
     "resume accepted": RecordingStatus.RECORDING,
     "stop accepted": RecordingStatus.PROCESSING,
     "row": RecordingStatus.AVAILABLE,  # a row appears seconds after the end, also with 0 ms
-    "row without url or end": RecordingStatus.PROCESSING,
+    "row without end": RecordingStatus.PROCESSING,  # with a URL, too: Plivo names it at the start
 }
 
 #: `recording_type`: the page documents `conference` and `normal`, responses contain `conference`
@@ -51,6 +51,8 @@ KINDS: Mapping[str, SessionKind] = {
 #: /voice/api/multiparty-calls
 URL_FIELDS = ("recording_url", "url", "record_url", "RecordUrl", "RecordFile", "RecordingURL")
 
+_END_FIELDS = ("recording_end_ms", "recording_duration_ms")
+
 #: A multiparty call is addressed as `MultiPartyCall/{name_...|uuid_...}/`.
 #: https://www.plivo.com/docs/voice/api/multiparty-calls
 _MPC_PREFIXES = ("name_", "uuid_")
@@ -64,7 +66,7 @@ _MEDIA_TYPES: Mapping[str | None, str] = {name: known.media_type for name, known
 # Python 3.11 reads a module's name ten times as fast as an enum's member, and rows are many.
 _CALL, _CONFERENCE, _MIX = SessionKind.CALL, SessionKind.CONFERENCE, FileRole.MIX
 _ROW = STATUS_OF_EVIDENCE["row"]
-_UNFINISHED = STATUS_OF_EVIDENCE["row without url or end"]
+_UNFINISHED = STATUS_OF_EVIDENCE["row without end"]
 
 
 # -- paths and parameters ------------------------------------------------------------------------
@@ -136,7 +138,7 @@ def read_recording(row: Mapping[str, Any], account: str) -> Recording:
     elif kind is _CONFERENCE:
         # Names are reused, but the row has nothing else that identifies its conference.
         target = fields.target(kind, "conference_name")
-    duration = fields.milliseconds("recording_duration_ms", quoted=True)
+    duration = reported_duration = fields.milliseconds("recording_duration_ms", quoted=True)
     started_at = instant("recording_start_ms", epoch="milliseconds", quoted=True)
     ended_at = instant("recording_end_ms", epoch="milliseconds", quoted=True)
     if duration is None and not fields.is_unread("recording_duration_ms"):
@@ -151,7 +153,7 @@ def read_recording(row: Mapping[str, Any], account: str) -> Recording:
                 role=_MIX,
                 format=format,
                 media_type=_MEDIA_TYPES.get(format),
-                duration=duration,
+                duration=reported_duration,
                 url=url,
                 name=read_base_name(url) or None,
             ),
@@ -163,9 +165,7 @@ def read_recording(row: Mapping[str, Any], account: str) -> Recording:
         kind=kind,
         target=target,
         reference=call_uuid,
-        status=_ROW
-        if url is not None or ended_at is not None or _has_unread_end(fields)
-        else _UNFINISHED,
+        status=_ROW if ended_at is not None or _is_over(fields, duration, url) else _UNFINISHED,
         started_at=started_at,
         ended_at=ended_at,
         created_at=instant("add_time") or _read_go_time(fields, "add_time"),
@@ -198,9 +198,16 @@ def _compute_duration(started_at: datetime | None, ended_at: datetime | None) ->
     return ended_at - started_at
 
 
-def _has_unread_end(fields: Fields) -> bool:
-    """Whether the row has a URL or an end that cannot be read, which is not the same as none."""
-    return bool(fields.unread) and any(map(fields.is_unread, (*URL_FIELDS, "recording_end_ms")))
+def _is_over(fields: Fields, duration: timedelta | None, url: str | None) -> bool:
+    """Whether a row without a readable end is that of a finished recording.
+
+    An end or duration that cannot be read is not the same as none. Rows of the first years have
+    neither field; those have a URL.
+    """
+    if duration is not None or any(map(fields.is_unread, _END_FIELDS)):
+        return True
+    has_url = url is not None or any(map(fields.is_unread, URL_FIELDS))
+    return has_url and "recording_end_ms" not in fields.row
 
 
 def _find_kind(

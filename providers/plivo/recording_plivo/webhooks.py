@@ -104,6 +104,8 @@ TRANSCRIPT = "transcription"
 #: These are -1 while the recording runs: https://www.plivo.com/docs/voice/xml/record
 NUMBERS = frozenset({"recording_duration_ms", "recording_start_ms", "recording_end_ms", "seconds"})
 DURATIONS = ("recording_duration_ms", "seconds")
+#: Any of these, with another value, states that the recording has ended.
+ENDS = (*DURATIONS, "recording_end_ms")
 
 #: Fields of a webhook about a transcript:
 #: https://www.plivo.com/docs/voice/api/conferences, the second half of the table
@@ -138,12 +140,12 @@ EVENTS: Mapping[str, EventMeaning] = {
         "Failed": (EventKind.FAILED, RecordingStatus.FAILED),
     }.items()
 }
-#: The media's URL in a webhook about the end: the first name is the API's, the others are XML's.
+#: The media's URL, also while it is recorded: the first name is the API's, the others are XML's.
 MEDIA_URL_FIELDS = ("record_url", "RecordUrl", "RecordFile")
 UNKNOWN = (EventKind.UPDATED, RecordingStatus.UNKNOWN)
-#: Webhooks of calls and conferences are sent at the end; XML's also at the start, with durations
-#: of -1:
-#: https://www.plivo.com/docs/voice/xml/record (recordSession, startOnDialAnswer)
+#: Webhooks of the API are sent at the end; XML's also before it, with durations of -1
+#: (https://www.plivo.com/docs/voice/xml/record, recordSession and startOnDialAnswer) or without
+#: (https://www.plivo.com/docs/voice/xml/conference, from the first `enter` on).
 RUNNING = (EventKind.STARTED, RecordingStatus.RECORDING)
 ENDED = (EventKind.AVAILABLE, RecordingStatus.AVAILABLE)
 #: A transcript, or the reason why it failed, exists only for a finished recording.
@@ -247,15 +249,16 @@ class _Delivery:
     def _find_meaning(self) -> EventMeaning:
         if self.event_name is not None:
             return EVENTS.get(self.event_name, UNKNOWN)
-        spans = [str(self.row[name]) for name in DURATIONS if name in self.row]
-        spans = [span for span in spans if _NUMBER.fullmatch(span)]
-        if spans and all(map(_MINUS_ONE.fullmatch, spans)):
-            return RUNNING
+        for names in (DURATIONS, ENDS):
+            values = [str(self.row[name]) for name in names if name in self.row]
+            numbers = list(filter(_NUMBER.fullmatch, values))
+            if numbers and all(map(_MINUS_ONE.fullmatch, numbers)):
+                return RUNNING
         # Without its EventName a multiparty call's webhook is not one about the end: its URL has
         # another name.
         parameters = self.fields.row
         if any(parameters.get(name) for name in MEDIA_URL_FIELDS):
-            return ENDED
+            return RUNNING if self.row.keys().isdisjoint(ENDS) else ENDED
         return TRANSCRIBED if not TRANSCRIPTION.isdisjoint(parameters) else UNKNOWN
 
     def build_event(self, request: WebhookRequest, account: str) -> RecordingEvent:

@@ -123,7 +123,22 @@ class TestStart:
         plivo.start(find_live(emulator, kind), **keywords)
         assert emulator.list_requests()[0].json() == body
 
-    def test_extra_is_sent_unchanged_and_overrides(
+    def test_the_time_limit_of_a_call_can_be_omitted(
+        self, plivo: rec.Provider, emulator: PlivoEmulator
+    ) -> None:
+        plivo.start(find_live(emulator, "call"), extra={"time_limit": rec.OMIT})
+        assert emulator.list_requests()[0].json() == {}
+
+    def test_a_call_is_recorded_for_four_hours_at_most(
+        self, plivo: rec.Provider, emulator: PlivoEmulator
+    ) -> None:
+        longest = timedelta(hours=4)
+        with emulator.forbid_requests(), pytest.raises(ValueError, match="at most 14400 s"):
+            plivo.start(find_live(emulator, "call"), max_duration=longest + SECOND)
+        plivo.start(find_live(emulator, "call"), max_duration=longest)
+        assert emulator.list_requests()[0].json() == {"time_limit": 14400}
+
+    def test_extra_is_added_and_overrides(
         self, plivo: rec.Provider, emulator: PlivoEmulator
     ) -> None:
         extra = {"transcription_type": "auto", "time_limit": 90, "x_new": [1, {"a": None}]}
@@ -137,6 +152,7 @@ class TestStart:
             ("call", {"tracks": True}),
             ("call", {"title": "x"}),
             ("call", {"channels": 3}),
+            ("call", {"format": "ogg"}),
             ("conference", {"max_duration": MINUTE}),
             ("conference", {"channels": 1}),
             ("conference", {"participant": "1"}),
@@ -248,6 +264,7 @@ class TestPauseResumeStop:
         member = emulator.find_session(target).members[1]
         whole = plivo.start(target)
         session = plivo.start(target, participant=member)
+        assert session.parameters == {"participant": (member,)}
         text = rec.dumps(session)
         with emulator.connect() as other:
             session = rec.loads(text, rec.RecordingSession)

@@ -134,18 +134,32 @@ def test_a_row_of_2012_is_read() -> None:
     assert recording.created_at == datetime(2012, 2, 4, 23, 33, 8, 79231, tzinfo=UTC)
     assert recording.duration is None, "the rounded duration is for billing only"
     assert recording.format == "mp3"
+    assert recording.status is rec.RecordingStatus.AVAILABLE, "a row that has no field for the end"
 
 
-def test_a_row_without_url_and_end_is_processing() -> None:
-    recording = read_row(recording_url=..., recording_end_ms=None)
+@pytest.mark.parametrize("url", [..., "https://media.plivo.com/v1/Account/MA/Recording/a.mp3"])
+def test_a_row_without_end_is_processing_also_with_a_url(url: Any) -> None:
+    without_end = {"recording_end_ms": None, "recording_duration_ms": None}
+    recording = read_row(recording_url=url, **without_end)
     assert recording.status is rec.RecordingStatus.PROCESSING
-    assert recording.files == ()
+    assert len(recording.files) == (url is not ...)
+    assert read_row(recording_url=url, recording_end_ms=None).status == "available", "a duration"
 
 
 @pytest.mark.parametrize("name", mapping.URL_FIELDS)
 def test_the_url_is_found_under_each_name(name: str) -> None:
     url = "https://media.plivo.com/a.mp3"
     assert mapping.find_url(Fields({name: url})) == url
+
+
+def test_a_computed_duration_is_not_that_of_the_file() -> None:
+    found = read_row(
+        recording_duration_ms=None,
+        recording_start_ms="1780315520000.0",
+        recording_end_ms="1780315560000.0",
+    )
+    assert found.duration == timedelta(seconds=40)
+    assert [file.duration for file in found.files] == [None], "the vendor reports none"
 
 
 def test_an_end_before_the_start_is_no_duration() -> None:
@@ -227,9 +241,11 @@ def test_an_odd_field_is_none_and_the_others_are_read(field: str, value: Any) ->
 
 
 def test_an_unread_url_is_not_an_absent_one() -> None:
-    recording = read_row(recording_url={"href": "x"}, recording_end_ms=None)
+    recording = read_row(
+        recording_url={"href": "x"}, recording_end_ms=..., recording_duration_ms=...
+    )
     assert (recording.status, recording.files) == (rec.RecordingStatus.AVAILABLE, ())
-    ended = read_row(recording_url=None, recording_end_ms="soon")
+    ended = read_row(recording_url=None, recording_end_ms="soon", recording_duration_ms=None)
     assert ended.status is rec.RecordingStatus.AVAILABLE
     assert ended.unread_fields == ("recording_end_ms",)
 
@@ -319,7 +335,7 @@ def test_error_details_are_recognized_in_plivos_shapes(
         ("resume accepted", "recording"),
         ("stop accepted", "processing"),
         ("row", "available"),
-        ("row without url or end", "processing"),
+        ("row without end", "processing"),
     ],
 )
 def test_the_status_is_inferred_from_evidence(evidence: str, status: str) -> None:

@@ -576,6 +576,41 @@ class TestReading:
         assert (event.recording.duration, event.recording.files) == (None, ())
         assert event.occurred_at is None
 
+    @pytest.mark.parametrize("action", ["enter", "exit", "digits", "floor"])
+    def test_a_url_before_the_end_means_started(self, action: str) -> None:
+        entered = {
+            "ConferenceAction": action,
+            "ConferenceName": "demo",
+            "ConferenceMemberID": "1130",
+            "RecordUrl": RECORD_URL,
+            "RecordingID": ID,
+        }
+        times = {name: XML_WEBHOOK[name] for name in XML_WEBHOOK if name.startswith("RecordingD")}
+        receiver = rec.receiver("plivo", secret=TOKEN)
+        dispatched: list[rec.RecordingEvent] = []
+        receiver.listen(dispatched.append)
+        for parameters in (entered, {**entered, **times, "ConferenceAction": "record"}):
+            receiver.receive(build_request(parameters, sign(parameters)))
+        assert [event.kind for event in dispatched] == [
+            rec.EventKind.STARTED,
+            rec.EventKind.AVAILABLE,
+        ]
+        recordings = [event.recording for event in dispatched]
+        files = [len(recording.files) for recording in recordings if recording is not None]
+        assert files == [0, 1]
+
+    @pytest.mark.parametrize("name", ["recording_duration", "recording_end_ms"])
+    @pytest.mark.parametrize("value", ["7560", "soon"])
+    def test_an_end_that_cannot_be_read_is_not_an_absent_one(self, name: str, value: str) -> None:
+        without_end = {
+            each: text
+            for each, text in CALL_WEBHOOK.items()
+            if not each.startswith(("recording_duration", "recording_end"))
+        }
+        assert parse_event(without_end).kind is rec.EventKind.STARTED
+        assert parse_event({**without_end, name: value}).kind is rec.EventKind.AVAILABLE
+        assert parse_event({**without_end, name: "-1"}).kind is rec.EventKind.STARTED
+
     @pytest.mark.parametrize("changes", [{"RecordingDuration": "-1"}, {"RecordingEndMs": "-1"}])
     def test_one_of_several_numbers_is_no_evidence_of_a_start(self, changes: Any) -> None:
         event, good = parse_event({**XML_WEBHOOK, **changes}), parse_event(XML_WEBHOOK)

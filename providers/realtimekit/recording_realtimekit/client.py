@@ -25,6 +25,7 @@ from recording_core import (
 )
 from recording_core.plugin import (
     LIVE,
+    Bounds,
     Connection,
     ErrorDetails,
     Fields,
@@ -38,8 +39,6 @@ from recording_core.plugin import (
 )
 from recording_realtimekit import mapping
 
-#: https://developers.cloudflare.com/api/resources/realtime_kit/subresources/recordings
-MAX_DURATION = timedelta(hours=24)
 #: The requested `per_page`. Its default and maximum are not documented; the answer shows the size.
 PAGE_SIZE = 100
 
@@ -52,6 +51,16 @@ FORMATS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
 }
 CHANNELS = {1: "mono", 2: "stereo"}
 
+#: https://developers.cloudflare.com/api/resources/realtime_kit/subresources/recordings
+#: A value that is not given is not sent: it would replace the limit of the meeting or app.
+PARAMETERS: Mapping[str, Bounds] = {
+    "format": Bounds(values=tuple(FORMATS)),
+    "max_duration": Bounds(least=timedelta(seconds=60), most=timedelta(hours=24)),
+    "channels": Bounds(values=tuple(CHANNELS)),
+    "participant": Bounds(most=100),
+    "tracks": Bounds(),
+}
+
 #: Parameters that the endpoint for tracks does not have.
 UNSUPPORTED_WITH_TRACKS = ("format", "max_duration", "channels")
 
@@ -63,12 +72,9 @@ class RealtimeKit(Provider):
     #: 1200 requests in five minutes; a user with more is blocked for five minutes:
     #: https://developers.cloudflare.com/fundamentals/api/reference/limits
     rate = 4.0
-    start_parameters: ClassVar[Mapping[SessionKind, frozenset[str]]] = {
-        SessionKind.MEETING: frozenset(
-            {"format", "max_duration", "channels", "participant", "tracks"}
-        )
+    start_parameters: ClassVar[Mapping[SessionKind, Mapping[str, Bounds]]] = {
+        SessionKind.MEETING: PARAMETERS
     }
-    formats: ClassVar[Mapping[SessionKind, tuple[str, ...]]] = {SessionKind.MEETING: tuple(FORMATS)}
 
     def __init__(self, connection: Connection) -> None:
         account_id, app_id = (
@@ -231,6 +237,9 @@ class RealtimeKit(Provider):
             raise MalformedPayload("The list has no array `data`", path="data")
         return payload, rows
 
+    def _find_own_storage(self, recording: Recording) -> str | None:
+        return mapping.find_own_storage(recording.raw)
+
     def _get(self, recording_id: str, target: CommunicationSession | None) -> Recording:
         answer = self.transport.get(f"{self._root}/{quote(recording_id, safe='')}", operation="get")
         data = mapping.read_data(answer.payload)
@@ -257,23 +266,19 @@ def _has_passed(since: datetime, recordings: Sequence[Recording]) -> bool:
 
 
 def _build_start_body(request: StartRequest) -> dict[str, Any]:
-    limit = request.max_duration or MAX_DURATION
-    body: dict[str, Any] = {
-        "meeting_id": request.target.id,
-        "max_seconds": max(1, round(limit.total_seconds())),
-    }
+    body: dict[str, Any] = {"meeting_id": request.target.id}
+    if request.max_duration is not None:
+        body["max_seconds"] = round(request.max_duration.total_seconds())
     if request.format is not None:
-        if request.format not in FORMATS:
-            raise UnsupportedOperation(
-                f"RealtimeKit does not record in the format {request.format!r}; use one of: "
-                f"{', '.join(FORMATS)}"
-            )
-        body = _merge(body, FORMATS[request.format])
+        body |= FORMATS[request.format]
     if request.channels is not None:
-        if request.channels not in CHANNELS:
-            raise UnsupportedOperation("RealtimeKit records in 1 channel (mono) or 2 (stereo)")
-        body = _merge(body, {"audio_config": {"channel": CHANNELS[request.channels]}})
-    return _merge(body, request.extra)
+        if request.format == "webm":
+            raise UnsupportedOperation(
+                "RealtimeKit does not support channels for the format webm: its sound is Vorbis"
+            )
+        audio = {**body.get("audio_config", {}), "channel": CHANNELS[request.channels]}
+        body["audio_config"] = audio
+    return request.merge(body)
 
 
 def _build_track_body(request: StartRequest) -> dict[str, Any]:
@@ -282,22 +287,7 @@ def _build_track_body(request: StartRequest) -> dict[str, Any]:
         raise UnsupportedOperation(
             f"RealtimeKit does not support {', '.join(given)} for recordings of tracks"
         )
-    body: dict[str, Any] = {
-        "meeting_id": request.target.id,
-        "layers": {"default": {"media_kind": "audio"}},
-    }
+    body: dict[str, Any] = {"meeting_id": request.target.id}
     if request.participant:
         body["user_ids"] = list(request.participant)
-    return _merge(body, request.extra)
-
-
-def _merge(body: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge `more` into `body`, objects deeply, so that a caller's watermark keeps our codec."""
-    merged = dict(body)
-    for name, value in more.items():
-        ours = merged.get(name)
-        if isinstance(ours, Mapping) and isinstance(value, Mapping):
-            merged[name] = _merge(ours, value)
-        else:
-            merged[name] = value
-    return merged
+    return request.merge(body)

@@ -36,13 +36,15 @@ STATUSES: Mapping[str, RecordingStatus] = {
     "RECORDING": RecordingStatus.RECORDING,
     "PAUSED": RecordingStatus.PAUSED,
     "UPLOADING": RecordingStatus.PROCESSING,
-    "UPLOADED": RecordingStatus.AVAILABLE,  # also after seven days, see `read_recording`
+    "UPLOADED": RecordingStatus.AVAILABLE,  # the last word, also without files: `_find_end_status`
     "ERRORED": RecordingStatus.FAILED,
 }
 
 #: How long files exist after the upload.
 #: https://developers.cloudflare.com/realtime/realtimekit/data-retention
 RETENTION = timedelta(days=7)
+#: https://developers.cloudflare.com/api/resources/realtime_kit/subresources/recordings
+LONGEST_RECORDING = timedelta(hours=24)
 
 #: Codes of Cloudflare's gateway, which answers before RealtimeKit does.
 #: https://developers.cloudflare.com/fundamentals/api/troubleshooting
@@ -64,6 +66,7 @@ _KNOWN_FORMATS = {name: (name, known.media_type) for name, known in FORMATS.item
 # many rows.
 _AVAILABLE, _EXPIRED = RecordingStatus.AVAILABLE, RecordingStatus.EXPIRED
 _FAILED, _UNKNOWN = RecordingStatus.FAILED, RecordingStatus.UNKNOWN
+_EMPTY = RecordingStatus.EMPTY
 _MEETING, _VIDEO = SessionKind.MEETING, FileRole.VIDEO
 
 
@@ -81,22 +84,23 @@ def read_recording(row: Mapping[str, Any], account: str, now: datetime) -> Recor
     started_at = instant("started_time")
     ended_at = instant("stopped_time")
     expires_at = instant("download_url_expiry")
-    size = fields.count("file_size", quoted=True)
-    duration = fields.seconds("recording_duration")
-    if not duration:
-        # A sample of the vendor has 0 for a recording of 47 s.
-        duration = None
-        if started_at and ended_at and not fields.is_unread("recording_duration"):
-            duration = ended_at - started_at if ended_at >= started_at else None
+    size = fields.count("file_size", quoted=True) or None  # 0: not reported, as of tracks
+    # A sample of the vendor has 0 for a recording of 47 s.
+    duration = reported_duration = fields.seconds("recording_duration") or None
+    is_absent = duration is None and not fields.is_unread("recording_duration")
+    if is_absent and started_at and ended_at and ended_at >= started_at:
+        duration = ended_at - started_at
     name = text("output_file_name")
-    files = _read_files(fields, name, size, duration, expires_at)
-    if status is _AVAILABLE:
-        ends_at = expires_at
-        # Without an expiry and files, the media is in the customer's storage.
-        if ends_at is None and files and ended_at and fields.is_unread("download_url_expiry"):
-            ends_at = ended_at + RETENTION
-        if ends_at is not None and ends_at <= now:
-            status = _EXPIRED
+    files = _read_files(fields, name, size, reported_duration, expires_at)
+    created_at = instant("invoked_time")
+    error: str | None = None
+    if status is _FAILED:
+        error = _read_error(fields)
+    elif status is _AVAILABLE and expires_at is not None and expires_at <= now:
+        status = _EXPIRED
+    elif status is _AVAILABLE and expires_at is None:
+        latest = created_at + LONGEST_RECORDING if created_at is not None else None
+        status, error = _find_end_status(fields, files, ended_at or latest, now)
     meeting = fields.object("meeting")
     if meeting is not None:
         target, title = meeting.target(_MEETING, "id"), meeting.text("title")
@@ -114,16 +118,45 @@ def read_recording(row: Mapping[str, Any], account: str, now: datetime) -> Recor
         provider_status=provider_status,
         started_at=started_at,
         ended_at=ended_at,
-        created_at=instant("invoked_time"),
+        created_at=created_at,
         duration=duration,
         size=size,
         format=files[0].format if files else _find_format(name)[0],
         files=files,
         media_expires_at=expires_at,
-        error=_read_error(fields) if status is _FAILED else None,
+        error=error,
         unread_fields=fields.unread,
         raw=row,
     )
+
+
+def _find_end_status(
+    fields: Fields, files: tuple[MediaFile, ...], ended_at: datetime | None, now: datetime
+) -> tuple[RecordingStatus, str | None]:
+    """Find the status of an upload without a readable expiry, and the reason of a failure."""
+    if files and not fields.is_unread("download_url_expiry"):
+        return _AVAILABLE, None
+    if not files and find_own_storage(fields.row) is not None:
+        return _AVAILABLE, None
+    if ended_at is not None and ended_at + RETENTION <= now:
+        return _EXPIRED, None
+    if files or fields.is_unread("download_url") or fields.is_unread("file_size"):
+        return _AVAILABLE, None
+    if type(fields.row.get("download_url")) is list:
+        return _EMPTY, None  # a recording of tracks, without any track
+    # A webhook has no `storage_config`, so that the file may be in the customer's storage.
+    if "storage_config" in fields.row and fields.row.get("file_size") in (0, "0"):
+        return _FAILED, "RealtimeKit stored no file"
+    return _AVAILABLE, None
+
+
+def find_own_storage(row: Mapping[str, Any]) -> str | None:
+    """Find the type of the customer's storage that an answer names, such as `aws`."""
+    storage = row.get("storage_config")
+    if not isinstance(storage, dict) or not storage:
+        return None
+    found = storage.get("type")
+    return found if isinstance(found, str) and found else "of an unknown type"
 
 
 def _read_files(
@@ -135,11 +168,11 @@ def _read_files(
 ) -> tuple[MediaFile, ...]:
     """Read the video and the extra audio file, or the tracks; empty if the customer stores them."""
     url = fields.row.get("download_url")
+    files: tuple[MediaFile, ...] = ()
     if type(url) is list:
         # Every schema has a string or null; for track recordings it is an array of layers.
-        return _read_tracks(fields, url, expires_at)
-    files: tuple[MediaFile, ...] = ()
-    if url is not None and (url := fields.url("download_url")) is not None:
+        files = _read_tracks(fields, url, expires_at)
+    elif url is not None and (url := fields.url("download_url")) is not None:
         format_name, media_type = _find_format(name, url)
         files = (
             MediaFile(

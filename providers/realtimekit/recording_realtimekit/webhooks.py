@@ -266,8 +266,9 @@ def _build_event(
         subject = target or meeting.text("sessionId")
     else:
         recording_id, target = recording.id, recording.target
-        # No event has a time of its own. The recording has the times of its start and its stop.
-        times = {EventKind.STARTED: recording.started_at, EventKind.STOPPED: recording.ended_at}
+        # No event has a time of its own. The recording has the time of its stop, and that of its
+        # start, which may be long before a resume.
+        times = {EventKind.STOPPED: recording.ended_at}
     # A pause has no signed time. Two pauses of a recording are one event if their bodies are equal.
     occasion = hashlib.sha256(request.body).hexdigest()[:16]
     return RecordingEvent(

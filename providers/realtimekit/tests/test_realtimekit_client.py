@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ STORAGE = {
     "password": "canary-password",
     "secret": "canary-secret",
 }
+#: as many participants as one request may name
+USERS = [f"user-{number}" for number in range(100)]
 ONE_BY_ONE = rec.HttpSettings(workers=1)
 
 pytestmark = pytest.mark.emulator("realtimekit")
@@ -71,15 +74,12 @@ FOREIGN_404: Mapping[str, Reply] = {
 
 
 class TestStart:
-    def test_a_start_sends_the_maximum_duration_and_nothing_else(
+    def test_a_start_sends_the_meeting_and_nothing_else(
         self, kit: rec.Provider, emulator: RealtimeKitEmulator, meeting: rec.CommunicationSession
     ) -> None:
         session = kit.start(meeting)
         assert list_sent(emulator) == ["POST "]
-        assert emulator.list_requests()[0].json() == {
-            "meeting_id": meeting.id,
-            "max_seconds": 86400,
-        }
+        assert emulator.list_requests()[0].json() == {"meeting_id": meeting.id}
         assert session.id in emulator.list_ids()
         assert (session.target, session.status) == (meeting, rec.RecordingStatus.PENDING)
         assert session.provider_status == "INVOKED"
@@ -88,6 +88,8 @@ class TestStart:
         ("keywords", "body"),
         [
             ({"max_duration": timedelta(hours=1)}, {"max_seconds": 3600}),
+            ({"max_duration": timedelta(seconds=60)}, {"max_seconds": 60}),
+            ({"max_duration": timedelta(hours=24)}, {"max_seconds": 86400}),
             ({"format": "mp4"}, {"video_config": {"codec": "H264"}}),
             ({"format": "WebM"}, {"video_config": {"codec": "VP8"}}),
             (
@@ -117,9 +119,10 @@ class TestStart:
         keywords: dict[str, Any],
         body: dict[str, Any],
     ) -> None:
-        kit.start(meeting, **keywords)
-        expected = {"meeting_id": meeting.id, "max_seconds": 86400, **body}
-        assert emulator.list_requests()[0].json() == expected
+        lowered = {"format": keywords["format"].lower()} if "format" in keywords else {}
+        session = kit.start(meeting, **keywords)
+        assert emulator.list_requests()[0].json() == {"meeting_id": meeting.id, **body}
+        assert session.parameters == {**keywords, **lowered}
 
     def test_extra_is_merged_into_the_body_and_wins(
         self, kit: rec.Provider, emulator: RealtimeKitEmulator, meeting: rec.CommunicationSession
@@ -147,6 +150,7 @@ class TestStart:
             ({"participant": "alice"}, {"user_ids": ["alice"]}),
             ({"participant": ["alice", "bob_2"]}, {"user_ids": ["alice", "bob_2"]}),
             ({"participant": "alice", "tracks": True}, {"user_ids": ["alice"]}),
+            ({"participant": USERS}, {"user_ids": USERS}),
         ],
     )
     def test_tracks_and_participants_are_sent_to_the_tracks_endpoint(
@@ -159,29 +163,67 @@ class TestStart:
     ) -> None:
         session = kit.start(meeting, **keywords)
         assert list_sent(emulator) == ["POST /track"]
-        assert emulator.list_requests()[0].json() == {
-            "meeting_id": meeting.id,
-            "layers": {"default": {"media_kind": "audio"}},
-            **more,
-        }
+        assert emulator.list_requests()[0].json() == {"meeting_id": meeting.id, **more}
+        assert session.parameters.get("participant", ()) == tuple(more.get("user_ids", ()))
+        assert rec.loads(rec.dumps(session), rec.RecordingSession) == session
         assert session.id in emulator.list_ids()
 
-    def test_extra_of_tracks_is_merged_deeply(
+    def test_extra_of_tracks_is_the_callers_alone(
         self, kit: rec.Provider, emulator: RealtimeKitEmulator, meeting: rec.CommunicationSession
     ) -> None:
-        extra = {"layers": {"default": {"file_name_prefix": "desk"}}}
+        outputs = [{"type": "REALTIMEKIT_BUCKET"}]
+        extra = {"layers": {"default": {"file_name_prefix": "p", "outputs": outputs}}}
+        before = deepcopy(extra)
         kit.start(meeting, tracks=True, extra=extra)
-        layers = emulator.list_requests()[0].json()["layers"]
-        assert layers == {"default": {"media_kind": "audio", "file_name_prefix": "desk"}}
-        assert extra == {"layers": {"default": {"file_name_prefix": "desk"}}}, (
-            "the caller's object was changed"
-        )
+        assert emulator.list_requests()[0].json() == {"meeting_id": meeting.id, **before}
+        assert extra == before, "the caller's object was changed"
+
+    def test_omit_removes_a_field_and_leaves_its_neighbours(
+        self, kit: rec.Provider, emulator: RealtimeKitEmulator, meeting: rec.CommunicationSession
+    ) -> None:
+        extra = {
+            "max_seconds": rec.OMIT,
+            "audio_config": {"codec": rec.OMIT, "export_file": True},
+            "layers": {"default": {"media_kind": rec.OMIT}},
+        }
+        kit.start(meeting, format="mp3", channels=1, max_duration=MINUTE, extra=extra)
+        assert emulator.list_requests()[0].json() == {
+            "meeting_id": meeting.id,
+            "audio_config": {"channel": "mono", "export_file": True},
+            "video_config": {"export_file": False},
+        }
+
+    @pytest.mark.parametrize(
+        ("keywords", "message"),
+        [
+            ({"max_duration": timedelta(seconds=30)}, "at least 60 s"),
+            ({"max_duration": timedelta(seconds=59.9)}, "at least 60 s"),
+            ({"max_duration": timedelta(hours=24, milliseconds=1)}, "at most 86400 s"),
+            ({"max_duration": timedelta(hours=48)}, "at most 86400 s"),
+            ({"participant": [*USERS, "one more"]}, "at most 100"),
+            ({"extra": {"meeting_id": "another"}}, "'meeting_id'"),
+            ({"extra": {"meeting_id": rec.OMIT}}, "'meeting_id'"),
+            ({"tracks": True, "extra": {"meeting_id": {"id": "another"}}}, "'meeting_id'"),
+            ({"participant": "alice", "extra": {"user_ids": ["bob"]}}, "'user_ids'"),
+        ],
+    )
+    def test_a_value_outside_its_bounds_raises_before_any_request(
+        self,
+        kit: rec.Provider,
+        emulator: RealtimeKitEmulator,
+        meeting: rec.CommunicationSession,
+        keywords: dict[str, Any],
+        message: str,
+    ) -> None:
+        with emulator.forbid_requests(), pytest.raises(ValueError, match=message):
+            kit.start(meeting, **keywords)
 
     @pytest.mark.parametrize(
         "keywords",
         [
             {"format": "wav"},
             {"channels": 3},
+            {"format": "webm", "channels": 1},
             {"title": "x"},
             {"callback_url": "https://example.com/hook"},
             {"tracks": True, "format": "mp3"},
@@ -913,10 +955,11 @@ class TestMedia:
         assert listed.status is rec.RecordingStatus.AVAILABLE
         assert listed.media_expires_at is not None
         manual_clock.advance(listed.media_expires_at - manual_clock.now())
-        for given in (id, listed):
-            with pytest.raises(rec.NotFound, match="is expired: it has no media"):
+        both: tuple[rec.Recording | str, ...] = (id, listed)
+        for count, given in enumerate(both, 1):
+            with pytest.raises(rec.NotFound, match=f"{id} is expired"):
                 kit.download(given, tmp_path)
-        assert emulator.list_requests("media") == []
+            assert len(emulator.list_requests("media")) == count, "our clock may be wrong"
         assert [each.status for each in kit.list()] == [rec.RecordingStatus.EXPIRED]
         assert kit.get(id).provider_status == "UPLOADED"
 
@@ -926,8 +969,23 @@ class TestMedia:
         body = {"realtimekit_bucket_config": {"enabled": False}, "storage_config": STORAGE}
         recording = kit.get(emulator.add(body=body).id)
         assert (recording.status, recording.files) == (rec.RecordingStatus.AVAILABLE, ())
-        with pytest.raises(rec.UnsupportedOperation, match="your own storage"):
+        with pytest.raises(rec.UnsupportedOperation, match=r"your own storage \(sftp\)"):
             kit.download(recording, tmp_path)
+        assert emulator.list_requests("media") == []
+
+    def test_no_storage_is_named_unless_the_answer_names_one(
+        self,
+        kit: rec.Provider,
+        emulator: RealtimeKitEmulator,
+        manual_clock: ManualClock,
+        tmp_path: Path,
+    ) -> None:
+        id = emulator.add(body={"realtimekit_bucket_config": {"enabled": False}}).id
+        for status in (rec.RecordingStatus.AVAILABLE, rec.RecordingStatus.EXPIRED):
+            assert kit.get(id).status is status
+            with pytest.raises(rec.NotFound, match=f"is {status}, and .* names no other storage"):
+                kit.download(id, tmp_path)
+            manual_clock.advance(8 * DAY)
         assert emulator.list_requests("media") == []
 
     def test_an_invalid_listed_url_is_renewed_once(
@@ -950,6 +1008,38 @@ class TestMedia:
         ]
         assert list_sent(emulator)[-1] == f"GET /{listed.id}"
         assert copy.path.exists()
+
+    @pytest.mark.parametrize(
+        ("status", "body"),
+        [
+            (401, b""),
+            (403, b"<Error><Code>AccessDenied</Code></Error>"),
+            (410, b"<Error><Code>Gone</Code></Error>"),
+            (400, b"<Error><Code>ExpiredToken</Code></Error>"),
+            (400, b'{"error": {"code": "ExpiredRequest"}}'),
+        ],
+    )
+    def test_an_expired_link_is_renewed_once(
+        self,
+        kit: rec.Provider,
+        emulator: RealtimeKitEmulator,
+        tmp_path: Path,
+        status: int,
+        body: bytes,
+    ) -> None:
+        listed = kit.get(emulator.add().id)
+        emulator.media_faults.append(Reply(status, body))
+        sent = len(emulator.journal)
+        (copy,) = kit.download(listed, tmp_path)
+        assert copy.verified
+        asked = [(each.port, each.status) for each in emulator.journal[sent:]]
+        assert asked == [("media", status), ("api", 200), ("media", 200)]
+        emulator.media_faults.extend([Reply(status, body)] * 3)
+        with pytest.raises((rec.AuthenticationFailed, rec.NotFound)) as caught:
+            kit.download(listed, tmp_path / "again")
+        assert len(emulator.media_faults) == 1
+        assert caught.value.status == status
+        assert "again" not in str(caught.value)
 
     def test_a_url_that_stays_invalid_raises(
         self, kit: rec.Provider, emulator: RealtimeKitEmulator, tmp_path: Path

@@ -129,11 +129,49 @@ def test_uploaded_media_expires_by_the_clock() -> None:
     assert read(now=AFTER, status="ERRORED").status is rec.RecordingStatus.FAILED
 
 
+#: An upload of which no file is offered.
+WITHOUT_FILE: dict[str, Any] = {"download_url": None, "download_url_expiry": None}
+
+
 def test_uploaded_without_a_url_is_available_in_the_customers_own_bucket() -> None:
-    recording = read(download_url=None, download_url_expiry=None, now=AFTER)
+    recording = read(**WITHOUT_FILE, storage_config={"type": "aws"}, now=AFTER)
     assert recording.status is rec.RecordingStatus.AVAILABLE
     assert recording.files == ()
     assert recording.format == "mp4"
+    assert mapping.find_own_storage(recording.raw) == "aws"
+
+
+@pytest.mark.parametrize(
+    ("changes", "young", "old"),
+    [
+        ({}, "available", "expired"),
+        ({"storage_config": None}, "available", "expired"),
+        ({"storage_config": {}}, "available", "expired"),
+        ({"download_url": []}, "empty", "expired"),
+        ({"download_url": [], "storage_config": {"type": "gcs"}}, "available", "available"),
+        ({"file_size": 0, "storage_config": None}, "failed", "expired"),
+        ({"file_size": "0", "storage_config": None}, "failed", "expired"),
+        ({"file_size": 0}, "available", "expired"),  # a webhook names no storage
+        ({"file_size": "many", "storage_config": None}, "available", "expired"),
+        ({"download_url": "https://b.example/x.mp4"}, "available", "available"),
+        ({"stopped_time": None}, "available", "expired"),
+        ({"stopped_time": None, "invoked_time": None}, "available", "available"),
+    ],
+)
+def test_an_upload_without_file_or_expiry_is_read_by_the_retention(
+    changes: dict[str, Any], young: str, old: str
+) -> None:
+    row = {**WITHOUT_FILE, **changes}
+    recordings = [read(**row, now=BEFORE), read(**row, now=AFTER + timedelta(days=2))]
+    assert [str(each.status) for each in recordings] == [young, old]
+    failures = [each.error for each in recordings if each.status == "failed"]
+    assert all(failure == "RealtimeKit stored no file" for failure in failures)
+
+
+def test_a_size_of_zero_is_not_a_size() -> None:
+    recording = read(file_size=0)
+    assert (recording.status, recording.size, recording.files[0].size) == ("available", None, None)
+    assert recording.unread_fields == ()
 
 
 def test_an_audio_file_is_read_with_the_video() -> None:
@@ -183,6 +221,8 @@ def test_a_duration_of_zero_is_the_time_between_start_and_stop() -> None:
         stopped_time="2023-01-25 04:52:22.903816Z",
     )
     assert recording.duration == timedelta(seconds=47)
+    assert [file.duration for file in recording.files] == [None] * len(recording.files)
+    assert recording.files, "the times are not those of the file"
     assert recording.started_at == datetime(2023, 1, 25, 4, 51, 35, 903816, tzinfo=UTC)
 
 

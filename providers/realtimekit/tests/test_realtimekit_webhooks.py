@@ -326,7 +326,7 @@ class TestParsing:
         ("word", "kind", "status", "at"),
         [
             ("INVOKED", "updated", "pending", None),
-            ("RECORDING", "started", "recording", "2026-06-03T10:00:00+00:00"),
+            ("RECORDING", "started", "recording", None),  # it is sent after a pause, too
             ("PAUSED", "paused", "paused", None),
             ("UPLOADING", "stopped", "processing", "2026-06-03T10:30:00+00:00"),
             ("UPLOADED", "available", "available", None),
@@ -388,7 +388,39 @@ class TestParsing:
         fields = {"id": ID, "status": "RECORDING", "started_time": "2026-06-03T10:00:00.000Z"}
         for wrapper in ("recording", "data"):
             event = parse_event({"event": "recording.statusUpdate", wrapper: fields})
-            assert event.occurred_at == datetime(2026, 6, 3, 10, tzinfo=UTC)
+            assert event.recording is not None
+            assert event.recording.started_at == datetime(2026, 6, 3, 10, tzinfo=UTC)
+
+    def test_a_session_follows_pauses_without_times(self) -> None:
+        receiver = rec.receiver("realtimekit", key=write_pem(generate_key()))
+        dispatched: list[rec.RecordingEvent] = []
+        receiver.listen(dispatched.append)
+        session = rec.RecordingSession("realtimekit", "default", ID, rec.meeting(MEETING))
+        found: list[tuple[str, bool]] = []
+        words = ("RECORDING", "PAUSED", "RECORDING", "PAUSED", "RECORDING", "UPLOADING", "PAUSED")
+        for word in words:
+            (event,) = receiver.receive(build_request(change_sample(status=word)))
+            session = session.apply(event).apply(event)
+            found.append((str(session.status), event.replayed))
+        assert found == [
+            ("recording", False),
+            ("paused", False),
+            ("recording", True),
+            ("paused", True),
+            ("recording", True),
+            ("processing", False),
+            ("processing", True),
+        ]
+        assert len(dispatched) == len(words), "listeners receive each pause and resume"
+        assert session.pauses == ()
+
+    def test_a_recording_that_was_never_paused_is_started_once(self) -> None:
+        receiver = rec.receiver("realtimekit", key=write_pem(generate_key()))
+        dispatched: list[rec.RecordingEvent] = []
+        receiver.listen(dispatched.append)
+        for _ in range(2):
+            receiver.receive(build_request(change_sample(status="RECORDING")))
+        assert [event.replayed for event in dispatched] == [False]
 
     def test_the_meeting_is_read_from_either_place(self) -> None:
         for payload in (

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import quote
 from zipfile import ZipInfo
 
@@ -34,10 +34,10 @@ from recording_core import (
     RecordingStatus,
     SessionKind,
     Unavailable,
-    UnsupportedOperation,
 )
 from recording_core.plugin import (
     LIVE,
+    Bounds,
     Deadline,
     ErrorDetails,
     HeaderAuth,
@@ -56,13 +56,19 @@ from recording_voipbin.archive import ZipArchive, open_archive
 from recording_voipbin.mapping import StoredFile
 from recording_voipbin.storage import PAGE_SIZE, ListPosition, StorageReader, find_new_rows
 
-KINDS = (SessionKind.CALL, SessionKind.CONFERENCE)
-#: Our keyword -> VoIPBin's parameter. https://api.voipbin.net/openapi.json, calls and conferences.
+#: The only value of `format`. It is always sent: the schema requires it, and the server has no
+#: default: it would name the files `..._in.`, and report no format.
+FORMAT = "wav"
+#: Our keyword -> its bounds, by kind. https://api.voipbin.net/openapi.json; the source ends a
+#: conference's recording after 24 hours, also if the `duration` is longer.
 #: Given by `extra`: `on_end_flow_id`, and for calls `end_of_silence` and `end_of_key`.
-PARAMETERS: Mapping[str, str] = {"format": "format", "max_duration": "duration"}
-#: The only value of `format`. It is always sent: the server does not check it, and names files by
-#: it.
-FORMATS = ("wav",)
+PARAMETERS: Mapping[SessionKind, Mapping[str, Bounds]] = {
+    SessionKind.CALL: {"format": Bounds(values=(FORMAT,)), "max_duration": Bounds()},
+    SessionKind.CONFERENCE: {
+        "format": Bounds(values=(FORMAT,)),
+        "max_duration": Bounds(most=mapping.MAX_DURATION),
+    },
+}
 
 #: A list without `since` has one window per year since this one, and one for the time before.
 FIRST_YEAR = 2020
@@ -98,8 +104,8 @@ class VoIPBin(Provider):
     burst = 33.0
     #: the server builds a ZIP at the first request, for up to five minutes
     media_first_byte = 330.0
-    start_parameters: ClassVar = dict.fromkeys(KINDS, frozenset(PARAMETERS))
-    formats: ClassVar = dict.fromkeys(KINDS, FORMATS)
+    start_parameters = PARAMETERS
+    inferred_statuses = frozenset({RecordingStatus.FAILED})
     doubtful_start_codes = mapping.DOUBTFUL_STARTS
 
     def _auth(self, settings: Mapping[str, str]) -> AuthBase:
@@ -277,8 +283,9 @@ class VoIPBin(Provider):
             if mapping.is_very_long(each) and not storage.has_failed:
                 result.append(self._find_files(each, "list", problems))
             else:
-                files = storage.find_files(each)
-                result.append(mapping.add_files(each, files, self.clock.now()))
+                files, now = storage.find_files(each), self.clock.now()
+                is_complete = not storage.has_unread_file(each, files or ())
+                result.append(mapping.add_files(each, files, now, is_complete=is_complete))
         if times:
             storage.discard_files_since(min(times) + STORAGE_SPAN)  # the next rows are older
         return result
@@ -330,15 +337,19 @@ class VoIPBin(Provider):
             return recording
         now = self.clock.now()
         stored: list[StoredFile] = []
-        for start, stop in _build_storage_spans(recording, now):
-            storage = self._open_storage(start, operation)
+        readers: list[StorageReader] = []
+        spans = _build_storage_spans(recording, now)
+        for start, stop in spans:
+            readers.append(storage := self._open_storage(start, operation))
             storage.read_back_to(stop, until_complete=recording)
             problems += storage.problems
             found = storage.find_files(recording)
             if found is None:
                 return mapping.add_files(recording, None, now)
             stored += found
-            recording = mapping.add_files(recording, stored, now)
+            is_unread = any(each.has_unread_file(recording, stored) for each in readers)
+            is_complete = len(readers) == len(spans) and not is_unread
+            recording = mapping.add_files(recording, stored, now, is_complete=is_complete)
             if len(recording.files) >= mapping.count_legs(recording, recording.files):
                 break
         return recording
@@ -376,9 +387,11 @@ class VoIPBin(Provider):
             except NotFound as error:
                 # Raises NotFound if the recording itself does not exist any more.
                 self._fetch_recording(recording.id, "download")
+                if error.status == 410:
+                    raise
                 raise NotReady(
-                    f"Recording {recording.id} exists, and VoIPBin returned 404 for its archive. "
-                    "Try again in a minute",
+                    f"Recording {recording.id} exists, and VoIPBin returned {error.status} for its "
+                    "archive. Try again in a minute",
                     status=error.status,
                 ) from None
             max_bytes = mapping.compute_max_leg_bytes(recording)
@@ -445,7 +458,10 @@ def _require_object(payload: Any) -> Mapping[str, Any]:
 def _match_entries(recording: Recording, archive: ZipArchive) -> Mapping[MediaFile, ZipInfo]:
     """Return the entry of each of the recording's files. Raises `NotReady` if some are missing."""
     found, files = archive.entries, recording.files
-    expected = max(len(files), mapping.count_legs(recording, files))
+    # Its error states that fewer files than legs were stored.
+    expected = max(len(files), mapping.count_legs(recording, files) if not recording.error else 1)
+    if len(found) < expected and recording.error:
+        raise NotFound(f"The archive of recording {recording.id} is empty: {recording.error}")
     if len(found) < expected:
         raise NotReady(
             f"The archive of recording {recording.id} has {len(found)} of {expected} files: "
@@ -493,12 +509,7 @@ def _build_recording_path(recording_id: str) -> str:
 
 
 def _build_start_body(request: StartRequest) -> dict[str, Any]:
-    format = request.format or FORMATS[0]
-    if format not in FORMATS:
-        raise UnsupportedOperation(
-            f"VoIPBin does not support the format {format!r}. It supports: {', '.join(FORMATS)}"
-        )
-    # Without a duration, only the end of the call or conference would end the recording.
-    limit = request.max_duration or mapping.MAX_DURATION
-    duration = max(1, round(limit.total_seconds()))
-    return {PARAMETERS["format"]: format, PARAMETERS["max_duration"]: duration, **request.extra}
+    body: dict[str, Any] = {"format": request.format or FORMAT}
+    if request.max_duration is not None:
+        body["duration"] = max(1, round(request.max_duration.total_seconds()))
+    return request.merge(body)

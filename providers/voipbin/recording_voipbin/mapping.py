@@ -26,8 +26,8 @@ from recording_core import (
 from recording_core.plugin import FORMATS, ErrorDetails, Fields, find_format
 
 #: VoIPBin's status -> ours. https://docs.voipbin.net, Recording (status). `ended` is reported
-#: before the files are stored: see `add_files`. `stopping` may be reported after the end: see
-#: `read_recording`.
+#: before the files are stored, also if they never are: see `add_files`. `stopping` may be reported
+#: after the end: see `read_recording`.
 STATUSES: Mapping[str, RecordingStatus] = {
     "initiating": RecordingStatus.PENDING,
     "recording": RecordingStatus.RECORDING,
@@ -67,7 +67,7 @@ UNSET_TIME = "9999-01-01"
 #: The longest recording of a conference, by the source; nearly every call is shorter.
 MAX_DURATION = timedelta(hours=24)
 #: From the end of a recording until its files are stored: usually, and at most. Neither is
-#: documented; the server waits half a minute before it moves them.
+#: documented; the server waits half a minute before it moves them, and never tries again.
 USUAL_STORAGE_DELAY, MAX_STORAGE_DELAY = timedelta(minutes=10), timedelta(hours=1)
 
 #: PCM of 8 kHz, 16 bits, mono: https://docs.voipbin.net, Recording (format)
@@ -79,6 +79,7 @@ TIME_RESOLUTION = timedelta(microseconds=1)
 # Reading an enum's member takes ten times as long as a module's name (Python 3.11).
 _DELETED, _STOPPING = RecordingStatus.DELETED, RecordingStatus.STOPPING
 _PROCESSING, _UNKNOWN = RecordingStatus.PROCESSING, RecordingStatus.UNKNOWN
+_AVAILABLE, _FAILED = RecordingStatus.AVAILABLE, RecordingStatus.FAILED
 _CALL = SessionKind.CALL
 
 
@@ -223,6 +224,15 @@ def compute_storage_times(recording: Recording) -> tuple[datetime, datetime] | N
     return end + USUAL_STORAGE_DELAY, max(begin + MAX_DURATION, end) + MAX_STORAGE_DELAY
 
 
+def is_storage_over(recording: Recording, now: datetime) -> bool:
+    """Whether the time in which the recording's files are stored has passed."""
+    times = compute_storage_times(recording)
+    if times is None:
+        return False
+    latest = times[1] if recording.ended_at is None else recording.ended_at + MAX_STORAGE_DELAY
+    return latest <= now
+
+
 def is_very_long(recording: Recording) -> bool:
     """Whether it ended so late that its files are listed among those of much newer recordings."""
     if recording.created_at is None or recording.ended_at is None:
@@ -231,18 +241,23 @@ def is_very_long(recording: Recording) -> bool:
 
 
 def add_files(
-    recording: Recording, stored: Sequence[StoredFile] | None, now: datetime
+    recording: Recording,
+    stored: Sequence[StoredFile] | None,
+    now: datetime,
+    *,
+    is_complete: bool = True,
 ) -> Recording:
     """Return the recording with its files, if it may have some.
 
-    With all of them, `ended` becomes `AVAILABLE`. If the files could not be read (None), the time
-    since the end decides. What cannot be read of a file is added to the recording's
-    `unread_fields`.
+    With all of them, `ended` becomes `AVAILABLE`; also with some if no other can be stored any
+    more, and `FAILED` without any. That is not decided unless `stored` `is_complete`. If the files
+    could not be read (None), the time since the end decides. What cannot be read of a file is added
+    to the recording's `unread_fields`.
     """
     if not may_have_files(recording):
         return recording
     status = recording.status
-    status = RecordingStatus.AVAILABLE if status is _PROCESSING else status
+    status = _AVAILABLE if status is _PROCESSING else status
     if stored is None:
         times = compute_storage_times(recording)
         is_usually_stored = times is not None and times[0] <= now
@@ -257,11 +272,20 @@ def add_files(
     for each in stored:
         if each.unread:
             unread = tuple(dict.fromkeys((*unread, *each.unread)))
-    if len(ordered) < count_legs(recording, ordered):
-        return evolve(recording, files=ordered, unread_fields=unread)
+    error: str | None = None
+    legs = count_legs(recording, ordered)
+    if len(ordered) < legs:
+        is_over = is_complete and status is _AVAILABLE and is_storage_over(recording, now)
+        if not is_over:
+            return evolve(recording, files=ordered, unread_fields=unread)
+        status = _AVAILABLE if ordered else _FAILED
+        count = f"{len(ordered)} of {legs} files" if ordered else "no file"
+        error = f"VoIPBin stored {count}"
     sizes = [file.size for file in ordered if file.size is not None]
-    size = sum(sizes) if len(sizes) == len(ordered) else None
-    return evolve(recording, status=status, files=ordered, size=size, unread_fields=unread)
+    size = sum(sizes) if sizes and len(sizes) == len(ordered) else None
+    return evolve(
+        recording, status=status, files=ordered, size=size, error=error, unread_fields=unread
+    )
 
 
 def read_stored_file(row: Mapping[str, Any]) -> StoredFile | None:
@@ -277,7 +301,8 @@ def read_stored_file(row: Mapping[str, Any]) -> StoredFile | None:
     if read_time(fields, "tm_delete") is not None:
         return None
     file_id, recording_id = fields.required_text("id"), fields.required_text("reference_id")
-    file = build_leg(file_id, fields.text("filename"), fields.count("filesize"))
+    # A size of 0 is not that of a WAV, which has a header.
+    file = build_leg(file_id, fields.text("filename"), fields.count("filesize") or None)
     created_at = read_time(fields, "tm_create")
     unread = fields.unread
     if unread:

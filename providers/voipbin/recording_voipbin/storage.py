@@ -98,6 +98,7 @@ class StorageReader:
     has_failed: bool = False
     problems: list[str] = field(factory=list)
     _files: dict[str, list[StoredFile]] = field(factory=dict)
+    _unread_owners: set[str] = field(factory=set)
 
     def read_back_to(self, moment: datetime, until_complete: Recording | None = None) -> None:
         """Read files until they are older than a time, or a recording's are complete."""
@@ -133,9 +134,20 @@ class StorageReader:
                 problem = f"a row of /storage_files cannot be read: {error.message}"
                 if problem not in self.problems:
                     self.problems.append(problem)
+                owner = row.get("reference_id") if isinstance(row, dict) else None
+                if isinstance(owner, str):
+                    self._unread_owners.add(owner)
                 continue
             if stored is not None:
                 self._files.setdefault(stored.recording_id, []).append(stored)
+
+    def has_unread_file(self, recording: Recording, found: Sequence[StoredFile]) -> bool:
+        """Whether a file of the recording may have been listed, and could not be read.
+
+        With some files, any row that could not be read may be that of the other one. Without any,
+        it is probably another recording's, unless it names this one.
+        """
+        return recording.id in self._unread_owners or bool(found and self.problems)
 
     def find_files(self, recording: Recording) -> Sequence[StoredFile] | None:
         """Find the recording's files among those read so far; None if the list could not be read.

@@ -111,10 +111,8 @@ HOSTILE: Mapping[str, tuple[bytes, type[rec.DownloadError]]] = {
     "17 entries": (build_zip(*[(f"{n}.wav", WAV) for n in range(17)]), rec.NotMedia),
     "3000 entries": (build_zip(*[(f"{n}.wav", b"") for n in range(3000)]), rec.NotMedia),
     "60000 entries": (build_zip(*[(f"{n}.wav", b"") for n in range(60_000)]), rec.NotMedia),
-    "a zip in it": (build_zip((IN, GOOD), (OUT, WAV)), rec.NotMedia),
-    "an mp3 in it": (build_zip((IN, build_mp3(60.0)), (OUT, WAV)), rec.NotMedia),
     "an HTML page in it": (build_zip((IN, b"<html>" + bytes(600)), (OUT, WAV)), rec.NotMedia),
-    "an empty file in it": (build_zip((IN, b""), (OUT, WAV)), rec.Truncated),
+    "an empty file in it": (build_zip((IN, b""), (OUT, WAV)), rec.NotMedia),
     "the first half": (GOOD[: len(GOOD) // 2], rec.Truncated),
     "all but the end": (GOOD[:-22], rec.Truncated),
     "a wrong checksum": (
@@ -302,6 +300,21 @@ def test_a_hostile_archive_leaves_existing_files_unchanged(
         with pytest.raises(rec.NotMedia):
             voipbin.download(id, tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize(("content", "extension"), [(GOOD, ".zip"), (build_mp3(60.0), ".mp3")])
+def test_a_leg_of_another_format_is_kept_with_a_doubt(
+    emulator: VoIPBinEmulator, tmp_path: Path, content: bytes, extension: str
+) -> None:
+    id = emulator.add()
+    emulator.storage_forbidden = True
+    emulator.zip_override = build_zip((IN, content), (OUT, WAV))
+    with emulator.connect() as voipbin:
+        copies = voipbin.download(id, tmp_path)
+    assert {copy.path.suffix: copy.verified for copy in copies} == {extension: False, ".wav": True}
+    assert sorted(tmp_path.iterdir()) == sorted(copy.path for copy in copies)
+    (other,) = (copy for copy in copies if copy.path.suffix == extension)
+    assert other.path.read_bytes() == content
 
 
 def test_a_valid_first_leg_is_not_stored_without_the_second(

@@ -180,13 +180,13 @@ class TestAuthentication:
 
 class TestStart:
     @KINDS
-    def test_the_longest_duration_and_the_only_format_are_sent(
+    def test_only_the_format_is_sent_without_being_asked_for(
         self, voipbin: rec.Provider, emulator: VoIPBinEmulator, kind: rec.SessionKind
     ) -> None:
         target = find_live(emulator, kind)
         session = voipbin.start(target)
         assert list_sent_requests(emulator) == [f"POST {kind}s/*/recording_start"]
-        assert emulator.list_requests()[0].json() == {"format": "wav", "duration": 86400}
+        assert emulator.list_requests()[0].json() == {"format": "wav"}
         assert emulator.list_ids() == [session.id], (
             "the `recording_id` of the response, and not its `id`"
         )
@@ -215,7 +215,24 @@ class TestStart:
         body: dict[str, Any],
     ) -> None:
         voipbin.start(find_live(emulator, kind), **keywords)
-        assert emulator.list_requests()[0].json() == {"format": "wav", "duration": 86400, **body}
+        assert emulator.list_requests()[0].json() == {"format": "wav", **body}
+
+    def test_omit_removes_the_format(
+        self, voipbin: rec.Provider, emulator: VoIPBinEmulator
+    ) -> None:
+        voipbin.start(find_live(emulator, CALL), extra={"format": rec.OMIT, "duration": rec.OMIT})
+        assert emulator.list_requests()[0].json() == {}
+
+    def test_a_conference_is_recorded_for_24_hours_at_most(
+        self, voipbin: rec.Provider, emulator: VoIPBinEmulator
+    ) -> None:
+        conference = find_live(emulator, CONFERENCE)
+        with emulator.forbid_requests(), pytest.raises(ValueError, match="at most 86400 s"):
+            voipbin.start(conference, max_duration=DAY + SECOND)
+        voipbin.start(conference, max_duration=DAY)
+        assert emulator.list_requests()[-1].json()["duration"] == 86400
+        voipbin.start(find_live(emulator, CALL), max_duration=DAY + SECOND)
+        assert emulator.list_requests()[-1].json()["duration"] == 86401
 
     @pytest.mark.parametrize(
         "keywords",
@@ -705,7 +722,11 @@ class TestGet:
         assert len(list_page_tokens(emulator, "/storage_files")) == 1
 
     def test_files_that_were_stored_within_a_day_are_found(
-        self, voipbin: rec.Provider, emulator: VoIPBinEmulator, manual_clock: ManualClock
+        self,
+        voipbin: rec.Provider,
+        emulator: VoIPBinEmulator,
+        manual_clock: ManualClock,
+        tmp_path: Path,
     ) -> None:
         emulator.processing = 20 * HOUR
         id = emulator.add(created=manual_clock.now() - 3 * DAY)
@@ -716,7 +737,47 @@ class TestGet:
         id = emulator.add(created=manual_clock.now() - 6 * DAY)
         listed = {each.id: each for each in voipbin.list()}
         assert voipbin.get(id) == listed[id]
-        assert listed[id].status is STATUS.PROCESSING
+        assert listed[id].status is STATUS.FAILED, "by our clock; the download tries"
+        assert len(voipbin.download(id, tmp_path)) == 2
+
+    @pytest.mark.parametrize(
+        ("stored", "status", "error"),
+        [
+            (0, STATUS.FAILED, "VoIPBin stored no file"),
+            (1, STATUS.AVAILABLE, "VoIPBin stored 1 of 2 files"),
+            (2, STATUS.AVAILABLE, None),
+        ],
+    )
+    def test_an_hour_after_the_end_no_file_is_expected(
+        self,
+        voipbin: rec.Provider,
+        emulator: VoIPBinEmulator,
+        manual_clock: ManualClock,
+        tmp_path: Path,
+        stored: int,
+        status: rec.RecordingStatus,
+        error: str | None,
+    ) -> None:
+        id = emulator.add(created=manual_clock.now() - 10 * MINUTE, stored=stored)
+        ended_at = voipbin.get(id).ended_at
+        assert ended_at is not None
+        manual_clock.advance(ended_at + HOUR - manual_clock.now() - SECOND)
+        before = STATUS.AVAILABLE if stored == 2 else STATUS.PROCESSING
+        assert voipbin.get(id).status is before
+        manual_clock.advance(SECOND)
+        recording = voipbin.get(id)
+        (listed,) = voipbin.list()
+        assert recording == listed
+        assert (recording.status, recording.error) == (status, error)
+        session = rec.RecordingSession("voipbin", "default", id, find_live(emulator, CALL))
+        assert voipbin.wait(session, timeout=SECOND).status is status
+        sent = len(emulator.list_requests("media"))
+        if stored:
+            assert len(voipbin.download(id, tmp_path)) == stored
+        else:
+            with pytest.raises(rec.NotFound, match="is empty: VoIPBin stored no file"):
+                voipbin.download(id, tmp_path)
+        assert len(emulator.list_requests("media")) == sent + 1, "it is tried once"
 
     @pytest.mark.parametrize("status", [403, 404, 500, 503])
     def test_if_stored_files_cannot_be_read_it_is_available_ten_minutes_after_its_end(
@@ -787,7 +848,7 @@ class TestList:
         kinds = [str(each.kind) for each in found]
         assert (kinds.count("call"), kinds.count("conference")) == (30, 15)
         statuses = [str(each.status) for each in found]
-        assert (statuses.count("available"), statuses.count("processing")) == (43, 2)
+        assert (statuses.count("available"), statuses.count("failed")) == (43, 2)
 
     def test_list_and_get_return_equal_recordings(self, manual_clock: ManualClock) -> None:
         with (
@@ -977,6 +1038,23 @@ class TestList:
         assert (listing.coverage.errors, listing.coverage.complete) == ((), True)
         assert voipbin.get(id) == recording
         assert len(voipbin.download(id, tmp_path)) == 2
+
+    @pytest.mark.parametrize("name", ["id", "reference_id"])
+    def test_a_leg_that_cannot_be_read_is_not_missing(
+        self, voipbin: rec.Provider, emulator: VoIPBinEmulator, manual_clock: ManualClock, name: str
+    ) -> None:
+        id = emulator.add(created=manual_clock.now() - 3 * HOUR)
+
+        def alter(request: Request, payload: Any) -> Any:
+            if "storage_files" in request.path and len(payload["result"]) == 2:
+                payload["result"][0][name] = 7
+            return payload
+
+        emulator.alter = alter
+        (listed,) = voipbin.list()
+        for recording in (listed, voipbin.get(id)):
+            assert (recording.status, recording.error) == (STATUS.PROCESSING, None)
+            assert len(recording.files) == 1, "a caller could delete the other one"
 
     def test_a_file_without_an_id_leaves_its_recording_processing_and_is_reported(
         self, voipbin: rec.Provider, emulator: VoIPBinEmulator
@@ -1209,7 +1287,7 @@ class TestStorageReader:
             find_new_rows(position, [{"id": "one more", "tm_create": at}], None)
 
     def test_a_page_that_is_repeated_is_an_error(self) -> None:
-        """A server that ignores the token would be asked without end."""
+        """A server that ignores the token would be queried without end."""
         times = [self.AT, self.AT - DAY]
         rows = [{"id": str(at), "tm_create": mapping.format_page_token(at)} for at in times]
         _, position = find_new_rows(ListPosition(None), rows, None)
@@ -1278,11 +1356,16 @@ class TestDownload:
             voipbin.download(recording, tmp_path, files="mix")
 
     def test_a_recording_without_all_files_is_not_ready_and_not_fetched(
-        self, voipbin: rec.Provider, emulator: VoIPBinEmulator, tmp_path: Path
+        self,
+        voipbin: rec.Provider,
+        emulator: VoIPBinEmulator,
+        manual_clock: ManualClock,
+        tmp_path: Path,
     ) -> None:
         for stored in (0, 1):
+            id = emulator.add(created=manual_clock.now() - 30 * MINUTE, stored=stored)
             with pytest.raises(rec.NotReady, match="processing"):
-                voipbin.download(emulator.add(stored=stored), tmp_path)
+                voipbin.download(id, tmp_path)
         assert emulator.list_requests("media") == []
 
     @pytest.mark.parametrize("stored", [0, 1])
@@ -1367,6 +1450,33 @@ class TestDownload:
         emulator.answer = delete_first  # type: ignore[method-assign]
         with pytest.raises(rec.NotFound, match="RECORDING_NOT_FOUND"):
             voipbin.download(id, tmp_path)
+
+    @pytest.mark.parametrize(
+        ("status", "error"),
+        [
+            (400, rec.AuthenticationFailed),
+            (403, rec.AuthenticationFailed),
+            (410, rec.NotFound),
+        ],
+    )
+    def test_an_expired_signed_url_is_renewed_once(
+        self,
+        voipbin: rec.Provider,
+        emulator: VoIPBinEmulator,
+        tmp_path: Path,
+        status: int,
+        error: type[rec.ProviderError],
+    ) -> None:
+        """Google's storage reports it with status 400 and the code `ExpiredToken`."""
+        id = emulator.add()
+        reply = Reply(status, b"<Error><Code>ExpiredToken</Code></Error>")
+        emulator.media_faults.append(reply)
+        assert all(copy.verified for copy in voipbin.download(id, tmp_path))
+        assert list_sent_requests(emulator).count("GET recordingfiles/*") == 2
+        emulator.media_faults.extend([reply] * 3)
+        with pytest.raises(error):
+            voipbin.download(id, tmp_path)
+        assert len(emulator.media_faults) == 1
 
     def test_a_404_for_the_archive_of_an_existing_recording_is_not_ready(
         self, voipbin: rec.Provider, emulator: VoIPBinEmulator, tmp_path: Path

@@ -419,14 +419,34 @@ class TestFiles:
     def test_ended_is_available_with_one_file_per_leg(
         self, kind: str, files: list[mapping.StoredFile], status: str, size: int | None
     ) -> None:
-        recording = mapping.add_files(read_row(reference_type=kind), files, END + HOUR)
+        recording = mapping.add_files(read_row(reference_type=kind), files, END + HOUR - SECOND)
         assert (recording.status, recording.size) == (status, size)
         names = [file.name for file in recording.files]
         assert names == sorted({each.file.name for each in files}, key=str), (
             "`in` before `out`, and each once"
         )
 
+    @pytest.mark.parametrize(
+        ("files", "status", "error"),
+        [
+            ([], "failed", "VoIPBin stored no file"),
+            ([IN], "available", "VoIPBin stored 1 of 2 files"),
+        ],
+    )
+    def test_what_is_not_stored_an_hour_after_the_end_never_will_be(
+        self, files: list[mapping.StoredFile], status: str, error: str
+    ) -> None:
+        for row in (read_row(), read_row(tm_end=7)):
+            later = END + (HOUR if row.ended_at is not None else 25 * HOUR)
+            recording = mapping.add_files(row, files, later)
+            assert (recording.status, recording.error) == (status, error)
+            partly = mapping.add_files(row, files, later, is_complete=False)
+            assert (partly.status, partly.error) == ("processing", None), "a file was not read"
+
     def test_the_size_is_unknown_if_one_leg_has_no_size(self) -> None:
+        assert mapping.read_stored_file({**FILE, "filesize": 0}) == mapping.read_stored_file(
+            {**FILE, "filesize": None}
+        )
         recording = mapping.add_files(read_row(), [IN, build_file("b", "b.wav", None)], END)
         assert (recording.status, recording.size) == (rec.RecordingStatus.AVAILABLE, None)
 

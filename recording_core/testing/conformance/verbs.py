@@ -70,6 +70,88 @@ class VerbRequirements(ConformanceBase):
                         assert found is not None, f"active returned None after {operation}"
                         check_equal(f"status of active after {operation}", found.status, status)
 
+    def test_a_pause_counts_only_if_the_vendor_shows_it(self) -> None:
+        pause, resume = self.provider.pause, self.provider.resume
+        for target in self.find_targets(
+            rec.Operation.START, rec.Operation.PAUSE, rec.Operation.RESUME
+        ):
+            session = self.begin(self.provider, target)
+            self.vendor.advance(self.warm_up)
+            paused = pause(session)
+            self.vendor.advance(self.warm_up)
+            session = resume(paused)
+            words = (session.provider_status, paused.provider_status)
+            if None in words or words[0] == words[1]:
+                continue  # this vendor reports no status
+            for verb, word, other in ((pause, words[1], words[0]), (resume, *words)):
+                before, change = session, partial(_replace_word, word, other)
+                self.vendor.advance(self.warm_up)
+                with (
+                    state_requirement(
+                        f"{target.kind} {verb.__name__}: it changes neither status nor pauses if "
+                        f"the vendor answers {other} and get returns {other}"
+                    ),
+                    self.alter_payloads(lambda request, payload: change(payload)),  # noqa: B023
+                ):
+                    after = verb(session)
+                    check_equal(
+                        "(status, pauses)",
+                        (after.status, after.pauses),
+                        (before.status, before.pauses),
+                    )
+                with state_requirement(f"{target.kind} {verb.__name__}: it may be repeated then"):
+                    session = verb(after)
+                    check_equal("provider_status", session.provider_status, word)
+                    assert session.pauses != before.pauses, f"pauses is {session.pauses}"
+            with (
+                state_requirement(
+                    f"{target.kind} pause: it counts if the vendor answers {words[0]}, and get "
+                    f"returns {words[1]}"
+                ),
+                self.alter_payloads(
+                    lambda request, payload: (
+                        _replace_word(words[1], words[0], payload)  # noqa: B023
+                        if request.method != "GET"
+                        else payload
+                    )
+                ),
+            ):
+                after = pause(session)
+                check_equal("status", after.status, rec.RecordingStatus.PAUSED)
+                check_equal("pauses", len(after.pauses), len(session.pauses) + 1)
+
+    def test_a_recording_that_ended_unnoticed_is_not_paused(self) -> None:
+        verbs = self.build_verbs(self.provider)
+        for target in self.find_targets(rec.Operation.START, rec.Operation.STOP):
+            session = self.begin(self.provider, target)
+            self.vendor.advance(self.warm_up)
+            can = partial(self.provider.can, kind=target.kind)
+            if can(rec.Operation.PAUSE):
+                session = self.provider.pause(session)
+            self.end(self.vendor, session)
+            self.vendor.advance(self.processing_timeout)
+            for operation in (rec.Operation.PAUSE, rec.Operation.RESUME):
+                if not can(operation):
+                    continue
+                with state_requirement(
+                    f"{target.kind} {operation}: after the end it raises or returns the end"
+                ):
+                    try:
+                        after = verbs[operation](session)
+                    except rec.ProviderError:
+                        continue
+                    assert after.status not in LIVE, f"status is {after.status}"
+            with state_requirement(f"{target.kind} stop: it succeeds after the end"):
+                stopped = self.provider.stop(session)
+                assert stopped.status not in LIVE, f"status is {stopped.status}"
+            if can(rec.Operation.GET):
+                with state_requirement(f"{target.kind} wait: the end ends a pause, if it is known"):
+                    for each in (session, stopped):
+                        after = self.provider.wait(each, timeout=self.processing_timeout)
+                        assert after.status in FINAL, f"status is {after.status}"
+                        ends = [pause.end for pause in after.pauses]
+                        assert None not in (ends if after.stopped_at else ()), f"{after.pauses}"
+
     def test_stop_ends_the_recording(self) -> None:
         for target in self.find_targets(rec.Operation.START, rec.Operation.STOP):
             session = self.begin(self.provider, target)
@@ -169,7 +251,7 @@ class VerbRequirements(ConformanceBase):
 
     def test_an_undeclared_start_parameter_raises_before_any_request(self) -> None:
         for target in self.find_targets(rec.Operation.START):
-            declared = self.provider.start_parameters.get(target.kind, frozenset())
+            declared = set(self.provider.start_parameters.get(target.kind, ()))
             unknown = declared - set(START_PARAMETERS)
             assert not unknown, f"start_parameters names {unknown}, which start does not take"
             for name in START_PARAMETERS.keys() - declared:
@@ -321,6 +403,15 @@ class VerbRequirements(ConformanceBase):
             rec.Operation.DOWNLOAD: lambda: provider.download("some-id", directory, target=target),
             rec.Operation.DELETE: lambda: provider.delete("some-id", target=target),
         }
+
+
+def _replace_word(word: str | None, other: str | None, payload: Any) -> Any:
+    """Replace each text of a payload that is a word."""
+    if isinstance(payload, dict):
+        return {name: _replace_word(word, other, value) for name, value in payload.items()}
+    if isinstance(payload, list):
+        return [_replace_word(word, other, value) for value in payload]
+    return other if payload == word else payload
 
 
 class _BlockError(Exception):

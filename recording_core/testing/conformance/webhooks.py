@@ -25,7 +25,7 @@ from recording_core import (
     receiver,
     unsafe_parse,
 )
-from recording_core.model.events import LASTING, build_event, build_event_key
+from recording_core.model.events import LASTING, TOGGLES, build_event, build_event_key
 from recording_core.testing.conformance.base import ConformanceBase, check_equal, state_requirement
 from recording_core.testing.conformance.replies import MALFORMED_JSON
 from recording_core.testing.conformance.secrecy import check_reprs
@@ -231,6 +231,28 @@ class WebhookRequirements(ConformanceBase):
         other = self.build_receiver(**_build_other_secret(self.vendor.webhooks))
         with state_requirement("a request that another secret signed is rejected with 401"):
             check_equal("the outcome", _verify(other, request), 401)
+
+    def test_pauses_and_resumes_are_dispatched_again(self) -> None:
+        ours = self.build_receiver()
+        dispatched: list[RecordingEvent] = []
+        ours.listen(dispatched.append)
+        for run in self.run_sessions():
+            session = run.begun
+            for request in run.requests:
+                first = ours.receive(request)
+                for event in first:
+                    session = session.apply(event)
+                if not any(event.kind in TOGGLES for event in first):
+                    continue
+                with state_requirement("a second delivery of a pause or resume is dispatched"):
+                    del dispatched[:]
+                    again = ours.receive(request)
+                    replays = [each for each in again if each.kind in TOGGLES]
+                    assert all(each.replayed for each in replays), f"{again}"
+                    check_equal("what listeners received", dispatched, replays)
+                with state_requirement("a second delivery of a pause or resume changes nothing"):
+                    for event in again:
+                        check_equal("the session", session.apply(event), session)
 
     def test_a_request_without_a_signature_is_rejected(self) -> None:
         request = self.find_genuine_request()

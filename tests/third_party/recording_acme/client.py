@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -19,6 +20,7 @@ from recording_core import (
     SessionKind,
 )
 from recording_core.plugin import (
+    Bounds,
     ErrorDetails,
     Fields,
     HeaderAuth,
@@ -36,8 +38,11 @@ class AcmeVoice(Provider):
 
     default_base_url = "https://api.acme.example/v1"
     rate = 10.0
-    start_parameters: ClassVar[Mapping[SessionKind, frozenset[str]]] = {
-        SessionKind.CALL: frozenset({"format", "max_duration"})
+    start_parameters: ClassVar[Mapping[SessionKind, Mapping[str, Bounds]]] = {
+        SessionKind.CALL: {
+            "format": Bounds(values=("wav", "mp3")),
+            "max_duration": Bounds(least=timedelta(seconds=1), most=timedelta(hours=8)),
+        }
     }
 
     def _auth(self, settings: Mapping[str, str]) -> AuthBase:
@@ -56,7 +61,7 @@ class AcmeVoice(Provider):
             "POST",
             "recordings",
             operation="start",
-            json={**body, **request.extra},
+            json=request.merge(body),
             retry=RetryPolicy.NEVER,
         )
         return self._build_session(answer.payload, request.target)
