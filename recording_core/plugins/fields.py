@@ -24,13 +24,13 @@ __all__ = ["Fields", "find_status"]
 
 _match_decimal = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?", re.ASCII).fullmatch
 _match_whole = re.compile(r"[0-9]{1,19}", re.ASCII).fullmatch
-#: Whole milliseconds in quotes, with a fraction of zeros, as some vendors write them.
-_match_whole_ms = re.compile(r"[0-9]{1,15}\.0{1,20}", re.ASCII).fullmatch
-_match_rfc_2822 = re.compile(
+#: Whole milliseconds in quotes; some vendors add a fraction of zeros.
+_match_whole_ms = re.compile(r"[0-9]{1,15}(?:\.0{1,20})?", re.ASCII).fullmatch
+#: Compiled when it is needed: few vendors send it.
+_RFC_2822 = (
     r"(?:[A-Z][a-z]{2}, ?)?[0-9]{1,2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{5,8}"
-    r" (?:[+-][0-9]{4}|[A-Z]{1,3})",
-    re.ASCII,
-).fullmatch
+    r" (?:[+-][0-9]{4}|[A-Z]{1,3})"
+)
 _LARGEST = 1 << 63
 #: Longer than any recording, and within the range of `timedelta`.
 _LONGEST = 100 * 365 * 86400
@@ -278,7 +278,7 @@ def find_status(word: str | None, table: Mapping[str, RecordingStatus]) -> Recor
 
 def _read_rfc_2822(value: Any) -> datetime | None:
     """Read a time such as `Wed, 02 Sep 2026 10:00:00 +0000`; without an offset it is UTC."""
-    if type(value) is not str or not _match_rfc_2822(value):
+    if type(value) is not str or not re.fullmatch(_RFC_2822, value, re.ASCII):
         return None
     from email.utils import parsedate_to_datetime
 

@@ -183,9 +183,7 @@ class Provider(ProviderBase):
         at = self.clock.now()
         with self._run_verb(Operation.STOP):
             after = self._look_again(self._stop(session))
-        if (
-            after.status in LIVE
-        ):  # the vendor has accepted the stop, and still reports the old state
+        if after.status in LIVE:  # the vendor accepted the stop, and still reports the old state
             after = evolve(after, status=RecordingStatus.STOPPING)
         if after.stopped_at is None:
             after = evolve(after, stopped_at=at)

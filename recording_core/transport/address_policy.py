@@ -29,10 +29,10 @@ from recording_core.transport.deadline import (
 )
 from recording_core.transport.settings import MediaHosts
 
-#: The part of a URL up to the end of its host and port.
-_BEFORE_PATH = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*", re.ASCII)
-#: What is percent-encoded after it.
-_UNQUOTED = re.compile(r"[ \x80-\U0010ffff]+")
+#: The part of a URL up to the end of its host and port, and what is percent-encoded after it. Both
+#: are compiled when they are needed: few URLs do.
+_BEFORE_PATH = r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*"
+_UNQUOTED = r"[^\x00-\x1f\x21-\x7f]+"
 
 Origin = tuple[str, str, int]
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -53,11 +53,13 @@ def quote_url(url: str) -> str:
 
     Everything else stays as it is, since a change may break a signature.
     """
-    start = _BEFORE_PATH.match(url)
-    if start is None or (url.isascii() and " " not in url):
+    if url.isascii() and " " not in url:
         return url
-    end = start.end()
-    return url[:end] + _UNQUOTED.sub(lambda found: quote(found[0], errors="replace"), url[end:])
+    start = re.match(_BEFORE_PATH, url, re.ASCII)
+    if start is None:
+        return url
+    rest = url[start.end() :]
+    return start[0] + re.sub(_UNQUOTED, lambda found: quote(found[0], errors="replace"), rest)
 
 
 def parse_origin(url: str) -> Origin:

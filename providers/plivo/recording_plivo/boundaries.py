@@ -89,6 +89,8 @@ def _find_names(
         position += len(shown) + len(value)
     found = []
     for name, pattern in patterns.items():
+        if name not in text:
+            continue
         shown = form.format(name)
         start = text.find(shown)
         while start >= 0:

@@ -48,7 +48,7 @@ def check_signature(request: WebhookRequest, secrets: Sequence[str], *, allow_v2
             message = _encode(f"{_build_content(request)}.{_read_nonce(request, NONCE)}")
         elif allow_v2:
             signatures = read_signatures(request, *SIGNATURES_V2)
-            message = _encode(_read_url(request)[0] + _read_nonce(request, NONCE_V2))
+            message = _encode(_read_url(request.url)[0] + _read_nonce(request, NONCE_V2))
         elif _has_header(request, SIGNATURES_V2):
             raise WebhookRejected(
                 "the request has a version 2 signature, which does not cover the body, and "
@@ -107,7 +107,7 @@ def _build_content(request: WebhookRequest) -> str:
 
     It is `URL?query.parameters`; a GET has its parameters in the query.
     """
-    content, query = _read_url(request)
+    content, query = _read_url(request.url)
     parameters = _read_signed(request) if request.method.upper() == "POST" else ()
     if query or parameters:
         content += f"?{query}"
@@ -136,18 +136,20 @@ def list_parts(request: WebhookRequest) -> list[tuple[str, str, str]]:
     if is_get(request):
         pairs = sorted(_parse_pairs(_parse_url(request.url).query))
         return [(name, f"&{name}=", value) for name, value in pairs]
-    query = _read_url(request)[1]
+    query = _read_url(request.url)[1]
     parts = [(name, name, value) for name, value in _read_signed(request)]
     # The end of the query is not marked, either.
     return [("", "", f"{query}."), *parts] if query else parts
 
 
-def _read_url(request: WebhookRequest) -> tuple[str, str]:
+# The URL of an endpoint is the same for each webhook by POST.
+@functools.lru_cache(maxsize=16)
+def _read_url(url: str) -> tuple[str, str]:
     """Read the URL without its query, and the query decoded and sorted.
 
     Raises `MalformedPayload`.
     """
-    parts = _parse_url(request.url)
+    parts = _parse_url(url)
     ordered = sorted(_parse_pairs(parts.query))
     # In a path like `/hook;v=1` the part after the semicolon is not signed.
     bare = urlunparse((parts.scheme, parts.netloc, parts.path, "", "", ""))

@@ -142,6 +142,8 @@ EVENTS: Mapping[str, EventMeaning] = {
 }
 #: The media's URL, also while it is recorded: the first name is the API's, the others are XML's.
 MEDIA_URL_FIELDS = ("record_url", "RecordUrl", "RecordFile")
+#: These happen once per recording.
+ONCE = frozenset({EventKind.STARTED, EventKind.AVAILABLE, EventKind.FAILED})
 UNKNOWN = (EventKind.UPDATED, RecordingStatus.UNKNOWN)
 #: Webhooks of the API are sent at the end; XML's also before it, with durations of -1
 #: (https://www.plivo.com/docs/voice/xml/record, recordSession and startOnDialAnswer) or without
@@ -265,13 +267,14 @@ class _Delivery:
         """Build the event. Fields that cannot be read are named in its recording."""
         kind, status = self.meaning
         raw = redact_payload(self.fields.row)
-        digest = signature.compute_digest(request)
         target = self._read_target()
         reference = self._read_text("mpc_uuid") or self._read_text("session_uuid")
         occurred_at = self._read_timestamp()
         # What distinguishes one pause from the next: its number, its time, or else the signed
-        # content.
-        occasion = self._read_text("sequence") or self._read_text("at") or digest
+        # content. A lasting fact of a recording happens once.
+        occasion = self._read_text("sequence") or self._read_text("at")
+        if self.id is None or (occasion is None and kind not in ONCE):
+            occasion = signature.compute_digest(request)
         recording = None
         if self.id is not None and self.meaning != TRANSCRIBED:
             recording = self._read_recording(account, target, reference, raw)
@@ -293,7 +296,7 @@ class _Delivery:
                 account,
                 self.id,
                 kind,
-                occasion if self.id is not None else digest,
+                occasion or "",
                 subject=target or reference,
             ),
             trusted=False,

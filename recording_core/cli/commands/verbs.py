@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -190,8 +190,9 @@ def active(provider: rec.Provider, target: rec.CommunicationSession, out: Output
 
 # -- recordings -----------------------------------------------------------------------------------
 
-#: The option `--target`.
-Target = rec.CommunicationSession | None
+if TYPE_CHECKING:  # the entities are imported when a command runs
+    #: The option `--target`.
+    Target = rec.CommunicationSession | None
 #: PROVIDER ID... and --target
 _add_recording_arguments = add_arguments(
     click.argument("provider", type=PROVIDER),
