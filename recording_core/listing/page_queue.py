@@ -16,9 +16,9 @@ from recording_core.listing.page import Page, Window
 
 #: The longest time in seconds to wait for a worker to start; it usually takes a hundredth of that.
 _WORKER_START_TIMEOUT = 0.01
-#: The seconds that the consumer then leaves the interpreter to the workers, which send and decode.
-#: Measured: with less, pages that arrive together wait for each other.
-_HANDOVER_TIME = 0.003
+#: The part of a page's time that the consumer leaves the interpreter to the workers, which send and
+#: decode. Measured: without it, pages that arrive together wait for each other.
+_HANDOVER = 0.05
 
 
 class PageFetcher:
@@ -29,6 +29,8 @@ class PageFetcher:
         self._workers = workers
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="recording-list")
         self._pages_ahead = 0
+        #: the seconds that the last page took
+        self._page_time = 0.0
 
     def submit(self, window: Window, cursor: Any) -> Future[Page]:
         """Fetch one page in a worker, and wait until the worker has sent its request.
@@ -40,11 +42,14 @@ class PageFetcher:
 
         def fetch() -> Page:
             started.set()
-            return self._fetch(window, cursor)
+            begun = time.monotonic()
+            page = self._fetch(window, cursor)
+            self._page_time = time.monotonic() - begun
+            return page
 
         job = self._pool.submit(fetch)
         started.wait(_WORKER_START_TIMEOUT)
-        time.sleep(_HANDOVER_TIME)
+        time.sleep(min(self._page_time * _HANDOVER, _WORKER_START_TIMEOUT))
         return job
 
     def fetch_ahead(self, queues: Iterable[PageQueue]) -> None:
