@@ -62,11 +62,14 @@ class CoverageCounter:
     ended: bool = False
 
     def add_unread_fields(self, paths: tuple[str, ...]) -> list[str]:
-        """Count the unread fields of a recording, and return the paths that are new."""
-        new = [path for path in paths if path not in self.unread_fields]
+        """Count the unread fields of a recording, and return the paths that are new and kept."""
+        new: list[str] = []
         for path in paths:
-            if path in self.unread_fields or len(self.unread_fields) < MOST_KEPT:
-                self.unread_fields[path] = self.unread_fields.get(path, 0) + 1
+            if path in self.unread_fields:
+                self.unread_fields[path] += 1
+            elif len(self.unread_fields) < MOST_KEPT:
+                self.unread_fields[path] = 1
+                new.append(path)
         return new
 
     def build_coverage(self, not_listable: tuple[str, ...]) -> Coverage:
