@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recording_core.errors import ProviderError, RecordingError
-from recording_core.listing.coverage import Coverage, CoverageCounter
 from recording_core.listing.page import Page, Query, Window
 from recording_core.model.entities import Recording
+
+if TYPE_CHECKING:
+    from recording_core.listing.coverage import Coverage, CoverageCounter
 
 
 class Listing:
@@ -50,6 +52,9 @@ class Listing:
     @property
     def coverage(self) -> Coverage:
         """What was requested, what was seen, and what cannot be listed. See `Coverage`."""
+        # Imported here and below: connecting needs neither this nor the threads of `sweep`.
+        from recording_core.listing.coverage import Coverage
+
         if self._counter is None:
             return Coverage(not_listable=self._not_listable)
         return self._counter.build_coverage(self._not_listable)
@@ -59,7 +64,7 @@ class Listing:
         return self._windows(self.query)
 
     def __iter__(self) -> Iterator[Recording]:
-        # Imported here, since `sweep` imports threads, which connecting does not need.
+        from recording_core.listing.coverage import CoverageCounter
         from recording_core.listing.sweep import Sweep
 
         self._counter = counter = CoverageCounter()

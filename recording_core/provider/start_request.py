@@ -4,7 +4,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, NamedTuple, TypedDict
 
 from attrs import field, frozen
 
@@ -23,8 +23,7 @@ from recording_core.provider.validation import (
 )
 
 
-@frozen
-class StartParameter:
+class StartParameter(NamedTuple):
     """One shared parameter of `start`.
 
     Attributes:

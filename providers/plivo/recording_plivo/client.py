@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from attrs import evolve, frozen
+from attrs import evolve
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from recording_core import (
@@ -307,8 +307,7 @@ def _read_id(payload: Mapping[str, Any]) -> str | None:
         return None
 
 
-@frozen
-class _Cursor:
+class _Cursor(NamedTuple):
     """The query of a page, and with how many rows of the page before it begins."""
 
     query: tuple[tuple[str, str], ...]
