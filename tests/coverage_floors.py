@@ -12,7 +12,28 @@ from collections import Counter
 from pathlib import Path, PurePosixPath
 
 #: Package -> percent of lines and branches that the tests run.
-FLOORS: dict[str, float] = {}
+FLOORS: dict[str, float] = {
+    "recording_audian": 99,
+    "recording_core/__init__": 51,
+    "recording_core/accounts": 97,
+    "recording_core/cli": 76.5,
+    "recording_core/clock": 99,
+    "recording_core/download": 97,
+    "recording_core/errors": 99,
+    "recording_core/listing": 99,
+    "recording_core/model": 98,
+    "recording_core/plugin": 86.5,
+    "recording_core/plugins": 97,
+    "recording_core/provider": 96,
+    "recording_core/redaction": 98.5,
+    "recording_core/reporting": 96,
+    "recording_core/testing": 96,
+    "recording_core/transport": 98,
+    "recording_core/webhooks": 97.5,
+    "recording_plivo": 99,
+    "recording_realtimekit": 99,
+    "recording_voipbin": 99,
+}
 
 
 def package_of(file: str) -> str:
