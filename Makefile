@@ -17,10 +17,10 @@ demo: .venv/.demo   ## run the library against emulated vendors on this machine
 	@$(BIN)/recordings demo
 
 test: .venv/.dev   ## run the tests, on all cores
-	@$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not spark"
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not spark and not node"
 
-test-all: test .venv/.spark   ## run the tests and compare the two engines of reports; needs Java 17
-	@$(BIN)/python -m pytest -q -m spark
+test-all: test .venv/.spark .venv/.node   ## run all tests, also those that need Java 17 and Node 20
+	@$(BIN)/python -m pytest -q -m "spark or node"
 
 soak: .venv/.dev   ## run the tests with more random examples, different ones each time; ten minutes
 	@$(BIN)/python -m pytest -q -n auto --dist load --hypothesis-profile=soak $(RANDOM_TESTS)
@@ -39,8 +39,8 @@ docs: .venv/.dev   ## write the generated tables, and build site/index.html, whi
 	@$(BIN)/python -m sphinx -q -W --keep-going -b html -d .doctrees docs site
 
 coverage: .venv/.dev   ## measure which lines and branches the tests run; each package has a floor
-	@$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not spark" --cov --cov-report= \
-	  --cov-report=json:coverage.json
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not spark and not node" --cov \
+	  --cov-report= --cov-report=json:coverage.json
 	@$(BIN)/python tests/coverage_floors.py coverage.json
 
 wheels: .venv/.dev   ## build wheels and source archives of all distributions into dist/
@@ -75,3 +75,12 @@ clean:           ## remove the virtual environment, built files and caches
 	@echo "Installing Spark into .venv (once) ..."
 	@$(PIP) install --quiet -e ".[all,dev,spark]" $(PROVIDERS)
 	@touch $@
+
+# Two vendors' official clients for Node. Without npm their tests are skipped, with this reason.
+.venv/.node: tests/node/package.json .venv/.dev
+	@if command -v npm >/dev/null; then \
+	  echo "Installing the official clients for Node into .venv/node (once) ..."; \
+	  mkdir -p .venv/node && cp tests/node/package.json .venv/node/ && \
+	  npm install --prefix .venv/node --no-package-lock --no-audit --no-fund --ignore-scripts \
+	    --loglevel error && touch $@; \
+	else echo "npm is not installed: the tests of the official clients for Node are skipped"; fi

@@ -44,6 +44,7 @@ SELECT provider, epoch_us(created_at) // 86400000000 AS day,
        list_sort(list_distinct(list(provider_status) FILTER (WHERE state = 'unknown'))),
        count(*) FILTER (WHERE state = 'available' AND files = 0),
        count(*) FILTER (WHERE state = 'available' AND media_expires_at < {soon}),
+       min(media_expires_at) FILTER (WHERE state = 'available'),
        count(*) FILTER (WHERE created_at IS NULL AND started_at IS NULL),
        count(*) FILTER (WHERE started_at <= ended_at),
        sum(seconds) FILTER (WHERE provider = 'plivo' AND state = 'available'

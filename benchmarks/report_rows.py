@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from recording_core.reporting.row_schema import COLUMNS, build_arrow_schema
+from recording_core.listing.row_schema import COLUMNS, build_arrow_schema
 
 __all__ = ["write_rows"]
 

@@ -1,27 +1,35 @@
-"""Generated documentation: the tables of several pages, and docs/cli.md.
+"""Generated documentation: tables of several pages, the reference, and docs/cli.md.
 
 Without arguments it writes the pages that differ. `--check` only lists them and exits with 1.
 """
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import click
+from reference import fill_references
 
 import recording_core as rec
 from recording_core.cli.app import build_command_line
 from recording_core.cli.output.matrix import build_matrix_markdown
+from recording_core.listing.row_schema import COLUMNS
 from recording_core.plugins.registry import load_object
 from recording_core.provider.start_request import START_PARAMETERS
 from recording_core.reporting.compute.groupings import TIME_GROUPINGS
 from recording_core.reporting.compute.measures import MEASURES
-from recording_core.reporting.row_schema import COLUMNS
 
 ROOT = Path(__file__).resolve().parent.parent
+THIRD_PARTY = ROOT / "tests" / "third_party"
+#: The README of each provider -> the module with its assumptions. Acme is not installed.
+ASSUMPTIONS_OF = {
+    path: f"recording_{path.parent.name}.assumptions" for path in ROOT.glob("providers/*/README.md")
+} | {THIRD_PARTY / "README.md": "recording_acme.assumptions"}
+sys.path.append(str(THIRD_PARTY))
 PART = re.compile(
     r"(<!-- (?P<name>\w+): written by `make docs` -->\n).*?(<!-- end of (?P=name) -->)", re.DOTALL
 )
@@ -89,6 +97,16 @@ def build_not_listable_list() -> str:
     return "\n".join(lines)
 
 
+def build_assumptions_table(module: str) -> str:
+    """Build the table of a provider's assumptions, from the module that has them."""
+    rows = []
+    for each in importlib.import_module(module).ASSUMPTIONS:
+        texts = " | ".join((each.leaves_open, each.assumed, each.refuted_by)).replace("\n", " ")
+        rows.append(f"| {each.number} | {texts} | {'–' if each.probe is None else 'yes'} |")
+    heading = "| | what the pages leave open | what is assumed, and why | what refutes it | probe |"
+    return _build_table(heading, "|--:|---|---|---|:-:|", rows)
+
+
 def build_names_table(rows: Iterable[tuple[str, str, str]]) -> str:
     """Build a table of names in a report, with their types and descriptions."""
     lines = (f"| `{name}` | {type} | {description} |" for name, type, description in rows)
@@ -146,15 +164,19 @@ def _format_help_section(title: str, text: str) -> str:
 
 
 def _fill_parts(path: Path) -> str:
-    return PART.sub(
-        lambda found: f"{found[1]}\n{PARTS[found['name']]()}\n\n{found[3]}", path.read_text()
-    )
+    def fill(found: re.Match[str]) -> str:
+        name = found["name"]
+        is_own = name == "assumptions"
+        text = build_assumptions_table(ASSUMPTIONS_OF[path]) if is_own else PARTS[name]()
+        return f"{found[1]}\n{text}\n\n{found[3]}"
+
+    return fill_references(PART.sub(fill, path.read_text()))
 
 
 def build_pages() -> dict[Path, str]:
     """Build the current text of every page that is generated or has a generated part."""
-    written = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
-    parts = {path: _fill_parts(path) for path in written if PART.search(path.read_text())}
+    written = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ASSUMPTIONS_OF]
+    parts = {path: _fill_parts(path) for path in written}
     return {**parts, ROOT / "docs" / "cli.md": build_command_line_page()}
 
 

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from recording_core.accounts import Account as Account
+    from recording_core.accounts import account as account
+    from recording_core.accounts import connect as connect
     from recording_core.accounts import find_accounts as find_accounts
     from recording_core.errors import *  # noqa: F403
     from recording_core.listing.coverage import Coverage as Coverage
     from recording_core.listing.listing import Listing as Listing
+    from recording_core.listing.row_schema import rows as rows
     from recording_core.model.capabilities import Capabilities as Capabilities
     from recording_core.model.capabilities import Operation as Operation
     from recording_core.model.capabilities import ProviderInfo as ProviderInfo
@@ -39,14 +42,13 @@ if TYPE_CHECKING:
     from recording_core.model.serialization import dumps as dumps
     from recording_core.model.serialization import loads as loads
     from recording_core.plugins.registry import providers as providers
-    from recording_core.provider.connect import connect as connect
     from recording_core.provider.provider import Provider as Provider
     from recording_core.provider.recorder import Recorder as Recorder
     from recording_core.reporting.report import Report as Report
     from recording_core.reporting.report import report as report
-    from recording_core.reporting.row_schema import rows as rows
     from recording_core.transport.settings import HttpSettings as HttpSettings
     from recording_core.transport.settings import MediaHosts as MediaHosts
+    from recording_core.transport.telemetry import Exchange as Exchange
     from recording_core.webhooks.receiver import Receiver as Receiver
     from recording_core.webhooks.receiver import receive as receive
     from recording_core.webhooks.receiver import receiver as receiver
@@ -61,15 +63,16 @@ __version__ = "0.1.0"
 
 #: module -> the names that it defines
 _MODULES = {
-    "accounts": "Account find_accounts",
+    "accounts": "Account account connect find_accounts",
     "errors": (
         "AuthenticationFailed ChecksumMismatch ConfigurationError Conflict DownloadError "
         "ForbiddenHost MalformedPayload NotFound NotMedia NotReady OutcomeUnknown "
         "PaginationError PluginError ProviderError QuotaExceeded RateLimited RecordingError "
-        "Rejected StorageError Truncated Unavailable UnsupportedOperation WebhookRejected"
+        "Rejected StorageError TooLarge Truncated Unavailable UnsupportedOperation WebhookRejected"
     ),
     "listing.coverage": "Coverage",
     "listing.listing": "Listing",
+    "listing.row_schema": "rows",
     "model.capabilities": "Capabilities Operation ProviderInfo Setting",
     "model.entities": (
         "CommunicationSession Copy Interval MediaFile Recording RecordingSession call "
@@ -79,12 +82,11 @@ _MODULES = {
     "model.events": "EventKind RecordingEvent",
     "model.serialization": "dumps loads",
     "plugins.registry": "providers",
-    "provider.connect": "connect",
     "provider.provider": "Provider",
     "provider.recorder": "Recorder",
     "reporting.report": "Report report",
-    "reporting.row_schema": "rows",
     "transport.settings": "HttpSettings MediaHosts",
+    "transport.telemetry": "Exchange",
     "webhooks.receiver": "Receiver receive receiver unsafe_parse",
     "webhooks.reconcile": "Reconciliation",
     "webhooks.replay_store": "MemoryReplayStore ReplayStore SqliteReplayStore",

@@ -1,49 +1,51 @@
-"""Accounts: the configured accounts, from `recordings.toml` or from the environment.
+"""Accounts: find the configured accounts, choose one of them, and connect to it.
 
-    [[account]]
-    provider = "acme"
-    name = "support"                                      # optional; "default" without it
-    base_url = "https://api.acme.example"                 # optional; the vendor's own without it
-    http = { total_timeout = 30, workers = 4 }            # fields of `HttpSettings`
-    key = { command = ["keyring", "get", "acme", "key"] } # or { env = "SUPPORT_ACME_KEY" }
-
-The file is the one that `--config` or RECORDINGS_CONFIG names, else ./recordings.toml, else
-recordings/recordings.toml in the user's configuration folder. Without a file, each installed
-provider whose environment variables are set is one account.
+The accounts are those of the file `recordings.toml` and those of the environment: each installed
+provider with a credential among its environment variables is one account, `default`, or
+`environment` if the file has another account `default` of that provider. The file is the one that
+`--config` or RECORDINGS_CONFIG names, else ./recordings.toml, else recordings/recordings.toml in
+the user's configuration folder.
 """
 
 from __future__ import annotations
 
+import logging
 import os
-import stat
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from attrs import field, fields, frozen
+from attrs import evolve
 
-from recording_core.errors import ConfigurationError, PluginError
-from recording_core.model.capabilities import ProviderInfo, Setting
+from recording_core.configuration.environment import (
+    is_configured,
+    is_credential,
+    read_base_url,
+    read_settings,
+)
+from recording_core.errors import ConfigurationError, PluginError, RecordingError
 from recording_core.plugins import registry as plugins
-from recording_core.transport.settings import HttpSettings, MediaHosts
 
 if TYPE_CHECKING:
+    from recording_core.configuration.account_file import AccountTable
+    from recording_core.configuration.credential import Credential
+    from recording_core.model.capabilities import ProviderInfo
     from recording_core.provider.provider import Provider
+    from recording_core.transport.settings import HttpSettings
+
+T = TypeVar("T")
 
 FILE_NAME = "recordings.toml"
 CONFIG_VARIABLE = "RECORDINGS_CONFIG"
-#: Seconds that a command may take to print a credential; it may prompt the user.
-COMMAND_TIMEOUT = 60.0
+DEFAULT = "default"
+#: The name of the environment's account if the file has another `default` of that provider.
+ENVIRONMENT = "environment"
 
-#: The keys of an account's table that are not settings of its provider, sorted.
-_OWN_KEYS = ("allow_clear", "base_url", "http", "name", "provider")
-_CREDENTIAL_FORMS = '{ env = "VARIABLE" } or { command = ["keyring", "get", "..."] }'
+_log = logging.getLogger("recording_core.accounts")
 
 
-@frozen
-class Account:
+class Account(NamedTuple):
     """A configured account: its name, and the source of its credentials, but no credentials.
 
     An account can be pickled. The process that connects reads the same file or environment.
@@ -55,7 +57,7 @@ class Account:
     """
 
     provider: str
-    name: str = "default"
+    name: str = DEFAULT
     source: str | None = None
 
     def connect(self) -> Provider:
@@ -64,36 +66,91 @@ class Account:
         Raises `ConfigurationError` if a setting is missing or malformed, and `PluginError` if the
         provider cannot be used.
         """
-        from recording_core.provider.connect import connect
+        return open_account(self)
 
-        if self.source is None:
-            return connect(self.provider, account=self.name)
-        for table in _read_tables(Path(self.source)):
-            if (table.provider, table.name) == (self.provider, self.name):
-                return table.connect()
-        raise ConfigurationError(
-            f"{self.source} no longer contains {self}: the file has changed since it was read"
-        )
+    @property
+    def place(self) -> str:
+        """The file or environment that configures it, in words."""
+        return "environment" if self.source is None else self.source
 
     def __str__(self) -> str:
         return f"account {self.name!r} of {self.provider}"
 
 
-def find_accounts(config: str | os.PathLike[str] | None = None) -> tuple[Account, ...]:
-    """List the accounts of the configuration file, in its order, or else of the environment.
+def connect(
+    provider: str,
+    *,
+    account: str | None = None,
+    base_url: str | None = None,
+    http: HttpSettings | None = None,
+    **credentials: str | None,
+) -> Provider:
+    """Connect to a vendor account, with credentials by keyword or of a configured account.
 
-    Reads no credential and runs no command. Raises `ConfigurationError` if the file cannot be read,
-    or if no account is configured.
+    Sends no request.
+
+    Args:
+        provider: the name of an installed provider, as in `providers()`
+        account: the name of a configured account, by default `default`, or the only account of
+            this provider. With credentials by keyword, only the name that recordings, sessions and
+            copies carry
+        base_url: the URL of the API, else that of the account's source (`base_url` of the file, or
+            `<PROVIDER>_BASE_URL`), else the vendor's
+        http: timeouts, retries, rate and media hosts, else those of the file
+        **credentials: the provider's settings by name. If one of them is a credential, no file is
+            read, and required settings that are not given are read from their environment variables
+
+    Raises:
+        ConfigurationError: a setting is missing, unknown or malformed, or no account of that name
+            is configured
+        PluginError: the provider is not installed, or its plugin is broken
     """
-    path = _find_config_file(config)
-    if path is not None:
-        if path == Path(FILE_NAME):
-            _check_owner(path)  # found in the current folder, which may belong to another user
-        source = str(path.absolute())
-        return tuple(Account(each.provider, each.name, source) for each in _read_tables(path))
-    found = tuple(
-        Account(info.name) for info in plugins.providers().values() if is_configured(info)
-    )
+    info = plugins.get_provider_info(provider)
+    unknown = sorted(set(credentials) - {setting.name for setting in info.settings})
+    if unknown:
+        raise ConfigurationError(
+            f"{provider} has no setting {', '.join(unknown)}; its settings are "
+            f"{', '.join(setting.name for setting in info.settings)}"
+        )
+    if account is not None and (not isinstance(account, str) or not account.strip()):
+        raise ConfigurationError("account must be a name, such as 'default'")
+    given = {name: value for name, value in credentials.items() if value is not None}
+    if any(each.name in given for each in info.settings if is_credential(each)):
+        chosen = Account(provider, account or DEFAULT)
+    else:
+        chosen = choose_account(provider, account)
+    return open_account(chosen, base_url=base_url, http=http, given=given)
+
+
+def account(
+    name: str, *, provider: str | None = None, config: str | os.PathLike[str] | None = None
+) -> Provider:
+    """Connect to a configured account by its name. Sends no request.
+
+    Args:
+        name: the account's name in `recordings.toml`; `default` may be one of the environment
+        provider: the provider's name, if accounts of several have that name
+        config: the file, else the one that `find_accounts` reads
+
+    Raises `ConfigurationError` if there is no such account, or more than one, or if a setting is
+    missing or malformed, and `PluginError` if the provider cannot be used.
+    """
+    found = select_accounts(name, () if provider is None else (provider,), config)
+    if len(found) > 1:
+        raise ConfigurationError(
+            f"{len(found)} accounts are named {name!r} ({_describe_accounts(found)}): name the "
+            "provider too"
+        )
+    return open_account(found[0])
+
+
+def find_accounts(config: str | os.PathLike[str] | None = None) -> tuple[Account, ...]:
+    """List the accounts of the configuration file, in its order, and then of the environment.
+
+    Runs no command. Raises `ConfigurationError` if the file cannot be read, if another user may
+    write it and it has commands, variables or a `base_url`, or if no account is configured.
+    """
+    found = list_accounts(config)
     if not found:
         raise ConfigurationError(
             f"No account is configured: write a {FILE_NAME} and name it with --config or "
@@ -102,19 +159,28 @@ def find_accounts(config: str | os.PathLike[str] | None = None) -> tuple[Account
     return found
 
 
-def is_configured(info: ProviderInfo) -> bool:
-    """Whether the environment contains at least one credential of this provider."""
-    return any(os.environ.get(each.env) for each in info.settings if not each.default)
+# -- the configured accounts ----------------------------------------------------------------------
 
 
-def list_missing_settings(info: ProviderInfo) -> tuple[str, ...]:
-    """List the environment variables that are required and not set."""
-    return tuple(
-        each.env for each in info.settings if each.default is None and not os.environ.get(each.env)
-    )
-
-
-# -- the file -------------------------------------------------------------------------------------
+def list_accounts(
+    config: str | os.PathLike[str] | None = None, provider: str | None = None
+) -> tuple[Account, ...]:
+    """List the configured accounts, of one provider only if it is named; there may be none."""
+    path = _find_config_file(config)
+    tables = () if path is None else _read_tables(path)
+    source = str(path and path.absolute())
+    found = [Account(each.provider, each.name, source) for each in tables]
+    named_default = {each.provider: each for each in tables if each.name == DEFAULT}
+    for info in plugins.providers().values():
+        if provider in (None, info.name) and is_configured(info):
+            table = named_default.get(info.name)
+            if table is None:
+                found.append(Account(info.name))
+            elif not _are_same(
+                info, _find_origin(info, None), _find_origin(info, table), run=False
+            ):
+                found.append(Account(info.name, ENVIRONMENT))
+    return tuple(each for each in found if provider in (None, each.provider))
 
 
 def _find_config_file(named: str | os.PathLike[str] | None) -> Path | None:
@@ -132,245 +198,214 @@ def _find_config_file(named: str | os.PathLike[str] | None) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-@frozen
-class _Table:
-    """One `[[account]]` table, checked as far as possible without its credentials."""
+def _read_tables(path: Path) -> tuple[AccountTable, ...]:
+    from recording_core.configuration.account_file import read_tables
 
-    path: Path
-    provider: str
-    name: str
-    base_url: str | None
-    http: HttpSettings
-    #: setting -> a function that reads its value
-    given: Mapping[str, Callable[[], str]] = field(repr=False)
-
-    def connect(self) -> Provider:
-        from recording_core.provider.connect import connect
-
-        with _add_place(f"{self.path}: account {self.name!r} of {self.provider}"):
-            values = self._read_values(plugins.get_provider_info(self.provider))
-            return connect(
-                self.provider, account=self.name, base_url=self.base_url, http=self.http, **values
-            )
-
-    def _read_values(self, info: ProviderInfo) -> dict[str, str]:
-        """Read the values of the settings.
-
-        If the table contains at least one credential, the others are not read from the environment,
-        since those may belong to another account.
-        """
-        has_credential = any(each.name in self.given for each in info.settings if not each.default)
-        values: dict[str, str] = {}
-        for setting in info.settings:
-            if setting.name in self.given:
-                with _add_place(f"{setting.name} cannot be read"):
-                    values[setting.name] = self.given[setting.name]()
-            elif has_credential:
-                if setting.default is None:
-                    raise ConfigurationError(
-                        f"{setting.name} is missing: write it as {_CREDENTIAL_FORMS}"
-                    )
-                values[setting.name] = setting.default
-        return values
+    return read_tables(path, f"Check --config, {CONFIG_VARIABLE} or the {FILE_NAME} of this folder")
 
 
-@contextmanager
-def _add_place(place: str) -> Iterator[None]:
-    """Put the place in the file before the text of a `ConfigurationError`."""
-    try:
-        yield
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{place}: {error.message}") from None
+def _describe_accounts(accounts: Iterable[Account]) -> str:
+    described = [f"{each.name!r} of {each.provider} ({each.place})" for each in accounts]
+    return ", ".join(described) or "none"
 
 
-def _read_tables(path: Path) -> tuple[_Table, ...]:
-    document = _read_document(path)
-    unknown = sorted(set(document) - {"account"})
-    if unknown:
+def choose_account(
+    provider: str, name: str | None = None, config: str | os.PathLike[str] | None = None
+) -> Account:
+    """Choose one account of a provider: by its name, else `default`, else the only one.
+
+    The account of the environment is also chosen if nothing is configured: to connect to it raises
+    an error that names the variables. Raises `ConfigurationError` if there is no such account, or
+    if none is named and it is not clear which one is meant.
+    """
+    found = list_accounts(config, provider)
+    if not found and name in (None, DEFAULT):
+        return Account(provider)
+    if name is not None:
+        chosen = [each for each in found if each.name == name]
+        if not chosen:
+            raise _build_unknown_error(name, provider, config)
+    else:
+        chosen = [each for each in found if each.name == DEFAULT or each.source is None] or [*found]
+    if len(chosen) > 1:
         raise ConfigurationError(
-            f"{path} has unknown keys ({', '.join(unknown)}); only [[account]] tables are allowed"
+            f"{provider} has several accounts: name one of "
+            f"{', '.join(f'{each.name!r} ({each.place})' for each in chosen)}, with --account or "
+            "account="
         )
-    tables = document.get("account")
-    if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
-        raise ConfigurationError(
-            f"{path} has no [[account]] table (with two brackets on each side)"
+    return chosen[0]
+
+
+def select_accounts(
+    name: str | None = None,
+    providers: Sequence[str] = (),
+    config: str | os.PathLike[str] | None = None,
+) -> tuple[Account, ...]:
+    """Select all accounts of these providers, or of all, that have this name, or any.
+
+    A provider that is named and not configured is selected too, as `choose_account` chooses it.
+    Raises `ConfigurationError` if an account or all accounts are missing.
+    """
+    if not providers and name is None:
+        return find_accounts(config)
+    found = list_accounts(config)
+    selected: list[Account] = []
+    for provider in providers or (None,):
+        accounts = [each for each in found if provider in (None, each.provider)]
+        if provider is not None and not accounts and name in (None, DEFAULT):
+            accounts = [Account(provider)]
+        accounts = [each for each in accounts if name in (None, each.name)]
+        if not accounts:
+            raise _build_unknown_error(name, provider, config)
+        selected += accounts
+    return tuple(dict.fromkeys(selected))
+
+
+def _build_unknown_error(
+    name: str | None, provider: str | None, config: str | os.PathLike[str] | None
+) -> ConfigurationError:
+    of = f" of {provider}" if provider else ""
+    return ConfigurationError(
+        f"No account {name!r}{of} is configured; the configured accounts are: "
+        f"{_describe_accounts(list_accounts(config))}"
+    )
+
+
+# -- connecting -----------------------------------------------------------------------------------
+
+
+def open_account(
+    account: Account,
+    *,
+    base_url: str | None = None,
+    http: HttpSettings | None = None,
+    given: Mapping[str, str] = MappingProxyType({}),
+    **changes: Any,
+) -> Provider:
+    """Connect to an account, with the settings that are given and else those of its source.
+
+    `changes` replace fields of the account's `HttpSettings`. Raises as `Account.connect`.
+    """
+    from recording_core.provider.connect import build_provider
+    from recording_core.transport.settings import HttpSettings
+
+    info = plugins.get_provider_info(account.provider)
+    if account.source is None:
+        return build_provider(
+            info,
+            read_settings(info, given),
+            account=account.name,
+            base_url=base_url or read_base_url(info.name),
+            http=evolve(http or HttpSettings(), **changes) if changes else http,
         )
-    found = tuple(_check_table(path, number, each) for number, each in enumerate(tables, 1))
-    check_distinct(((each.provider, each.name) for each in found), str(path))
-    return found
+    from recording_core.configuration.account_file import add_place
 
-
-def check_distinct(accounts: Iterable[tuple[str, str]], where: str) -> None:
-    """Raise `ConfigurationError` if two accounts of one provider have the same name."""
-    for (provider, name), count in Counter(accounts).items():
-        if count > 1:
-            raise ConfigurationError(
-                f"{where} has two accounts {name!r} of {provider}: give each its own name"
-            )
-
-
-def _read_document(path: Path) -> dict[str, Any]:
-    import tomllib
-
-    try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path} cannot be read: {error.strerror}. Check --config, {CONFIG_VARIABLE} or the "
-            f"{FILE_NAME} of this folder"
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        why = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "it is not UTF-8"
-        raise ConfigurationError(f"{path} is not valid TOML: {why}") from None
-    except RecursionError:
-        raise ConfigurationError(f"{path} is not valid: it is nested too deeply") from None
-
-
-def _check_owner(path: Path) -> None:
-    """Check that no other user can have written a file that was found, since it has commands."""
-    if not hasattr(os, "getuid"):
-        return
-    status = path.stat()
-    if status.st_uid not in (os.getuid(), 0) or status.st_mode & stat.S_IWOTH:
-        raise ConfigurationError(
-            f"{path} may have been written by another user, and it contains commands to run. If "
-            "you trust it, name it with --config; or become its owner and remove the write "
-            "permission of others (chmod o-w)"
-        )
-
-
-def _check_table(path: Path, number: int, table: Mapping[str, Any]) -> _Table:
-    with _add_place(f"{path}: account number {number}"):
-        provider = _read_text(table, "provider")
-        name = _read_text(table, "name", "default")
-    with _add_place(f"{path}: account {name!r} of {provider}"):
-        info = _find_info(provider)
-        settings = {each.name: each for each in info.settings} if info else {}
-        unknown = sorted({*table} - {*_OWN_KEYS} - {*settings}) if info else []
-        if unknown:
-            raise ConfigurationError(
-                f"it has unknown keys ({', '.join(unknown)}); allowed are "
-                f"{', '.join([*settings, *_OWN_KEYS])}"
-            )
-        clear = table.get("allow_clear", False)
-        if not isinstance(clear, bool):
-            raise ConfigurationError("allow_clear must be true or false")
-        return _Table(
-            path,
-            provider,
-            name,
-            _read_text(table, "base_url", "") or None,
-            _read_http(table.get("http", {})),
-            {
-                key: _make_reader(settings[key], table[key], clear)
-                for key in settings
-                if key in table
-            },
+    table = _find_table(account)
+    with add_place(str(table)):
+        return build_provider(
+            info,
+            table.read_settings(info, given),
+            account=account.name,
+            base_url=base_url or table.find_base_url(info),
+            http=evolve(http or table.http, **changes),
         )
 
 
-def _find_info(provider: str) -> ProviderInfo | None:
-    """Find the provider. Returns `None` for a broken one, which raises when it connects."""
-    if provider in plugins.load_registry().broken:
-        return None
+def _find_table(account: Account) -> AccountTable:
+    path = Path(str(account.source))
+    for table in _read_tables(path):
+        if (table.provider, table.name) == (account.provider, account.name):
+            return table
+    raise ConfigurationError(
+        f"{path} no longer contains {account}: the file has changed since it was read"
+    )
+
+
+# -- the same account under two names -------------------------------------------------------------
+
+#: the URL of the API, and the source of each credential
+_Origin = tuple[str | None, Mapping[str, "Credential"]]
+
+
+def find_same_accounts(accounts: Iterable[Account]) -> dict[Account, Account]:
+    """Find the accounts that have the credentials of an earlier one: account -> earlier account.
+
+    Runs the command of a credential only if nothing else decides.
+    """
+    origins: dict[Account, _Origin] = {}
+    same: dict[Account, Account] = {}
+    for each in accounts:
+        try:
+            info = plugins.get_provider_info(each.provider)
+            origin = _find_origin(info, None if each.source is None else _find_table(each))
+        except RecordingError:
+            continue  # to connect to it raises the error
+        for earlier, known in origins.items():
+            if earlier.provider == each.provider and _are_same(info, known, origin, run=True):
+                same[each] = earlier
+                break
+        else:
+            origins[each] = origin
+    return same
+
+
+def merge_accounts(accounts: Sequence[Account | T]) -> list[Account | T]:
+    """Leave out accounts with the credentials of an earlier one, and log a warning for each."""
+    same = find_same_accounts(each for each in accounts if isinstance(each, Account))
+    for account, earlier in same.items():
+        _log.warning("%s", describe_same_account(account, earlier))
+    return [each for each in accounts if not isinstance(each, Account) or each not in same]
+
+
+def describe_same_account(account: Account, earlier: Account) -> str:
+    """Describe an account that has the credentials of an earlier one."""
+    return (
+        f"{account} ({account.place}) has the same credentials as account {earlier.name!r}: it is "
+        f"listed and counted once, as {earlier.name!r}"
+    )
+
+
+def _find_origin(info: ProviderInfo, table: AccountTable | None) -> _Origin:
+    """Find the origin of an account of a file, or of the environment."""
+    from recording_core.configuration.credential import Credential
+
+    base_url = read_base_url(info.name) if table is None else table.find_base_url(info)
+    if table is None or not table.has_credential(info):
+        return base_url, {each.name: Credential(variable=each.env) for each in info.settings}
+    return base_url, table.given
+
+
+def _are_same(info: ProviderInfo, one: _Origin, other: _Origin, *, run: bool) -> bool:
+    """Whether two origins have the same credentials. Without `run`, no command is run."""
+    if one[0] != other[0]:
+        try:
+            default = plugins.load_object(info, "client").default_base_url
+        except PluginError:
+            return False  # to connect raises the error
+        first, second = ((base_url or default).rstrip("/") for base_url, _ in (one, other))
+        if first != second:
+            return False
+    required = {each.name: each.default is None for each in info.settings if is_credential(each)}
+    pairs = [(one[1].get(name), other[1].get(name), required[name]) for name in required]
+    # A command may prompt the user: it is run only if the values do not differ already.
+    for first, second, is_required in sorted(pairs, key=_has_command):
+        if first and second and first.command == second.command != ():
+            continue
+        if not run and _has_command((first, second)):
+            return False
+        value = _read(first)
+        if value != _read(second) or (is_required and not value):
+            return False
+    return True
+
+
+def _has_command(pair: Iterable[Any]) -> bool:
+    return any(getattr(each, "command", ()) for each in pair)
+
+
+def _read(credential: Credential | None) -> str:
+    """Read a value to compare it; empty if there is none."""
     try:
-        return plugins.get_provider_info(provider)
-    except PluginError as error:
-        raise ConfigurationError(error.message) from None
-
-
-def _read_text(table: Mapping[str, Any], key: str, default: str | None = None) -> str:
-    value = table.get(key, default)
-    if not isinstance(value, str) or not (value.strip() or value == default):
-        raise ConfigurationError(f'it needs {key} = "..."')
-    if not value.isprintable():
-        raise ConfigurationError(f"it has control characters in {key}")
-    return value
-
-
-def _read_http(table: Any) -> HttpSettings:
-    names = [each.name for each in fields(HttpSettings)]
-    if not isinstance(table, dict) or not set(table) <= set(names):
-        raise ConfigurationError(f"http must be a table with keys of {', '.join(names)}")
-    given = dict(table)
-    try:
-        if "media_hosts" in given:
-            given["media_hosts"] = MediaHosts(given["media_hosts"])
-        if given.get("rate") == "unlimited":
-            given["rate"] = None
-        return HttpSettings(**given)
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"in http, {error}") from None
-
-
-# -- credentials ----------------------------------------------------------------------------------
-
-
-def _make_reader(setting: Setting, value: Any, clear: bool) -> Callable[[], str]:
-    """Make a function that reads a setting when it is needed. Errors never quote the value."""
-    if isinstance(value, str):
-        if setting.secret and not clear:
-            raise ConfigurationError(
-                f"{setting.name} is in clear text: write it as {_CREDENTIAL_FORMS}, or set "
-                "allow_clear = true in the table of that account"
-            )
-        return lambda: value
-    if isinstance(value, dict) and set(value) == {"env"} and isinstance(value["env"], str):
-        return lambda: _read_variable(value["env"])
-    if isinstance(value, dict) and set(value) in ({"command"}, {"command", "timeout"}):
-        seconds = value.get("timeout", COMMAND_TIMEOUT)
-        words = _split_command(value["command"])
-        if words and type(seconds) in (int, float) and seconds > 0:
-            return lambda: _run_command(words, seconds)
-    raise ConfigurationError(f"write {setting.name} as {_CREDENTIAL_FORMS}")
-
-
-def _read_variable(name: str) -> str:
-    value = os.environ.get(name)
-    if not value:
-        raise ConfigurationError(f"the environment variable {name} is not set")
-    return value
-
-
-def _split_command(command: Any) -> list[str]:
-    """Split a command, given as a list or as one text, into words. Empty if it is malformed."""
-    import shlex
-
-    if isinstance(command, str):
-        with suppress(ValueError):
-            return shlex.split(command)
-    if isinstance(command, list) and all(isinstance(each, str) for each in command):
-        return command
-    return []
-
-
-def _run_command(words: list[str], seconds: float) -> str:
-    """Return what a command prints, without a shell. Its standard error is passed through."""
-    import subprocess
-
-    # Messages contain the program only, since its arguments may be confidential.
-    command = f"the command {words[0]!r}"
-    try:
-        process = subprocess.run(  # noqa: S603  # the file exists to name commands
-            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=seconds, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise ConfigurationError(
-            f"{command} did not end within {seconds:g} seconds: run it by hand to see whether it "
-            "prompts for something, or set a longer `timeout` next to `command`"
-        ) from None
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it contains a null character"
-        raise ConfigurationError(f"{command} cannot be run: {why}") from None
-    if process.returncode:
-        raise ConfigurationError(
-            f"{command} ended with exit code {process.returncode}: run it by hand to see why"
-        )
-    try:
-        value = process.stdout.decode().rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise ConfigurationError(f"{command} printed bytes that are not UTF-8 text") from None
-    if not value:
-        raise ConfigurationError(f"{command} printed nothing: run it by hand to see why")
-    return value
+        return "" if credential is None else credential.read()
+    except ConfigurationError:
+        return ""

@@ -20,12 +20,14 @@
     │   ├── ChecksumMismatch         the bytes are not those that the vendor reports
     │   ├── Truncated                fewer bytes than reported, after all attempts
     │   ├── NotMedia                 an error page or another format in place of the media
+    │   ├── TooLarge                 the file is longer than `max_media_bytes` or any of its kind
     │   ├── ForbiddenHost            the address policy forbids the media's host
     │   └── StorageError             the disk failed, not the vendor
     └── WebhookRejected          a delivery is not from the vendor, unreadable, or not accepted
 
 The text of an error states what happened, to which recording at which vendor, and what to do. It
-contains neither credentials nor signed URLs.
+contains neither credentials nor signed URLs, control characters are escaped, and it is cut at some
+thousand characters.
 """
 
 from __future__ import annotations
@@ -34,7 +36,13 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from recording_core.redaction import redact_payload, redact_text
+from recording_core.redaction import (
+    MOST_EXCERPT,
+    escape_controls,
+    redact_payload,
+    shorten_payload,
+    shorten_text,
+)
 
 if TYPE_CHECKING:
     from recording_core.model.entities import CommunicationSession, Copy, RecordingSession
@@ -59,6 +67,7 @@ __all__ = [
     "RecordingError",
     "Rejected",
     "StorageError",
+    "TooLarge",
     "Truncated",
     "Unavailable",
     "UnsupportedOperation",
@@ -80,7 +89,7 @@ class RecordingError(Exception):
     copies: tuple[Copy, ...] = ()
 
     def __init__(self, message: str) -> None:
-        self.message = redact_text(message)
+        self.message = escape_controls(shorten_text(message, MOST_EXCERPT))
         super().__init__(self.message)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -96,7 +105,7 @@ def _rebuild(kind: type[RecordingError], message: str, state: Mapping[str, Any])
 
 def _join(prefix: Iterable[str], message: str) -> str:
     """Put the words that are not empty before a message."""
-    words = " ".join(filter(None, prefix))
+    words = escape_controls(" ".join(filter(None, prefix)))
     return f"{words}: {message}" if words else message
 
 
@@ -127,7 +136,8 @@ class ProviderError(RecordingError):
         status: the HTTP status; `None` if no response arrived
         code: the vendor's error code
         request_id: the id of the request, for the vendor's support
-        body: the response body, decoded or as text, with credentials masked
+        body: the response body, decoded or as text, with credentials masked; of a long body its
+            beginning, as text
     """
 
     def __init__(
@@ -144,9 +154,9 @@ class ProviderError(RecordingError):
         self.provider = provider
         self.operation = operation
         self.status = status
-        self.code = redact_text(code) if code else code
-        self.request_id = redact_text(request_id) if request_id else request_id
-        self.body = redact_text(body) if isinstance(body, str) else redact_payload(body)
+        self.code = escape_controls(shorten_text(code)) if code else code
+        self.request_id = escape_controls(shorten_text(request_id)) if request_id else request_id
+        self.body = shorten_payload(body, redact_payload, shorten_text)
         super().__init__(message)
 
     def convert(self, kind: type[_ErrorT], message: str, **more: Any) -> _ErrorT:
@@ -227,6 +237,9 @@ class Unavailable(ProviderError):
         retry_after: how long the vendor wants you to wait; `None` if it does not state that
     """
 
+    #: whether every attempt would fail until this machine or the server is changed
+    _is_lasting = False
+
     def __init__(self, message: str, *, retry_after: timedelta | None = None, **facts: Any) -> None:
         self.retry_after = retry_after
         super().__init__(message, **facts)
@@ -299,6 +312,13 @@ class Truncated(DownloadError):
 
 class NotMedia(DownloadError):
     """The response is a page, a text or nothing, or it is compressed."""
+
+
+class TooLarge(DownloadError):
+    """The file is longer than `HttpSettings(max_media_bytes=)`, or than any file of its kind.
+
+    If that is expected, increase `max_media_bytes`.
+    """
 
 
 class ForbiddenHost(DownloadError):

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from recording_core.plugins.fields import Fields as Fields
     from recording_core.plugins.fields import find_status as find_status
     from recording_core.plugins.hookspecs import hookimpl as hookimpl
+    from recording_core.provider.assumptions import Assumption as Assumption
+    from recording_core.provider.assumptions import Observation as Observation
     from recording_core.provider.connection import Connection as Connection
     from recording_core.provider.provider import Provider as Provider
     from recording_core.provider.start_request import Bounds as Bounds
@@ -99,6 +101,7 @@ _MODULES = {
     "plugins.columns": "Column",
     "plugins.fields": "Fields find_status",
     "plugins.hookspecs": "hookimpl",
+    "provider.assumptions": "Assumption Observation",
     "provider.connection": "Connection",
     "provider.provider": "Provider",
     "provider.start_request": "Bounds StartRequest",

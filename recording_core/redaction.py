@@ -1,4 +1,4 @@
-"""Redaction: mask credentials and cut signed queries before anything is shown."""
+"""Redaction: mask credentials, cut signed queries and escape controls before a text is shown."""
 
 from __future__ import annotations
 
@@ -9,6 +9,16 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 MASK = "***"
+
+#: The most characters that are shown of a vendor's words, such as a message or a code.
+MOST_WORDS = 500
+#: The most characters that are shown of a body, and the most characters of JSON that a body may
+#: have to be kept as it is.
+MOST_EXCERPT = 2000
+MOST_PAYLOAD = 65536
+#: How much more is redacted than is shown. The end of that is left out: a credential which the cut
+#: splits is not recognised.
+_MARGIN = 2048
 
 _CREDENTIALS = (
     "access key, access token, api key, api secret, api token, authorization, auth token, "
@@ -40,7 +50,7 @@ _JSON_ESCAPE = rb"\\u00([2-7][0-9A-Fa-f])"
 _CREDENTIAL_FIELD = (
     r"(?i)([\"']?\b(?:x[-_])?(?:"
     r"(?:(?:access|api|auth|client|refresh|signing|webhook)[-_]?)?(?:token|secret|password)"
-    r"|(?:access|api|private|secret|signing)[-_]?key)[\"']?\s*[:=]\s*)"
+    r"|passphrase|(?:access|api|private|secret|signing|stream)[-_]?key)[\"']?\s*[:=]\s*)"
     r"(\"(?:[^\"\\]|\\.)*\"?|'[^']*'?|[^\s,;&}\"']+)"
 )
 
@@ -62,6 +72,64 @@ def redact_text(text: str, secrets: Iterable[str] = ()) -> str:
     text = re.sub(_AUTHORIZATION, rf"\1 {MASK}", text)
     text = re.sub(_CREDENTIAL_FIELD, rf"\1{MASK}", text)
     return re.sub(_SIGNED_QUERY, rf"\1{MASK}", redact_url(text))
+
+
+def shorten_text(text: str, most: int = MOST_WORDS, secrets: Iterable[str] = ()) -> str:
+    """Redact the beginning of a text, and cut it to `most` characters.
+
+    The time does not depend on the length of the text, which a vendor chooses. A credential that
+    the cut splits is left out.
+    """
+    secrets = tuple(secrets)
+    margin = max(_MARGIN, *map(len, secrets), 0)
+    length = most + 2 * margin
+    redacted = redact_text(text[:length], secrets)
+    if len(text) > length:
+        redacted = redacted[:-margin]
+    elif len(redacted) <= most:
+        return redacted
+    return f"{redacted[: most - 1]}…"
+
+
+def shorten_payload(value: Any, redact: Callable[[Any], Any], shorten: Callable[..., str]) -> Any:
+    """Redact the body of an error. Of a long one, only the beginning of its JSON is kept, as text.
+
+    `redact` redacts a decoded value, and `shorten` a text.
+    """
+    if isinstance(value, str):
+        return shorten(value, MOST_EXCERPT)
+    if not isinstance(value, dict | list):
+        return value
+    import json
+
+    text = ""
+    for part in json.JSONEncoder(ensure_ascii=False, default=str, skipkeys=True).iterencode(value):
+        text += part
+        if len(text) > MOST_PAYLOAD:
+            return shorten(text, MOST_EXCERPT)
+    return redact(value)
+
+
+#: Control characters, marks of the direction of text, separators of lines, other characters that
+#: are invisible (except joiners, which emoji and some scripts need), and halves of characters. They
+#: change what a terminal shows, or hide what a text contains.
+_CONTROLS = (
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\ud800-\udfff]"
+)
+_SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def escape_controls(text: str) -> str:
+    """Escape control characters and marks of text direction as JSON does, such as `\\u001b`.
+
+    A text that is JSON keeps its meaning.
+    """
+    if text.isprintable():
+        return text
+    return re.sub(
+        _CONTROLS, lambda found: _SHORT_ESCAPES.get(found[0]) or f"\\u{ord(found[0]):04x}", text
+    )
 
 
 def _generate_spellings(name: str) -> Iterator[str]:
@@ -120,7 +188,8 @@ def change_strings(value: Any, change: Callable[[str], str]) -> Any:
 
 def _encode_credential(value: str) -> set[str]:
     """Return a credential as it is, and as URLs and JSON may write it."""
-    return {value, quote(value, safe=""), quote_plus(value), value.replace("/", "\\/")}
+    in_json = value.replace("\\", "\\\\").replace('"', '\\"')
+    return {value, quote(value, safe=""), quote_plus(value), in_json, in_json.replace("/", "\\/")}
 
 
 class Secrets:
@@ -144,6 +213,14 @@ class Secrets:
     def redact(self, text: str) -> str:
         """Remove these credentials, and anything that looks like one, from free text."""
         return redact_text(text, (*self._fetched, *self._values))
+
+    def shorten(self, text: str, most: int = MOST_WORDS) -> str:
+        """Redact the beginning of a text as `redact` does, and cut it to `most` characters."""
+        return shorten_text(text, most, (*self._fetched, *self._values))
+
+    def shorten_payload(self, value: Any) -> Any:
+        """Redact the body of an error as `redact_payload` does; of a long one its beginning."""
+        return shorten_payload(value, self.redact_payload, self.shorten)
 
     def is_echoed_in(self, data: bytes) -> bool:
         """Whether the bytes of a response contain one of these credentials."""

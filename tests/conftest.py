@@ -6,11 +6,13 @@ import base64
 import hmac
 import json
 import signal
+import ssl
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pluggy
@@ -46,6 +48,28 @@ settings.load_profile("ours")
 
 #: must not appear in a request to another host, or in any text
 TOKEN = "s3cr3t-T0KEN-of-the-account"
+
+#: A self-signed certificate for localhost and *.vendor.test, valid until 2126.
+CERTIFICATE = """\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgasrn2ukqAtif8vTO
+z7Cbn/yys+hk42QT+yPwXtVkf2ChRANCAASx5au/b+LNNRRUNsq21u5PGOMVmUAP
+2sYyTeGPemr6jN5/RlNaHsHtIOUlddzns2dGCI5smhcoWqhq2jVVAqPB
+-----END PRIVATE KEY-----
+-----BEGIN CERTIFICATE-----
+MIIB4zCCAYqgAwIBAgIUcIaVCawLjwZURRFuxXlBH83liUcwCgYIKoZIzj0EAwIw
+EzERMA8GA1UEAwwIbG9vcGJhY2swIBcNMjYxMTIwMDYwODI3WhgPMjEyNjEwMjcw
+NjA4MjdaMBMxETAPBgNVBAMMCGxvb3BiYWNrMFkwEwYHKoZIzj0CAQYIKoZIzj0D
+AQcDQgAEseWrv2/izTUUVDbKttbuTxjjFZlAD9rGMk3hj3pq+ozef0ZTWh7B7SDl
+JXXc57NnRgiObJoXKFqoato1VQKjwaOBuTCBtjAdBgNVHQ4EFgQUuTx8Ha9bo+20
+1qsvSh2LsR2m8IMwHwYDVR0jBBgwFoAUuTx8Ha9bo+201qsvSh2LsR2m8IMwDwYD
+VR0TAQH/BAUwAwEB/zBTBgNVHREETDBKgglsb2NhbGhvc3SCEW1lZGlhLnZlbmRv
+ci50ZXN0ghMqLm1lZGlhLnZlbmRvci50ZXN0gg9hcGkudmVuZG9yLnRlc3SHBH8A
+AAEwDgYDVR0PAQH/BAQDAgKEMAoGCCqGSM49BAMCA0cAMEQCIC83LZJiBHYtfMnN
+/9c0LYIMv6nr5zfrSjKccNqxKP+8AiArwgedz40dCuv8a5dEImHZi5e2u69kslDR
+c6RB3+cJZA==
+-----END CERTIFICATE-----
+"""
 
 #: `make soak`: three to four times as many random examples, and different ones each time
 settings.register_profile("soak", max_examples=350, deadline=None)
@@ -111,6 +135,36 @@ def transport(manual_clock: ManualClock) -> Iterator[Callable[..., Transport]]:
             return opened.enter_context(closing(transport))
 
         yield build
+
+
+@pytest.fixture
+def tls(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Callable[..., tuple[int, list[Request]]]]:
+    """`port, journal = tls(reply, ...)`: like `serve`, by https that the environment trusts."""
+    pem = tmp_path / "certificate.pem"
+    pem.write_text(CERTIFICATE)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(pem))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    servers: list[LoopbackServer] = []
+
+    def start(*replies: Reply) -> tuple[int, list[Request]]:
+        journal: list[Request] = []
+
+        def answer(request: Request) -> Reply:
+            journal.append(request)
+            return replies[min(len(journal), len(replies)) - 1]
+
+        server = LoopbackServer(answer)
+        listening = server._server.socket
+        server._server.socket = context.wrap_socket(listening, server_side=True)
+        servers.append(server)
+        return server.port, journal
+
+    yield start
+    for server in servers:
+        server.close()
 
 
 # -- webhooks: two made-up vendors, one for each kind of signature --------------------------------

@@ -18,6 +18,7 @@ FLOORS: dict[str, float] = {
     "recording_core/accounts": 97,
     "recording_core/cli": 76.5,
     "recording_core/clock": 99,
+    "recording_core/configuration": 97,
     "recording_core/download": 97,
     "recording_core/errors": 99,
     "recording_core/listing": 99,

@@ -88,12 +88,12 @@ def test_start_pause_resume_and_stop(vendors: dict[str, Emulator]) -> None:
 
 def test_stop_reads_a_session_as_json(plivo: Emulator) -> None:
     call = plivo.sessions[0]
-    started = run("start", "plivo", "call", call.id, "--json", "--account", "support")
+    started = run("start", "plivo", "call", call.id, "--json")
     session = rec.loads(started.stdout, rec.RecordingSession)
-    assert (session.account, session.target) == ("support", call)
+    assert (session.account, session.target) == ("default", call)
     stopped = run("stop", "-", "--json", input=started.stdout)
     assert stopped.exit_code == 0, stopped.stderr
-    assert rec.loads(stopped.stdout, rec.RecordingSession).account == "support"
+    assert rec.loads(stopped.stdout, rec.RecordingSession).account == "default"
     assert run("stop", "-", "call", input=started.stdout).exit_code == 2
     assert run("stop", "-", input="no session").exit_code == 1
 
@@ -145,7 +145,7 @@ def test_list_in_a_pipe_prints_fields(plivo: Emulator) -> None:
     assert result.exit_code == 0
     assert {row[1] for row in split_rows(result)} == set(plivo.list_ids())
     for row in split_rows(result):
-        assert len(row) == 7
+        assert (len(row), row[7]) == (8, "default")
         assert datetime.fromisoformat(row[3]).tzinfo is not None
         assert float(row[4]) >= 0
     assert re.fullmatch(r"plivo: 45 recordings seen in \d+ pages, complete\n", result.stderr)
@@ -318,6 +318,7 @@ def test_providers_and_matrix(vendors: dict[str, Emulator]) -> None:
     assert [row[0] for row in split_rows(run("providers"))] == list(rec.providers())
     for each in load_objects(run("providers", "--json")):
         assert each["configured"] is (each["name"] in NAMES)
+        assert each["accounts"] == (["default"] if each["configured"] else [])
     supported = {(row[0], row[1]): row[2].split(",") for row in split_rows(run("matrix"))}
     for info in rec.providers().values():
         for kind, operation in info:
@@ -330,11 +331,11 @@ def test_doctor_without_problems(plivo: Emulator) -> None:
     plivo.faults.append(Reply(404, headers={"Date": format_datetime(datetime.now(UTC))}))
     result = run("doctor", "plivo")
     assert result.exit_code == 0, result.stdout
-    assert [row[1:3] for row in split_rows(result)] == [
-        ["plugin", "ok"],
-        ["answer", "ok"],
-        ["credentials", "ok"],
-        ["clock", "ok"],
+    assert [row[1:4] for row in split_rows(result)] == [
+        ["", "plugin", "ok"],
+        ["default", "answer", "ok"],
+        ["default", "credentials", "ok"],
+        ["default", "clock", "ok"],
     ]
     _, clock_request = plivo.list_requests()
     assert clock_request.header("authorization") is None
@@ -371,14 +372,14 @@ def test_doctor_reports_a_vendor_without_connection(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("PLIVO_AUTH_TOKEN", "some-token")
     result = run("doctor", "plivo", "--base-url", "http://127.0.0.1:1")
     assert result.exit_code == 3
-    assert split_rows(result)[-1][1:3] == ["answer", "attention"]
-    assert "No connection to 127.0.0.1:1" in split_rows(result)[-1][3]
+    assert split_rows(result)[-1][1:4] == ["default", "answer", "attention"]
+    assert "No connection to 127.0.0.1:1" in split_rows(result)[-1][4]
 
 
 def test_doctor_without_credentials_ends_with_exit_code_3() -> None:
     result = run("doctor")
     assert result.exit_code == 3
-    assert {row[2] for row in split_rows(result)} == {"ok", "skipped"}
+    assert {row[3] for row in split_rows(result)} == {"ok", "skipped"}
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def test_parse_target_and_extra_parameter() -> None:
         (("framing", "size"), "framing, size", "framing,size"),
         (rec.call("x"), "call:x", "call:x"),
         (True, "yes", "yes"),
-        ("a\tb\nc\x1b[31m\u202e", "a b c�[31m�", "a b c�[31m�"),
+        ("a\tb\nc\x1b[31m\u202e", r"a b c\u001b[31m\u202e", r"a b c\u001b[31m\u202e"),
     ],
 )
 def test_format_value(value: object, people: str, programs: str) -> None:
@@ -115,7 +115,7 @@ def test_a_table_neither_reads_markup_nor_cuts_text(
     title = f"[bold]a\x1b[31m{'long' * 40}[/bold]"
     monkeypatch.setenv("COLUMNS", "80")
     write_table([(title, 1)], ROW)
-    assert read_lines(capsys) == ["NAME", title.replace("\x1b", "�")]
+    assert read_lines(capsys) == ["NAME", title.replace("\x1b", r"\u001b")]
 
 
 def test_rows_of_an_iterator_are_written_as_they_arrive(capsys: pytest.CaptureFixture[str]) -> None:
@@ -150,6 +150,21 @@ def test_json_omits_only_the_query_strings_of_urls(
     assert capsysbinary.readouterr().out.decode() == rec.dumps(recording) + "\n"
 
 
+@pytest.mark.parametrize("urls", [True, False])
+def test_json_escapes_control_characters(
+    capsysbinary: pytest.CaptureFixture[bytes], urls: bool
+) -> None:
+    title = "a\x1b]0;b\x07\x9b2J\u202ec\u2028d"
+    recording = rec.Recording("plivo", "default", "r1", title=title, raw={"\x85": [title]})
+    Output(json=True, urls=urls).write_object(recording)
+    text = capsysbinary.readouterr().out.decode()
+    assert text.removesuffix("\n").isprintable()
+    assert r"a\u001b]0;b\u0007\u009b2J\u202ec\u2028d" in text
+    found = rec.loads(text, rec.Recording)
+    assert (found.title, found.raw) == (title, recording.raw)
+    assert repr(recording).isprintable()
+
+
 def test_summary_lists_missing_media_with_reasons(capsys: pytest.CaptureFixture[str]) -> None:
     status = rec.RecordingStatus
 
@@ -176,11 +191,11 @@ def test_summary_lists_missing_media_with_reasons(capsys: pytest.CaptureFixture[
     assert read_lines(capsys) == [
         "             recordings              hours                size",
         "Some Vendor           4  2.5 h (of 2 of 4)  1.5 MB (of 1 of 4)",
-        "  status   1 processing, 1 available, 1 failed, 1 expired",
+        "  status   1 processing, 1 failed, 1 expired",
         "  missing  1 expired: the vendor keeps media for 7 days",
         "           1 failed: no disk",
         "           1 not ready: still being recorded or processed",
-        "           1 without a file: the vendor offers none to download",
+        "           1 available without a file: the vendor offers none to download",
         "           2 rows unreadable",
         "           Row 3: no id",
         "           Row 9: no id",

@@ -22,6 +22,7 @@ from recording_core import plugin
 from recording_core.cli.demo.steps import Requirements
 from recording_core.plugins.registry import load_object
 from recording_core.testing import LoopbackServer, Reply, Request
+from recording_core.testing.emulator.media import build_mp3
 
 RECORDINGS = (
     sys.executable,
@@ -134,7 +135,91 @@ def test_ctrl_c_ends_the_command_immediately(environment: dict[str, str]) -> Non
         assert process.stderr.read().strip() == ""
 
 
-@pytest.mark.parametrize("interrupt", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_download_leaves_no_file(
+    serve: Any, tmp_path: Path, number: signal.Signals
+) -> None:
+    head = {"Content-Type": "audio/mpeg", "Content-Length": str(10**8)}
+
+    def reply(request: Request) -> Reply:
+        if request.path.startswith("/m/"):
+            return Reply(body=build_mp3(1.0), headers=head, stall="body")
+        url = f"{request.origin}/m/{request.segments()[-1]}.mp3"
+        return Reply.json({"recording_id": request.segments()[-1], "recording_url": url})
+
+    origin, _ = serve(reply)
+    environment = {
+        "PLIVO_BASE_URL": f"{origin}/v1", "PLIVO_AUTH_ID": "M" * 20, "PLIVO_AUTH_TOKEN": "t" * 40,
+    }  # fmt: skip
+    with subprocess.Popen(
+        (*RECORDINGS, "download", "plivo", "r1", "r2", "--to", str(tmp_path)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **environment},
+    ) as process:
+        end = time.monotonic() + 20
+        while not list(tmp_path.glob(".*.part")) and time.monotonic() < end:
+            time.sleep(0.02)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=5)
+    assert (process.returncode, out, err.strip()) == (128 + number, b"", b"")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_ignored_signal_stays_ignored(environment: dict[str, str]) -> None:
+    """As `nohup` starts commands."""
+    with subprocess.Popen(
+        (*RECORDINGS, "list", "plivo"),
+        stdout=subprocess.PIPE,
+        env={**os.environ, **environment},
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGHUP)
+        process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
+def test_a_second_signal_does_not_interrupt_the_cleanup() -> None:
+    code = (
+        "import os, signal\n"
+        "from recording_core.cli.signals import raise_interrupts\n"
+        "get_code = raise_interrupts()\n"
+        "try:\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "except KeyboardInterrupt:\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    os.kill(os.getpid(), signal.SIGHUP)\n"
+        "    print('removed', get_code())\n"
+    )
+    done = subprocess.run(
+        (sys.executable, "-c", code), check=True, capture_output=True, text=True, timeout=30
+    )
+    assert done.stdout == "removed 143\n"
+
+
+def test_a_closed_terminal_ends_the_command(environment: dict[str, str]) -> None:
+    pty = pytest.importorskip("pty")
+    pid, parent = pty.fork()
+    if pid == 0:
+        os.execve(sys.executable, (*RECORDINGS, "list", "plivo"), {**os.environ, **environment})
+    os.read(parent, 10)
+    os.close(parent)  # sends SIGHUP, and no more can be written
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 129
+
+
+def test_the_library_sets_no_signal_handler() -> None:
+    code = (
+        "import signal; handlers = [signal.getsignal(each) for each in signal.valid_signals()]\n"
+        "import recording_core as rec, recording_core.cli.app\n"
+        "rec.connect('plivo', auth_id='M' * 20, auth_token='t' * 40); rec.MemoryReplayStore()\n"
+        "assert handlers == [signal.getsignal(each) for each in signal.valid_signals()]\n"
+    )
+    subprocess.run((sys.executable, "-c", code), check=True, timeout=30)
+
+
+@pytest.mark.parametrize("interrupt", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_emulate_ends_with_exit_code_0_when_interrupted(interrupt: signal.Signals) -> None:
     with subprocess.Popen(
         (*RECORDINGS, "emulate", "plivo", "--recordings", "0"),
@@ -218,7 +303,7 @@ def test_list_on_a_terminal(environment: dict[str, str]) -> None:
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text).replace("\r", "")
     lines = [line.rstrip() for line in plain.splitlines()]
     assert "RealtimeKit" in lines
-    assert "CREATED           STATUS      DURATION  RECORDING" in lines
+    assert "CREATED (UTC)     STATUS      DURATION  RECORDING" in lines
     assert max(map(len, lines)) <= 80
 
 
@@ -257,7 +342,7 @@ def test_a_plugin_can_add_a_command(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "warning"),
     [
-        ("raise RuntimeError('no\\nway')", "cannot be loaded: RuntimeError: no way"),
+        ("raise RuntimeError('no\\nway')", "cannot be loaded: RuntimeError: no\\nway"),
         (HOOK + "    raise KeyError('token=s3cret-value')", "greeter failed in recording_commands"),
         (HOOK.replace("hello", "delete"), "tried to replace the built-in command 'delete'"),
     ],
@@ -282,7 +367,7 @@ def test_the_error_of_a_broken_provider_is_shown_when_it_is_used(tmp_path: Path)
     assert "No module named 'not_there'" in shown.stderr
     checked = run("doctor", "acme", env=env)
     assert checked.returncode == 3
-    assert checked.stdout.startswith("acme\tplugin\tattention\t")
+    assert checked.stdout.startswith("acme\t\tplugin\tattention\t")
 
 
 def test_an_unexpected_exception_is_shown_as_one_line(tmp_path: Path) -> None:

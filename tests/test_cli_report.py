@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -86,7 +87,7 @@ def test_report_as_json_has_the_documented_shape(vendors: dict[str, Emulator]) -
     result = run("report", "--json", "--by", "provider,day", "--tz", "Europe/Berlin")
     assert result.exit_code == 0, result.stderr
     report = json.loads(result.stdout)
-    assert list(report) == ["rows", "totals", "coverage", "window", "complete"]
+    assert list(report) == ["rows", "totals", "coverage", "window", "complete", "attention"]
     assert sum(row["recordings"] for row in report["rows"]) == 4 * PAST
     plivo = [row for row in report["rows"] if row["provider"] == "plivo"]
     assert {(row["bytes"], row["bytes_known"]) for row in plivo} == {(None, 0)}
@@ -107,6 +108,139 @@ def test_a_failed_vendor_is_reported_first_with_exit_code_3(
     assert (missing["provider"], missing["account"]) == ("plivo", "default")
     assert missing["error"].startswith("Unavailable: plivo list: ")
     assert result.stderr.startswith("MISSING: plivo: plivo list: ")
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "arrow"])
+def test_a_missing_account_has_a_row_without_figures_and_stands_beside_the_table(
+    vendors: dict[str, Emulator], form: str
+) -> None:
+    vendors["plivo"].stop()
+    result = run("report", "--output", f"x.{form}", "--config", write_config(vendors))
+    assert result.exit_code == 3
+    if form == "csv":
+        text = Path("x.csv").read_text()
+        rows: list[dict[str, Any]] = list(csv.DictReader(io.StringIO(text)))
+        described = json.loads(Path("x.coverage.json").read_text())
+    else:
+        table = (
+            pq.read_table("x.parquet")
+            if form == "parquet"
+            else pa.ipc.open_file("x.arrow").read_all()
+        )
+        rows = table.to_pylist()
+        described = json.loads(table.schema.metadata[b"recording_core.report"])
+    *others, missing = rows
+    assert [row["provider"] for row in others] == ["audian", "realtimekit", "voipbin"]
+    assert not any(row["missing_account"] for row in others)
+    assert {name for name, value in missing.items() if value} == {"provider", "missing_account"}
+    assert missing["missing_account"] == "plivo default"
+    assert described["complete"] is False
+    assert described["missing"] == [{"provider": "plivo", "account": "default"}]
+    assert list(described["window"]) == ["since", "until", "tz", "now"]
+    [plivo] = [each for each in described["coverage"] if each["provider"] == "plivo"]
+    assert plivo["error"].startswith("Unavailable")
+
+
+def test_a_changed_byte_in_a_folder_needs_attention_until_it_is_collected_again(
+    vendors: dict[str, Emulator],
+) -> None:
+    config = ("--config", write_config(vendors))
+    assert run("report", "--to", "kept", *config).exit_code == 0
+    part = min(Path("kept").glob("rows/plivo/default/*.parquet"))
+    data = part.read_bytes()
+    part.write_bytes(data[:60] + bytes([data[60] ^ 1]) + data[61:])
+    stored = run("report", "--from", "kept", "--json")
+    assert stored.exit_code == 3
+    assert "NOT COMPLETE: plivo" in stored.stderr
+    assert f"{part} has another SHA-256 than was collected" in stored.stderr
+    assert len(json.loads(stored.stdout)["rows"]) == len(vendors)
+    healed = run("report", "--to", "kept", *config)
+    assert healed.exit_code == 0
+    assert f"plivo: {part} has another SHA-256" in healed.stderr
+    assert "collected again, " in healed.stderr
+    assert run("report", "--from", "kept").exit_code == 0
+
+
+def read_metrics(path: str) -> dict[str, float]:
+    lines = Path(path).read_text().splitlines()
+    samples = [line.rsplit(" ", 1) for line in lines if not line.startswith("#")]
+    return {name: float(value) for name, value in samples}
+
+
+def test_metrics_are_written_for_prometheus_and_keep_the_last_success(
+    vendors: dict[str, Emulator],
+) -> None:
+    config = write_config(vendors)
+    assert run("report", "--metrics", "x.prom", "--config", config).exit_code == 0
+    before = read_metrics("x.prom")
+    plivo = '{provider="plivo",account="default"}'
+    assert before[f"recordings_listed{plivo}"] == PAST
+    assert before[f"recordings_complete{plivo}"] == 1
+    for name in ("failed", "unknown_words", "unread_fields", "not_listable", "expiring"):
+        assert f"recordings_{name}{plivo}" in before
+    now = time.time()
+    assert before[f"recordings_last_success_timestamp_seconds{plivo}"] == pytest.approx(now, abs=60)
+    kit = plivo.replace("plivo", "realtimekit")
+    assert before[f"recordings_nearest_expiry_timestamp_seconds{kit}"] > now
+    types = re.findall(r"^# TYPE (\w+) gauge$", Path("x.prom").read_text(), re.MULTILINE)
+    assert {name.partition("{")[0] for name in before} <= set(types)
+    vendors["plivo"].stop()
+    time.sleep(0.01)
+    assert run("report", "--metrics", "x.prom", "--config", config).exit_code == 3
+    after = read_metrics("x.prom")
+    assert after[f"recordings_complete{plivo}"] == 0
+    assert f"recordings_failed{plivo}" not in after  # unknown is not 0
+    success = f"recordings_last_success_timestamp_seconds{plivo}"
+    assert after[success] == before[success]
+    other = success.replace("plivo", "audian")
+    assert after[other] > before[other]
+    assert [each.name for each in Path().glob("x.prom*")] == ["x.prom"]
+
+
+def test_report_as_csv_for_machines_and_for_spreadsheets(vendors: dict[str, Emulator]) -> None:
+    def change_name(_: object, payload: Any) -> Any:
+        for row in payload.get("objects", []):
+            row["conference_name"] = row["conference_name"] and "=1+2"
+        return payload
+
+    vendors["plivo"].alter = change_name
+    config = write_config(vendors)
+    by = ("report", "--by", "session_id", "--config", config)
+    raw, protected, excel = (
+        run(*by, "--raw").stdout,
+        run(*by, "--format", "csv").stdout,
+        run(*by, "--excel").stdout,
+    )
+    assert "\n=1+2," in raw
+    assert "\n'=1+2," in protected
+    assert "\n'=1+2;" in excel
+    assert excel.startswith("\ufeffsession_id;recordings;")
+    assert run(*by, "--raw", "--excel").exit_code == 2
+    assert run(*by, "--raw", "--json").exit_code == 2
+    result = run(*by, "--output", "x.pdf")
+    assert result.exit_code == 2
+    assert ".csv, .json" in result.stderr
+
+
+def test_counts_that_ask_for_action_have_their_recordings_and_a_command(
+    vendors: dict[str, Emulator],
+) -> None:
+    def change_status(_: object, payload: Any) -> Any:
+        for row in payload.get("data", []) if isinstance(payload.get("data"), list) else []:
+            row["status"] = "ERRORED"
+        return payload
+
+    vendors["realtimekit"].alter = change_status
+    result = run("report", "--json", "--expiring", "30d")
+    attention = json.loads(result.stdout)["attention"]
+    assert len(attention["failed"]["recordings"]) >= attention["failed"]["count"] > 0
+    for name, found in attention.items():
+        assert found["count"] == len(found["recordings"])
+        program, *arguments = shlex.split(found["command"])
+        assert program == "recordings"
+        listed = run(*arguments, "--json")
+        ids = {json.loads(line).get("id") for line in listed.stdout.splitlines()} - {None}
+        assert ids == {each["recording_id"] for each in found["recordings"]}, name
 
 
 def write_config(vendors: dict[str, Emulator]) -> str:
@@ -160,17 +294,19 @@ def test_report_from_a_stored_folder(vendors: dict[str, Emulator]) -> None:
     assert run("report", "--from", "stored", "--since", "2d").exit_code == 0
 
 
-def test_report_on_several_accounts_of_one_vendor(
-    vendors: dict[str, Emulator], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    Path("recordings.toml").write_text(
-        '[[account]]\nprovider = "plivo"\nname = "support"\n'
-        '[[account]]\nprovider = "plivo"\nname = "sales"\n'
-    )
-    result = run("report", "--by", "provider,account")
-    assert [line[:3] for line in split_rows(result)] == [
-        ["plivo", "sales", str(PAST)],
-        ["plivo", "support", str(PAST)],
+def test_report_on_several_accounts_of_one_vendor(vendors: dict[str, Emulator]) -> None:
+    info = rec.providers()["plivo"]
+    with build_emulator(info, recordings=4, processing=timedelta(0), seed=5) as sales:
+        given = {"name": "sales", "base_url": sales.base_url, **sales.credentials}
+        settings = "".join(f'{key} = "{value}"\n' for key, value in given.items())
+        Path("recordings.toml").write_text(
+            f'[[account]]\nprovider = "plivo"\nallow_clear = true\n{settings}'
+        )
+        Path("recordings.toml").chmod(0o600)
+        result = run("report", "--by", "provider,account")
+    assert [line[:3] for line in split_rows(result) if line[0] == "plivo"] == [
+        ["plivo", "default", str(PAST)],
+        ["plivo", "sales", "4"],
     ]
 
 
@@ -233,8 +369,9 @@ def test_a_duration_beyond_the_calendar_is_wrong_usage() -> None:
     assert "ends before the year 10000" in result.stderr
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_report_leaves_no_files(
-    vendors: dict[str, Emulator], tmp_path: Path
+    vendors: dict[str, Emulator], tmp_path: Path, number: signal.Signals
 ) -> None:
     for emulator in vendors.values():
         emulator.latency = timedelta(seconds=3)
@@ -247,8 +384,8 @@ def test_an_interrupted_report_leaves_no_files(
         while not list((tmp_path / "temporary").iterdir()) and time.monotonic() < end:
             time.sleep(0.05)
         time.sleep(0.5)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(2) == 130
+        process.send_signal(number)
+        assert process.wait(2) == 128 + number
         assert b"".join(process.communicate()).strip() == b""
     assert list((tmp_path / "temporary").iterdir()) == []
 
@@ -484,6 +621,17 @@ def test_missing_prints_nothing_if_all_sessions_are_recorded(vendors: dict[str, 
     )
     assert (result.exit_code, result.stdout) == (0, "")
     assert "1 session expected: 1 recorded" in result.stderr
+
+
+def test_expected_sessions_are_read_as_a_spreadsheet_saves_them(
+    vendors: dict[str, Emulator],
+) -> None:
+    text = "\ufeffProvider; Kind ;ID;Started at\r\nPlivo;Call;'=1+2;2026-11-01\r\n;;;\r\n"
+    Path("calls.csv").write_text(text)
+    result = run("missing", "--expected", "calls.csv")
+    assert (result.exit_code, result.stderr.count("1 session expected: 1 missing")) == (3, 1)
+    assert "call:=1+2" in result.stdout
+    assert "To look again: recordings list plivo --target call:=1+2" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ EVENTS_AT_ONCE = {**EVENTS, "realtimekit": ["started", "available"]}
 ATTEMPTS: dict[str, dict[int | None, int]] = {
     "audian": {None: 3, 500: 3, 404: 3, 200: 1},
     "plivo": {None: 2, 500: 1, 404: 1, 200: 1},
-    "realtimekit": {None: 3, 500: 3, 404: 1, 200: 1},
+    "realtimekit": {None: 2, 500: 2, 404: 1, 200: 1},
     "voipbin": {None: 3, 500: 3, 404: 1, 200: 1},
 }
 

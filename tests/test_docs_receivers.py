@@ -178,6 +178,9 @@ def test_the_documented_redis_store_keeps_the_interface() -> None:
         def exists(self, key: str) -> int:
             return int(key in self.keys)
 
+        def delete(self, key: str) -> int:
+            return int(self.keys.pop(key, None) is not None)
+
     page: dict[str, Any] = {}
     exec(block("Delivery: at least once", 1), page)
     store = page["RedisReplayStore"](Server())
@@ -185,3 +188,5 @@ def test_the_documented_redis_store_keeps_the_interface() -> None:
     assert store.add_if_absent("a", timedelta(days=1)) is True
     assert store.add_if_absent("a", timedelta(days=1)) is False
     assert "a" in store
+    store.discard("a")
+    assert "a" not in store

@@ -110,6 +110,27 @@ def test_errors_show_no_credential_or_signature(text: str) -> None:
         assert CANARY not in text
 
 
+def test_error_text_has_no_control_characters() -> None:
+    """A vendor's words must not move the cursor of a terminal, or begin a line of a log."""
+    text = "a\x1b[2J\nb\u202ec\x9bd"
+    shown = r"a\u001b[2J\nb\u202ec\u009bd"
+    for error in (
+        rec.RecordingError(text),
+        rec.Rejected(text, provider=text, operation=text, code=text, request_id=text),
+        rec.Truncated(text, provider=text, recording_id=text),
+    ):
+        assert str(error).isprintable()
+        assert shown in str(error)
+        assert error.message == shown
+
+
+def test_error_text_is_bounded() -> None:
+    error = rec.Rejected("x" * 10**7, code="y" * 10**7, request_id="z" * 10**7, body="b" * 10**7)
+    assert len(str(error)) < 3100
+    assert len(error.body) <= 2000
+    assert str(error).endswith("…)")
+
+
 @pytest.mark.parametrize("facts", [{}, {"status": None, "code": None, "body": None}])
 def test_facts_of_an_error_are_optional(facts: dict[str, Any]) -> None:
     assert str(rec.Rejected("message", **facts)) == "message"

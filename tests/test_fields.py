@@ -99,6 +99,8 @@ def test_missing_id_raises_malformed_payload(value: Any) -> None:
         ("r\ufffd1", r"r\ufffd1"),
         (".", "."),
         ("..", ".."),
+        ("1" * 1001, "1" * 80),
+        ("ß" * 1001, r"\xdf" * 80),
     ],
 )
 def test_id_that_no_request_can_carry_is_named_and_escaped(value: str, shown: str) -> None:
@@ -110,7 +112,7 @@ def test_id_that_no_request_can_carry_is_named_and_escaped(value: str, shown: st
     assert fields.unread == ("call_id",)
 
 
-@pytest.mark.parametrize("value", ["r1", "a b", "größe", "...", "-", "中文", "r.1"])
+@pytest.mark.parametrize("value", ["1" * 1000, "r1", "a b", "größe", "...", "-", "中文", "r.1"])
 def test_id_that_a_request_can_carry_is_read(value: str) -> None:
     fields = Fields({"id": value})
     assert fields.required_text("id") == value

@@ -16,12 +16,12 @@ VENDORS = sorted(path.name for path in (ROOT / "providers").iterdir() if path.is
 #: Layers of `recording_core`, the lowest first. A package imports from lower layers alone: neither
 #: from a higher one, nor from another package of its own layer.
 LAYERS = (
-    {"redaction", "clock"},
+    {"redaction", "clock", "forks"},
     {"errors"},
     {"model"},
     {"plugins"},
     {"transport"},
-    {"listing", "download"},
+    {"listing", "download", "configuration"},
     {"provider"},
     {"webhooks"},
     {"accounts"},
@@ -127,7 +127,7 @@ def test_modules_have_no_circle_but_the_one_of_apply() -> None:
 
 def test_no_module_is_loose_but_those_that_serve_all_packages() -> None:
     loose = {path.stem for path in CORE.glob("*.py")}
-    assert loose == {"__init__", "plugin", "errors", "redaction", "clock", "accounts"}
+    assert loose == {"__init__", "plugin", "errors", "redaction", "clock", "forks", "accounts"}
 
 
 def test_core_names_no_vendor() -> None:
@@ -183,6 +183,17 @@ def test_an_emulator_shares_nothing_with_the_reading_that_it_tests(vendor: str) 
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
+def test_assumptions_share_nothing_with_the_client(vendor: str) -> None:
+    package = ROOT / "providers" / vendor / f"recording_{vendor}"
+    for module in read_imports(package / "assumptions.py"):
+        assert not module.startswith(f"recording_{vendor}"), f"assumptions.py imports {module}"
+    for name in OWN_READING:
+        path = package / f"{name}.py"
+        imported = set(read_imports(path)) if path.exists() else set()
+        assert f"recording_{vendor}.assumptions" not in imported, f"{path.name} imports assumptions"
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
 def test_a_plugin_module_is_light(vendor: str) -> None:
     plugin = ROOT / "providers" / vendor / f"recording_{vendor}" / "plugin.py"
     assert {module.split(".")[0] for module in read_imports(plugin)} == {"recording_core"}
@@ -191,8 +202,9 @@ def test_a_plugin_module_is_light(vendor: str) -> None:
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_every_provider_has_the_same_modules(vendor: str) -> None:
     package = ROOT / "providers" / vendor / f"recording_{vendor}"
-    for name in ("plugin.py", "client.py", "mapping.py", "webhooks.py", "py.typed"):
-        assert (package / name).exists()
+    for name in ("plugin", "client", "mapping", "webhooks", "assumptions"):
+        assert (package / f"{name}.py").exists()
+    assert (package / "py.typed").exists()
     for name in ("pyproject.toml", "README.md", "tests"):
         assert (package.parent / name).exists()
     assert {path.stem for path in (package / "emulator").glob("*.py")} == EMULATOR_MODULES

@@ -37,6 +37,7 @@ from recording_core.testing import Emulator, Reply
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 ONE = (Window(),)
+FINAL = (RecordingStatus.AVAILABLE, RecordingStatus.FAILED)
 
 
 def build_row(number: int, **changes: Any) -> Recording:
@@ -60,6 +61,7 @@ def build_listing(
         workers=workers,
         now=lambda: NOW,
         not_listable=not_listable,
+        provider="vendor",
     )
 
 
@@ -228,6 +230,14 @@ def test_unread_fields_are_counted_and_logged_once(caplog: pytest.LogCaptureFixt
     ]
 
 
+def test_log_line_has_no_control_characters(caplog: pytest.LogCaptureFixture) -> None:
+    """The id is the vendor's."""
+    row = Recording("vendor", "default", "r\x1b[2J\n1", unread_fields=("size",))
+    with caplog.at_level(logging.WARNING, "recording_core"):
+        list(build_listing(lambda *_: Page([row], total=1)))
+    assert r"in recording r\u001b[2J\n1;" in caplog.records[0].getMessage()
+
+
 def test_unreadable_rows_and_fields_are_bounded() -> None:
     """A vendor chooses how many there are."""
     counter = CoverageCounter()
@@ -242,6 +252,17 @@ def test_unreadable_rows_and_fields_are_bounded() -> None:
     assert read_ids(found) == []
     assert len(found.coverage.unreadable) == MOST_KEPT
     assert not found.coverage.complete
+
+
+def test_errors_of_pages_are_bounded() -> None:
+    def fetch(query: Query, window: Window, cursor: Any) -> Page:
+        at = int(cursor or 0)
+        errors = tuple(f"problem {number} of page {at}" for number in range(700))
+        return Page([build_row(at)], next=at + 1 if at < 3 else None, errors=errors, total=4)
+
+    found = build_listing(fetch)
+    assert len(read_ids(found)) == 4
+    assert len(found.coverage.errors) == MOST_KEPT
 
 
 @pytest.mark.parametrize("error", [Unavailable("down"), MalformedPayload("junk"), KeyError("bug")])
@@ -290,6 +311,7 @@ def make_endless_pages(kind: str) -> Callable[[Query, Window, Any], Page]:
     def fetch(query: Query, window: Window, cursor: Any) -> Page:
         at = int(cursor or 0)
         new_rows = [build_row(number) for number in range(at * 10, at * 10 + 10)]
+        many_new_rows = [build_row(number) for number in range(at * 100, at * 100 + 100)]
         return {
             "the same cursor": Page(new_rows, next=1),
             "a cycle of cursors": Page(new_rows, next=(at + 1) % 7),
@@ -303,6 +325,10 @@ def make_endless_pages(kind: str) -> Callable[[Query, Window, Any], Page]:
             ),
             "the same page, an absurd total": Page(
                 some, total=10**12, remaining_cursors=range(1, 10**11)
+            ),
+            "new rows, a small total": Page(many_new_rows, total=100, next=at + 1),
+            "new rows, a total of the first page": Page(
+                many_new_rows, total=None if at else 0, next=at + 1
             ),
             "rows that cannot be read": Page(
                 read_rows([None], lambda row: some[0]),
@@ -327,6 +353,8 @@ def make_endless_pages(kind: str) -> Callable[[Query, Window, Any], Page]:
         "an absurd total",
         "the same page, an absurd total",
         "rows that cannot be read",
+        "new rows, a small total",
+        "new rows, a total of the first page",
     ],
 )
 @pytest.mark.parametrize("workers", [1, 8])
@@ -504,6 +532,30 @@ def test_fewer_rows_than_the_total_is_an_error_of_the_listing() -> None:
     assert not found.coverage.complete
 
 
+@pytest.mark.parametrize(
+    ("count", "totals"),
+    [
+        (11_000, [100]),
+        (3_000, [0]),
+        (30_000, [2_000]),
+        (30_000, [30_000, 10]),
+        (30_000, [None]),
+    ],
+    ids=["at the bound", "0", "estimated", "rows were removed meanwhile", "none"],
+)
+def test_total_may_be_far_from_the_number_of_rows(count: int, totals: list[int | None]) -> None:
+    """Some vendors estimate it, report that of the page, or count what was removed meanwhile."""
+    rows = [build_row(number) for number in range(count)]
+
+    def fetch(query: Query, window: Window, cursor: Any) -> Page:
+        at = int(cursor or 0)
+        more = at + 1000 if at + 1000 < count else None
+        total = totals[min(at // 1000, len(totals) - 1)]
+        return Page(rows[at : at + 1000], total=total, next=more, stable_cursor=True)
+
+    assert len(read_ids(build_listing(fetch))) == count
+
+
 # -- threads and memory ---------------------------------------------------------------------------
 
 
@@ -545,6 +597,31 @@ def test_threads_end_with_their_iteration(how: str) -> None:
     assert wait_for_threads()
 
 
+@pytest.mark.parametrize("startable", [0, 1, 3])
+def test_list_needs_one_worker_that_can_be_started(
+    monkeypatch: pytest.MonkeyPatch, startable: int
+) -> None:
+    """`Thread.start` fails if the process has reached the system's limit of threads."""
+    start, started = threading.Thread.start, 0
+
+    def start_some(thread: threading.Thread) -> None:
+        nonlocal started
+        if started == startable:
+            raise RuntimeError("can't start new thread")
+        started += 1
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_some)
+    rows = [build_row(number) for number in range(95)]
+    found = build_listing(make_numbered_pages(rows, 10), workers=8)
+    if startable == 0:
+        with pytest.raises(Unavailable, match="cannot start a thread"):
+            list(found)
+    else:
+        assert read_ids(found) == read_ids(rows)
+        assert found.coverage.pages == 12  # none is fetched twice
+
+
 @pytest.mark.parametrize("workers", [1, 3, 8])
 def test_at_most_workers_plus_one_pages_are_held(workers: int) -> None:
     """L6."""
@@ -578,6 +655,41 @@ def test_nothing_is_requested_before_the_first_row() -> None:
     next(iterator)
     assert requested == [None]
     assert "seen=1" in repr(found)
+
+
+@pytest.mark.parametrize("method", ["to_arrow", "to_pandas", "to_polars"])
+def test_listing_gives_a_frame_with_a_row_per_recording(method: str) -> None:
+    rows = [build_row(1), build_row(2, size=7)]
+    found = build_listing(lambda query, window, cursor: Page(rows))
+    frame = getattr(found, method)()
+    assert frame.shape[0] == 2
+    assert list(map(str, frame["recording_id"])) == ["r1", "r2"]
+    assert found.coverage.complete
+
+
+def test_frame_of_a_listing_that_fails_raises_the_error_of_the_listing() -> None:
+    def fetch(query: Query, window: Window, cursor: Any) -> Page:
+        raise Unavailable("the vendor is down")
+
+    found = build_listing(fetch)
+    with pytest.raises(Unavailable, match="the vendor is down"):
+        found.to_pandas()
+    assert not found.coverage.complete
+
+
+def test_repr_of_a_listing_shows_its_query_and_what_was_seen() -> None:
+    query = Query(since=NOW, target=conference("standup"), statuses=frozenset(FINAL))
+    found = build_listing(lambda query, window, cursor: Page([build_row(1)]), query=query)
+    assert repr(found) == (
+        "<Listing vendor since=2026-06-01 12:00:00+00:00 target=conference:standup "
+        "status=available,failed seen=0 complete=False>"
+    )
+    found = build_listing(lambda query, window, cursor: Page([build_row(1)]))
+    assert list(found)
+    html = found._repr_html_()
+    assert html == found.coverage._repr_html_()
+    assert '<td style="text-align:left">complete</td>' in html
+    assert ">True</td>" in html
 
 
 def test_next_page_is_fetched_while_rows_are_used() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,12 +21,14 @@ from recording_core import (
     MediaHosts,
     NotFound,
     NotReady,
+    PaginationError,
     ProviderError,
     RateLimited,
     Rejected,
     Unavailable,
 )
 from recording_core.testing import Reply, Request
+from recording_core.transport import address_policy
 from recording_core.transport.address_policy import (
     AddressPolicy,
     is_public,
@@ -58,14 +61,13 @@ def fetch(api: Transport, url: str, **headers: str) -> bytes:
         return b"".join(response.iter_chunks(1000))
 
 
-def resolve_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
-    """Resolve every name to the first answer, then to the next. Returns the resolved names."""
+def resolve_to(monkeypatch: pytest.MonkeyPatch, addresses: list[str]) -> list[str]:
+    """Resolve every name to these addresses. Returns the resolved names."""
     resolved: list[str] = []
     real = socket.getaddrinfo
 
     def getaddrinfo(host: str, port: int, *args: Any, **kwargs: Any) -> list[Any]:
         resolved.append(host)
-        addresses = answers[min(len(resolved), len(answers)) - 1]
         return [each for one in addresses for each in real(one, port, *args, **kwargs)]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
@@ -145,6 +147,18 @@ FORBIDDEN_ADDRESSES = [
 NUMBERS = ["2130706433", "0x7f.1", "127.1", "0177.0.0.1", "0x7f000001", "017700000001", "0"]
 
 
+@pytest.mark.parametrize("path", ["a" * 20_000_000, "é a" * 7_000_000, "../" * 7_000_000])
+def test_url_of_megabytes_is_refused_at_once(transport: MakeTransport, path: str) -> None:
+    """T6: parsing it takes seconds."""
+    api = transport(API, retries=0)
+    began = time.process_time()
+    with pytest.raises(ForbiddenHost, match=r"has 2[0-9]{7} characters"):
+        fetch(api, f"https://h.test/{path}")
+    with pytest.raises(PaginationError):
+        api.resolve_link(f"{API}/{path}", "list")
+    assert time.process_time() - began < 1
+
+
 @pytest.mark.parametrize("url", FORBIDDEN_FORMS)
 @pytest.mark.parametrize("hosts", [MediaHosts.PUBLIC, MediaHosts.VENDOR])
 def test_dangerous_url_is_refused_before_its_name_is_resolved(
@@ -191,10 +205,17 @@ def test_public_address_is_public(address: str) -> None:
 def test_connected_address_is_checked_too(
     transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """S1: a name may resolve to a public address first and to a private one when connecting."""
+    """S1: the machine may route a public address to a private one."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        resolved = resolve_to(monkeypatch, ["93.184.215.14"], ["127.0.0.1"])
+        resolved = resolve_to(monkeypatch, ["93.184.215.14"])
+
+        def connect_to_private(address: tuple[str, int], *_: Any, **__: Any) -> socket.socket:
+            private = socket.socket()
+            private.connect(("127.0.0.1", address[1]))
+            return private
+
+        monkeypatch.setattr(address_policy, "create_connection", connect_to_private)
         api = transport(API, retries=0, media_hosts=lambda host: True)
         policy = AddressPolicy(hosts=MediaHosts.PUBLIC, vendor_hosts=(), allow_loopback=False)
         with open_media(api) as media:
@@ -205,7 +226,7 @@ def test_connected_address_is_checked_too(
                 media.fetch(f"https://good.test:{port}/a.wav", {}),
             ):
                 pass
-        assert resolved == ["good.test", "good.test"]
+        assert resolved == ["good.test"]
         server.setblocking(False)
         client, _ = server.accept()
         with client:

@@ -78,6 +78,81 @@ def test_repr_shows_no_signed_query(value: Any) -> None:
     assert "pw@" not in repr(value)
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (RECORDING, "<Recording vendor 'r1' unknown>"),
+        (
+            attrs.evolve(
+                RECORDING,
+                status=rec.RecordingStatus.AVAILABLE,
+                created_at=NOW,
+                duration=timedelta(seconds=90),
+            ),
+            "<Recording vendor 'r1' available 2026-06-01 12:00:00 UTC 0:01:30>",
+        ),
+        (FILE, "<MediaFile 'f' mix wav 0:00:03>"),
+        (
+            rec.RecordingSession("vendor", "default", None, rec.meeting("m")),
+            "<RecordingSession vendor None meeting:m pending>",
+        ),
+        (
+            rec.RecordingSession(
+                "vendor",
+                "default",
+                "s1",
+                rec.call("c1"),
+                rec.RecordingStatus.PROCESSING,
+                started_at=NOW,
+                stopped_at=NOW + timedelta(minutes=5),
+            ),
+            "<RecordingSession vendor 's1' call:c1 processing 2026-06-01 12:00:00 UTC 0:05:00>",
+        ),
+        (
+            rec.Copy("vendor", "default", "r1", FILE, Path("a.wav"), 3000, "0", ("size",), NOW),
+            "<Copy vendor 'r1' a.wav 3,000 bytes verified>",
+        ),
+        (
+            rec.Copy("vendor", "default", "r1", FILE, Path("a.wav"), 3, "0", (), NOW),
+            "<Copy vendor 'r1' a.wav 3 bytes not verified>",
+        ),
+        (
+            rec.ProviderInfo(
+                name="acme",
+                label="Acme Voice",
+                settings=[rec.Setting("key", "ACME_KEY"), rec.Setting("region", "ACME_REGION")],
+                capabilities=plugin.build_capabilities(meeting="get", call="start"),
+                documentation="",
+                client="acme:Acme",
+            ),
+            "<ProviderInfo Acme Voice: call/meeting; settings key, region>",
+        ),
+    ],
+)
+def test_repr_is_one_line_that_identifies_the_value(value: Any, shown: str) -> None:
+    assert repr(value) == shown
+
+
+def test_html_of_a_recording_shows_what_is_known_and_no_signed_query() -> None:
+    html = attrs.evolve(
+        RECORDING, title="<b>Q&A</b>", created_at=NOW, size=1234, unread_fields=("a.b", "c")
+    )._repr_html_()
+    assert "&lt;b&gt;Q&amp;A&lt;/b&gt;" in html
+    assert "2026-06-01 12:00:00 UTC" in html
+    assert '<td style="text-align:right">1,234</td>' in html
+    assert "a.b<br>c" in html
+    assert "&lt;MediaFile &#x27;f&#x27; mix wav 0:00:03&gt;" in html
+    assert "started_at" not in html  # unknown
+    assert "canary" not in html
+
+
+def test_html_shows_a_zero_and_a_count_per_path() -> None:
+    html = rec.Coverage(seen=0, unread_fields={"size": 3})._repr_html_()
+    assert '>seen</td><td style="text-align:right">0<' in html
+    assert "size: 3" in html
+    assert "not_listable" not in html
+
+
 def test_raw_is_not_compared() -> None:
     other = attrs.evolve(RECORDING, raw={"something": "else"})
     assert other == RECORDING

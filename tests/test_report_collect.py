@@ -147,7 +147,7 @@ def test_every_output_format_has_the_same_content(
     parsed = json.loads(report.to_json())
     assert parsed["rows"] == [
         {
-            key: value.isoformat() if key == "peak_at" and value else value
+            key: value.isoformat() if isinstance(value, datetime) else value
             for key, value in row.items()
         }
         for row in report.rows
@@ -166,12 +166,35 @@ def test_every_output_format_has_the_same_content(
     report.to_parquet(tmp_path / "report.parquet")
     assert pq.read_table(tmp_path / "report.parquet").to_pylist() == report.rows
     assert report.to_arrow().to_pylist() == report.rows
+    assert report.to_polars().to_dicts() == report.rows
+    frame = report.to_pandas()
+    assert list(frame["recordings"]) == [row["recordings"] for row in report.rows]
+    assert frame["bytes"].isna()[frame["provider"] == "plivo"].all()
     heading, *lines = report.to_csv().splitlines()
     assert heading.split(",") == list(report.rows[0])
     assert len(lines) == len(report.rows)
     report.to_html(tmp_path / "report.html")
     assert "realtimekit" in (tmp_path / "report.html").read_text()
     assert "https://" not in (tmp_path / "report.html").read_text()
+
+
+def test_report_shows_itself_in_a_shell_and_a_notebook(
+    vendors: dict[str, Emulator], connected: list[rec.Provider]
+) -> None:
+    vendors["plivo"].stop()
+    report = rec.report(accounts=connected, by=("provider", "day"), now=get_now(vendors))
+    count = report.totals["recordings"]
+    accounts = len(connected)
+    assert repr(report) == (
+        f"<Report recordings={count} by=provider,day accounts={accounts} (1 incomplete)>"
+    )
+    html = report._repr_html_()
+    assert "<th>provider</th><th>day (UTC)</th><th>recordings</th>" in html
+    assert (
+        f'>total</td><td style="text-align:left"></td><td style="text-align:right">{count}' in html
+    )
+    assert ">not complete</th>" in html
+    assert ">plivo</td>" in html
 
 
 # -- failures -------------------------------------------------------------------------------------
@@ -497,41 +520,105 @@ def test_a_run_that_is_killed_continues_from_its_last_commit(
     assert count_requests(vendors)["plivo"] <= 11  # of thirteen windows, and the last days
 
 
-@pytest.mark.parametrize("spoil", ["cut", "gone", "another schema"])
-def test_a_damaged_part_raises_when_read_and_is_collected_again_by_a_new_report(
-    vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path, spoil: str
+def spoil_file(path: Path, how: str) -> None:
+    data = path.read_bytes()
+    if how == "flipped":
+        path.write_bytes(data[:50] + bytes([data[50] ^ 1]) + data[51:])
+    elif how == "cut":
+        path.write_bytes(data[:-20])
+    elif how == "gone":
+        path.unlink()
+    else:
+        pq.write_table(pa.table({"song": ["la"]}), path)
+
+
+@pytest.mark.parametrize("how", ["flipped", "cut", "gone", "another schema"])
+def test_a_damaged_part_costs_its_rows_and_is_collected_again(
+    vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path, how: str
 ) -> None:
-    args: dict[str, Any] = {"accounts": connected[1:2], "now": get_now(vendors)}
+    args: dict[str, Any] = {"accounts": connected, "now": get_now(vendors)}
     folder = tmp_path / "kept"
     rec.report(to=folder, **args)
     part = min(folder.glob("rows/plivo/default/*.parquet"))
-    if spoil == "cut":
-        part.write_bytes(part.read_bytes()[:-20])
-    elif spoil == "gone":
-        part.unlink()
-    else:
-        pq.write_table(pa.table({"song": ["la"]}), part)
-    error = rec.ConfigurationError if spoil == "another schema" else rec.StorageError
-    with pytest.raises(error) as raised:
-        rec.report(source=folder, now=get_now(vendors))
-    assert part.name in str(raised.value)
+    lost = pq.read_metadata(part).num_rows
+    spoil_file(part, how)
+    stored = rec.report(source=folder, now=get_now(vendors))
+    assert count_by_provider(stored) == {
+        name: PAST - lost if name == "plivo" else PAST for name in sorted(vendors)
+    }
+    [damaged] = stored.missing
+    assert damaged.provider == "plivo"
+    assert part.name in damaged.coverage.errors[0]
+    assert "--to" in damaged.coverage.errors[0]
+    assert [(each.until or args["now"]) - each.since for each in damaged.gaps if each.since] == [
+        timedelta(days=1)
+    ]
     again = rec.report(to=folder, **args)
     assert again.complete
-    assert again.totals["recordings"] == PAST
-    assert rec.report(source=folder, now=get_now(vendors)).totals["recordings"] == PAST
+    assert again.totals["recordings"] == 4 * PAST
+    [repaired] = [each for each in again.coverage if each.repaired]
+    assert repaired.provider == "plivo"
+    assert part.name in repaired.repaired[0]
+    assert f"collected again, {lost} of its {lost}" in repaired.repaired[0]
+    assert rec.report(source=folder, now=get_now(vendors)).complete
+    assert not any(each.repaired for each in rec.report(to=folder, **args).coverage)
 
 
-def test_a_truncated_index_raises_when_read_and_is_collected_again_by_a_new_report(
-    vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path
+def test_rows_that_a_vendor_no_longer_lists_are_counted(shelf: Shelf, tmp_path: Path) -> None:
+    now = shelf.clock.now()
+    created_at = now - timedelta(days=10)
+    shelf.shelf = [build_recording(each, created_at=created_at) for each in "abc"]
+    rec.report(accounts=[shelf], to=tmp_path, now=now)
+    del shelf.shelf[0]
+    [part] = tmp_path.glob("rows/*/*/*.parquet")
+    spoil_file(part, "flipped")
+    report = rec.report(accounts=[shelf], to=tmp_path, now=now)
+    assert (report.totals["recordings"], report.complete) == (2, True)
+    assert (
+        "collected again, 2 of its 3\N{NO-BREAK SPACE}recordings" in report.coverage[0].repaired[0]
+    )
+
+
+@pytest.mark.parametrize("how", ["flipped", "cut"])
+def test_a_damaged_index_file_costs_its_days_and_is_collected_again(
+    vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path, how: str
 ) -> None:
-    args: dict[str, Any] = {"accounts": connected[1:2], "now": get_now(vendors)}
+    args: dict[str, Any] = {"accounts": connected, "now": get_now(vendors)}
     folder = tmp_path / "kept"
     rec.report(to=folder, **args)
-    entry = min(folder.glob("index/plivo/default/*.json"))
-    entry.write_bytes(entry.read_bytes()[:100])
-    with pytest.raises(rec.StorageError, match=entry.name):
-        rec.report(source=folder, now=get_now(vendors))
-    assert rec.report(to=folder, **args).totals["recordings"] == PAST
+    entries = sorted(folder.glob("index/plivo/default/*.json"))
+    for each in entries:
+        spoil_file(each, how)
+    stored = rec.report(source=folder, now=get_now(vendors))
+    assert count_by_provider(stored) == {name: PAST for name in sorted(vendors) if name != "plivo"}
+    [damaged] = stored.missing
+    assert (damaged.provider, damaged.account) == ("plivo", "default")
+    assert all(each.name in "".join(damaged.coverage.errors) for each in entries)
+    again = rec.report(to=folder, **args)
+    assert again.totals["recordings"] == 4 * PAST
+    repaired = "".join(sentence for each in again.coverage for sentence in each.repaired)
+    assert all(each.name in repaired for each in entries)
+    assert rec.report(source=folder, now=get_now(vendors)).complete
+
+
+def test_damaged_undated_rows_are_collected_again(shelf: Shelf, tmp_path: Path) -> None:
+    now = shelf.clock.now()
+    args: dict[str, Any] = {
+        "now": now,
+        "since": now - timedelta(days=20),
+        "until": now - timedelta(days=10),
+    }
+    final = {"status": rec.RecordingStatus.AVAILABLE}  # so that no day is listed again
+    shelf.shelf = [build_recording("dated", created_at=now - timedelta(days=15), **final)]
+    shelf.shelf.append(build_recording("undated", **final))
+    rec.report(accounts=[shelf], to=tmp_path, **args)
+    [part] = tmp_path.glob("rows/*/*/undated-*.parquet")
+    spoil_file(part, "flipped")
+    stored = rec.report(source=tmp_path, **args)
+    assert (stored.totals["recordings"], stored.complete) == (1, False)
+    again = rec.report(accounts=[shelf], to=tmp_path, **args)
+    assert (again.totals["recordings"], again.complete) == (2, True)
+    assert part.name in again.coverage[0].repaired[0]
 
 
 def test_a_folder_may_be_a_url(
@@ -587,9 +674,9 @@ def test_a_folder_may_be_on_a_host_that_only_its_url_names(
     Hosted.store[part] = type(Hosted.store[part])(
         Hosted(host="host"), part, b"x" * len(Hosted.store[part].getvalue())
     )
-    with pytest.raises(rec.StorageError, match="cannot be read as Parquet") as raised:
-        rec.report(source=url, now=get_now(vendors))
-    assert "s3cr3t" not in str(raised.value)
+    [damaged] = rec.report(source=url, now=get_now(vendors)).missing
+    assert "has another SHA-256" in damaged.coverage.errors[0]
+    assert "s3cr3t" not in repr(damaged)
 
 
 def test_a_recording_of_several_sweeps_is_counted_once(

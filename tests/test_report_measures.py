@@ -19,12 +19,12 @@ from pyarrow import parquet
 import recording_core as rec
 from recording_audian import mapping as audian
 from recording_core import plugin
+from recording_core.listing.row_schema import COLUMNS, build_arrow_schema
 from recording_core.reporting.compute import aggregation
 from recording_core.reporting.compute.aggregation import compute_measures
 from recording_core.reporting.compute.engines import DuckDB
 from recording_core.reporting.compute.measures import MEASURE_NAMES, MEASURES
 from recording_core.reporting.compute.prices import Prices, load_published_prices, read_price_table
-from recording_core.reporting.row_schema import COLUMNS, build_arrow_schema
 from recording_plivo import mapping as plivo
 from recording_realtimekit import mapping as realtimekit
 from recording_voipbin import mapping as voipbin
@@ -161,6 +161,9 @@ def compute_group(
         "expiring": sum(
             each.media_expires_at is not None and each.media_expires_at < now + expiring
             for each in available
+        ),
+        "nearest_expiry": min(
+            (each.media_expires_at for each in available if each.media_expires_at), default=None
         ),
         "undated": sum(get_time(each) is None for each in group),
         "peak_concurrency": highest,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from html.parser import HTMLParser
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,6 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import recording_core as rec
+from recording_core import plugin
 from recording_core.model.capabilities import StoragePrice
 from recording_core.reporting import number_format
 from recording_core.reporting.collect.collected_rows import CollectedRows
@@ -28,7 +32,12 @@ from recording_core.reporting.collect.collector import AccountCoverage
 from recording_core.reporting.compute.prices import Prices
 from recording_core.reporting.html import charts
 from recording_core.reporting.html.page import render_page
-from recording_core.reporting.html.status_groups import MEANINGS, STATUS_GROUPS, find_status_group
+from recording_core.reporting.html.status_groups import (
+    MEANINGS,
+    NO_FILE,
+    STATUS_GROUPS,
+    find_status_group,
+)
 from recording_core.reporting.html.timeline import MAX_STEPS, Timeline, build_timeline
 from recording_core.reporting.report import Overview, build_report
 from recording_core.reporting.window import ReportWindow
@@ -187,7 +196,7 @@ def test_the_page_loads_nothing_and_runs_nothing(by: tuple[str, ...]) -> None:
     for _, attrs in parsed.tags:
         assert "style" not in attrs
         for name in ("src", "href", "srcset", "action", "xlink:href", "background"):
-            assert (attrs.get(name) or "#").startswith("#")
+            assert (attrs.get(name) or "#").startswith(("#", "data:text/csv;"))
         assert "://" not in "".join(value or "" for value in attrs.values())
     [style] = re.findall(r"<style>(.*?)</style>", html, re.DOTALL)
     assert not re.search(r"url\(|@import|@font-face|http", style)
@@ -354,7 +363,85 @@ def test_failed_and_expiring_recordings_are_named_with_their_accounts() -> None:
 def test_each_status_is_counted_with_its_share() -> None:
     text = PageParser(render_page(build_test_report(map(build_varied_recording, range(110))))).text
     for status, words in MEANINGS.items():
-        assert f"{status} {words} 10 9.1 %" in text
+        assert (f"{status} {words} 10 9.1 %" in text) is (status != NO_FILE)
+
+
+def test_available_excludes_what_has_no_file() -> None:
+    recordings = [build_recording(number, files=()) for number in range(3)]
+    parsed = PageParser(render_page(build_test_report([*recordings, build_recording(9)])))
+    assert "available can be downloaded now 1 25 %" in parsed.text
+    assert f"{NO_FILE} {MEANINGS[NO_FILE]} 3 75 %" in parsed.text
+    segments = [attrs.get("class") for tag, attrs in parsed.tags if tag == "rect" and "x" in attrs]
+    assert segments.count("f-nofile") == 3
+    assert segments.count("f-available") == 1
+
+
+def test_a_storage_cost_that_is_known_in_part_is_no_main_figure() -> None:
+    known = [build_recording(number, size=10**9) for number in range(3)]
+    text = PageParser(render_page(build_test_report(known))).text
+    assert "Storage cost 6.00 USD per month" in text
+    text = PageParser(render_page(build_test_report([*known, build_recording(9)]))).text
+    assert "Storage cost 6.00" not in text
+    assert "6.00 of 3" in text
+
+
+def test_what_needs_attention_has_its_recordings_a_csv_and_the_next_command() -> None:
+    failed = [
+        build_recording(number, status=rec.RecordingStatus.FAILED, error=f"=1+2 {SIGNED}")
+        for number in range(34)
+    ]
+    since = NOW - timedelta(days=100)
+    parsed = PageParser(render_page(build_test_report(failed, since=since)))
+    command = "recordings list acme --account default --failed --since 2026-02-21T12:00:00Z"
+    assert f"Next: {command}" in parsed.text
+    assert "The first 20 recordings" in parsed.text
+    heading, *rows = parsed.tables[0]
+    assert heading == [
+        "Recording",
+        "Account",
+        "Session",
+        "Created (UTC)",
+        "Media expires (UTC)",
+    ]
+    assert len(rows) == 20
+    assert rows[0][:2] == ["r0", "acme"]
+    [link] = [attrs for tag, attrs in parsed.tags if tag == "a" and "download" in attrs]
+    assert link["download"] == "failed.csv"
+    data = b64decode((link["href"] or "").removeprefix("data:text/csv;charset=utf-8;base64,"))
+    lines = list(csv.DictReader(io.StringIO(data.decode())))
+    assert [each["recording_id"] for each in lines] == [f"r{number}" for number in range(34)]
+    assert lines[0]["error"] == "'=1+2 https://media.example/a.mp3?***"
+
+
+def test_days_with_a_missing_account_are_marked() -> None:
+    gap = plugin.Window(NOW - timedelta(days=3), NOW - timedelta(days=2))
+    found = build_test_timeline(
+        [(date(2026, 5, 25), "available", 1)], gaps={"other": [gap], "eu": [plugin.Window()]}
+    )
+    marked = [step.label.replace("\N{NO-BREAK SPACE}", " ") for step in found.steps]
+    marked = [
+        label for label, step in zip(marked, found.steps, strict=True) if "other" in step.missing
+    ]
+    assert marked == ["29 May", "30 May"]
+    assert all("eu" in step.missing for step in found.steps)
+    report = build_test_report(
+        map(build_recording, range(9)),
+        build_coverage(),
+        evolve(build_coverage("other", complete=False), gaps=(gap,)),
+    )
+    parsed = PageParser(render_page(report))
+    assert "Friday 29 May 2026: not all recordings of other" in parsed.text.replace(
+        "\N{NO-BREAK SPACE}", " "
+    )
+    assert "Next: recordings doctor other --account default" in parsed.text
+
+
+def test_every_heading_of_a_time_names_the_zone() -> None:
+    report = build_test_report([build_recording()], by=("day", "started_at"))
+    parsed = PageParser(render_page(report))
+    assert parsed.tables[-1][0][:2] == ["DayUTC", "Started atUTC"]
+    assert parsed.tables[0][0][0] == "Day (UTC)"
+    assert "Recordings by day (UTC)" in parsed.text
 
 
 def test_times_are_in_the_requested_zone() -> None:
@@ -444,12 +531,18 @@ def build_test_timeline(
     since: datetime | None = None,
     until: datetime = NOW,
     tz: str = "UTC",
+    gaps: Mapping[str, Sequence[plugin.Window]] = MappingProxyType({}),
 ) -> Timeline:
     times = [
-        {"day": day.isoformat() if day else None, "status": status, "recordings": count}
+        {
+            "day": day.isoformat() if day else None,
+            "status": status,
+            "recordings": count,
+            "without_media": 0,
+        }
         for day, status, count in days
     ]
-    found = build_timeline(Overview([], times, "day"), since, until, ZoneInfo(tz))
+    found = build_timeline(Overview([], times, "day"), since, until, ZoneInfo(tz), gaps)
     assert found is not None
     return found
 

@@ -14,10 +14,10 @@ from pyarrow import parquet
 
 import recording_core as rec
 from recording_core import plugin
+from recording_core.listing.row_schema import COLUMNS
 from recording_core.reporting.compute import aggregation
 from recording_core.reporting.compute.aggregation import compute_measures
 from recording_core.reporting.compute.prices import Prices
-from recording_core.reporting.row_schema import COLUMNS
 
 pytestmark = [
     pytest.mark.spark,

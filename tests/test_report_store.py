@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
+import stat
+import time
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,6 +26,8 @@ from hypothesis import strategies as st
 
 import recording_core as rec
 from recording_core import plugin
+from recording_core.listing.row_schema import rows
+from recording_core.model.serialization import dumps
 from recording_core.reporting.collect.folder import Folder, write_file
 from recording_core.reporting.collect.stable_windows import (
     BEGINNING,
@@ -35,7 +42,6 @@ from recording_core.reporting.collect.stable_windows import (
     floor_to_day,
 )
 from recording_core.reporting.collect.store import RowStore
-from recording_core.reporting.row_schema import rows
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 TODAY = floor_to_day(NOW)
@@ -201,8 +207,8 @@ def write_sweep(store: RowStore, *ids: str, day: datetime = TODAY) -> Part:
 
 def read_ids(store: RowStore) -> set[str]:
     found: set[str] = set()
-    for commits in store.read_accounts().values():
-        for stretch in find_day_ranges(commits):
+    for index in store.read_accounts().values():
+        for stretch in find_day_ranges(index.commits):
             for each in stretch.iterate_parts():
                 table = pq.read_table(pa.BufferReader(store.folder.read(each.file)))
                 found.update(table["recording_id"].to_pylist())
@@ -240,7 +246,7 @@ def test_similar_account_names_have_separate_folders(store: RowStore) -> None:
         store.commit(Commit("acme", name, None, None, NOW, WHOLE))
     assert list(store.read_accounts()) == [("acme", name) for name in sorted(names)]
     for name in names:
-        assert len(store.read_account("acme", name)) == 1
+        assert len(store.read_account("acme", name).commits) == 1
 
 
 @pytest.fixture
@@ -253,18 +259,19 @@ def find_index_file(store: RowStore) -> Path:
     return found
 
 
-def test_a_truncated_index_file_is_reported_with_what_to_do(here: RowStore) -> None:
+def test_any_flipped_byte_of_an_index_file_is_found(here: RowStore) -> None:
     write_sweep(here, "a")
     file = find_index_file(here)
     whole = file.read_bytes()
+    name = f"index/acme/default/{file.name}"
+    for position in range(len(whole)):
+        flipped = bytes([whole[position] ^ 1])
+        file.write_bytes(whole[:position] + flipped + whole[position + 1 :])
+        index = here.read_account("acme", "default")
+        assert (index.commits, list(index.damaged)) == ((), [name])
     for length in {0, 1, 20, len(whole) // 2, len(whole) - 1}:
         file.write_bytes(whole[:length])
-        with pytest.raises(
-            rec.StorageError, match=r"not a complete index file.*Delete it"
-        ) as raised:
-            here.read_accounts()
-        assert file.name in str(raised.value)
-        assert here.read_account("acme", "default", skip_damaged=True) == ()
+        assert here.read_accounts()["acme", "default"].damaged
 
 
 @settings(deadline=None)
@@ -274,36 +281,91 @@ def test_a_truncated_index_file_is_reported_with_what_to_do(here: RowStore) -> N
         lambda value: json.dumps(value).encode()
     )
 )
-def test_an_index_file_of_arbitrary_bytes_raises_storage_error(data: bytes) -> None:
-    store = RowStore(Folder("memory://any-bytes"))
-    store.folder.write("index/acme/default/x.json", data)
-    with pytest.raises(rec.StorageError):
-        store.read_accounts()
+def test_an_index_file_of_arbitrary_bytes_is_damaged(data: bytes) -> None:
+    store = RowStore(Folder(f"memory://any-bytes-{uuid.uuid4()}"))
+    name = f"index/acme/default/x-{sha256(data).hexdigest()[:32]}.json"
+    store.folder.write(name, data)
+    assert "is not an index file" in store.read_account("acme", "default").damaged[name]
 
 
 @pytest.mark.parametrize("what", ["version", "schema"])
-def test_an_index_of_another_version_raises_also_if_damage_is_skipped(
-    here: RowStore, what: str
-) -> None:
+def test_an_index_of_another_version_raises(here: RowStore, what: str) -> None:
     write_sweep(here, "a")
-    file = find_index_file(here)
-    text = json.loads(file.read_bytes())
+    text = json.loads(find_index_file(here).read_bytes())
     text[what] += 1
     text["new_field"] = "of a later version"
-    file.write_text(json.dumps(text))
-    for skip_damaged in (False, True):
-        with pytest.raises(rec.ConfigurationError, match=r"another version.*another folder"):
-            here.read_accounts(skip_damaged=skip_damaged)
+    data = json.dumps(text).encode()
+    here.folder.write(f"index/acme/default/x-{sha256(data).hexdigest()[:32]}.json", data)
+    with pytest.raises(rec.ConfigurationError, match=r"another version.*another folder"):
+        here.read_accounts()
 
 
-def test_a_truncated_or_missing_part_is_found(here: RowStore) -> None:
+@pytest.mark.parametrize(
+    ("account", "file"),
+    [
+        ("default", "../outside.parquet"),
+        ("default", "/etc/passwd"),
+        ("default", "rows/acme/default/../../../outside.parquet"),
+        ("default", "rows/acme/default/sub/part.parquet"),
+        ("default", "rows/acme/other/part.parquet"),
+        ("default", "file:///outside.parquet"),
+        ("other", "rows/acme/other/part.parquet"),
+    ],
+)
+def test_an_index_file_that_names_files_outside_its_account_is_refused(
+    here: RowStore, account: str, file: str
+) -> None:
+    outside = Part(TODAY, file, 1, 1, 0, "0" * 64)
+    data = dumps(Commit("acme", account, TODAY, None, NOW, WHOLE, (outside,))).encode()
+    name = f"index/acme/default/x-{sha256(data).hexdigest()[:32]}.json"
+    here.folder.write(name, data)
+    index = here.read_account("acme", "default")
+    assert index.commits == ()
+    assert "outside the folder of its account" in index.damaged[name]
+
+
+def flip_byte(path: Path, position: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[position] ^= 1
+    path.write_bytes(data)
+
+
+def test_any_damage_of_a_part_is_found(here: RowStore) -> None:
     part = write_sweep(here, "a")
-    assert here.find_damaged([part]) == ()
     path = Path(here.folder.root) / part.file
-    path.write_bytes(path.read_bytes()[:-1])
-    assert here.find_damaged([part]) == (part.file,)
+    whole = path.read_bytes()
+
+    def find_damage(part: Part) -> str:
+        return RowStore(here.folder).find_damaged([part]).get(part.file, "")
+
+    assert find_damage(part) == ""
+    for position in range(0, len(whole), 97):
+        flip_byte(path, position)
+        assert "SHA-256" in find_damage(part)
+        path.write_bytes(whole)
+    assert "has 2 rows and not 1" not in find_damage(part)
+    assert "has 1 rows and not 2" in find_damage(evolve(part, rows=2))
+    path.write_bytes(whole[:-1])
+    assert "bytes" in find_damage(part)
     path.unlink()
-    assert here.find_damaged([part]) == (part.file,)
+    assert "is missing" in find_damage(part)
+
+
+def test_a_part_that_cannot_be_read_is_damaged(
+    here: RowStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part, other = write_sweep(here, "a"), write_sweep(here, "b", day=TODAY + DAY)
+    whole = here.folder.files.cat_file
+
+    def raise_for_one(path: str) -> bytes:
+        if path.endswith(part.file):
+            raise OSError(errno.EIO, "Input/output error")
+        return bytes(whole(path))
+
+    monkeypatch.setattr(here.folder.files, "cat_file", raise_for_one)
+    damaged = here.find_damaged([part, other])
+    assert list(damaged) == [part.file]
+    assert "Input/output error" in damaged[part.file]
 
 
 def test_a_failed_write_leaves_no_file_and_names_the_file(
@@ -313,7 +375,7 @@ def test_a_failed_write_leaves_no_file_and_names_the_file(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", raise_disk_full)
-    with pytest.raises(rec.StorageError, match="cannot be written: OSError: No space left"):
+    with pytest.raises(rec.StorageError, match=r"Cannot finish .*\.parquet: No space left"):
         write_sweep(here, "a")
     assert [path for path in Path(here.folder.root).rglob("*") if path.is_file()] == []
 
@@ -325,9 +387,11 @@ def test_superseded_files_are_removed_after_a_week_and_files_in_use_stay(here: R
     for path in list(root.rglob("*")):  # as if all of it was written long ago
         stamp = f"{datetime.now(UTC):%Y%m%d}"
         if path.is_file():
+            name = path.name.replace(f"{stamp}T", "20200101T")
             if path.suffix == ".json":
                 path.write_text(path.read_text().replace(f"-{stamp}T", "-20200101T"))
-            path.rename(path.with_name(path.name.replace(f"{stamp}T", "20200101T")))
+                name = f"{name[:-37]}{sha256(path.read_bytes()).hexdigest()[:32]}.json"
+            path.rename(path.with_name(name))
     write_sweep(here, "new")
     fresh = here.write("acme", "default", TODAY, pa.table(rows(build_recordings("in progress"))))
     before = read_ids(here)
@@ -338,6 +402,41 @@ def test_superseded_files_are_removed_after_a_week_and_files_in_use_stay(here: R
     assert len(left) == 3
     for gone in (old, lost):
         assert gone.file.replace(stamp, "20200101") not in left
+
+
+def _write_half(folder: str, started: Any) -> None:
+    def hang(fd: object) -> None:
+        started.set()
+        time.sleep(60)
+
+    os.fsync = hang
+    write_sweep(RowStore(Folder(folder)), "killed")
+
+
+def test_temporary_files_of_a_killed_process_are_removed_by_the_next_report(
+    here: RowStore,
+) -> None:
+    write_sweep(here, "a")
+    forking = multiprocessing.get_context("fork")
+    started = forking.Event()
+    process = forking.Process(target=_write_half, args=(here.folder.root, started))
+    process.start()
+    assert started.wait(20)
+    root = Path(here.folder.root)
+    here.remove_superseded("acme", "default")
+    assert len(list(root.rglob("*.part"))) == 1  # its writer lives
+    process.kill()
+    process.join()
+    here.remove_superseded("acme", "default")
+    assert not list(root.rglob("*.part"))
+    assert read_ids(here) == {"a"}
+
+
+def test_worker_of_an_interrupted_report_does_not_create_its_folder_again(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path / "removed"), durable=False)
+    with pytest.raises(rec.StorageError, match="the report was interrupted"):
+        folder.write("rows/a.parquet", b"x")
+    assert list(tmp_path.iterdir()) == []
 
 
 def _write_many(folder: str, number: int) -> None:
@@ -376,7 +475,7 @@ def test_an_error_for_a_folder_contains_no_credential(url: str, message: str) ->
 
 def test_a_folder_that_is_a_file_raises_storage_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(rec.StorageError, match="cannot be written"):
+    with pytest.raises(rec.StorageError, match=r"Cannot create .*file/x/y: Not a directory"):
         Folder(str(tmp_path / "file")).write("x/y", b"")
 
 
@@ -409,6 +508,22 @@ def test_a_file_is_written_at_a_path_or_url(tmp_path: Path, as_url: Callable[[Pa
     write_file(as_url(path), b"whole")
     assert path.read_bytes() == b"whole"
     assert os.listdir(path.parent) == [path.name]
+
+
+@pytest.mark.parametrize("form", ["html", "parquet", "csv", "json"])
+def test_a_private_file_stays_private(tmp_path: Path, form: str) -> None:
+    path = tmp_path / f"report.{form}"
+    path.write_bytes(b"old")
+    path.chmod(0o600)
+    write_file(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_new_file_has_the_mode_of_any_new_file(tmp_path: Path) -> None:
+    write_file(tmp_path / "report.html", b"new")
+    (tmp_path / "other").write_bytes(b"")
+    assert (tmp_path / "report.html").stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
 def test_a_relative_file_name_is_in_the_working_directory(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import pandas as pd
 import pluggy
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -18,9 +21,9 @@ from pyarrow import parquet
 
 import recording_core as rec
 from recording_core import plugin
+from recording_core.listing import row_schema
 from recording_core.plugins import hookspecs
 from recording_core.plugins.registry import Registry
-from recording_core.reporting import row_schema
 
 NOON = datetime(2026, 3, 29, 12, 0, 0, 123456, tzinfo=UTC)
 FULL = rec.Recording(
@@ -106,23 +109,82 @@ def test_recordings_are_read_lazily_batch_by_batch() -> None:
             count += 1
             yield BARE
 
-    batches = iter(rec.rows(generate(), batch=10))
+    batches = rec.rows(generate(), batch=10).batches()
     assert count == 0
     assert next(batches).num_rows == 10
     assert count == 10
     assert [batch.num_rows for batch in batches] == [10] * 9
 
 
-def test_pandas_and_duckdb_read_rows_directly() -> None:
-    import duckdb
-    import pandas as pd
+def query_with_duckdb(recordings: Any) -> Any:
+    relation: Any = duckdb.sql("SELECT * FROM recordings")  # DuckDB finds the variable
+    return relation.to_arrow_table()
 
-    frame = pd.DataFrame.from_arrow(rec.rows([FULL, BARE]))
-    assert list(frame["recording_id"]) == ["r-1", "r-2"]
-    with duckdb.connect() as connection:
-        connection.register("recordings", pa.RecordBatchReader.from_stream(rec.rows([FULL, BARE])))
-        found = connection.execute("SELECT sum(seconds), count(*) FROM recordings").fetchall()
-    assert found == [(90.005, 2)]
+
+#: What people write -> the frame of `rec.rows(...)`.
+SPELLINGS: dict[str, Callable[[Any], Any]] = {
+    "rows.to_pandas()": lambda rows: rows.to_pandas(),
+    "rows.to_polars()": lambda rows: rows.to_polars(),
+    "rows.to_arrow()": lambda rows: rows.to_arrow(),
+    "pd.DataFrame(rows)": pd.DataFrame,
+    "pd.DataFrame(list(rows))": lambda rows: pd.DataFrame(list(rows)),
+    "pd.DataFrame.from_records(iter(rows))": lambda rows: pd.DataFrame.from_records(iter(rows)),
+    "pd.DataFrame.from_arrow(rows)": pd.DataFrame.from_arrow,
+    "pl.DataFrame(rows)": pl.DataFrame,
+    "pl.DataFrame(list(rows))": lambda rows: pl.DataFrame(list(rows)),
+    "pl.from_dicts(rows)": pl.from_dicts,
+    "pl.from_arrow(rows.to_arrow())": lambda rows: pl.from_arrow(rows.to_arrow()),
+    "pl.from_arrow(rows).struct.unnest()": lambda rows: pl.Series(
+        pl.from_arrow(rows)
+    ).struct.unnest(),
+    "pa.table(rows)": pa.table,
+    "pa.Table.from_batches(rows.batches())": lambda rows: pa.Table.from_batches(rows.batches()),
+    "duckdb.sql('SELECT * FROM recordings')": query_with_duckdb,
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_each_spelling_gives_a_row_per_recording_and_the_columns(spelling: str) -> None:
+    frame = SPELLINGS[spelling](rec.rows([FULL, BARE]))
+    names = getattr(frame, "column_names", None) or list(frame.columns)
+    assert frame.shape == (2, len(row_schema.COLUMNS))
+    assert names == [column.name for column in row_schema.COLUMNS]
+    assert list(map(str, frame["recording_id"])) == ["r-1", "r-2"]
+    created_at = frame["created_at"][0]
+    assert getattr(created_at, "as_py", lambda: created_at)() == FULL.created_at
+
+
+def test_whole_numbers_stay_whole_in_pandas_beside_null() -> None:
+    frame = rec.rows([FULL, BARE]).to_pandas()
+    assert list(frame["bytes"]) == [FULL.size, pd.NA]
+    assert str(frame["bytes"].dtype) == "Int64"
+    assert str(frame["created_at"].dtype) == "datetime64[us, UTC]"
+    assert dict(rec.rows([]).to_pandas().dtypes) == dict(frame.dtypes)
+
+
+def test_a_sum_of_nothing_known_is_null_as_the_docs_write_it() -> None:
+    rows = rec.rows([BARE])
+    assert pd.isna(rows.to_pandas()["bytes"].sum(min_count=1))
+    by_status = rows.to_pandas().groupby("status")["seconds"].sum(min_count=1)
+    assert by_status.isna().all()
+    size = pl.col("bytes")
+    total = rows.to_polars().select(pl.when(size.count() > 0).then(size.sum()))
+    assert total.item() is None
+
+
+def test_iterating_rows_yields_dicts() -> None:
+    first, second = rec.rows([FULL, BARE])
+    assert (first["recording_id"], first["bytes"]) == ("r-1", FULL.size)
+    assert (second["recording_id"], second["bytes"]) == ("r-2", None)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_without_pandas_or_polars_the_error_names_what_to_install(
+    library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(rec.ConfigurationError, match=f"needs {library}.*pip install {library}"):
+        getattr(rec.rows([FULL]), f"to_{library}")()
 
 
 def test_no_rows_give_an_empty_table_with_the_schema() -> None:
@@ -141,7 +203,7 @@ def test_times_and_durations_are_exact_to_the_microsecond(
     except OverflowError:
         return
     recording = rec.Recording("acme", "a", "r", created_at=time, duration=duration)
-    [batch] = rec.rows([recording])
+    [batch] = rec.rows([recording]).batches()
     micros = batch.column("created_at").cast(pa.int64())[0].as_py()
     assert micros == (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     assert batch.column("seconds")[0].as_py() == duration.total_seconds()
@@ -149,13 +211,13 @@ def test_times_and_durations_are_exact_to_the_microsecond(
 
 @given(st.text(st.characters(), min_size=1))
 def test_any_text_that_json_can_contain_becomes_a_row(text: str) -> None:
-    [batch] = rec.rows([rec.Recording("acme", "a", "r", error=text)])
+    [batch] = rec.rows([rec.Recording("acme", "a", "r", error=text)]).batches()
     expected = text.encode("utf-8", "replace").decode()
     assert batch.column("error")[0].as_py() == expected
 
 
 def test_a_lone_surrogate_becomes_a_question_mark() -> None:
-    [batch] = rec.rows([rec.Recording("acme", "a", "r", error="a\ud800b"), BARE])
+    [batch] = rec.rows([rec.Recording("acme", "a", "r", error="a\ud800b"), BARE]).batches()
     assert batch.column("error").to_pylist() == ["a?b", None]
 
 

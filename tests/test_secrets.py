@@ -457,10 +457,10 @@ def logged() -> Iterator[list[str]]:
     root.setLevel(level)
 
 
-#: Every vendor, and the one that accepts credentials in a query, which URLs in errors contain.
+#: Every vendor, and the one that also accepts a credential as a cookie.
 VENDORS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     **{name: (name, {}) for name in rec.providers()},
-    "voipbin by query": ("voipbin", {"credential": "accesskey"}),
+    "voipbin by cookie": ("voipbin", {"credential": "accesskey"}),
 }
 
 

@@ -116,6 +116,48 @@ def test_the_suite_finds_a_foreign_error_page_that_is_believed(install: Install)
     assert "call active raises Unavailable behind a page with HTTP 400" in done.stdout
 
 
+def test_the_suite_finds_a_probe_that_always_holds_and_a_field_that_no_page_shows(
+    install: Install,
+) -> None:
+    always = (
+        "assumptions.py",
+        "return starts == sorted(starts, reverse=True) if",
+        "return True if",
+    )
+    undocumented = ("mapping.py", '"bytes", "link"', '"bytes"')
+    done = run_conformance(install(always, undocumented), "-k", "probe or unknown")
+    assert done.returncode == 1, done.stdout
+    assert "assumption 1: the probe does not return True for an emulator" in done.stdout
+    assert "by default, an emulator sends only what the vendor's pages show" in done.stdout
+
+
+def test_the_suite_finds_an_assumption_that_the_emulator_does_not_follow(install: Install) -> None:
+    fault = ("emulator.py", "before if self.assumes(2) else recording", "recording")
+    done = run_conformance(install(fault), "-x", "-k", "probe")
+    assert done.returncode == 1, done.stdout
+    assert "assumption 2: the probe returns True for an emulator that follows it" in done.stdout
+
+
+def test_the_suite_runs_without_assumptions_and_with_all(install: Install) -> None:
+    fault = ("client.py", 'next=payload.text("next_page")', "next=_read_next(payload)")
+    code = """
+
+def _read_next(payload: Fields) -> str | None:
+    starts = [row["started"] for row in payload.array("recordings") or []]
+    return None if starts == sorted(starts, reverse=True) else payload.text("next_page")
+"""
+    site = install(fault)
+    client = site / "recording_acme" / "client.py"
+    client.write_text(client.read_text() + code)
+    done = run_conformance(site, "-k", "test_a_list_since_long_ago")
+    assert done.returncode == 1, done.stdout
+    assert (
+        "test_a_list_since_long_ago_returns_each_recording_once[with all assumptions]"
+        in done.stdout
+    )
+    assert "1 failed, 1 passed" in done.stdout
+
+
 def test_the_suite_finds_a_credential_in_a_repr(install: Install) -> None:
     leak = """
     def __repr__(self) -> str:

@@ -281,6 +281,31 @@ def test_webhooks_add_recordings_to_a_session() -> None:
     assert after.apply(build_event(Kind.DELETED, 8, recording_id="R1")).status is Status.DELETED
 
 
+def test_an_event_belongs_to_a_session_also_by_the_id_of_its_occurrence() -> None:
+    recording = build_recording(Status.AVAILABLE, reference=build_session().target.id)
+    kind = build_session().target.kind
+    named = rec.CommunicationSession(kind, "a name")
+    event = evolve(build_event(Kind.AVAILABLE, 7, recording=recording), target=named)
+    after = build_session(id=None).apply(event)
+    assert [each.status for each in after.recordings] == [Status.AVAILABLE]
+    for foreign in (None, evolve(recording, reference="another")):
+        with pytest.raises(ValueError, match="the event belongs to"):
+            build_session(id=None).apply(evolve(event, recording=foreign))
+
+
+@pytest.mark.parametrize("id", ["a-1", "a-2", "", None, 7])
+def test_an_event_belongs_to_the_session_whose_start_it_names(id: Any) -> None:
+    session = build_session(id=None, raw={"api_id": "a-1" if id in ("a-1", "a-2") else id})
+    event = evolve(build_event(Kind.STARTED), target=None, raw={"api_id": id})
+    if id == "a-1":
+        assert [each.id for each in session.apply(event).recordings] == ["R1"]
+        with pytest.raises(ValueError, match="the event belongs to"):
+            evolve(session, id="R2").apply(event)
+    else:
+        with pytest.raises(ValueError, match="the event belongs to"):
+            session.apply(event)
+
+
 def test_session_has_the_earliest_status_of_its_recordings() -> None:
     both = build_session(
         id=None, recordings=(build_recording(Status.AVAILABLE), evolve(build_recording(), id="R2"))

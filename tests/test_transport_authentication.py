@@ -318,7 +318,16 @@ def test_401_from_another_origin_renews_no_token(serve: Serve) -> None:
         Deadline(5.0) as deadline,
     ):
         # As for a vendor's media host that requires credentials.
-        answer = api.send(session, "GET", foreign, deadline, auth=api.auth, headers={})
+        answer = api.send(
+            session,
+            "GET",
+            foreign,
+            deadline,
+            auth=api.auth,
+            headers={},
+            operation="download",
+            attempt=1,
+        )
         assert answer.status_code == 401
     assert list_paths(journal) == ["PUT /token"]
     assert len(visits) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 
 import pytest
 import requests
-import urllib3.util.connection
 
 from recording_core import (
     AuthenticationFailed,
@@ -22,7 +20,8 @@ from recording_core import (
     Rejected,
     Unavailable,
 )
-from recording_core.testing import LoopbackServer, Reply, Request
+from recording_core.testing import Reply, Request
+from recording_core.transport import address_policy
 from recording_core.transport.authentication import HeaderAuth
 from recording_core.transport.client import Transport
 from recording_core.transport.media_client import MediaTransport
@@ -35,28 +34,6 @@ MakeTransport = Callable[..., Transport]
 
 TOKEN = "s3cr3t-T0KEN-of-the-account"
 CODES = (301, 302, 303, 307, 308)
-
-#: A self-signed certificate for localhost and *.vendor.test, valid until 2126.
-CERTIFICATE = """\
------BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgasrn2ukqAtif8vTO
-z7Cbn/yys+hk42QT+yPwXtVkf2ChRANCAASx5au/b+LNNRRUNsq21u5PGOMVmUAP
-2sYyTeGPemr6jN5/RlNaHsHtIOUlddzns2dGCI5smhcoWqhq2jVVAqPB
------END PRIVATE KEY-----
------BEGIN CERTIFICATE-----
-MIIB4zCCAYqgAwIBAgIUcIaVCawLjwZURRFuxXlBH83liUcwCgYIKoZIzj0EAwIw
-EzERMA8GA1UEAwwIbG9vcGJhY2swIBcNMjYxMTIwMDYwODI3WhgPMjEyNjEwMjcw
-NjA4MjdaMBMxETAPBgNVBAMMCGxvb3BiYWNrMFkwEwYHKoZIzj0CAQYIKoZIzj0D
-AQcDQgAEseWrv2/izTUUVDbKttbuTxjjFZlAD9rGMk3hj3pq+ozef0ZTWh7B7SDl
-JXXc57NnRgiObJoXKFqoato1VQKjwaOBuTCBtjAdBgNVHQ4EFgQUuTx8Ha9bo+20
-1qsvSh2LsR2m8IMwHwYDVR0jBBgwFoAUuTx8Ha9bo+201qsvSh2LsR2m8IMwDwYD
-VR0TAQH/BAUwAwEB/zBTBgNVHREETDBKgglsb2NhbGhvc3SCEW1lZGlhLnZlbmRv
-ci50ZXN0ghMqLm1lZGlhLnZlbmRvci50ZXN0gg9hcGkudmVuZG9yLnRlc3SHBH8A
-AAEwDgYDVR0PAQH/BAQDAgKEMAoGCCqGSM49BAMCA0cAMEQCIC83LZJiBHYtfMnN
-/9c0LYIMv6nr5zfrSjKccNqxKP+8AiArwgedz40dCuv8a5dEImHZi5e2u69kslDR
-c6RB3+cJZA==
------END CERTIFICATE-----
-"""
 
 
 def has_credentials(request: Request) -> bool:
@@ -353,36 +330,6 @@ def test_https_and_loopback_base_urls_are_accepted(transport: MakeTransport, bas
 # -- TLS ------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def tls(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[Callable[..., tuple[int, list[Request]]]]:
-    """`port, journal = tls(reply, ...)`: like `serve`, by https that the environment trusts."""
-    pem = tmp_path / "certificate.pem"
-    pem.write_text(CERTIFICATE)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(pem))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
-    servers: list[LoopbackServer] = []
-
-    def start(*replies: Reply) -> tuple[int, list[Request]]:
-        journal: list[Request] = []
-
-        def answer(request: Request) -> Reply:
-            journal.append(request)
-            return replies[min(len(journal), len(replies)) - 1]
-
-        server = LoopbackServer(answer)
-        listening = server._server.socket
-        server._server.socket = context.wrap_socket(listening, server_side=True)
-        servers.append(server)
-        return server.port, journal
-
-    yield start
-    for server in servers:
-        server.close()
-
-
 Tls = Callable[..., tuple[int, list[Request]]]
 
 
@@ -439,17 +386,24 @@ def test_redirect_from_https_to_http_is_not_followed(
 @pytest.fixture
 def dns(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, int]], None]:
     """`dns({host: port})`: connections to 443 of these hosts go to that port on loopback."""
-    real = urllib3.util.connection.create_connection
+    module: Any = address_policy
+    connect, resolve = module.create_connection, module.resolve_addresses
 
     def install(names: dict[str, int]) -> None:
-        def connect(address: tuple[str, int], *args: Any, **kwargs: Any) -> Any:
-            host, port = address
-            if host in names:
-                assert port == 443
-                address = ("127.0.0.1", names[host])
-            return real(address, *args, **kwargs)
+        addresses = {host: f"127.0.0.{number}" for number, host in enumerate(names, 2)}
+        ports = {addresses[host]: port for host, port in names.items()}
 
-        monkeypatch.setattr(urllib3.util.connection, "create_connection", connect)
+        def resolve_name(host: str, *args: Any) -> list[str]:
+            return [addresses[host]] if host in addresses else resolve(host, *args)
+
+        def connect_to_port(address: tuple[str, int], *args: Any, **kwargs: Any) -> Any:
+            if address[0] in ports:
+                assert address[1] == 443
+                address = ("127.0.0.1", ports[address[0]])
+            return connect(address, *args, **kwargs)
+
+        monkeypatch.setattr(module, "resolve_addresses", resolve_name)
+        monkeypatch.setattr(module, "create_connection", connect_to_port)
 
     return install
 

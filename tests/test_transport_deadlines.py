@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +21,21 @@ from recording_core import (
     MediaFile,
     OutcomeUnknown,
     ProviderError,
+    RateLimited,
     RecordingError,
     Truncated,
     Unavailable,
 )
+from recording_core.clock import SystemClock
 from recording_core.download.transfer import FileFetcher
 from recording_core.testing import ManualClock, Reply, Request
 from recording_core.testing.timing import assert_within
 from recording_core.transport import deadline as deadlines
+from recording_core.transport import name_resolution
 from recording_core.transport.client import Transport
 from recording_core.transport.deadline import Deadline
 from recording_core.transport.media_client import MediaTransport
+from recording_core.transport.name_resolution import resolve_addresses
 from recording_core.transport.rate_limit import TokenBucket
 from recording_core.transport.retry import RetryPolicy
 
@@ -367,7 +374,7 @@ def test_deadline_expires_by_the_clock_while_the_watchdog_sleeps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """On a busy machine a socket's own timeout may wake its reader first."""
-    monkeypatch.setattr(deadlines._watchdog, "add", lambda end, deadline: None)
+    monkeypatch.setattr(deadlines._watchdog, "add", lambda deadline, end: None)
     with Deadline(0.02) as checked:
         expired = [checked.expired]
         time.sleep(0.03)
@@ -385,18 +392,144 @@ def _overrun(deadline: Deadline, seconds: float) -> None:
         raise TimeoutError
 
 
-@pytest.mark.parametrize("postponable", [True, False])
-def test_rate_limit_waits_extend_postponable_deadlines_only(
-    manual_clock: ManualClock, postponable: bool
-) -> None:
-    """A rate limit makes no verb late, but `download(timeout=)` includes its waits."""
+def test_rate_limit_waits_extend_postponable_deadlines(manual_clock: ManualClock) -> None:
+    """A rate limit makes no verb late."""
     bucket = TokenBucket(0.1, manual_clock, 1.0)
-    with Deadline(1.0, postponable=postponable) as deadline:
+    with Deadline(1.0, postponable=True) as verb, Deadline(1.0, postponable=True) as exchange:
         bucket.take()
         bucket.take()  # waits ten seconds
-        left = deadline.compute_remaining()
-    assert left is not None
-    assert (left > 9.0) is postponable
+        left = verb.compute_remaining(), exchange.compute_remaining()
+    assert all(each is not None and 9.0 < each < 12.0 for each in left)
+
+
+def test_rate_limit_wait_before_a_retry_does_not_count(
+    serve: Serve, transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recording_core.transport.client.compute_backoff", lambda attempt: 0.0)
+    origin, journal = serve(Reply(503), Reply.json({}))
+    api = transport(origin, total_timeout=0.4)
+    api.bucket = TokenBucket(1.0, SystemClock(), 1.0)
+    read(api)  # the second attempt waits a second for its turn
+    assert len(journal) == 2
+
+
+def test_timeout_that_ends_before_the_next_turn_raises_at_once(manual_clock: ManualClock) -> None:
+    """R4: `download(timeout=)` includes the waits. The turn stays free for another caller."""
+    bucket = TokenBucket(0.1, manual_clock, 1.0)
+    before = manual_clock.monotonic()
+    with Deadline(2.0), Deadline(60.0, postponable=True):
+        bucket.take()
+        for _ in range(3):
+            with pytest.raises(RateLimited, match="10 s") as caught:
+                bucket.take()
+    assert caught.value.retry_after == timedelta(seconds=10)
+    assert manual_clock.monotonic() == before
+    bucket.take()
+    assert manual_clock.monotonic() == before + 10.0
+
+
+def test_wait_under_the_rate_extends_no_deadline_beyond_a_timeout_around_it() -> None:
+    with Deadline(3.0) as fixed, Deadline(1.0, postponable=True) as verb:
+        deadlines.postpone_deadlines(1.0)
+        assert 1.0 < (verb.compute_remaining() or 0) < 2.1
+        deadlines.postpone_deadlines(10.0)
+        assert verb.compute_remaining() == pytest.approx(fixed.compute_remaining(), abs=0.1)
+        assert verb.seconds == 3.0  # which the message names
+
+
+def test_ended_deadlines_are_not_kept() -> None:
+    with Deadline(60.0) as ended:
+        pass
+    reference = weakref.ref(ended)
+    del ended
+    with Deadline(30.0):
+        pass
+    gc.collect()
+    assert reference() is None
+
+
+def test_deadline_without_a_thread_raises_and_later_ones_work(
+    serve: Serve, transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`Thread.start` fails if the process has reached the system's limit of threads."""
+    origin, journal = serve(SLOW["no response"])
+    api = transport(origin, total_timeout=TOTAL)
+    with monkeypatch.context() as patched:
+        patched.setattr(deadlines, "_watchdog", deadlines._Watchdog())
+        with monkeypatch.context() as exhausted:
+            exhausted.setattr(threading.Thread, "start", _fail_to_start)
+            for _ in range(2):
+                with pytest.raises(Unavailable, match="cannot start a thread"):
+                    send_once(api)
+        assert journal == []
+        with assert_within(TOTAL), pytest.raises(Unavailable, match="within"):
+            read(api)
+
+
+def _fail_to_start(thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+# -- name resolution ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hanging_resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """A resolver that answers when the test is over; the names that it looks up."""
+    ended, asked = threading.Event(), list[str]()
+
+    def hang(host: str, *_: object, **__: object) -> None:
+        asked.append(host)
+        ended.wait(20)
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    yield asked
+    ended.set()
+
+
+def test_name_resolution_that_hangs_ends_at_the_total_timeout(
+    transport: MakeTransport, hanging_resolver: list[str]
+) -> None:
+    """T6: the system's resolver cannot be interrupted; threads share one lookup."""
+    api = transport("https://api.vendor.test", total_timeout=TOTAL)
+    for call in (read, send_once):
+        with assert_within(TOTAL), pytest.raises(Unavailable, match="within"):
+            call(api)
+    assert hanging_resolver == ["api.vendor.test"]
+
+
+def test_lookups_that_hang_are_bounded(hanging_resolver: list[str]) -> None:
+    for number in range(name_resolution.MAX_LOOKUPS + 5):
+        with assert_within(0), pytest.raises(TimeoutError):
+            resolve_addresses(f"host-{number}.test", 443, 0.001)
+    assert len(hanging_resolver) == name_resolution.MAX_LOOKUPS
+
+
+def test_each_connection_resolves_its_name_once(
+    serve: Serve, transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin, _ = serve(Reply.json({}))
+    real, asked = socket.getaddrinfo, list[str]()
+
+    def count(host: str, *args: Any, **kwargs: Any) -> Any:
+        asked.append(host)
+        return real(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", count)
+    read(transport(origin.replace("127.0.0.1", "localhost")))
+    assert asked.count("localhost") == 1
+
+
+def test_name_that_cannot_be_looked_up_for_want_of_a_thread_raises_unavailable(
+    transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = transport("https://api.vendor.test", retries=0)
+    with Deadline(60.0):  # the watchdog runs
+        monkeypatch.setattr(threading.Thread, "start", _fail_to_start)
+        with pytest.raises(Unavailable):
+            read(api)
+    assert name_resolution._resolver._running == {}
 
 
 def test_postponed_deadline_still_ends() -> None:

@@ -7,6 +7,7 @@ import json
 import math
 import pickle
 import threading
+import time
 import tracemalloc
 import zlib
 from collections.abc import Callable
@@ -17,17 +18,22 @@ from attrs import evolve
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from recording_core import MalformedPayload, ProviderError, RecordingError, Unavailable
+from recording_core import MalformedPayload, ProviderError, RecordingError, Rejected, Unavailable
 from recording_core.model import strict_json as decoding
 from recording_core.redaction import (
     CREDENTIAL_FIELDS,
+    MOST_EXCERPT,
+    MOST_WORDS,
     Secrets,
+    escape_controls,
     redact_payload,
     redact_text,
     redact_url,
+    shorten_text,
 )
 from recording_core.testing import Reply, Request
 from recording_core.transport.client import Transport
+from recording_core.transport.status_codes import ErrorDetails
 
 Serve = Callable[..., tuple[str, list[Request]]]
 MakeTransport = Callable[..., Transport]
@@ -468,3 +474,121 @@ def test_redaction_of_hostile_text_is_fast() -> None:
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     assert done.wait(10)
+
+
+# -- bounds of what an error shows ----------------------------------------------------------------
+
+LONG = 20 * 1024 * 1024
+#: 20 MB of what a vendor, or a server in its place, may send with an error.
+LONG_BODIES: dict[str, Callable[[], bytes]] = {
+    "one message": lambda: json.dumps({"message": "x" * LONG, "code": "y" * LONG}).encode(),
+    "a message of URLs": lambda: json.dumps({"message": "https://a@" * (LONG // 10)}).encode(),
+    "many words": lambda: json.dumps(
+        {"message": "no", "rows": ["token=a"] * (LONG // 11)}
+    ).encode(),
+    "our credential": lambda: json.dumps({"message": CANARY, "rows": [CANARY] * 999_999}).encode(),
+    "a page": lambda: b"<p>password: x " * (LONG // 15),
+}
+
+
+@pytest.mark.parametrize("body", LONG_BODIES)
+def test_long_error_takes_little_time_and_shows_little(
+    serve: Serve, transport: MakeTransport, body: str
+) -> None:
+    """T6: redacting all of it took 14 s of the processor's time."""
+    origin, _ = serve(Reply(402, LONG_BODIES[body](), {"X-Request-Id": "z" * 60_000}))
+    api = transport(
+        origin,
+        retries=0,
+        secrets=[CANARY],
+        error_details=lambda status, headers, body: ErrorDetails(
+            body["message"], body.get("code"), recognized=True
+        ),
+    )
+    began = time.process_time()
+    with pytest.raises(ProviderError) as caught:
+        api.get("thing", operation="get")
+    # Decoding alone takes half a second.
+    assert time.process_time() - began < 4
+    error = caught.value
+    assert len(error.message) <= MOST_WORDS
+    assert len(error.code or "") <= MOST_WORDS
+    assert len(error.request_id or "") <= MOST_WORDS
+    assert len(repr(error.body)) <= MOST_EXCERPT + 100
+    assert CANARY not in repr(vars(error))
+
+
+@pytest.mark.parametrize(
+    ("text", "secrets"),
+    [
+        (CANARY * 9, ()),
+        (f"Bearer {CANARY}", (CANARY,)),
+        (f"auth_token={CANARY}", ()),
+        (f"https://user:{CANARY}@h.test/", ()),
+        (f"https://h.test/?sig={CANARY}", ()),
+    ],
+)
+@pytest.mark.parametrize("filler", ["x", "x ", "https://h.test/?", "token=abcdef "])
+def test_credential_at_a_cut_is_left_out(text: str, secrets: tuple[str, ...], filler: str) -> None:
+    """Also if what is masked before it makes the text shorter than the cut."""
+    secrets = secrets or (CANARY,)
+    longest = MOST_WORDS + 5000
+    for start in range(0, longest, 23):
+        padding = (filler * (start // len(filler) + 1))[:start]
+        shown = shorten_text(f"{padding} {text}{'y' * longest}", MOST_WORDS, secrets)
+        assert len(shown) <= MOST_WORDS
+        assert CANARY[:7] not in shown
+
+
+def test_long_credential_at_a_cut_is_left_out() -> None:
+    """A credential may be longer than what is shown."""
+    secret = "".join(f"{number:05}" for number in range(2000))
+    for start in range(0, 22_000, 99):
+        shown = Secrets([secret]).shorten("\n" * start + secret * 3)
+        assert "0000100002" not in shown
+        assert "0100001001" not in shown
+
+
+def test_credential_with_quotes_is_masked_in_a_long_body() -> None:
+    """The beginning of a long body is kept as JSON, which escapes them."""
+    secret = 'p"w\\d-of/9f2c41'
+    for body in ({"note": secret, "rows": ["x"] * 40_000}, json.dumps({"note": secret})):
+        shown = Secrets([secret]).shorten_payload(body)
+        assert shown.startswith('{"note": "***"')
+    assert Secrets([secret]).is_echoed_in(json.dumps(secret).encode())
+
+
+@given(st.text(max_size=40))
+def test_short_text_is_redacted_and_not_cut(text: str) -> None:
+    assert shorten_text(text) == redact_text(text)
+
+
+@pytest.mark.parametrize("size", [10, MOST_EXCERPT, 100_000])
+def test_long_body_of_an_error_becomes_its_beginning(size: int) -> None:
+    body = {"token": CANARY, "rows": [{"api_key": CANARY, "text": "x" * size}]}
+    error = Rejected("no", body=body)
+    assert CANARY not in repr(vars(error))
+    if size < 100_000:
+        assert error.body == {"token": "***", "rows": [{"api_key": "***", "text": "x" * size}]}
+    else:
+        assert error.body.startswith('{"token": ***, "rows": [')
+        assert len(error.body) == MOST_EXCERPT
+
+
+@pytest.mark.parametrize(
+    "character",
+    [*map(chr, (*range(32), *range(127, 160))), *"\u061c\u200e\u200f\u2028\u2029"]
+    + [chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF, 0xDC80)],
+    ids=lambda character: f"U+{ord(character):04X}",
+)
+def test_controls_are_escaped_as_in_json(character: str) -> None:
+    shown = escape_controls(f"a{character}b")
+    assert shown.isascii()
+    assert shown.isprintable()
+    assert json.loads(f'"{shown}"') == f"a{character}b"
+    assert escape_controls(shown) == shown
+
+
+@pytest.mark.parametrize("text", ["größe", "会議", "\U0001f469\u200d\U0001f4bb", "a\u00a0b", "\\"])
+def test_other_characters_are_kept(text: str) -> None:
+    assert escape_controls(text) == text

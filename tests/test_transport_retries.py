@@ -534,6 +534,8 @@ def test_vendor_rate_applies_unless_another_is_set(
         {"read_timeout": -1},
         {"connect_timeout": float("nan")},
         {"max_json_bytes": 0},
+        {"max_media_bytes": 0},
+        {"max_media_bytes": 1.5},
         {"media_hosts": "public"},
         {"verify_tls": "no"},
         {"allow_loopback": "yes"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
@@ -59,6 +61,42 @@ def provider(emulator: Emulator) -> Iterator[rec.Provider]:
     emulator.media_faults.clear()
     with emulator.connect(http=rec.HttpSettings(retries=0)) as provider:
         yield provider
+
+
+def test_connect_of_the_package_has_the_settings_as_keywords(emulator: Emulator) -> None:
+    info = rec.providers()[emulator.provider]
+    connect = importlib.import_module(f"recording_{info.name}").connect
+    keywords = [*(each.name for each in info.settings), "account", "base_url", "http"]
+    assert list(inspect.signature(connect).parameters) == keywords
+    http = rec.HttpSettings(retries=0)
+    given = {**emulator.credentials, "base_url": emulator.base_url, "http": http}
+    with connect(**given, account="emea") as provider:
+        assert type(provider) is load_object(info, "client")
+        assert (provider.account, provider.http) == ("emea", http)
+        assert len(list(provider.list())) >= 45
+
+
+def test_a_shell_completes_verbs_and_no_internals(provider: rec.Provider) -> None:
+    names = {name for name in dir(provider) if not name.startswith("_")}
+    verbs = set(rec.Operation) | {"record", "wait", "latest", "confirm", "can", "close"}
+    assert verbs | {"account", "info", "name"} <= names
+    assert not names & {"transport", "media", "http", "clock", "root", "start_parameters"}
+
+
+def test_missing_settings_are_all_named(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    info = rec.providers()[emulator.provider]
+    for each in info.settings:
+        monkeypatch.delenv(each.env, raising=False)
+    with pytest.raises(rec.ConfigurationError) as caught:
+        rec.connect(info.name)
+    for each in info.settings:
+        assert each.default is not None or (
+            each.name in str(caught.value) and each.env in str(caught.value)
+        )
 
 
 def test_listing_of_a_hundred_days_yields_each_recording_once(

@@ -1,4 +1,4 @@
-"""Public key: fetched rarely, from the vendor's origin only, and rejected if it is invalid."""
+"""Public key: fetched rarely, from the vendor's origin only, rejected if invalid, and replaced."""
 
 from __future__ import annotations
 
@@ -71,7 +71,9 @@ class TestPublicKey:
         manual_clock.advance(timedelta(hours=1))
         forged = sign(FORGER)
         start = time.process_time()
-        assert {get_rejection_status(ours, forged) for _ in range(1000)} == {401}
+        statuses = [get_rejection_status(ours, forged) for _ in range(1000)]
+        # The key was fetched after the first had arrived. A newer one may verify the others.
+        assert statuses == [401] + [503] * 999
         assert (time.process_time() - start) / 1000 < 0.01
         assert len(journal) == 2
 
@@ -96,8 +98,37 @@ class TestPublicKey:
                 each.start()
             for each in threads:
                 each.join()
-        assert statuses == [401] * 16
+        assert len(statuses) == 16
+        assert set(statuses) <= {401, 503}
         assert len(journal) == 1
+
+    def test_webhook_of_a_cached_key_does_not_wait_for_the_fetch_of_a_forged_one(
+        self, manual_clock: ManualClock
+    ) -> None:
+        fetching, finish = threading.Event(), threading.Event()
+        replies = [0]
+
+        def reply(request: Request) -> Reply:
+            replies[0] += 1
+            if replies[0] > 1:
+                fetching.set()
+                finish.wait(10)
+            return build_key_reply(VENDOR)
+
+        with LoopbackServer(reply) as server:
+            ours = receiver(server.origin, manual_clock)
+            ours.receive(sign(VENDOR))
+            manual_clock.advance(public_key.MAX_AGE)  # even if the key is to be fetched again
+            thread = threading.Thread(target=lambda: get_rejection_status(ours, sign(FORGER)))
+            thread.start()
+            assert fetching.wait(10)
+            began = time.monotonic()
+            assert ours.receive(sign(VENDOR))
+            # Another forged webhook does not wait either: forged ones must not occupy all threads.
+            assert get_rejection_status(ours, sign(FORGER)) == 503
+            assert time.monotonic() - began < 2
+            finish.set()
+            thread.join()
 
     def test_forgeries_while_the_vendor_is_unavailable_cause_one_fetch(
         self, serve: Serve, manual_clock: ManualClock
@@ -115,11 +146,55 @@ class TestPublicKey:
         origin, journal = serve(build_key_reply(VENDOR), build_key_reply(LATER))
         ours = receiver(origin, manual_clock)
         ours.receive(sign(VENDOR))
-        assert get_rejection_status(ours, sign(LATER)) == 401  # fetched a moment ago
+        # Fetched a moment ago: a vendor sends again after a 503, and not after a 401.
+        assert get_rejection_status(ours, sign(LATER)) == 503
         manual_clock.advance(public_key.MIN_FETCH_INTERVAL)
         assert ours.receive(sign(LATER))
-        assert get_rejection_status(ours, sign(VENDOR)) == 401
         assert len(journal) == 2
+
+    def test_forgeries_delay_a_new_key_by_a_minute_and_lose_no_webhook(
+        self, serve: Serve, manual_clock: ManualClock
+    ) -> None:
+        origin, journal = serve(*[build_key_reply(VENDOR)] * 2, build_key_reply(LATER))
+        ours = receiver(origin, manual_clock)
+        ours.receive(sign(VENDOR))
+        statuses = []
+        for _ in range(12):  # two minutes; the vendor has a new key from the second fetch on
+            manual_clock.advance(timedelta(seconds=10))
+            get_rejection_status(ours, sign(FORGER))
+            try:
+                ours.receive(sign(LATER, b'{"event": "available", "id": "R2"}'))
+                statuses.append(200)
+            except rec.WebhookRejected as error:
+                statuses.append(error.status)
+        assert statuses == [503] * 11 + [200]
+        assert len(journal) == 3
+
+    def test_replaced_key_is_accepted_while_the_vendor_sends_again(
+        self, serve: Serve, manual_clock: ManualClock
+    ) -> None:
+        origin, journal = serve(build_key_reply(VENDOR), build_key_reply(LATER))
+        ours = receiver(origin, manual_clock)
+        ours.receive(sign(VENDOR))
+        manual_clock.advance(public_key.MIN_FETCH_INTERVAL)
+        ours.receive(sign(LATER))
+        manual_clock.advance(public_key.REPLACED_KEY_LIFETIME - timedelta(seconds=1))
+        for key in (VENDOR, LATER):
+            assert ours.receive(sign(key))
+        assert len(journal) == 2
+
+    def test_keys_that_alternate_are_both_accepted(
+        self, serve: Serve, manual_clock: ManualClock
+    ) -> None:
+        # Servers of one address may return the old and the new key for a while.
+        keys = [VENDOR, LATER, VENDOR, LATER]
+        origin, _ = serve(*map(build_key_reply, keys))
+        ours = receiver(origin, manual_clock)
+        for key in keys:
+            assert ours.receive(sign(key))
+            get_rejection_status(ours, sign(FORGER))
+            manual_clock.advance(public_key.MIN_FETCH_INTERVAL)
+        assert all(ours.receive(sign(key)) for key in keys)
 
     def test_withdrawn_key_is_not_trusted_for_ever(
         self, serve: Serve, manual_clock: ManualClock
@@ -128,6 +203,8 @@ class TestPublicKey:
         ours = receiver(origin, manual_clock)
         ours.receive(sign(VENDOR))
         manual_clock.advance(public_key.MAX_AGE)
+        assert ours.receive(sign(VENDOR))
+        manual_clock.advance(public_key.REPLACED_KEY_LIFETIME)
         assert get_rejection_status(ours, sign(VENDOR)) == 401
 
     def test_old_key_is_used_while_the_vendor_is_unavailable(
@@ -152,6 +229,8 @@ class TestPublicKey:
         assert ours.receive(sign(VENDOR))
         manual_clock.advance(public_key.MIN_FETCH_INTERVAL)
         assert ours.receive(sign(LATER))
+        assert get_rejection_status(ours, sign(FORGER)) == 503
+        manual_clock.advance(public_key.MIN_FETCH_INTERVAL)
         assert get_rejection_status(ours, sign(FORGER)) == 401
 
     @pytest.mark.parametrize(

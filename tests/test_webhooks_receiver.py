@@ -313,9 +313,17 @@ class AtomicStore:
 
     def __init__(self) -> None:
         self.keys: dict[str, timedelta] = {}
+        self.lock = threading.Lock()
 
     def add_if_absent(self, key: str, ttl: timedelta) -> bool:
-        return self.keys.setdefault(key, ttl) is ttl
+        with self.lock:
+            if key in self.keys:
+                return False
+            self.keys[key] = ttl
+            return True
+
+    def discard(self, key: str) -> None:
+        self.keys.pop(key, None)
 
 
 def test_store_without_contains_is_enough(made_up: Any) -> None:
@@ -361,6 +369,9 @@ class UnavailableStore:
         raise ConnectionError("redis://:hunter22@cache")
 
     def add_if_absent(self, key: str, ttl: timedelta) -> bool:
+        raise ConnectionError("redis://:hunter22@cache")
+
+    def discard(self, key: str) -> None:
         raise ConnectionError("redis://:hunter22@cache")
 
 

@@ -6,7 +6,9 @@
 | 1 | an error, described in one line on standard error |
 | 2 | wrong usage; no request was sent |
 | 3 | success, but something needs attention |
-| 130 | interrupted with Ctrl-C |
+| 130 | interrupted with Ctrl-C (SIGINT) |
+| 143 | ended by SIGTERM |
+| 129 | ended by SIGHUP, as its terminal was closed |
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from recording_core.cli.commands.providers import matrix, providers
 from recording_core.cli.commands.report import report
 from recording_core.cli.commands.webhooks import webhooks
 from recording_core.cli.output.values import sanitize_line
+from recording_core.cli.signals import raise_interrupts
 from recording_core.plugins import registry as plugins
 from recording_core.redaction import redact_text
 
@@ -44,12 +47,14 @@ COMMANDS: tuple[click.Command, ...] = (
 
 HELP = """Manage call, conference and meeting recordings of many vendors in one way.
 
-Credentials are read from environment variables; `recordings doctor` lists the missing ones.
+Accounts are read from recordings.toml and from environment variables, and --account chooses one.
+`recordings doctor` checks each and lists the variables that are missing.
 
 Data is written to standard output: as a table on a terminal, as lines of tab-separated fields in a
 pipe or file, and as one JSON object per line with --json. Messages are written to standard error.
 
-Exit codes: 0 success; 1 error; 2 wrong usage; 3 success, but something needs attention.
+Exit codes: 0 success; 1 error; 2 wrong usage; 3 success, but something needs attention; 130, 143 or
+129 interrupted by Ctrl-C, SIGTERM or SIGHUP, and unfinished files are removed.
 """
 
 
@@ -107,6 +112,17 @@ def _add_plugin_commands(group: click.Group) -> None:
 def run() -> int:
     """Run the command with the process's arguments and return its exit code."""
     _configure_messages()
+    get_code_of_interrupt = raise_interrupts()
+    try:
+        return _run_command()
+    finally:
+        code = get_code_of_interrupt()
+        if code is not None:
+            # The interpreter would wait for the threads of requests that are in progress.
+            os._exit(code)
+
+
+def _run_command() -> int:
     try:
         # A number if the command ended early, otherwise None.
         code = build_command_line().main(prog_name="recordings", standalone_mode=False) or 0
@@ -123,9 +139,7 @@ def run() -> int:
         click.echo(f"Error: Cannot write the output: {error.strerror or error}", err=True)
         code = 1
     except (click.Abort, KeyboardInterrupt):
-        # The interpreter would wait for the threads of requests that are in progress.
-        sys.stderr.flush()
-        os._exit(130)
+        code = 130
     except Exception as error:  # a bug in the library or a plugin: also one line
         if os.environ.get("RECORDINGS_TRACEBACK"):
             raise

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, get_args, get_origin
 
@@ -12,7 +13,15 @@ import click
 from attrs import frozen
 
 import recording_core as rec
+from recording_core.accounts import (
+    choose_account,
+    describe_same_account,
+    find_same_accounts,
+    open_account,
+    select_accounts,
+)
 from recording_core.cli.arguments import DURATION, TIME
+from recording_core.cli.output.messages import write_message
 
 #: A decorator of a command's function.
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
@@ -47,33 +56,77 @@ def build_option_group(name: str, build: Callable[..., Any], *options: Decorator
     return add_options
 
 
+account_option = click.option(
+    "--account",
+    metavar="NAME",
+    help="Use the account of this name, of recordings.toml or `default` of the environment."
+    "  [default: the account `default`, or the only one; commands for several accounts use all]",
+)
+config_option = click.option(
+    "--config",
+    metavar="FILE",
+    help="File with the accounts.  [default: recordings.toml in this directory or in the "
+    "user's configuration directory]",
+)
+
+
 @frozen
 class ConnectOptions:
     """The options that choose an account, an API address and a timeout."""
 
     account: str | None
+    config: str | None
     base_url: str | None
     timeout: timedelta | None
 
-    def connect(self, provider: str, *, account: str | None = None, **http: Any) -> rec.Provider:
-        """Connect to a provider; `account` is the default of the option `--account`."""
+    def choose(self, provider: str, name: str | None = None) -> rec.Account:
+        """Choose one account of a provider; `name` is the default of the option `--account`."""
+        return choose_account(provider, self.account or name, self.config)
+
+    def select(self, providers: Sequence[str]) -> tuple[rec.Account, ...]:
+        """Select all accounts of these providers, or of all of them.
+
+        Raises `UsageError` if one API address is given for several accounts.
+        """
+        accounts = select_accounts(self.account, providers, self.config)
+        self.check_base_url(accounts)
+        return accounts
+
+    def check_base_url(self, accounts: Sequence[rec.Account]) -> None:
+        """Raise `UsageError` if one API address is given for several accounts."""
+        if self.base_url and len(accounts) > 1:
+            raise click.UsageError(
+                "--base-url needs exactly one account: name a PROVIDER, and its --account."
+            )
+
+    def open(self, account: rec.Account, **http: Any) -> rec.Provider:
+        """Connect to an account. `http` replaces fields of its `HttpSettings`."""
         if self.timeout is not None:
             http["total_timeout"] = self.timeout.total_seconds()
-        return rec.connect(
-            provider,
-            account=self.account or account or "default",
-            base_url=self.base_url,
-            http=rec.HttpSettings(**http),
-        )
+        return open_account(account, base_url=self.base_url, **http)
 
-    def check_providers(self, names: Sequence[str]) -> None:
-        """Raise `UsageError` if one API address is given for several providers."""
-        if self.base_url and len(names) > 1:
-            raise click.UsageError("--base-url needs exactly one PROVIDER.")
+
+def name_accounts(accounts: Sequence[rec.Account]) -> Mapping[rec.Account, str]:
+    """Leave out accounts with the credentials of an earlier one, and write a message on each.
+
+    Returns account -> its name in messages: `acme sales`, or `acme` for an only account `default`.
+    """
+    same = find_same_accounts(accounts)
+    for each, earlier in same.items():
+        write_message(f"{describe_same_account(each, earlier)}.")
+    merged = [each for each in accounts if each not in same]
+    counts = Counter(each.provider for each in merged)
+    return {
+        each: each.provider
+        if each.name == "default" and counts[each.provider] == 1
+        else f"{each.provider} {each.name}"
+        for each in merged
+    }
 
 
 _CONNECT_OPTIONS = (
-    click.option("--account", metavar="NAME", help="Name of the account in the output."),
+    account_option,
+    config_option,
     click.option("--base-url", metavar="URL", help="Use another address of the vendor's API."),
     click.option(
         "--timeout",
@@ -86,11 +139,15 @@ add_connect_options = build_option_group("connect_options", ConnectOptions, *_CO
 
 
 def _connect(
-    provider: str, account: str | None, base_url: str | None, timeout: timedelta | None
+    provider: str,
+    account: str | None,
+    config: str | None,
+    base_url: str | None,
+    timeout: timedelta | None,
 ) -> rec.Provider:
-    """Connect to a provider until the command ends."""
-    connection = ConnectOptions(account, base_url, timeout).connect(provider)
-    return click.get_current_context().with_resource(connection)
+    """Connect to one account of a provider until the command ends."""
+    options = ConnectOptions(account, config, base_url, timeout)
+    return click.get_current_context().with_resource(options.open(options.choose(provider)))
 
 
 #: The command receives a connection as its argument `provider`.
@@ -112,6 +169,7 @@ class CollectOptions:
     until: datetime | None
     to: str | None
     source: str | None
+    account: str | None
     config: str | None
 
     @property
@@ -121,7 +179,9 @@ class CollectOptions:
 
     def find_accounts(self) -> tuple[rec.Account, ...] | None:
         """Return the accounts to list; None if a folder is read, whose accounts are those in it."""
-        return None if self.is_stored and self.config is None else rec.find_accounts(self.config)
+        if self.is_stored and self.config is None and self.account is None:
+            return None
+        return select_accounts(self.account, config=self.config)
 
 
 add_collect_options = build_option_group(
@@ -140,12 +200,8 @@ add_collect_options = build_option_group(
         metavar="FOLDER",
         help="Read the recordings that --to stored in this folder; send no requests.",
     ),
-    click.option(
-        "--config",
-        metavar="FILE",
-        help="File with the accounts.  [default: recordings.toml in this directory or in the "
-        "user's configuration directory, otherwise the environment]",
-    ),
+    account_option,
+    config_option,
 )
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -67,17 +66,3 @@ def serve_receivers(
     finally:
         server.shutdown()
         server.server_close()
-
-
-def watch_for_interrupt() -> Callable[[], None]:
-    """Watch for SIGINT and SIGTERM; returns a function that waits until one of them arrived."""
-    stopped = threading.Event()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, lambda *_: stopped.set())
-
-    def wait() -> None:
-        # With a timeout, because a signal does not interrupt an endless wait on every system.
-        while not stopped.wait(0.5):
-            pass
-
-    return wait

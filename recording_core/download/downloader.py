@@ -65,6 +65,7 @@ def download_files(
         retries=provider.http.retries,
         deadline=deadline,
         facts={"provider": provider.name, "recording_id": recording.id},
+        duration=recording.duration,
     )
     alone = len(recording.files) == 1
     copies: list[Copy] = []

@@ -25,6 +25,7 @@ from recording_core.download.formats import (
     looks_like_text,
 )
 from recording_core.download.lengths import TINYTAG_FORMATS, can_read_length, read_length
+from recording_core.download.size_limits import SMALLEST_LIMIT, compute_size_limit
 from recording_core.errors import (
     AuthenticationFailed,
     ChecksumMismatch,
@@ -32,6 +33,7 @@ from recording_core.errors import (
     NotMedia,
     ProviderError,
     RateLimited,
+    TooLarge,
     Truncated,
     Unavailable,
 )
@@ -104,7 +106,8 @@ class FetchedFile:
 class FileFetcher:
     """Fetches the files of one recording.
 
-    `facts` are the keywords of a `DownloadError`: provider and recording_id.
+    `facts` are the keywords of a `DownloadError`: provider and recording_id. `duration` is that of
+    the recording, for files without one. `max_bytes` bounds a file, unless the user's settings do.
     """
 
     media: MediaTransport
@@ -112,6 +115,8 @@ class FileFetcher:
     retries: int = field(kw_only=True)
     deadline: Deadline = field(kw_only=True)
     facts: Mapping[str, str] = field(kw_only=True)
+    duration: timedelta | None = field(default=None, kw_only=True)
+    max_bytes: int | None = field(default=None, kw_only=True)
 
     def fetch(self, file: MediaFile, path: Path) -> FetchedFile:
         """Fetch one media file to `path`, which never holds a partial file.
@@ -132,7 +137,11 @@ class FileFetcher:
         with _complete_errors(self.facts):
             if file.url is None:
                 raise NotMedia(f"The file {file.id} has no URL to download it from")
-            with open_temporary_file(path) as out, closing(_Transfer(file, out)) as transfer:
+            max_bytes = self.media.max_bytes or self.max_bytes
+            with (
+                open_temporary_file(path) as out,
+                closing(_Transfer(file, out, self.duration, max_bytes)) as transfer,
+            ):
                 self._run_attempts(transfer)
                 yield out, transfer.check_file()
 
@@ -141,7 +150,7 @@ class FileFetcher:
         began = time.monotonic()
         for attempt in range(self.retries + 1):
             try:
-                transfer.run_attempt(self.media)
+                transfer.run_attempt(self.media, attempt + 1)
                 if not self.deadline.expired:
                     return
                 # A socket that was shut down can look like one that ended.
@@ -160,6 +169,7 @@ class FileFetcher:
                 waited = time.monotonic() - began
                 if (
                     attempt == self.retries
+                    or (isinstance(error, Unavailable) and error._is_lasting)
                     or wait > self.deadline.limit(_LONGEST_WAIT)
                     or (not transfer.received and waited >= self.media.first_byte_timeout)
                 ):
@@ -185,14 +195,24 @@ def fetch_temporarily(
     retries: int,
     deadline: Deadline,
     facts: Mapping[str, str],
+    max_bytes: int | None = None,
 ) -> Iterator[Path]:
     """Fetch an archive that contains the actual files, for as long as the block runs.
 
     Yields the path of a temporary file in the folder of `path`. `facts` are the keywords of a
-    `DownloadError`: provider and recording_id. A URL of the API that redirects to a link that has
-    expired is requested once more. Raises `DownloadError` and `ProviderError`.
+    `DownloadError`: provider and recording_id. `max_bytes` is the most that the archive may have,
+    unless the user sets `max_media_bytes`; by default as much as a file of unknown duration. A URL
+    of the API that redirects to a link that has expired is requested once more. Raises
+    `DownloadError` and `ProviderError`.
     """
-    fetcher = FileFetcher(media, clock=clock, retries=retries, deadline=deadline, facts=facts)
+    fetcher = FileFetcher(
+        media,
+        clock=clock,
+        retries=retries,
+        deadline=deadline,
+        facts=facts,
+        max_bytes=max_bytes,
+    )
     with ExitStack() as stack:
         try:
             out, fetched = stack.enter_context(fetcher.fetch_and_check(file, path))
@@ -207,18 +227,23 @@ def fetch_temporarily(
 
 
 def store_files(
-    parts: Iterable[tuple[MediaFile, Path, Iterable[bytes]]], *, facts: Mapping[str, str]
+    parts: Iterable[tuple[MediaFile, Path, Iterable[bytes]]],
+    *,
+    facts: Mapping[str, str],
+    max_bytes: int | None = None,
 ) -> list[FetchedFile]:
     """Store files that were packed in another one: check all of them, then store all or none.
 
     Each part is a file, its path, and its bytes. The iterator of the bytes must end exactly at the
-    end of the file, and raise if the archive ends before that.
+    end of the file, and raise if the archive ends before that. `max_bytes` is the most that a file
+    may have: pass `HttpSettings.max_media_bytes`. Raises `DownloadError`.
     """
     with _complete_errors(facts), ExitStack() as stack:
         checked: list[tuple[TemporaryFile, FetchedFile]] = []
         for file, path, chunks in parts:
             out = stack.enter_context(open_temporary_file(path))
-            with closing(_Transfer(file, out, has_framing=True)) as transfer:
+            transfer = _Transfer(file, out, max_bytes=max_bytes, has_framing=True)
+            with closing(transfer):
                 for chunk in chunks:
                     transfer.add_chunk(chunk)
                 checked.append((out, transfer.check_file()))
@@ -247,6 +272,10 @@ class _Transfer:
 
     file: MediaFile
     out: TemporaryFile
+    #: the duration of the recording, for a file without one
+    duration: timedelta | None = None
+    #: the most bytes that are allowed; None for as many as the duration and the format allow
+    max_bytes: int | None = None
     #: the number of bytes so far
     received: int = 0
     digest: Digest = field(factory=Digest)
@@ -259,7 +288,7 @@ class _Transfer:
     total: int | None = None
     content_type: str = ""
 
-    def run_attempt(self, media: MediaTransport) -> None:
+    def run_attempt(self, media: MediaTransport, attempt: int) -> None:
         """Fetch the file once, from the start or from the point of the last interruption."""
         # With If-Range the server decides whether the file is still the same (RFC 9110, 13.1.5).
         # Only a strong validator identifies the bytes.
@@ -267,13 +296,16 @@ class _Transfer:
         headers = (
             {"Range": f"bytes={self.received}-", "If-Range": str(self.etag)} if resuming else {}
         )
-        with media.fetch(self.file.url or "", headers) as response:
+        failure = ""
+        with media.fetch(self.file.url or "", headers, attempt=attempt) as response:
             self._prepare(response, resuming)
             try:
                 for chunk in response.iter_chunks(_CHUNK_SIZE):
                     self.add_chunk(chunk)
             except NETWORK_ERRORS as error:
-                raise _Interrupted(type(error).__name__) from None
+                failure = type(error).__name__
+        if failure:  # not raised above: the error of urllib3 has the URL, and would be the context
+            raise _Interrupted(failure)
         if self.total is not None and self.received != self.total:
             if self.received > self.total:
                 self._restart()
@@ -328,6 +360,27 @@ class _Transfer:
             # An error page is recognised by its first bytes, before a gigabyte of it is fetched.
             if len(self.head) >= min(HEAD_SIZE, self.total or HEAD_SIZE):
                 self._check_head()
+        expected = max(self.received, self.total or 0, size or 0)
+        if expected > (self.max_bytes or SMALLEST_LIMIT):
+            self._check_limit(expected)
+
+    def _check_limit(self, expected: int) -> None:
+        """Raise `TooLarge` if the file has, or is going to have, more bytes than are allowed."""
+        limit, reason = self.max_bytes, ""
+        if limit is None:
+            if self.file.size:  # a longer file raises above
+                return
+            duration = self.file.duration or self.duration
+            limit = compute_size_limit(duration, (self.file.format, find_signature(self.head)))
+            reason = " without a size and a duration of the vendor"
+            if duration:
+                reason = f" of {_format_seconds(duration)} in its format"
+        if expected > limit:
+            raise TooLarge(
+                f"The file is longer than {limit} bytes, the most that is allowed for a file"
+                f"{reason}. Nothing was stored. If it may be longer, increase "
+                "HttpSettings(max_media_bytes=)"
+            )
 
     def _check_head(self) -> None:
         """Check by the first bytes that the response is not a page or a text."""

@@ -19,6 +19,12 @@ _MAX_REPEATED_PAGES = 50
 #: one page of new rows came between the requests.
 _MAX_IDENTICAL_PAGES = 3
 
+#: A pass with more rows than this multiple of the largest total in it, and this many more, counts
+#: as endless. Pages that shift repeat some rows, rows that come meanwhile raise the total,
+#: and some vendors estimate it, or report that of the page.
+_MAX_TOTALS = 10
+_MAX_ROWS_MORE = 10_000
+
 #: The ids of a page's first and last rows, and the number of its rows.
 Signature = tuple[str, str, int]
 
@@ -63,6 +69,7 @@ class ChangeDetector:
     new_rows: int = 0
     edge_pages: dict[str, tuple[Any, Signature]] = field(factory=dict)
     row_count: int = 0
+    _largest_total: int | None = None
     _signals: set[Signal] = field(factory=set)
     _pages: int = 0
     _empty_pages: int = 0
@@ -81,7 +88,8 @@ class ChangeDetector:
     def count_page(self, page: Page) -> bool:
         """Count a page before its rows are read, and return whether it ends the pass.
 
-        Raises `PaginationError` if empty pages follow each other.
+        Raises `PaginationError` if empty pages follow each other, or if there are far more rows
+        than the vendor reports.
         """
         self.row_count += page.size
         self._pages += 1
@@ -94,6 +102,13 @@ class ChangeDetector:
                 if page.total < self.total:
                     self.add(Signal.TOTAL_SHRANK)
             self.total = page.total
+            self._largest_total = max(self._largest_total or 0, page.total)
+        largest = self._largest_total
+        if largest is not None and self.row_count > largest * _MAX_TOTALS + _MAX_ROWS_MORE:
+            raise PaginationError(
+                f"The vendor reports {largest} recordings and returned {self.row_count} rows so "
+                "far: the listing may never end. The recordings so far are correct, but not all"
+            )
         self._empty_pages = 0 if page.size else self._empty_pages + 1
         if page.is_last:
             self.total = None  # it includes rows that were not read on purpose

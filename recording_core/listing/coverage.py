@@ -44,6 +44,12 @@ class Coverage:
     not_listable: tuple[str, ...] = ()
     unread_fields: Mapping[str, int] = field(factory=dict, hash=False)
 
+    def _repr_html_(self) -> str:
+        """Return a table of the fields that have a value, for a notebook."""
+        from recording_core.model.html_table import build_fields_table
+
+        return build_fields_table(self)
+
 
 @define(eq=False, repr=False)
 class CoverageCounter:

@@ -15,7 +15,12 @@ from recording_core.listing.page import Page, Query, Window
 from recording_core.model.entities import Recording
 
 if TYPE_CHECKING:
+    import pandas
+    import polars
+    import pyarrow
+
     from recording_core.listing.coverage import Coverage, CoverageCounter
+    from recording_core.listing.row_schema import Rows
 
 
 class Listing:
@@ -39,6 +44,7 @@ class Listing:
         now: Callable[[], datetime],
         not_listable: tuple[str, ...] = (),
         provider: str = "",
+        account: str = "",
     ) -> None:
         self.query = query
         self._windows = windows
@@ -47,6 +53,7 @@ class Listing:
         self._now = now
         self._not_listable = not_listable
         self._provider = provider
+        self._account = account
         self._counter: CoverageCounter | None = None
 
     @property
@@ -66,19 +73,65 @@ class Listing:
     def __iter__(self) -> Iterator[Recording]:
         from recording_core.listing.coverage import CoverageCounter
         from recording_core.listing.sweep import Sweep
+        from recording_core.transport.telemetry import VerbSpan
 
         self._counter = counter = CoverageCounter()
-        try:
-            windows = self._windows(self.query)
-            counter.windows = len(windows)
-            sweep = Sweep(self.query, self._fetch, self._workers, self._now(), counter)
-            yield from sweep.run(windows)
-        except RecordingError as error:
-            if isinstance(error, ProviderError):  # the sweep raises it without these two
-                error.provider = error.provider or self._provider
-                error.operation = error.operation or "list"
-            counter.errors.append(str(error))
-            raise
+        with VerbSpan("list", self._provider, self._account) as span:
+            try:
+                windows = self._windows(self.query)
+                counter.windows = len(windows)
+                fetch = span.bind(self._fetch)
+                sweep = Sweep(self.query, fetch, self._workers, self._now(), counter)
+                yield from sweep.run(windows)
+            except RecordingError as error:
+                if isinstance(error, ProviderError):  # the sweep raises it without these two
+                    error.provider = error.provider or self._provider
+                    error.operation = error.operation or "list"
+                counter.errors.append(str(error))
+                raise
+
+    def to_arrow(self) -> pyarrow.Table:
+        """List the recordings, and return them as an Arrow table with the columns of `rec.rows`.
+
+        Afterwards `coverage` is final. Raises as iterating does, and `ConfigurationError` without
+        pyarrow.
+        """
+        return self._build_rows().to_arrow()
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """List the recordings, and return them as a pandas data frame. Whole numbers are `Int64`.
+
+        pandas adds up nothing known to 0, unless you write `sum(min_count=1)`. Raises as
+        `to_arrow`, and `ConfigurationError` without pandas.
+        """
+        return self._build_rows().to_pandas()
+
+    def to_polars(self) -> polars.DataFrame:
+        """List the recordings, and return them as a polars data frame.
+
+        polars adds up nothing known to 0: check `count()`. Raises as `to_arrow`, and
+        `ConfigurationError` without polars.
+        """
+        return self._build_rows().to_polars()
+
+    def _build_rows(self) -> Rows:
+        from recording_core.listing.row_schema import rows
+
+        return rows(self)
 
     def __repr__(self) -> str:
-        return f"<Listing {self.query} seen={self.coverage.seen}>"
+        query, coverage = self.query, self.coverage
+        facts = {
+            "since": query.since,
+            "until": query.until,
+            "target": query.target,
+            "status": query.statuses and ",".join(sorted(query.statuses)),
+            "seen": coverage.seen,
+            "complete": coverage.complete,
+        }
+        known = (f"{name}={value}" for name, value in facts.items() if value is not None)
+        return f"<{' '.join(('Listing', self._provider, *known))}>"
+
+    def _repr_html_(self) -> str:
+        """Return the coverage as a table, for a notebook. Sends nothing."""
+        return self.coverage._repr_html_()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -75,17 +74,19 @@ class PageRows:
     ) -> None:
         self._raw = raw
         self._read = read
+        #: not a `functools.cached_property`, whose lock a forked child could find closed
+        self._parsed: tuple[Sequence[Recording], Sequence[str]] | None = None
 
     def __len__(self) -> int:
         return len(self._raw)
 
     @property
     def recordings(self) -> Sequence[Recording]:
-        return self._parsed[0]
+        return self._parse()[0]
 
     @property
     def unreadable(self) -> Sequence[str]:
-        return self._parsed[1]
+        return self._parse()[1]
 
     def convert(self, change: Callable[[Recording], Recording]) -> PageRows:
         """Return the same rows with a function applied to each recording when it is read."""
@@ -94,8 +95,9 @@ class PageRows:
             return PageRows([change(recording) for recording in self._raw])
         return PageRows(self._raw, lambda row: change(read(row)))
 
-    @functools.cached_property
-    def _parsed(self) -> tuple[Sequence[Recording], Sequence[str]]:
+    def _parse(self) -> tuple[Sequence[Recording], Sequence[str]]:
+        if self._parsed is not None:
+            return self._parsed
         if self._read is None:
             return self._raw, ()
         recordings: list[Recording] = []
@@ -107,7 +109,8 @@ class PageRows:
                 recordings.append(self._read(row))
             except MalformedPayload as error:
                 reasons.append(f"Row {index}: {error.message}")
-        return recordings, reasons
+        self._parsed = recordings, reasons
+        return self._parsed
 
 
 def read_rows(raw: Sequence[Any], read: Callable[[Mapping[str, Any]], Recording]) -> PageRows:

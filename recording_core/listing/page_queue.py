@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any
 
 from attrs import define, field
 
-from recording_core.errors import PaginationError
+from recording_core.errors import PaginationError, RecordingError, Unavailable
 from recording_core.listing.page import Page, Window
 
 #: The longest time in seconds to wait for a worker to start; it usually takes a hundredth of that.
@@ -28,32 +30,59 @@ class PageFetcher:
         self._fetch = fetch
         self._workers = workers
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="recording-list")
+        self._process = os.getpid()
         self._pages_ahead = 0
+        self._has_workers = False
         #: the seconds that the last page took
         self._page_time = 0.0
 
     def submit(self, window: Window, cursor: Any) -> Future[Page]:
         """Fetch one page in a worker, and wait until the worker has sent its request.
 
+        The worker runs in a copy of the caller's context, and so under its deadlines.
+
         Reading rows keeps the interpreter busy, and it switches threads every 5 ms only. Without
         this wait, each page that follows a cursor would take that much longer.
+
+        Raises `Unavailable` if the process cannot start any worker.
         """
         started = threading.Event()
+        job: Future[Page] = Future()
 
-        def fetch() -> Page:
+        def fetch() -> None:
+            if not job.set_running_or_notify_cancel():
+                return
             started.set()
             begun = time.monotonic()
-            page = self._fetch(window, cursor)
+            try:
+                job.set_result(self._fetch(window, cursor))
+            except BaseException as error:  # noqa: BLE001  # raised by `pop`
+                job.set_exception(error)
             self._page_time = time.monotonic() - begun
-            return page
 
-        job = self._pool.submit(fetch)
+        try:
+            self._pool.submit(copy_context().run, fetch)
+            self._has_workers = True
+        except RuntimeError:  # no further thread can be started; the workers that run take the job
+            if not self._has_workers:
+                raise Unavailable(
+                    "This process cannot start a thread to fetch pages; nothing was sent. Use "
+                    "fewer threads, or raise the system's limit"
+                ) from None
         started.wait(_WORKER_START_TIMEOUT)
         time.sleep(min(self._page_time * _HANDOVER, _WORKER_START_TIMEOUT))
         return job
 
     def fetch_ahead(self, queues: Iterable[PageQueue]) -> None:
-        """Fetch pages in order, as far as cursors are available and pages may be held."""
+        """Fetch pages in order, as far as cursors are available and pages may be held.
+
+        Raises `RecordingError` in a process that was forked from the one of the workers.
+        """
+        if os.getpid() != self._process:
+            raise RecordingError(
+                "The listing was begun before a fork, and only the parent process can fetch its "
+                "further pages. Iterate over it again in this process"
+            )
         for queue in queues:
             while self._pages_ahead < self._workers:
                 cursor = queue.take_cursor()

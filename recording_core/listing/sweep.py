@@ -20,6 +20,7 @@ from recording_core.listing.coverage import MOST_KEPT, CoverageCounter
 from recording_core.listing.page import Page, Query, Window
 from recording_core.listing.page_queue import PageFetcher, PageQueue
 from recording_core.model.entities import Recording
+from recording_core.redaction import escape_controls
 
 _log = logging.getLogger("recording_core.listing")
 
@@ -115,8 +116,10 @@ class Sweep:
 
     def _count_page(self, current: _Pass, page: Page) -> None:
         self._counter.pages += 1
+        errors = self._counter.errors
         # The same error on many pages is listed once.
-        self._counter.errors += [each for each in page.errors if each not in self._counter.errors]
+        new_errors = [each for each in page.errors if each not in errors]
+        errors += new_errors[: max(0, MOST_KEPT - len(errors))]
         if current.detector.count_page(page):
             self._fetcher.release(current.queue.end())
 
@@ -162,7 +165,7 @@ class Sweep:
                 "form that the vendor does not document. The payload is in `raw`",
                 recording.provider,
                 path,
-                recording.id,
+                escape_controls(recording.id),
             )
 
     def _must_reread(self, current: _Pass) -> bool:

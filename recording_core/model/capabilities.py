@@ -115,6 +115,7 @@ class ProviderInfo:
         media_hosts: the hosts that serve the vendor's media, used with `MediaHosts.VENDOR`;
             `*.example.com` includes every subdomain
         storage_price: the price that the vendor publishes, or `None`
+        assumptions: `"module:name"` of its tuple of `Assumption`, or `None`
     """
 
     name: str
@@ -127,6 +128,13 @@ class ProviderInfo:
     emulator: str | None = None
     media_hosts: tuple[str, ...] = field(default=(), converter=_convert_hosts)
     storage_price: StoragePrice | None = None
+    assumptions: str | None = None
+
+    def __repr__(self) -> str:
+        # Short, so that `rec.providers()` is readable; every setting is a keyword of `connect`.
+        kinds = "/".join(kind for kind in SessionKind if kind in self.capabilities)
+        settings = ", ".join(setting.name for setting in self.settings)
+        return f"<ProviderInfo {self.label}: {kinds}; settings {settings}>"
 
     def can(self, operation: Operation, kind: SessionKind | None = None) -> bool:
         """Whether the vendor supports the operation for this kind; without a kind, for any."""

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve, field, frozen
 
 from recording_core.model.enums import FileRole, RecordingStatus, SessionKind
-from recording_core.redaction import redact_url
 
 if TYPE_CHECKING:
     from recording_core.model.events import RecordingEvent
@@ -86,8 +85,18 @@ class Interval:
     end: datetime | None = None
 
 
-def _format_url(url: str | None) -> str:
-    return repr(redact_url(url)) if url else repr(url)
+def _format_repr(value: object, *facts: object) -> str:
+    """Format what identifies a value on one line. Facts that are not known are left out."""
+    known = (str(each) for each in facts if each is not None)
+    return f"<{' '.join((type(value).__name__, *known))}>"
+
+
+def _format_time(value: datetime | None) -> str | None:
+    return None if value is None else f"{value:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _format_size(value: int | None) -> str | None:
+    return None if value is None else f"{value:,} bytes"
 
 
 # A frozen class without slots is initialised through its __dict__, in half the time that
@@ -122,10 +131,14 @@ class MediaFile:
     duration: timedelta | None = None
     channels: int | None = None
     participant: str | None = None
-    url: str | None = field(default=None, repr=_format_url)
+    url: str | None = None
     url_expires_at: datetime | None = None
     checksum: str | None = None
     name: str | None = None
+
+    def __repr__(self) -> str:
+        size = _format_size(self.size)
+        return _format_repr(self, repr(self.id), self.role, self.format, size, self.duration)
 
 
 @frozen(slots=False)
@@ -186,7 +199,17 @@ class Recording:
     deleted_at: datetime | None = None
     error: str | None = None
     unread_fields: tuple[str, ...] = ()
-    raw: Mapping[str, Any] = field(factory=dict, repr=False, eq=False)
+    raw: Mapping[str, Any] = field(factory=dict, eq=False)
+
+    def __repr__(self) -> str:
+        when = _format_time(self.started_at or self.created_at)
+        return _format_repr(self, self.provider, repr(self.id), self.status, when, self.duration)
+
+    def _repr_html_(self) -> str:
+        """Return a table of the fields that have a value, for a notebook."""
+        from recording_core.model.html_table import build_fields_table
+
+        return build_fields_table(self, without=("raw",))
 
     def apply(self, event: RecordingEvent) -> Recording:
         """Return the recording with an event applied. A late or repeated event changes nothing.
@@ -234,7 +257,16 @@ class RecordingSession:
     pauses: tuple[Interval, ...] = ()
     parameters: Mapping[str, Any] = field(factory=dict, hash=False)
     recordings: tuple[Recording, ...] = ()
-    raw: Mapping[str, Any] = field(factory=dict, repr=False, eq=False)
+    raw: Mapping[str, Any] = field(factory=dict, eq=False)
+
+    def __repr__(self) -> str:
+        length = None
+        if self.started_at is not None and self.stopped_at is not None:
+            length = self.stopped_at - self.started_at
+        when = _format_time(self.started_at)
+        return _format_repr(
+            self, self.provider, repr(self.id), self.target, self.status, when, length
+        )
 
     def apply(self, event: RecordingEvent) -> RecordingSession:
         """Return the session with an event of one of its recordings applied.
@@ -242,7 +274,8 @@ class RecordingSession:
         The session and its recordings change together. Final statuses never regress, and late or
         repeated events change nothing. Pauses and resumes are ordered by the vendor's time; without
         one, the last delivered wins. An event belongs to a session without an id if it is about the
-        same target. Raises `ValueError` if the event belongs to another session.
+        same target, or repeats the request id of its start. Raises `ValueError` if the event
+        belongs to another session.
         """
         from recording_core.model.transitions import apply_to_session
 
@@ -279,6 +312,11 @@ class Copy:
     checks: tuple[str, ...]
     doubts: tuple[str, ...] = field(default=(), kw_only=True)
     made_at: datetime
+
+    def __repr__(self) -> str:
+        state = "verified" if self.verified else "not verified"
+        size = _format_size(self.size)
+        return _format_repr(self, self.provider, repr(self.recording_id), self.path, size, state)
 
     @property
     def verified(self) -> bool:

@@ -99,7 +99,8 @@ def decode_json_plain(data: bytes, *, masked: bool = True, repaired: bool = True
             raise ValueError("a value cannot be represented")
         return _check_value(value, masked=masked)
     except (ValueError, RecursionError) as error:
-        raise _build_error(error) from None
+        failure = _build_error(error)
+    raise failure  # here, since the error of `json` contains the data, and would be the context
 
 
 def _repair(value: Any, depth: int, masked: bool) -> tuple[Any, frozenset[str]]:

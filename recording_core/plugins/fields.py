@@ -37,6 +37,8 @@ _LONGEST = 100 * 365 * 86400
 _LONGEST_MS = _LONGEST * 1000
 #: The most paths that are kept of one payload, since a vendor chooses their number.
 _MOST_UNREAD = 50
+#: The most characters of an id. A listing remembers all of them, and each is part of a URL.
+_LONGEST_ID = 1000
 
 
 class Fields:
@@ -79,12 +81,23 @@ class Fields:
     def required_text(self, name: str) -> str:
         """Read what identifies, such as an id. Raises `MalformedPayload` without a usable one."""
         value = self.row.get(name)
-        if type(value) is str and value.isascii() and value.isprintable() and value.strip(" ."):
+        if (
+            type(value) is str
+            and value.isascii()
+            and value.isprintable()
+            and value.strip(" .")
+            and len(value) <= _LONGEST_ID
+        ):
             return value
         if type(value) is not str or not value.strip():
             raise MalformedPayload(f"The field {name!r} is not a non-empty string", path=name)
         # Part of a replaced text was lost; the others change the meaning or path of a request.
-        if not value.isprintable() or value in (".", "..") or REPLACED in value:
+        if (
+            not value.isprintable()
+            or value in (".", "..")
+            or REPLACED in value
+            or len(value) > _LONGEST_ID
+        ):
             shown = value[:80].encode("unicode_escape").decode("ascii")
             raise MalformedPayload(f"The field {name!r} cannot be an id: '{shown}'", path=name)
         return value
@@ -253,7 +266,7 @@ class Fields:
         value = self.text(name)
         if value is None:
             return None
-        found = build_target(kind, value)
+        found = build_target(kind, value) if len(value) <= _LONGEST_ID else None
         if found is None:
             self.leave_out(name)
         return found

@@ -10,7 +10,7 @@ import importlib
 import logging
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from types import MappingProxyType
 from typing import Any
@@ -92,31 +92,39 @@ def _warn_once(text: str) -> None:
         _log.warning("%s", text)  # warnings are errors here, and the other plugins must still load
 
 
-def _find_entry_points() -> dict[str, dict[str, metadata.EntryPoint]]:
-    """Map provider name -> distribution -> entry point.
-
-    A distribution that is on the path twice counts once.
-    """
-    found: dict[str, dict[str, metadata.EntryPoint]] = {}
-    for entry in metadata.entry_points(group=PROJECT):
-        # After an interrupted uninstall, a distribution has no name.
-        distribution = entry.dist.metadata["Name"] if entry.dist is not None else None
-        owner = (distribution or entry.value).lower().replace("_", "-")
-        found.setdefault(entry.name, {}).setdefault(owner, entry)
+def _find_entry_points() -> dict[str, list[metadata.EntryPoint]]:
+    """Map provider name -> entry points, in the order of the path."""
+    # `metadata.entry_points` would also read the name of each distribution and parse its entry
+    # points, which takes twice as long: an environment may have hundreds.
+    found: dict[str, list[metadata.EntryPoint]] = {}
+    for distribution in metadata.distributions():
+        if f"[{PROJECT}]" not in (distribution.read_text("entry_points.txt") or ""):
+            continue
+        for entry in distribution.entry_points.select(group=PROJECT):
+            found.setdefault(entry.name, []).append(entry)
     return found
 
 
+def _find_owner(entry: metadata.EntryPoint) -> str:
+    """Find the distribution of an entry point, in one spelling."""
+    # After an interrupted uninstall, a distribution has no name.
+    distribution = entry.dist.metadata["Name"] if entry.dist is not None else None
+    return (distribution or entry.value).lower().replace("_", "-")
+
+
 def _load(
-    manager: pluggy.PluginManager, name: str, claims: Mapping[str, metadata.EntryPoint]
+    manager: pluggy.PluginManager, name: str, claims: Sequence[metadata.EntryPoint]
 ) -> ProviderInfo | None:
     """Register one plugin. Returns `None` if it has hooks but declares no provider."""
-    if len(claims) > 1:
+    # A distribution that is on the path twice counts once.
+    owners = sorted(set(map(_find_owner, claims))) if len(claims) > 1 else ()
+    if len(owners) > 1:
         # The name decides which code receives the credentials, so choosing one would be unsafe.
         raise PluginError(
-            f"The provider {name!r} is claimed by {' and '.join(sorted(claims))}: "
+            f"The provider {name!r} is claimed by {' and '.join(owners)}: "
             "uninstall all but one of these distributions"
         )
-    owner, entry = next(iter(claims.items()))
+    entry = claims[0]
     try:
         plugin = entry.load()
         # A trial manager first, so that no other hook of a broken plugin ever runs.
@@ -131,12 +139,14 @@ def _load(
         if not isinstance(error, Exception | SystemExit):
             raise
         raise PluginError(
-            f"The plugin of provider {name!r} (distribution {owner}, {entry.value}) "
+            f"The plugin of provider {name!r} (distribution {_find_owner(entry)}, {entry.value}) "
             f"cannot be loaded: {type(error).__name__}: {error}"
         ) from error
     is_provider = declares or not has_hooks
     if is_provider and (fault := _find_fault(name, declared)):
-        raise PluginError(f"The plugin of provider {name!r} (distribution {owner}) {fault}")
+        raise PluginError(
+            f"The plugin of provider {name!r} (distribution {_find_owner(entry)}) {fault}"
+        )
     manager.register(plugin, name=name)
     return declared[0] if is_provider else None
 
@@ -163,7 +173,7 @@ def _find_fault(name: str, declared: list[Any]) -> str | None:
             isinstance(each, Operation) for each in operations
         ):
             return "declares capabilities that are not operations by session kind"
-    for role in ("client", "webhooks", "emulator"):
+    for role in ("client", "webhooks", "emulator", "assumptions"):
         path = getattr(info, role)
         is_absent = path is None and role != "client"
         if not is_absent and not (isinstance(path, str) and _OBJECT.fullmatch(path)):
@@ -172,7 +182,7 @@ def _find_fault(name: str, declared: list[Any]) -> str | None:
 
 
 def load_object(info: ProviderInfo, role: str) -> Any:
-    """Import the `client`, `webhooks` or `emulator` that a `ProviderInfo` names.
+    """Import the `client`, `webhooks`, `emulator` or `assumptions` that a `ProviderInfo` names.
 
     Raises `PluginError` if it names none, or if that cannot be imported.
     """

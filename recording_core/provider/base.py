@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -48,6 +47,13 @@ class ProviderBase(ABC):
     doubtful_start_codes: ClassVar[frozenset[str]] = frozenset()
     #: what the vendor's API cannot enumerate, in words, for `coverage.not_listable`
     not_listable: ClassVar[tuple[str, ...]] = ()
+    #: the words of the API's paths, separated by spaces: telemetry shows them, and `{id}` in place
+    #: of each other part
+    path_words: ClassVar[str] = ""
+    #: the paths of the fields that the vendor's pages show, such as `meeting.title`; the fields
+    #: inside an object are left out if their names are data. `recordings doctor --assumptions`
+    #: prints the others
+    known_fields: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, connection: Connection) -> None:
         self.info = connection.info
@@ -67,19 +73,25 @@ class ProviderBase(ABC):
             error_details=self._error_details,
             empty_not_found=self.empty_not_found,
             control=self._control,
+            account=self.account,
+            path_words=self.path_words,
         )
+        #: not a `functools.cached_property`, whose lock a forked child could find closed
+        self._media: MediaTransport | None = None
 
-    @functools.cached_property
+    @property
     def media(self) -> MediaTransport:
         """The client for media, imported at the first download."""
-        from recording_core.transport.media_client import MediaTransport
+        if self._media is None:
+            from recording_core.transport.media_client import MediaTransport
 
-        return MediaTransport(
-            self.transport,
-            vendor_hosts=self.info.media_hosts,
-            credential_hosts=self.credential_hosts,
-            first_byte_timeout=self.media_first_byte,
-        )
+            self._media = MediaTransport(
+                self.transport,
+                vendor_hosts=self.info.media_hosts,
+                credential_hosts=self.credential_hosts,
+                first_byte_timeout=self.media_first_byte,
+            )
+        return self._media
 
     @abstractmethod
     def _auth(self, settings: Mapping[str, str]) -> AuthBase:
@@ -147,6 +159,13 @@ class ProviderBase(ABC):
     def _get(self, recording_id: str, target: CommunicationSession | None) -> Recording:
         """Read one recording. `target` is set if the caller or the recording named one."""
         raise NotImplementedError
+
+    def _normalize_target(self, target: CommunicationSession) -> CommunicationSession:
+        """Return a target in the one form that sessions, events and recordings have it in.
+
+        `start`, `active`, `list` and `get` call it. The default is for vendors with one form.
+        """
+        return target
 
     def _find_own_storage(self, recording: Recording) -> str | None:
         """Find the customer's own storage that the vendor's answer names, for messages."""

@@ -6,7 +6,7 @@ import inspect
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -109,7 +109,8 @@ class Provider(ProviderBase):
             OutcomeUnknown: it may have started: check (`active`, `list`) before you repeat it
             ProviderError: it was not started
         """
-        request = build_start_request(target, parameters, extra)
+        request = build_start_request(self._check_target(target), parameters, extra)
+        target = request.target
         self._require_operation(Operation.START, target.kind)
         supported = self.start_parameters.get(target.kind, frozenset())
         check_support(request, supported, self.info.label)
@@ -198,7 +199,8 @@ class Provider(ProviderBase):
         Raises:
             UnsupportedOperation: the vendor's API does not report running recordings
         """
-        self._require_operation(Operation.ACTIVE, validation.check_target(target).kind)
+        target = self._check_target(target)
+        self._require_operation(Operation.ACTIVE, target.kind)
         with self._run_verb(Operation.ACTIVE):
             return self._active(target)
 
@@ -228,7 +230,8 @@ class Provider(ProviderBase):
             timeout: the longest time to wait
 
         Raises:
-            NotReady: the timeout passed; `error.session` is the session as it was last seen
+            NotReady: the timeout passed, or the session has no id and several recordings may be its
+                own; `error.session` is the session as it was last seen
         """
         self._require_operation(Operation.GET, self._check_session(session).target.kind)
         limit = validation.check_duration(timeout, "timeout")
@@ -236,27 +239,30 @@ class Provider(ProviderBase):
             raise TypeError("timeout must be a timedelta: a wait without a timeout may never end")
         end = self.clock.monotonic() + limit.total_seconds()
         pause = _FIRST_POLL
-        while True:
-            try:
-                # One poll must not outlast the timeout.
-                left = max(end - self.clock.monotonic(), _FIRST_POLL)
-                with self._complete_errors(Operation.GET), Deadline(left):
-                    session = self._observe(session)
-            except (Unavailable, RateLimited) as error:
-                _log.info("%s wait: polling again after %s", self.name, type(error).__name__)
-            if session.recordings and all(one.status in FINAL for one in session.recordings):
-                return session
-            left = end - self.clock.monotonic()
-            if left <= 0:
-                raise NotReady(
-                    f"The recording of {session.target} is {session.status} after "
-                    f"{limit.total_seconds():g} s. Wait longer, or try again later",
-                    session=session,
-                    provider=self.name,
-                    operation="wait",
-                )
-            self.clock.sleep(min(pause, left))
-            pause = min(pause * 1.5, _SLOWEST_POLL)
+        with self._trace("wait"):
+            while True:
+                try:
+                    # One poll must not outlast the timeout.
+                    left = max(end - self.clock.monotonic(), _FIRST_POLL)
+                    with self._complete_errors(Operation.GET), Deadline(left):
+                        session = self._observe(session)
+                except (Unavailable, RateLimited) as error:
+                    if isinstance(error, Unavailable) and error._is_lasting:
+                        raise
+                    _log.info("%s wait: polling again after %s", self.name, type(error).__name__)
+                if session.recordings and all(one.status in FINAL for one in session.recordings):
+                    return session
+                left = end - self.clock.monotonic()
+                if left <= 0:
+                    raise NotReady(
+                        f"The recording of {session.target} is {session.status} after "
+                        f"{limit.total_seconds():g} s. Wait longer, or try again later",
+                        session=session,
+                        provider=self.name,
+                        operation="wait",
+                    )
+                self.clock.sleep(min(pause, left))
+                pause = min(pause * 1.5, _SLOWEST_POLL)
 
     def list(
         self,
@@ -284,7 +290,7 @@ class Provider(ProviderBase):
         query = Query(
             validation.check_time(since, "since"),
             validation.check_time(until, "until"),
-            validation.check_target(target) if target is not None else None,
+            self._check_target(target) if target is not None else None,
             validation.check_statuses(status),
         )
         if query.since is not None and query.until is not None and query.since > query.until:
@@ -298,6 +304,7 @@ class Provider(ProviderBase):
             now=self.clock.now,
             not_listable=self.not_listable if target is None else (),
             provider=self.name,
+            account=self.account,
         )
 
     def latest(self, target: CommunicationSession) -> Recording | None:
@@ -426,17 +433,25 @@ class Provider(ProviderBase):
 
     def close(self) -> None:
         """Close the HTTP connections that are kept alive. A later verb opens them again."""
-        if "media" in self.__dict__:
-            self.media.close()
+        if self._media is not None:
+            self._media.close()
         self.transport.close()
 
     # -- helpers of the verbs --------------------------------------------------------------------
+
+    def _trace(self, operation: str) -> AbstractContextManager[None]:
+        """Return a context with a span of the verb, if the application records spans."""
+        # Imported with the first verb.
+        from recording_core.transport.telemetry import trace_verb
+
+        return trace_verb(operation, self.name, self.account)
 
     @contextmanager
     def _complete_errors(self, operation: Operation) -> Iterator[None]:
         """Set provider and operation of a `ProviderError` that has none, e.g. from a mapping."""
         try:
-            yield
+            with self._trace(operation):
+                yield
         except ProviderError as error:
             error.provider = error.provider or self.name
             error.operation = error.operation or operation
@@ -486,23 +501,39 @@ class Provider(ProviderBase):
         """Read the current state of a session and its recordings, for `wait`."""
         from recording_core.model.transitions import update_session
 
-        if session.id is None:
-            found = tuple(self._find_candidates(session))
-            if not found:
+        recording_id = session.id
+        if recording_id is None:
+            candidates = self._find_candidates(session)
+            if not candidates:
                 return session
-        else:
-            found = (self._get_exact(session.id, session.target),)
-        return update_session(session, found)
+            if len(candidates) > 1:
+                raise NotReady(
+                    f"{self.info.label} has {len(candidates)} recordings of {session.target} that "
+                    "may be the one of this session, which has no id: "
+                    f"{', '.join(each.id for each in candidates[:10])}. Call get with the right id",
+                    session=session,
+                    provider=self.name,
+                    operation="wait",
+                )
+            recording_id = candidates[0].id
+        found = self._get_exact(recording_id, session.target)
+        return update_session(session, (found,))
 
-    def _find_candidates(self, session: RecordingSession) -> Iterator[Recording]:
-        """Find the target's recordings that may belong to a session without an id."""
-        start = session.started_at
-        since = start - _CLOCK_SKEW if start is not None else None
-        for each in self.list(since=since, target=session.target):
-            early = since is not None and each.started_at is not None and each.started_at < since
-            over = start is not None and each.ended_at is not None and each.ended_at <= start
-            if not early and not over:  # one that began or ended earlier belongs to another session
-                yield each
+    def _find_candidates(self, session: RecordingSession) -> Sequence[Recording]:
+        """Find the recordings that may be the one of a session without an id.
+
+        They are those of its webhooks, or else of the list, that began after the session's start,
+        as far as two clocks that differ show that.
+        """
+        since = session.started_at - _CLOCK_SKEW if session.started_at is not None else None
+        found = session.recordings or self.list(since=since, target=session.target)
+        return [
+            each
+            for each in found
+            if since is None
+            or (began := each.started_at or each.ended_at or each.created_at) is None
+            or began >= since
+        ]
 
     def _get_exact(self, recording_id: str, target: CommunicationSession | None) -> Recording:
         """Read a recording and check that the response is about that recording."""
@@ -566,6 +597,9 @@ class Provider(ProviderBase):
             check_id(session.id, "the id of a session")
         return session
 
+    def _check_target(self, target: CommunicationSession) -> CommunicationSession:
+        return self._normalize_target(validation.check_target(target))
+
     def _check_owner(self, what: str, given: Recording | RecordingSession | RecordingEvent) -> None:
         if given.provider != self.name:
             raise ValueError(f"the {what} belongs to {given.provider}, not to {self.name}")
@@ -585,7 +619,7 @@ class Provider(ProviderBase):
     ) -> tuple[str, CommunicationSession | None]:
         """Check the arguments of a verb on a recording, and return its id and target."""
         if target is not None:
-            validation.check_target(target)
+            target = self._check_target(target)
         kind = None
         if isinstance(given, Recording):
             self._check_owner("recording", given)
@@ -607,6 +641,13 @@ class Provider(ProviderBase):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __dir__(self) -> Iterable[str]:
+        """List the names for applications, which a shell completes; authors have others."""
+        internal = {name for name in dir(ProviderBase) if not name.startswith("_")} | set(
+            vars(self)
+        )
+        return sorted({*dir(type(self))} - internal | {"account", "info", "name", "not_listable"})
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} account={self.account!r} at {self.transport.base_url}>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,7 +22,8 @@ class Recorder:
 
     Entering the block starts recording and raises the errors of `Provider.start`. Leaving it stops
     recording unless `stop` was called. If that stop fails while the block raises, the block's
-    exception is kept, and the failure is added to it as a note and logged.
+    exception is kept, and the failure is added to it as a note and logged. A child process that was
+    forked inside the block stops nothing by leaving it.
     """
 
     # A plain class, as `Listing` and `PageRows`: an attrs class takes a millisecond to define.
@@ -61,10 +63,11 @@ class Recorder:
 
     def __enter__(self) -> Self:
         self._session = self._provider.start(self._target, **self._start_arguments)
+        self._process = os.getpid()
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if self.session.stopped_at is not None:
+        if self.session.stopped_at is not None or self._process != os.getpid():
             return
         try:
             self.stop()

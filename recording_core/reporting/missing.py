@@ -25,6 +25,7 @@ from recording_core.model.enums import FINAL, RecordingStatus, SessionKind
 from recording_core.plugins import registry as plugins
 from recording_core.reporting.collect.collected_rows import CollectedRows
 from recording_core.reporting.collect.collector import AccountCoverage
+from recording_core.reporting.csv_format import parse_csv
 from recording_core.reporting.parquet import open_parquet
 from recording_core.reporting.window import ReportWindow
 
@@ -80,31 +81,32 @@ class SessionResult:
 def read_expected_sessions(path: str | os.PathLike[str]) -> tuple[ExpectedSession, ...]:
     """Read a CSV file with the columns provider, kind, id and optionally account, started_at.
 
+    `parse_csv` states which forms a spreadsheet may give it.
+
     Raises `ConfigurationError` that names the file and the line.
     """
     where = os.fspath(path)
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file)
-            absent = [each for each in _COLUMNS if each not in (rows.fieldnames or ())]
+            names, rows = parse_csv(file)
+            absent = [each for each in _COLUMNS if each not in names]
             if absent:
                 raise ConfigurationError(
                     f"{where} lacks the column {', '.join(absent)}: its first line must name "
                     "provider,kind,id and may name account,started_at."
                 )
-            return tuple(_parse_row(row, f"{where}, line {rows.line_num}") for row in rows)
+            return tuple(_parse_row(row, f"{where}, line {line}") for line, row in rows)
     except OSError as error:
         raise ConfigurationError(f"{where} cannot be read: {error.strerror}") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise ConfigurationError(f"{where} is not CSV in UTF-8: {type(error).__name__}") from None
 
 
-def _parse_row(row: Mapping[str, str | None], where: str) -> ExpectedSession:
-    # Superfluous fields have the name None.
-    given = {name: (value or "").strip() for name, value in row.items() if name is not None}
+def _parse_row(given: Mapping[str, str], where: str) -> ExpectedSession:
+    provider = given["provider"].lower()
     try:
-        plugins.get_provider_info(given["provider"])
-        session = CommunicationSession(SessionKind(given["kind"]), given["id"])
+        plugins.get_provider_info(provider)
+        session = CommunicationSession(SessionKind(given["kind"].lower()), given["id"])
         at = given.get("started_at")
         started_at = datetime.fromisoformat(at) if at else None
     except RecordingError as error:
@@ -116,7 +118,7 @@ def _parse_row(row: Mapping[str, str | None], where: str) -> ExpectedSession:
         ) from None
     if started_at is not None and started_at.tzinfo is None:
         started_at = started_at.replace(tzinfo=UTC)
-    return ExpectedSession(given["provider"], session, given.get("account") or None, started_at)
+    return ExpectedSession(provider, session, given.get("account") or None, started_at)
 
 
 def find_missing(

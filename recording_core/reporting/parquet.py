@@ -25,6 +25,15 @@ def encode_parquet(table: pyarrow.Table) -> bytes:
     return data
 
 
+def count_rows(data: bytes) -> int:
+    """Count the rows that the footer of a Parquet file states."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    rows: int = parquet.read_metadata(pa.BufferReader(data)).num_rows
+    return rows
+
+
 @contextmanager
 def open_parquet(path: str) -> Iterator[parquet.ParquetFile]:
     """Open a Parquet file. Raises `StorageError` if it cannot be opened or read in the context."""

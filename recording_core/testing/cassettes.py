@@ -145,13 +145,15 @@ class _Filters:
 
 
 def _find_credentials(request: Any) -> Iterator[str]:
-    """Find the credentials of a request: in headers, also in base64, and in the query."""
+    """Find the credentials of a request: in headers and cookies, in base64, and in the query."""
     for name, value in request.headers.items():
         if name.lower() in _HARMLESS:
             continue
         for each in value if isinstance(value, list) else [value]:
             text = each.decode("latin-1") if isinstance(each, bytes) else str(each)
             yield text
+            if name.lower() == "cookie":
+                yield from (pair.partition("=")[2].strip() for pair in text.split(";"))
             scheme, _, word = text.partition(" ")
             if scheme.lower() == "basic":
                 with suppress(ValueError):  # not a user name and a password

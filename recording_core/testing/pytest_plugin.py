@@ -5,9 +5,9 @@ pytest loads this module in every run, so that the library itself is imported by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -53,7 +53,17 @@ def start_emulator(manual_clock: ManualClock) -> Iterator[Callable[..., Emulator
 
 
 @pytest.fixture
-def emulator(request: pytest.FixtureRequest, start_emulator: Callable[..., Emulator]) -> Emulator:
+def emulator_assumptions() -> Iterable[int] | Literal["all"]:
+    """The assumptions that the fixture `emulator` follows; the conformance suite replaces it."""
+    return ()
+
+
+@pytest.fixture
+def emulator(
+    request: pytest.FixtureRequest,
+    start_emulator: Callable[..., Emulator],
+    emulator_assumptions: Iterable[int] | Literal["all"],
+) -> Emulator:
     """The running emulator that `@pytest.mark.emulator("acme", recordings=45)` names.
 
     The marker applies to a test, a class or, as `pytestmark`, to a module.
@@ -64,7 +74,7 @@ def emulator(request: pytest.FixtureRequest, start_emulator: Callable[..., Emula
             f"{request.node.nodeid} uses the fixture emulator: name one by a marker, such as "
             '@pytest.mark.emulator("acme"), or write a fixture of that name'
         )
-    return start_emulator(*marker.args, **marker.kwargs)
+    return start_emulator(*marker.args, **{"assume": emulator_assumptions, **marker.kwargs})
 
 
 @pytest.fixture

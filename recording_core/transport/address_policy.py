@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import fnmatch
 import ipaddress
+import os
 import re
 import socket
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from queue import LifoQueue
 from typing import Any
 from urllib.parse import quote
 
 from attrs import frozen
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import LocationParseError
+from urllib3.exceptions import ConnectTimeoutError, LocationParseError, NewConnectionError
 from urllib3.util import Url, parse_url
+from urllib3.util.connection import create_connection
 
 from recording_core.errors import ForbiddenHost
+from recording_core.forks import renew_in_children
 from recording_core.transport.deadline import (
     compute_seconds_left,
     mark_sent,
@@ -38,6 +44,8 @@ Origin = tuple[str, str, int]
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _PORTS = {"http": 80, "https": 443}
+#: The most characters of a URL; servers accept some thousand. Parsing megabytes takes seconds.
+_LONGEST_URL = 65536
 #: Characters that URL parsers treat differently and that no vendor's URL needs.
 _UNSAFE = re.compile(r"[\\\x00-\x20\x7f]")
 #: A name or an address. Percent-encoding is excluded, since not every parser decodes it.
@@ -51,9 +59,10 @@ _IPV4_CARRIERS = (ipaddress.ip_network("2002::/16"), ipaddress.ip_network("2001:
 def quote_url(url: str) -> str:
     """Percent-encode spaces and non-ASCII characters after the host of a URL.
 
-    Everything else stays as it is, since a change may break a signature.
+    Everything else stays as it is, since a change may break a signature; so does a URL that is too
+    long to be requested.
     """
-    if url.isascii() and " " not in url:
+    if (url.isascii() and " " not in url) or len(url) > _LONGEST_URL:
         return url
     start = re.match(_BEFORE_PATH, url, re.ASCII)
     if start is None:
@@ -73,15 +82,18 @@ def parse_origin(url: str) -> Origin:
 
 
 def _parse_url(url: str) -> Url:
+    if len(url) > _LONGEST_URL:
+        raise ForbiddenHost(f"The media URL has {len(url)} characters; it was not requested")
     if not url.isascii() or _UNSAFE.search(url):
         raise ForbiddenHost(
             "The media URL contains backslashes or control characters, or its host contains spaces "
             "or non-ASCII characters; it was not requested"
         )
-    try:
+    parsed = None
+    with suppress(LocationParseError):
         parsed = parse_url(url)
-    except LocationParseError:
-        raise ForbiddenHost("The media URL cannot be parsed; it was not requested") from None
+    if parsed is None:  # not raised above: the error of urllib3 contains the URL
+        raise ForbiddenHost("The media URL cannot be parsed; it was not requested")
     if parsed.auth is not None:
         raise ForbiddenHost("The media URL contains user info; it was not requested")
     if parsed.host and not _HOST.fullmatch(parsed.host):
@@ -172,31 +184,50 @@ def matches_any_pattern(host: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatch.fnmatchcase(host, pattern) for pattern in patterns)
 
 
-def _resolve_addresses(host: str, port: int) -> list[str]:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError:
-        return []  # connecting fails next, with its own error
-    return [str(address[0]) for *_, address in found]
-
-
 class _WatchedConnection:
     """Mixin for urllib3's connections: watch the socket, and check the address that it reaches."""
 
     policy: AddressPolicy | None = None
     body_timeout: float | None = None
+    _is_connecting = False
+    #: `sock`, also while urllib3 reads a body that ends with the connection
+    _socket: Any = None
+
+    def connect(self) -> None:
+        self._is_connecting = True
+        super().connect()  # type: ignore[misc]  # urllib3's, by the mixin
+        self._is_connecting = False
+        self._socket = self.sock  # type: ignore[attr-defined]
+        renew_in_children(self)
+
+    def renew(self) -> None:
+        """Close the descriptor that a child process inherits; the connection is its parent's.
+
+        A shutdown, or the end of TLS, would end it for the parent, too.
+        """
+        sock = getattr(self._socket, "socket", self._socket)  # TLS within the TLS of a proxy
+        if (descriptor := sock.detach()) != -1:
+            os.close(descriptor)
+        if hasattr(sock, "_sslobj"):  # it would use the number of the descriptor, which is free now
+            sock._sslobj = None
 
     def _new_conn(self: Any) -> socket.socket:
-        addresses = _resolve_addresses(self.host, self.port)
+        """Resolve the name once, and connect to the addresses in turn, within `timeout` each."""
+        # Imported with the first connection.
+        from recording_core.transport.name_resolution import resolve_addresses
+
         # Behind a proxy the socket reaches the proxy; the URL's form was checked before.
         policy = self.policy if self.proxy is None else None
+        try:
+            addresses = resolve_addresses(self.host, self.port, self.timeout)
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, "The name was not resolved in time") from error
+        except (OSError, UnicodeError) as error:
+            raise NewConnectionError(self, "The name was not resolved") from error
         if policy is not None:
             for address in addresses:
                 policy.check_address(self.host, address)
-        left = compute_seconds_left()
-        if left is not None and addresses:  # urllib3 tries each in turn: each gets its share
-            self.timeout = max(0.001, min(self.timeout, left / len(addresses)))
-        sock: socket.socket = super()._new_conn()  # type: ignore[misc]  # urllib3's, by the mixin
+        sock: socket.socket = self._connect_to_any(addresses)
         try:
             if policy is not None:
                 policy.check_address(self.host, sock.getpeername()[0])
@@ -204,7 +235,28 @@ class _WatchedConnection:
         except BaseException:
             sock.close()
             raise
+        sys.audit("http.client.connect", self, self.host, self.port)
         return sock
+
+    def _connect_to_any(self: Any, addresses: Sequence[str]) -> socket.socket:
+        failure: OSError | None = None
+        for index, address in enumerate(addresses):
+            left = compute_seconds_left()
+            if left is not None:  # each address gets its share
+                left /= len(addresses) - index
+                self.timeout = max(0.001, min(self.timeout, left))
+            try:
+                return create_connection(
+                    (address, self.port),
+                    self.timeout,
+                    source_address=self.source_address,
+                    socket_options=self.socket_options,
+                )
+            except OSError as error:
+                failure = error
+        if isinstance(failure, TimeoutError):
+            raise ConnectTimeoutError(self, "The host did not accept in time") from failure
+        raise NewConnectionError(self, "No address of the host accepted") from failure
 
     def request(self: Any, *args: Any, **kwargs: Any) -> None:
         if self.sock is not None:  # kept alive from an earlier exchange
@@ -221,7 +273,8 @@ class _WatchedConnection:
     def send(self: Any, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        mark_sent()
+        if not self._is_connecting:  # else it is for the proxy, and the vendor receives nothing
+            mark_sent()
         super().send(data)  # type: ignore[misc]  # http.client's, by the mixin
 
 
@@ -237,6 +290,7 @@ class _WatchedPool:
     """Mixin for urllib3's pools: pass the address policy and the body timeout to connections.
 
     Without `body_timeout` (seconds) each read of a body waits as long as the read of the headers.
+    With `keep_alive=False` each request gets a connection of its own.
     """
 
     def __init__(
@@ -244,11 +298,19 @@ class _WatchedPool:
         *args: Any,
         policy: AddressPolicy | None = None,
         body_timeout: float | None = None,
+        keep_alive: bool = True,
         **kwargs: Any,
     ) -> None:
         self._policy = policy
         self._body_timeout = body_timeout
+        self._keep_alive = keep_alive
         super().__init__(*args, **kwargs)
+        self._queue: LifoQueue[Any] = self.pool  # type: ignore[attr-defined]  # urllib3's
+        renew_in_children(self)
+
+    def renew(self) -> None:
+        """Empty the queue of connections and replace its locks, in place: urllib3 refers to it."""
+        LifoQueue.__init__(self._queue, self._queue.maxsize)
 
     def _new_conn(self) -> Any:
         connection = super()._new_conn()  # type: ignore[misc]  # urllib3's, by the mixin
@@ -258,6 +320,8 @@ class _WatchedPool:
 
     def _put_conn(self, connection: Any) -> None:
         release_connection(connection)
+        if connection is not None and not self._keep_alive:
+            connection.close()
         super()._put_conn(connection)  # type: ignore[misc]  # urllib3's, by the mixin
 
 

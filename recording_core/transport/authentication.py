@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 import requests
 from requests.auth import AuthBase
 
 from recording_core.errors import ProviderError
+from recording_core.forks import ForkSafeLock
 from recording_core.redaction import Secrets
 from recording_core.transport.deadline import compute_seconds_left
 
@@ -45,7 +45,7 @@ class TokenAuth(AuthBase):
     def __init__(self, name: str, fetch: Callable[[], str]) -> None:
         self._name, self._fetch = name, fetch
         self._value = ""
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
         #: set by the transport: a fetched value is a secret of the connection
         self.secrets = Secrets(())
 

@@ -28,7 +28,7 @@ from recording_core.errors import (
     Unavailable,
 )
 from recording_core.model import strict_json
-from recording_core.redaction import Secrets
+from recording_core.redaction import MOST_EXCERPT, MOST_PAYLOAD, Secrets
 from recording_core.transport.address_policy import Origin, is_loopback, parse_origin
 from recording_core.transport.authentication import TokenAuth
 from recording_core.transport.deadline import Deadline, compute_seconds_left
@@ -77,6 +77,8 @@ class Transport:
         control: sends a request that must succeed if the vendor's API answers, for a 404 that does
             not prove that the resource is absent
         burst: the requests allowed at once under `rate`; default: one minute's worth
+        account: the name of the account, for telemetry
+        path_words: the words of the API's paths, for telemetry, which hides each other part
 
     Raises `ConfigurationError` for a base URL to which credentials must not be sent.
     """
@@ -95,8 +97,12 @@ class Transport:
         burst: float | None = None,
         empty_not_found: bool = False,
         control: Callable[[], object] | None = None,
+        account: str = "default",
+        path_words: str = "",
     ) -> None:
         self.provider = provider
+        self.account = account
+        self.path_words = frozenset(path_words.split())
         self.base_url = base_url.rstrip("/")
         self.origin = _parse_base_url(self.base_url)
         self.settings = settings
@@ -161,39 +167,49 @@ class Transport:
         url = self._build_url(path, operation)
         self.bucket.take()
         facts: dict[str, Any] = {"provider": self.provider, "operation": operation}
-        arguments = {"auth": auth or self.auth, "params": params, "json": json}
+        arguments = {
+            "auth": auth or self.auth,
+            "params": params,
+            "json": json,
+            "operation": operation,
+            "retry": retry,
+        }
         maybe_processed = False
-        with Deadline(self.settings.total_timeout) as deadline:
+        with Deadline(self.settings.total_timeout, postponable=True) as deadline:
             for attempt in range(self.settings.retries + 1):
                 deadline.sent = False
                 try:
+                    arguments["attempt"] = attempt + 1
                     return self._send_once(method, url, deadline, facts, unmasked, **arguments)
-                except ProviderError as error:
-                    if error.operation != operation:
-                        raise  # authentication failed after its own retries; this was not sent
-                    error = self._confirm_absence(error)
-                    # After a DELETE whose first response was lost, the resource is gone.
-                    if maybe_processed and method == "DELETE" and isinstance(error, NotFound):
-                        return ApiResponse(404, {}, None)
-                    # The vendor did not process a rate-limited request; after a cut connection
-                    # it may have.
-                    maybe_processed = maybe_processed or (
-                        deadline.sent and not isinstance(error, RateLimited)
-                    )
-                    final = self._convert_doubtful_error(error, retry, deadline)
-                    wait = self._compute_wait(final, retry, deadline, attempt)
-                    if wait is None:
-                        raise final from None
-                    _log.info(
-                        "%s %s: attempt %d failed (%s); retrying in %.1f s",
-                        self.provider,
-                        operation,
-                        attempt + 1,
-                        type(error).__name__,
-                        wait,
-                    )
-                    self.clock.sleep(wait)
-                    self.bucket.take()
+                except ProviderError as failure:
+                    error = failure  # handled below: it is not to be the context of what is raised
+                if error.operation != operation:
+                    raise error  # authentication failed after its own retries; this was not sent
+                error = self._confirm_absence(error)
+                # After a DELETE whose first response was lost, the resource is gone.
+                if maybe_processed and method == "DELETE" and isinstance(error, NotFound):
+                    return ApiResponse(404, {}, None)
+                # The vendor did not process a rate-limited request; after a cut connection
+                # it may have.
+                maybe_processed = maybe_processed or (
+                    deadline.sent and not isinstance(error, RateLimited)
+                )
+                final = self._convert_doubtful_error(error, retry, deadline)
+                wait = self._compute_wait(final, retry, deadline, attempt)
+                if wait is None:
+                    # Without its frames, whose variables have the body: it may quote a
+                    # credential, and error trackers record variables.
+                    raise final.with_traceback(None)
+                _log.info(
+                    "%s %s: attempt %d failed (%s); retrying in %.1f s",
+                    self.provider,
+                    operation,
+                    attempt + 1,
+                    type(error).__name__,
+                    wait,
+                )
+                self.clock.sleep(wait)
+                self.bucket.take()
         raise AssertionError("the last attempt returns or raises")  # pragma: no cover
 
     def _send_once(
@@ -216,10 +232,11 @@ class Transport:
                     body = self._read_body(response, deadline, facts)
                     return self._build_response(response, body, facts, unmasked)
         except NETWORK_ERRORS as error:
-            raise self._convert_network_error(error, deadline, facts) from None
-        raise Unavailable(
-            f"The API answered with more than {MAX_REDIRECTS} redirects", status=302, **facts
-        )
+            failure = self._convert_network_error(error, deadline, facts)
+        else:
+            message = f"The API answered with more than {MAX_REDIRECTS} redirects"
+            failure = Unavailable(message, status=302, **facts)
+        raise failure  # here, since the error of requests has the request, and would be the context
 
     def send(
         self,
@@ -259,6 +276,9 @@ class Transport:
         *,
         auth: AuthBase,
         headers: Mapping[str, str],
+        operation: str,
+        attempt: int,
+        retry: RetryPolicy = RetryPolicy.IDEMPOTENT,
         params: Any = None,
         json: Any = None,
         headers_timeout: float | None = None,
@@ -266,7 +286,11 @@ class Transport:
         """Send one request. The environment's proxies are used for https only, not for loopback.
 
         `headers_timeout` (seconds) bounds the wait for the headers; default: `read_timeout`.
+        `operation` and `attempt` are those of the `Exchange`.
         """
+        # Imported with the first request.
+        from recording_core.transport.telemetry import send_exchange
+
         prepared = session.prepare_request(
             requests.Request(method, url, params=params, json=json, headers=headers, auth=auth)
         )
@@ -278,14 +302,22 @@ class Transport:
                 environment["verify"] = False
             if is_loopback(host):
                 environment["proxies"] = {}
-        return session.send(
-            prepared,
-            allow_redirects=False,
-            timeout=(
-                deadline.limit(self.settings.connect_timeout),
-                deadline.limit(headers_timeout or self.settings.read_timeout),
+        # A connection that was kept alive may have ended: a start would be in doubt, and another
+        # attempt could fail again.
+        fresh = retry is RetryPolicy.NEVER or attempt > 1
+        timeout = (
+            deadline.limit(self.settings.connect_timeout),
+            deadline.limit(headers_timeout or self.settings.read_timeout),
+        )
+        return send_exchange(
+            self,
+            lambda: session.send(
+                prepared, fresh=fresh, allow_redirects=False, timeout=timeout, **environment
             ),
-            **environment,
+            method=method,
+            url=url,
+            operation=operation,
+            attempt=attempt,
         )
 
     def _read_body(
@@ -295,8 +327,11 @@ class Transport:
             return b""
         chunks: list[bytes] = []
         size = 0
+        exchange = getattr(response, "exchange", None)
         for chunk in response.iter_content(_CHUNK):
             size += len(chunk)
+            if exchange is not None:
+                exchange.bytes = size
             if size > self.settings.max_json_bytes:
                 chunks.clear()  # the error's traceback would keep them in memory
                 raise MalformedPayload(
@@ -334,10 +369,10 @@ class Transport:
                     request_id=self._find_request_id(headers),
                     **facts,
                 ) from None
-        if not unmasked and self.secrets.is_echoed_in(body):
-            payload = self.secrets.mask_echoes(payload)  # the vendor echoed our own credential
         details = self._read_error_details(status, headers, payload, is_empty=not body.strip())
         if 200 <= status < 300 and details.kind is None and not details.is_error:
+            if not unmasked and self.secrets.is_echoed_in(body):
+                payload = self.secrets.mask_echoes(payload)  # the vendor echoed our own credential
             return ApiResponse(status, headers, payload)
         raise self._build_error(status, headers, body, payload, details, facts)
 
@@ -355,7 +390,6 @@ class Transport:
         payload = None
         with suppress(MalformedPayload):
             payload = strict_json.decode_json(body) if body.strip() else None
-        payload = self.secrets.mask_echoes(payload)
         status, headers = response.status_code, response.headers
         details = self._read_error_details(status, headers, payload, is_empty=not body.strip())
         return self._build_error(status, headers, body, payload, details, facts, default)
@@ -384,9 +418,9 @@ class Transport:
         facts = {
             **facts,
             "status": status,
-            "code": self.secrets.redact(details.code) if details.code else None,
-            "request_id": details.request_id or self._find_request_id(headers),
-            "body": self.secrets.redact_payload(payload) if payload else self._build_excerpt(body),
+            "code": self.secrets.shorten(details.code) if details.code else None,
+            "request_id": self._find_request_id(headers, details.request_id),
+            "body": self.secrets.shorten_payload(payload) if payload else self._build_excerpt(body),
         }
         if status in AMBIGUOUS_STATUSES and not details.recognized:
             return Unavailable(
@@ -397,7 +431,7 @@ class Transport:
         kind = details.kind or (default and default[0]) or find_error_class(status) or Rejected
         message = DEFAULT_MESSAGES.get(kind, f"The vendor returned HTTP {status}")
         if details.message:
-            message = self.secrets.redact(details.message)
+            message = self.secrets.shorten(details.message)
         elif default is not None:
             message = default[1]
         if issubclass(kind, NotFound):
@@ -406,13 +440,15 @@ class Transport:
             facts["retry_after"] = parse_retry_after(headers.get("Retry-After"), self.clock.now())
         return kind(message, **facts)
 
-    def _find_request_id(self, headers: Mapping[str, str]) -> str | None:
+    def _find_request_id(
+        self, headers: Mapping[str, str], in_body: str | None = None
+    ) -> str | None:
         found = (headers[name] for name in REQUEST_ID_HEADERS if name in headers)
-        return next(map(self.secrets.redact, found), None)
+        request_id = in_body or next(found, None)
+        return self.secrets.shorten(request_id) if request_id is not None else None
 
     def _build_excerpt(self, body: bytes) -> str:
-        # Redact before the cut: a credential that the cut splits would not be recognised.
-        return self.secrets.redact(body[:_CHUNK].decode("utf-8", "replace"))[:2000]
+        return self.secrets.shorten(body[:MOST_PAYLOAD].decode("utf-8", "replace"), MOST_EXCERPT)
 
     # -- failures --------------------------------------------------------------------------------
 
@@ -420,18 +456,19 @@ class Transport:
         self, error: Exception, deadline: Deadline, facts: Mapping[str, Any]
     ) -> ProviderError:
         """Convert a network exception, whose text may quote URLs and tokens, to a safe error."""
+        # Imported with the first failure.
+        from recording_core.transport.network_failures import explain_failure
+
         if isinstance(error, requests.exceptions.ContentDecodingError):
             return MalformedPayload("The compression of the response is broken", **facts)
-        # requests raises ConnectionError for a read that times out in the middle of a body.
         message = f"No connection to {self.origin[1]}:{self.origin[2]} could be made"
         if deadline.expired or deadline.compute_remaining() == 0.0:
             message = f"No complete response arrived within {deadline.seconds:g} s"
+        elif explained := explain_failure(error, self.origin, facts, sent=deadline.sent):
+            return explained
+        # requests raises ConnectionError for a read that times out in the middle of a body.
         elif any(isinstance(each, TIMEOUTS) for each in (error, *error.args)):
             message = "No response arrived in time"
-        elif isinstance(error, requests.exceptions.SSLError):
-            message = "No secure connection could be made: the TLS handshake or certificate failed"
-        elif isinstance(error, requests.exceptions.ProxyError):
-            message = "The proxy of this environment did not connect"
         elif deadline.sent:
             message = "The connection was cut before the complete response arrived"
         return Unavailable(message, **facts)
@@ -474,6 +511,8 @@ class Transport:
         if attempt >= self.settings.retries or retry is RetryPolicy.NEVER or deadline.expired:
             return None
         if isinstance(error, Unavailable):
+            if error._is_lasting:
+                return None
             may_pass = (error.status or 503) in RETRIED_STATUSES | AMBIGUOUS_STATUSES
             if deadline.sent and not (retry is RetryPolicy.IDEMPOTENT and may_pass):
                 return None

@@ -2,21 +2,28 @@
 
 The watchdog shuts down the sockets of a call that takes too long. A socket's own timeout is not
 enough, since it is per read: a server that sends a byte now and then never exceeds it.
+
+Deadlines are part of the context (`contextvars`): a thread of ours that works for a call runs in a
+copy of the caller's context, and so under its deadlines.
 """
 
 from __future__ import annotations
 
-import heapq
-import itertools
-import os
 import socket
 import threading
 import time
+from contextvars import ContextVar
 from typing import Self
+
+from recording_core.errors import Unavailable
+from recording_core.forks import renew_in_children
+
+#: The deadlines of the current call, the outermost first.
+_stack: ContextVar[tuple[Deadline, ...]] = ContextVar("recording_deadlines", default=())
 
 
 class Deadline:
-    """A bound on the total time that one thread spends with sockets; a context manager.
+    """A bound on the total time that one call spends with sockets; a context manager.
 
     Deadlines nest: an inner one ends no later than the outer one. A socket that was shut down can
     look like the regular end of a body, so check `expired` after each read.
@@ -51,6 +58,10 @@ class Deadline:
         self.expire()
         return self._over
 
+    @property
+    def _may_expire(self) -> bool:
+        return self._open and not self._over
+
     def compute_remaining(self) -> float | None:
         """Compute the seconds left, at least 0; None without a bound."""
         return None if self._end is None else max(0.0, self._end - time.monotonic())
@@ -60,42 +71,48 @@ class Deadline:
         left = self.compute_remaining()
         return seconds if left is None else max(0.001, min(seconds, left))
 
-    def _postpone(self, seconds: float) -> None:
+    def _postpone(self, seconds: float, fixed: Deadline | None) -> None:
         with self._lock:
             if self._end is None or self._over:
                 return
             self._end += seconds
-        _watchdog.add(self._end, self)
+            if fixed is not None and fixed._end is not None and fixed._end < self._end:
+                self.seconds, self._end = fixed.seconds, fixed._end
 
     def lift(self) -> None:
         """End the bound early, e.g. when the first byte has arrived."""
+        _watchdog.discard(self)
         with self._lock:
             self._open = False
 
     def __enter__(self) -> Self:
-        outer = _get_stack()[-1] if _get_stack() else None
-        end = outer._end if outer is not None else None
-        if outer is not None and end is not None and (self._end is None or end < self._end):
-            self.seconds, self._end = outer.seconds, end
-        _get_stack().append(self)
+        """Begin the bound. Raises `Unavailable` if no thread can be started to watch it."""
+        outer = _stack.get()
+        end = outer[-1]._end if outer else None
+        if end is not None and (self._end is None or end < self._end):
+            self.seconds, self._end = outer[-1].seconds, end
         if self._end is not None:
-            _watchdog.add(self._end, self)
+            _watchdog.add(self, self._end)
+        _stack.set((*outer, self))
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        _get_stack().remove(self)
+        _stack.set(tuple(each for each in _stack.get() if each is not self))
         if error is not None:
             self.expire()  # records whether this deadline caused the error
         self.lift()
-        for _, sock, duplicate in self._watched:
+        with self._lock:
+            watched, self._watched = self._watched, []
+        for _, sock, duplicate in watched:
             if duplicate:
                 sock.close()
 
-    def _watch(self, connection: object, sock: socket.socket, duplicate: bool) -> None:
+    def _watch(self, connection: object, sock: socket.socket, *, fresh: bool) -> None:
         with self._lock:
-            self._watched.append((connection, sock, duplicate))
-            if self._open and self._over:
+            if self._over:
                 _shut_down(sock)
+            elif self._open:
+                self._watched.append((connection, sock.dup() if fresh else sock, fresh))
 
     def _release(self, connection: object) -> None:
         with self._lock:
@@ -115,36 +132,46 @@ class Deadline:
 
 
 def watch_socket(connection: object, sock: socket.socket, *, fresh: bool = False) -> None:
-    """Put a connection's socket under every deadline of this thread.
+    """Put a connection's socket under every deadline of this call.
 
     A fresh one is watched through a duplicate, since TLS detaches the original's descriptor.
     """
-    for deadline in _get_stack():
-        deadline._watch(connection, sock.dup() if fresh else sock, fresh)
+    for deadline in _stack.get():
+        deadline._watch(connection, sock, fresh=fresh)
 
 
 def release_connection(connection: object) -> None:
     """Stop watching a connection whose exchange is over, since another thread may use it next."""
-    for deadline in _get_stack():
+    for deadline in _stack.get():
         deadline._release(connection)
 
 
-def compute_seconds_left() -> float | None:
-    """Compute the seconds left by the strictest of this thread's deadlines; None without one."""
-    left = [each for deadline in _get_stack() if (each := deadline.compute_remaining()) is not None]
+def compute_seconds_left(*, postponable: bool = True) -> float | None:
+    """Compute the seconds left by the strictest of this call's deadlines; None without one.
+
+    `postponable` is whether those count that waits under a rate limit extend.
+    """
+    deadlines = (each for each in _stack.get() if postponable or not each._postponable)
+    left = [left for each in deadlines if (left := each.compute_remaining()) is not None]
     return min(left, default=None)
 
 
 def postpone_deadlines(seconds: float) -> None:
-    """Extend this thread's postponable deadlines by a wait under the rate limit."""
-    for deadline in _get_stack():
+    """Extend this call's postponable deadlines by a wait under the rate limit.
+
+    None is extended beyond a deadline around it that is not postponable.
+    """
+    fixed: Deadline | None = None
+    for deadline in _stack.get():  # each is at least as strict as those around it
         if deadline._postponable:
-            deadline._postpone(seconds)
+            deadline._postpone(seconds, fixed)
+        else:
+            fixed = deadline
 
 
 def is_exchanging() -> bool:
-    """Return whether this thread is in the middle of an exchange of this library."""
-    return bool(_get_stack())
+    """Return whether this call is in the middle of an exchange of this library."""
+    return bool(_stack.get())
 
 
 def mark_sent() -> None:
@@ -153,7 +180,7 @@ def mark_sent() -> None:
     This concerns the innermost exchange alone: authentication in the middle of another exchange
     sends no byte of that exchange.
     """
-    for deadline in _get_stack()[-1:]:
+    for deadline in _stack.get()[-1:]:
         deadline.sent = True
 
 
@@ -165,55 +192,64 @@ def _shut_down(sock: socket.socket) -> None:
         pass  # already closed
 
 
-_local = threading.local()
-
-
-def _get_stack() -> list[Deadline]:
-    if not hasattr(_local, "stack"):
-        _local.stack = []
-    return _local.stack  # type: ignore[no-any-return]  # threading.local is untyped
-
-
 class _Watchdog:
     """One daemon thread for all deadlines of the process, started with the first."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Deadline]] = []
+        self.renew()
+        renew_in_children(self)
+
+    def renew(self) -> None:
+        """Begin again, without deadlines: a fork copies them and not the thread."""
+        for each in _stack.get():  # their sockets are the parent's; a lock may be held for ever
+            each._watched, each._lock = [], threading.Lock()
+        _stack.set(())
+        self._active: set[Deadline] = set()
         self._changed = threading.Condition()
-        self._order = itertools.count()
+        #: when the thread wakes, by the monotonic clock
+        self._wakes_at = 0.0
         self._thread: threading.Thread | None = None
 
-    def add(self, end: float, deadline: Deadline) -> None:
+    def add(self, deadline: Deadline, end: float) -> None:
         with self._changed:
-            heapq.heappush(self._heap, (end, next(self._order), deadline))
             if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="recording-deadlines", daemon=True
-                )
-                self._thread.start()
-            if self._heap[0][2] is deadline:
+                self._thread = self._start_thread()
+            self._active.add(deadline)
+            if end < self._wakes_at:
                 self._changed.notify()
+
+    def discard(self, deadline: Deadline) -> None:
+        with self._changed:
+            self._active.discard(deadline)
+
+    def _start_thread(self) -> threading.Thread:
+        thread = threading.Thread(target=self._run, name="recording-deadlines", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            raise Unavailable(
+                "This process cannot start a thread, which watches the time limit of requests; "
+                "nothing was sent. Use fewer threads, or raise the system's limit"
+            ) from None
+        return thread
 
     def _run(self) -> None:
         while True:
-            with self._changed:
-                while not self._heap or self._heap[0][0] > time.monotonic():
-                    wait = self._heap[0][0] - time.monotonic() if self._heap else None
-                    self._changed.wait(wait)
-                    while self._heap and not self._heap[0][2]._open:
-                        heapq.heappop(self._heap)  # ended in time
-                due = heapq.heappop(self._heap)[2]
-            due.expire()
+            for deadline in self._wait_for_due():
+                deadline.expire()
+
+    def _wait_for_due(self) -> list[Deadline]:
+        """Return the deadlines whose time is up; if there are none, wait and return none."""
+        with self._changed:
+            now = time.monotonic()
+            waiting = [(each._end, each) for each in self._active if each._may_expire]
+            due = [each for end, each in waiting if end is not None and end <= now]
+            if not due:
+                endless = now + threading.TIMEOUT_MAX / 2
+                self._wakes_at = min((end or endless for end, _ in waiting), default=endless)
+                waiting.clear()  # while this thread sleeps it keeps no ended deadline in memory
+                self._changed.wait(self._wakes_at - now)
+            return due
 
 
 _watchdog = _Watchdog()
-
-
-def _reset_after_fork() -> None:
-    # A fork copies the heap and not the thread.
-    global _watchdog
-    _watchdog = _Watchdog()
-    _local.stack = []
-
-
-os.register_at_fork(after_in_child=_reset_after_fork)

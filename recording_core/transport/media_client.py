@@ -23,6 +23,7 @@ from recording_core.errors import (
     Rejected,
     Unavailable,
 )
+from recording_core.redaction import redact_url
 from recording_core.transport.address_policy import (
     AddressPolicy,
     is_loopback,
@@ -66,6 +67,15 @@ _EXPIRY_CODE = re.compile(
 _PLAIN_HTTP = re.compile(r"(?i)http://([^/?#]*?)(?::80|:443)?(?=[/?#]|$)")
 
 
+class _Address(str):
+    """A URL whose repr has no query, for error reports that show the variables of our frames."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(redact_url(self.partition("?")[0]))
+
+
 @frozen
 class MediaResponse:
     """A response with status 200, 203, 206 or 416 whose body is not read yet."""
@@ -82,7 +92,10 @@ class MediaResponse:
     def iter_chunks(self, size: int) -> Iterator[bytes]:
         """Iterate over the body as it was sent, not decompressed. Raises `NETWORK_ERRORS`."""
         raw: urllib3.HTTPResponse = self._response.raw
+        exchange = getattr(self._response, "exchange", None)
         while chunk := raw.read(size, decode_content=False):
+            if exchange is not None:
+                exchange.bytes += len(chunk)
             yield chunk
 
 
@@ -116,6 +129,8 @@ class MediaTransport:
             if settings.total_timeout == TOTAL_TIMEOUT
             else settings.total_timeout
         )
+        #: the most bytes of a file, if the user set it
+        self.max_bytes = settings.max_media_bytes
         self._credential_hosts = credential_hosts
         self._policy = AddressPolicy(
             hosts=settings.media_hosts,
@@ -132,10 +147,13 @@ class MediaTransport:
         self._api_session.close()
 
     @contextmanager
-    def fetch(self, url: str, headers: Mapping[str, str]) -> Iterator[MediaResponse]:
+    def fetch(
+        self, url: str, headers: Mapping[str, str], *, attempt: int = 1
+    ) -> Iterator[MediaResponse]:
         """Request a URL, follow its redirects, and yield the last response.
 
-        Spaces and non-ASCII letters in the URL are percent-encoded.
+        Spaces and non-ASCII letters in the URL are percent-encoded. `attempt` is that of the
+        `Exchange`.
 
         Raises `ForbiddenHost` for an address that the policy does not allow, and `ProviderError`
         if there is no response or it reports an error. Errors while the body is read are left to
@@ -143,41 +161,42 @@ class MediaTransport:
         """
         # Not compressed: sizes, ranges and checksums refer to the bytes as they are stored.
         headers = {**headers, "Accept": "*/*", "Accept-Encoding": "identity"}
-        url = self._upgrade_to_https(quote_url(url))
-        with Deadline(self.first_byte_timeout) as deadline:
-            response = self._follow_redirects(url, headers, deadline)
+        url = _Address(self._upgrade_to_https(quote_url(url)))
+        with Deadline(self.first_byte_timeout, postponable=True) as deadline:
+            response = self._follow_redirects(
+                url, headers=headers, deadline=deadline, attempt=attempt
+            )
             try:
                 self._check_status(response, deadline)
                 deadline.lift()
-            except BaseException:
+            except BaseException as error:  # noqa: BLE001  # raised again
                 response.close()
-                raise
+                raise error.with_traceback(None) from None  # as the client for the API does
         with response:
             yield MediaResponse(response.status_code, response.headers, response)
 
-    def _follow_redirects(
-        self, url: str, headers: Mapping[str, str], deadline: Deadline
-    ) -> requests.Response:
-        response = self._send(url, headers, deadline, authenticated=self._is_on_api(url))
+    def _follow_redirects(self, url: str, **more: Any) -> requests.Response:
+        """Request a URL and follow its redirects; `more` are arguments of `_send`."""
+        response = self._send(url, authenticated=self._is_on_api(url), **more)
         if response.status_code == 401 and self._requires_credentials(url):
             response.close()
-            response = self._send(url, headers, deadline, authenticated=True)
+            response = self._send(url, authenticated=True, **more)
         for _ in range(MAX_REDIRECTS):
             if response.status_code not in REDIRECTS:
                 break
             response.close()
             facts = {**self._facts, "status": response.status_code}
-            location = response.headers.get("Location", "")
+            location = _Address(_decode_header(response.headers.get("Location", "")))
             if not location:
                 raise Unavailable("The media host redirects without a target", **facts)
             try:
-                url = self._upgrade_to_https(quote_url(urljoin(url, _decode_header(location))))
+                url = _Address(self._upgrade_to_https(quote_url(urljoin(url, location))))
             except ValueError:
                 raise ForbiddenHost(
                     "The media host redirects to something that is not a URL; it was not followed"
                 ) from None
             # Only the first request may be authenticated: a third party may have chosen the target.
-            response = self._send(url, headers, deadline, authenticated=False)
+            response = self._send(url, authenticated=False, **more)
         if response.status_code in REDIRECTS:
             response.close()
             message = f"The media host answered with more than {MAX_REDIRECTS} redirects"
@@ -185,7 +204,13 @@ class MediaTransport:
         return response
 
     def _send(
-        self, url: str, headers: Mapping[str, str], deadline: Deadline, *, authenticated: bool
+        self,
+        url: str,
+        *,
+        authenticated: bool,
+        headers: Mapping[str, str],
+        deadline: Deadline,
+        attempt: int,
     ) -> requests.Response:
         on_api = self._is_on_api(url)
         if not on_api:
@@ -194,6 +219,8 @@ class MediaTransport:
         session = self._api_session if on_api else self._session
         if on_api:
             self._api.bucket.take()
+        deadline.sent = False
+        failure: ProviderError | ForbiddenHost
         try:
             return self._api.send(
                 session,
@@ -202,13 +229,31 @@ class MediaTransport:
                 deadline,
                 auth=auth,
                 headers=headers,
+                operation="download",
+                attempt=attempt,
                 headers_timeout=self.first_byte_timeout,
             )
+        except ForbiddenHost as error:
+            failure = error.with_traceback(None)  # its frames in requests contain the URL
         except NETWORK_ERRORS as error:
-            message = f"The media host {parse_origin(url)[1]} did not respond"
-            if deadline.expired or isinstance(error, requests.Timeout | TimeoutError):
-                message = _describe_late_media(deadline)
-            raise Unavailable(message, **self._facts) from None
+            failure = self._convert_network_error(error, url, deadline)
+        raise failure  # here, since the error of requests has the URL, and would be the context
+
+    def _convert_network_error(
+        self, error: Exception, url: str, deadline: Deadline
+    ) -> ProviderError:
+        # Imported with the first failure.
+        from recording_core.transport.network_failures import explain_failure
+
+        origin = parse_origin(url)
+        message = f"The media host {origin[1]} did not respond"
+        if deadline.expired:
+            message = _describe_late_media(deadline)
+        elif explained := explain_failure(error, origin, self._facts, sent=deadline.sent):
+            return explained
+        elif isinstance(error, requests.Timeout | TimeoutError):
+            message = _describe_late_media(deadline)
+        return Unavailable(message, **self._facts)
 
     def _check_status(self, response: requests.Response, deadline: Deadline) -> None:
         status = response.status_code

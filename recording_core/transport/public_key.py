@@ -43,6 +43,7 @@ class PublicTransport(Transport):
             clock=clock,
             rate=None,
             error_details=lambda status, headers, body: ErrorDetails(),
+            path_words=parts.path.replace("/", " "),
         )
 
     def _resolve_redirect(

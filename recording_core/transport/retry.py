@@ -12,7 +12,7 @@ from enum import Enum
 class RetryPolicy(Enum):
     """Under which conditions a request may be sent again."""
 
-    #: never; for a start
+    #: never, and on a connection of its own; for a start
     NEVER = "never"
     #: if the vendor did not process it (429) or nothing was sent; for a POST that has an effect
     IF_NOT_PROCESSED = "if_not_processed"

@@ -1,17 +1,22 @@
-"""Session: `requests` without redirects, cookies, retries and ~/.netrc, over watched sockets."""
+"""Session: `requests` without redirects, cookies and ~/.netrc, over watched sockets."""
 
 from __future__ import annotations
 
 import functools
 import logging
+import os
 import re
+import ssl
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
+from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
+from requests.cookies import RequestsCookieJar
+from urllib3.util.ssl_ import create_urllib3_context
 
+from recording_core.forks import renew_in_children
 from recording_core.redaction import MASK
 from recording_core.transport.address_policy import AddressPolicy, WatchedHTTPPool, WatchedHTTPSPool
 from recording_core.transport.authentication import NoAuth
@@ -44,9 +49,59 @@ logging.getLogger("urllib3.connectionpool").addFilter(_QueryFilter())
 class _Adapter(HTTPAdapter):
     """requests' adapter over pools that watch their sockets and check addresses."""
 
-    def __init__(self, policy: AddressPolicy | None, size: int, body_timeout: float | None) -> None:
-        self._pool_options: dict[str, Any] = {"policy": policy, "body_timeout": body_timeout}
+    def __init__(self, size: int, **pool_options: Any) -> None:
+        self._pool_options = pool_options
+        #: (bundle of certificate authorities, its time) -> what TLS needs of it
+        self._tls_contexts: dict[tuple[str, int], ssl.SSLContext] = {}
+        self._one_use: _Adapter | None = None
         super().__init__(pool_connections=size, pool_maxsize=size, max_retries=0)
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        *args: Any,
+        fresh: bool = False,
+        **kwargs: Any,
+    ) -> requests.Response:
+        """Send a request; `fresh` is whether on a connection of its own.
+
+        The other end may have closed a connection that was kept alive, which loses the request.
+        """
+        if not fresh:
+            return super().send(request, *args, **kwargs)
+        if self._one_use is None:
+            self._one_use = _Adapter(1, **self._pool_options, keep_alive=False)
+            self._one_use._tls_contexts = self._tls_contexts
+        return self._one_use.send(request, *args, **kwargs)
+
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
+    ) -> Any:
+        """Share the certificate authorities between connections.
+
+        urllib3 would read them for each one, which takes longer than the handshake.
+        """
+        host, options = found = super().build_connection_pool_key_attributes(request, verify, cert)
+        if verify and host["scheme"] == "https":
+            bundle = DEFAULT_CA_BUNDLE_PATH if verify is True else verify
+            options["ssl_context"] = self._find_tls_context(bundle)
+        return found
+
+    def _find_tls_context(self, bundle: str) -> ssl.SSLContext:
+        key = bundle, os.stat(bundle).st_mtime_ns
+        if key not in self._tls_contexts:
+            context = create_urllib3_context()
+            if os.path.isdir(bundle):
+                context.load_verify_locations(capath=bundle)
+            else:
+                context.load_verify_locations(bundle)
+            self._tls_contexts[key] = context
+        return self._tls_contexts[key]
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
+        if "ssl_context" in conn.conn_kw:
+            conn.ca_certs = conn.ca_cert_dir = None  # they are in the context
 
     def _install_pools(self, manager: urllib3.PoolManager) -> urllib3.PoolManager:
         pools: dict[str, Any] = {  # urllib3 only calls these, so that a partial is enough
@@ -69,6 +124,21 @@ class _Adapter(HTTPAdapter):
 class _Session(requests.Session):
     """A session without redirects: requests reads a redirect's whole body before it decides."""
 
+    def __init__(self, size: int, **pool_options: Any) -> None:
+        super().__init__()
+        self.auth = NoAuth()
+        self.headers["User-Agent"] = "recording-core"
+        self._adapter_options = {"size": size, **pool_options}
+        self.renew()
+        renew_in_children(self)
+
+    def renew(self) -> None:
+        """Begin without connections. The cookies are renewed for their lock: there are none."""
+        self.cookies = RequestsCookieJar(DefaultCookiePolicy(allowed_domains=()))
+        adapter = _Adapter(**self._adapter_options)
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
+
     def get_redirect_target(self, resp: requests.Response) -> None:
         return None
 
@@ -76,15 +146,9 @@ class _Session(requests.Session):
 def build_session(
     policy: AddressPolicy | None, size: int, body_timeout: float | None = None
 ) -> requests.Session:
-    """Build a session that keeps no cookies, retries nothing and reads no ~/.netrc.
+    """Build a session that keeps no cookies and reads no ~/.netrc.
 
     `size` is the number of connections that are kept alive per host. `body_timeout` (seconds)
     bounds each read of a body, if that is to be shorter than the wait for the headers.
     """
-    session = _Session()
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
-    session.auth = NoAuth()
-    session.headers["User-Agent"] = "recording-core"
-    session.mount("https://", _Adapter(policy, size, body_timeout))
-    session.mount("http://", _Adapter(policy, size, body_timeout))
-    return session
+    return _Session(size, policy=policy, body_timeout=body_timeout)

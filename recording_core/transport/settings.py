@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, frozen
-from attrs.validators import ge, gt, instance_of
+from attrs.validators import ge, gt, instance_of, is_callable, optional
+
+if TYPE_CHECKING:
+    from recording_core.transport.telemetry import Exchange
 
 
 class MediaHosts(Enum):
@@ -48,10 +51,15 @@ class HttpSettings:
         workers: pages of a listing that are fetched in parallel; default 8
         rate: requests per second, `None` for no limit; default: the vendor's published rate
         max_json_bytes: the largest response body, uncompressed; default 32 MiB
+        max_media_bytes: the largest file of media, in bytes. By default a generous multiple of what
+            the duration and format allow, or 8 GiB if the duration is unknown; a file whose size
+            the vendor reports may have that size
         media_hosts: a `MediaHosts`, or a callable that receives a host name and returns whether to
             trust it, also with a private address; default `MediaHosts.PUBLIC`
         allow_loopback: whether media may come from this machine; implied by a loopback `base_url`
         verify_tls: `False` accepts any certificate, and makes `connect` warn; default `True`
+        on_exchange: a callable that receives an `Exchange` after each HTTP exchange, in the thread
+            that made it; what it raises is logged and changes nothing
     """
 
     connect_timeout: float = field(default=10.0)
@@ -61,9 +69,13 @@ class HttpSettings:
     workers: int = field(default=8, validator=[instance_of(int), ge(1)])
     rate: float | _VendorRate | None = field(default=VENDOR_RATE)
     max_json_bytes: int = field(default=32 * 1024 * 1024, validator=[instance_of(int), gt(0)])
+    max_media_bytes: int | None = field(default=None, validator=optional([instance_of(int), gt(0)]))
     media_hosts: MediaHosts | Callable[[str], bool] = field(default=MediaHosts.PUBLIC)
     allow_loopback: bool = field(default=False, validator=instance_of(bool))
     verify_tls: bool = field(default=True, validator=instance_of(bool))
+    on_exchange: Callable[[Exchange], object] | None = field(
+        default=None, repr=False, validator=optional(is_callable())
+    )
 
     @connect_timeout.validator
     @read_timeout.validator

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TypeVar
-from weakref import WeakKeyDictionary
 
 from attrs import evolve
 
@@ -21,12 +20,21 @@ from recording_core.model.events import (
     is_toggle,
 )
 from recording_core.plugins import registry as plugins
-from recording_core.webhooks.replay_store import MemoryReplayStore, ReplayStore
+from recording_core.webhooks.replay_store import (
+    ReplayStore,
+    can_look_up,
+    claim_key,
+    is_stored,
+)
 
 _log = logging.getLogger("recording_core.webhooks")
 
 #: How long a replay store keeps a key. If a vendor signs no time, a webhook can be replayed later.
 KEY_LIFETIME = timedelta(days=90)
+#: Seconds that a delivery waits while another thread or process dispatches the same event, and
+#: between two looks. Vendors wait for an answer for 3 to 30 seconds.
+_MAX_WAIT = 10.0
+_WAIT_INTERVAL = 0.02
 
 Listener = Callable[[RecordingEvent], object]
 #: `listen` returns its argument, so that it is a decorator
@@ -42,18 +50,14 @@ class Dispatcher:
     """
 
     def __init__(self, replay_store: ReplayStore | None) -> None:
-        if replay_store is not None and not callable(getattr(replay_store, "add_if_absent", None)):
-            raise TypeError(
-                "replay_store must have a method add_if_absent(key, ttl); "
-                f"{type(replay_store).__name__} has none"
-            )
+        for name in ("add_if_absent", "discard") if replay_store is not None else ():
+            if not callable(getattr(replay_store, name, None)):
+                raise TypeError(
+                    "replay_store must have the methods add_if_absent(key, ttl) and discard(key); "
+                    f"{type(replay_store).__name__} has no {name}"
+                )
         self._replay_store = replay_store
-        shared = _get_shared_state(replay_store)
-        self._lookup = (
-            replay_store if hasattr(type(replay_store), "__contains__") else shared.memory
-        )
         self._listeners: list[Listener] = []
-        self._locks = shared.locks
 
     def listen(self, listener: ListenerT) -> ListenerT:
         """Call this listener with each event, in addition to the plugins' `recording_event`."""
@@ -68,35 +72,28 @@ class Dispatcher:
         Raises `WebhookRejected` (503) if a listener or the store failed. The key is not stored
         then, so that the event is dispatched again when it arrives again.
         """
-        if self._replay_store is None:
+        store = self._replay_store
+        if store is None:
             self._call_listeners(event)
             return event
-        with self._locks[hash(event.key) % len(self._locks)]:
-            with _convert_store_errors():
-                is_replay = event.key in self._lookup  # type: ignore[operator]  # see __init__
-                repeats = is_replay and self._may_change_again(event)
-            if is_replay:
-                event = evolve(event, replayed=True)
-            if not is_replay or repeats:
-                self._call_listeners(event)
-            if not is_replay:
-                with _convert_store_errors():
-                    self._store_key(event.key)
-                    if event.kind is EventKind.PAUSED:
-                        self._store_key(_build_pause_key(event))
-            return event
+        with _convert_store_errors():
+            end_claim = _wait_for_claim(store, event)
+            try:
+                return self._dispatch_claimed(store, event)
+            finally:
+                end_claim()
 
-    def _may_change_again(self, event: RecordingEvent) -> bool:
-        """Whether a replay may be a pause or resume that has not been dispatched."""
-        if event.kind in TOGGLES:
-            return True
-        # After a pause, the vendor's word for a start is that of a resume.
-        return is_toggle(event) and _build_pause_key(event) in self._lookup  # type: ignore[operator]
-
-    def _store_key(self, key: str) -> None:
-        self._replay_store.add_if_absent(key, KEY_LIFETIME)  # type: ignore[union-attr]
-        if self._lookup is not self._replay_store:
-            self._lookup.add_if_absent(key, KEY_LIFETIME)  # type: ignore[union-attr]
+    def _dispatch_claimed(self, store: ReplayStore, event: RecordingEvent) -> RecordingEvent:
+        is_replay = is_stored(store, event.key)
+        if is_replay:
+            event = evolve(event, replayed=True)
+        if not is_replay or _may_change_again(store, event):
+            self._call_listeners(event)
+        if not is_replay:
+            store.add_if_absent(event.key, KEY_LIFETIME)
+            if event.kind is EventKind.PAUSED:
+                store.add_if_absent(_build_pause_key(event), KEY_LIFETIME)
+        return event
 
     def _call_listeners(self, event: RecordingEvent) -> None:
         raised = plugins.notify_plugins("recording_event", event=event)
@@ -121,33 +118,40 @@ def _build_pause_key(event: RecordingEvent) -> str:
     return build_event_key(event.provider, event.account, event.recording_id, EventKind.PAUSED)
 
 
-class _SharedState:
-    """What the dispatchers of one process share if they share a replay store."""
-
-    def __init__(self) -> None:
-        # Threads wait for each other if they dispatch the same event, and rarely otherwise.
-        self.locks = tuple(threading.RLock() for _ in range(64))
-        #: the keys that this process stored, for a store without `__contains__`
-        self.memory = MemoryReplayStore()
-
-
-_shared_states: WeakKeyDictionary[object, _SharedState] = WeakKeyDictionary()
-_shared_states_lock = threading.Lock()
+def _may_change_again(store: ReplayStore, event: RecordingEvent) -> bool:
+    """Whether a replay may be a pause or resume that has not been dispatched."""
+    if event.kind in TOGGLES:
+        return True
+    # After a pause, the vendor's word for a start is that of a resume.
+    return is_toggle(event) and (
+        not can_look_up(store) or _build_pause_key(event) in store  # type: ignore[operator]
+    )
 
 
-def _get_shared_state(replay_store: ReplayStore | None) -> _SharedState:
-    state = _SharedState()
-    try:
-        with _shared_states_lock:
-            return _shared_states.setdefault(replay_store, state)
-    except TypeError:  # no hash or no weak reference: the store cannot be recognised
-        return state
+def _wait_for_claim(store: ReplayStore, event: RecordingEvent) -> Callable[[], None]:
+    """Claim an event's key, as soon as no other thread or process claims it.
+
+    Returns a function that ends the claim. Raises `WebhookRejected` (503) after `_MAX_WAIT`.
+    """
+    end = None
+    while (end_claim := claim_key(store, event.key)) is None:
+        end = end or time.monotonic() + _MAX_WAIT
+        if time.monotonic() >= end:
+            raise WebhookRejected(
+                f"The event {event.kind} of {event.provider} recording {event.recording_id} is "
+                "still being dispatched after an earlier delivery",
+                status=503,
+            )
+        time.sleep(_WAIT_INTERVAL)
+    return end_claim
 
 
 @contextmanager
 def _convert_store_errors() -> Iterator[None]:
     try:
         yield
+    except WebhookRejected:  # of a listener, or of an event in progress
+        raise
     except Exception as error:
         # The text of another library's error may contain the store's password.
         detail = f": {error}" if isinstance(error, RecordingError) else ""

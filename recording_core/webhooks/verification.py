@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -64,19 +64,10 @@ class Verifier:
     def _check_signature(self, request: WebhookRequest, now: datetime) -> None:
         if self._public_key is None:
             self._check_with(self._secrets, request, now)
-            return
-        key = self._public_key.get_current()
-        try:
-            self._check_with((key,), request, now)
-        except WebhookRejected as error:
-            # The vendor may have replaced its key. The cache limits how often it is fetched, so
-            # that forged webhooks cannot cause many requests.
-            newer = self._public_key.find_newer(key) if error.status == 401 else None
-            if newer is None:
-                raise
-            self._check_with((newer,), request, now)
+        else:
+            self._public_key.check(lambda keys: self._check_with(keys, request, now))
 
-    def _check_with(self, secrets: tuple[str, ...], request: WebhookRequest, now: datetime) -> None:
+    def _check_with(self, secrets: Sequence[str], request: WebhookRequest, now: datetime) -> None:
         try:
             self._scheme.verify(request, secrets, now=now, allow_v2=self._allow_v2)
         except RecordingError:

@@ -49,8 +49,8 @@ SINCE_MARGIN = timedelta(hours=25)
 
 #: Our keyword -> Audian's parameter and its bounds, by kind.
 #: https://docs.audian.com/call-control/call-recording and
-#: https://docs.audian.com/conferences/recording. Given by `extra`: `bitrate`, `sample_rate`,
-#: `announce` and `announcement` for calls, `quality` for conferences.
+#: https://docs.audian.com/conferences/recording. Given by `extra`: `quality` for conferences.
+#: Others of the calls' page are parameters of `POST /v2/calls` only.
 PARAMETERS: Mapping[SessionKind, Mapping[str, tuple[str, Bounds]]] = {
     SessionKind.CALL: {
         "format": ("format", Bounds(values=("mp3", "wav", "opus"))),
@@ -61,6 +61,13 @@ PARAMETERS: Mapping[SessionKind, Mapping[str, tuple[str, Bounds]]] = {
         "title": ("name", Bounds()),
     },
 }
+
+#: The fields of calls' and conferences' recordings, in all responses that the two pages show.
+KNOWN_FIELDS = (
+    "recording_id call_id duration file_size file_format bitrate sample_rate channels status "
+    "created_at completed_at started_at stopped_at format deleted_at id conference_id name "
+    "ended_at size url quality"
+)
 
 #: The recording has ended. With an unknown status, or after a stop that had no effect yet, it may
 #: still record.
@@ -79,8 +86,12 @@ class Audian(Provider):
         kind: {keyword: bounds for keyword, (_, bounds) in table.items()}
         for kind, table in PARAMETERS.items()
     }
+    known_fields: ClassVar[frozenset[str]] = frozenset(KNOWN_FIELDS.split())
     doubtful_start_codes: ClassVar[frozenset[str]] = mapping.DOUBTFUL_START_CODES
-    not_listable = ("conference recordings: Audian lists them per conference only; pass target=",)
+    path_words = (
+        "api_auth calls conferences download pause record recording recordings resume start stop"
+    )
+    not_listable = ("conference recordings: Audian lists them for one conference at a time",)
 
     def _auth(self, settings: Mapping[str, str]) -> AuthBase:
         key, style = settings["api_key"], settings["auth_style"]
@@ -213,9 +224,10 @@ class Audian(Provider):
 
     def _page(self, query: Query, window: Window, cursor: Any) -> Page:
         # Each page begins with the last row of the previous one: if rows came or went in between,
-        # another row is there.
-        offset, overlap = cursor or (0, 0)
-        params: dict[str, Any] = {"limit": PAGE_LIMIT, "offset": offset}
+        # another row is there. A page by key has no such overlap.
+        offset, overlap, key = cursor or (0, 0, None)
+        place = {"offset": offset} if key is None else {"start_key": key}
+        params: dict[str, Any] = {"limit": PAGE_LIMIT, **place}
         if query.target is None:
             if query.since is not None:
                 params["since"] = mapping.format_since(query.since, SINCE_MARGIN)
@@ -224,14 +236,16 @@ class Audian(Provider):
             params["call_id"] = query.target.id
         page = mapping.read_page(self._request_page(query.target, params), offset, overlap)
         ids = [mapping.read_row_id(row) for row in page.rows]
-        next_overlap = 1 if page.step > 1 else 0
+        next_overlap = 1 if page.step > 1 and page.next_key is None else 0
         step = page.step - next_overlap
-        next_cursor = (offset + step, next_overlap) if page.has_more and step else None
+        next_cursor = None
+        if page.has_more and (step or page.next_key):
+            next_cursor = (offset + step, next_overlap, page.next_key)
         total = page.total or 0
         remaining_cursors = None
         if cursor is None and next_cursor is not None and total > page.step:
             offsets = range(step, total - next_overlap, step)
-            remaining_cursors = ((each, next_overlap) for each in offsets)
+            remaining_cursors = ((each, next_overlap, None) for each in offsets)
         return Page(
             read_rows(page.rows[overlap:], self._read_recording),
             total=page.total,

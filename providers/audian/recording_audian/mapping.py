@@ -279,25 +279,31 @@ class ListPage:
         total: of the whole list, if Audian reports it
         step: from this page's offset to the next page's
         has_more: whether a page follows
+        next_key: the `start_key` of the next page, if this list is read by keys
     """
 
     rows: Sequence[Any]
     total: int | None
     step: int
     has_more: bool
+    next_key: str | None = None
 
 
 def read_page(payload: Any, offset: int, overlap: int = 0) -> ListPage:
     """Read the page at this offset. Its first `overlap` rows were the last of the page before.
 
     Calls: `{"data", "pagination"}`. Conferences: `{"recordings", "total", "limit", "offset"}`.
-    Raises `MalformedPayload` for a body that is not a list.
+    https://docs.audian.com/api-basics/pagination: `{"data", "page_size", "next_start_key"}`, on the
+    last page without the key. Raises `MalformedPayload` for a body that is not a list.
     """
     body = Fields(read_data(payload))
     name = "recordings" if "recordings" in body.row else "data"
     rows = body.array(name)
     if rows is None:
         raise MalformedPayload(f"The list has no array `{name}`", path=name)
+    if not {"page_size", "next_start_key"}.isdisjoint(body.row):
+        key = _read_start_key(body)
+        return ListPage(rows, None, len(rows), key is not None, key)
     paging = body.object("pagination") or body
     total, limit, has_more = paging.count("total"), paging.count("limit"), paging.flag("has_more")
     size = len(rows)
@@ -312,6 +318,18 @@ def read_page(payload: Any, offset: int, overlap: int = 0) -> ListPage:
         has_more = size > overlap
     # A page may have fewer rows than its limit: a larger step would skip rows.
     return ListPage(rows, total, min(limit or size, size), has_more)
+
+
+def _read_start_key(body: Fields) -> str | None:
+    """Read the key of the next page; None on the last. Raises `MalformedPayload`."""
+    key = body.row.get("next_start_key")
+    if key is None or key == "":
+        return None
+    if type(key) is int:  # keys are times or ids, and time is a number in this API
+        return str(key)
+    if type(key) is not str:
+        raise MalformedPayload("The key of the next page cannot be read", path="next_start_key")
+    return key
 
 
 def read_row_id(row: Any) -> str | None:

@@ -20,6 +20,7 @@ INFO = ProviderInfo(
     client="recording_audian.client:Audian",
     webhooks="recording_audian.webhooks:AudianWebhooks",
     emulator="recording_audian.emulator:AudianEmulator",
+    assumptions="recording_audian.assumptions:ASSUMPTIONS",
 )
 
 

@@ -388,15 +388,11 @@ class TestCalls:
         id = api.start_recording()
         for _ in "ab":
             api.advance(10)
-            paused = api.read_json("POST", f"{api.call}/record/pause")
+            assert api.read_json("POST", f"{api.call}/record/pause") == {}
+            assert api.read_row(id)["status"] == "paused"
             api.advance(100)
-            resumed = api.read_json("POST", f"{api.call}/record/resume")
-        for response, status in ((paused, "paused"), (resumed, "recording")):
-            assert response == {
-                "call_id": api.emulator.sessions[0].id,
-                "recording_id": id,
-                "status": status,
-            }
+            assert api.read_json("POST", f"{api.call}/record/resume") == {}
+            assert api.read_row(id)["status"] == "recording"
         api.read_json("POST", f"{api.call}/record/pause")
         api.advance(100)
         assert api.read_json("POST", f"{api.call}/record/stop")["duration"] == 21
@@ -446,11 +442,18 @@ class TestCalls:
             ({"participant": "callee", "announce": True, "colour": "red"}, ("mp3", 64, 16000)),
         ],
     )
-    def test_get_returns_the_parameters_of_the_start(
+    def test_get_returns_the_parameters_of_the_call(
         self, api: Api, body: dict[str, Any], shown: tuple[Any, ...]
     ) -> None:
-        row = api.read_row(api.start_recording(**body))
+        call = {"from": "+1555", "to": "+1556", "recording": {"enabled": True, **body}}
+        assert api("POST", "calls", call).status_code == 200
+        row = api.read_row(api.emulator.list_ids()[0])
         assert (row["file_format"], row["bitrate"], row["sample_rate"]) == shown
+
+    def test_a_start_ignores_the_parameters_that_its_page_does_not_show(self, api: Api) -> None:
+        id = api.start_recording(format="wav", bitrate=128, sample_rate="8000", announce="yes")
+        row = api.read_row(id)
+        assert (row["file_format"], row["bitrate"], row["sample_rate"]) == ("wav", 256, 16000)
 
     @pytest.mark.parametrize("format", ["m4a", "MP3", "", None, 1, ["mp3"]])
     def test_an_unsupported_format_is_400(self, api: Api, format: Any) -> None:
@@ -473,6 +476,15 @@ class TestCalls:
             ["mp3"],
         ],
     )
+    def test_an_invalid_parameter_of_a_call_is_400_and_makes_no_call(
+        self, api: Api, body: Any
+    ) -> None:
+        call = {"from": "+1555", "to": "+1556", "recording": body}
+        response = api("POST", "calls", call)
+        assert (response.status_code, response.json()["error"]) == (400, "invalid_request_error")
+        assert api.emulator.list_ids() == []
+
+    @pytest.mark.parametrize("body", [{"participant": "both"}, {"participant": None}, ["mp3"]])
     def test_an_invalid_parameter_is_400_and_starts_nothing(self, api: Api, body: Any) -> None:
         response = api("POST", f"{api.call}/record/start", body)
         assert (response.status_code, response.json()["error"]) == (400, "invalid_request_error")

@@ -687,6 +687,29 @@ class TestEnvelopes:
         assert mapping.read_page(payload, offset).has_more is has_more
 
     @pytest.mark.parametrize(
+        ("paging", "key"),
+        [
+            ({"page_size": 25}, None),
+            ({"page_size": 25, "next_start_key": None}, None),
+            ({"page_size": 25, "next_start_key": ""}, None),
+            ({"page_size": 25, "next_start_key": "g2wAAAAC"}, "g2wAAAAC"),
+            ({"next_start_key": 63876672000, "start_key": "a"}, "63876672000"),
+        ],
+    )
+    def test_a_list_that_is_paged_by_keys_ends_without_a_key(
+        self, paging: dict[str, Any], key: str | None
+    ) -> None:
+        envelope = {"auth_token": "x", "request_id": "r", "status": "success"}
+        page = mapping.read_page({**envelope, "data": LIST["data"], **paging}, 0)
+        assert (len(page.rows), page.total) == (2, None)
+        assert (page.next_key, page.has_more) == (key, key is not None)
+
+    def test_a_key_that_cannot_be_read_hides_no_rows(self) -> None:
+        with pytest.raises(rec.MalformedPayload) as caught:
+            mapping.read_page({"data": [], "page_size": 25, "next_start_key": ["a"]}, 0)
+        assert caught.value.path == "next_start_key"
+
+    @pytest.mark.parametrize(
         ("payload", "path"),
         [
             ({"pagination": {"total": 1}}, "data"),

@@ -42,7 +42,7 @@ def iterate_other_splits(
     """
     parts = list_parts(request)
     text = "".join([shown + value for _, shown, value in parts])
-    found = _find_names(text, parts, patterns, "&{}=" if is_get(request) else "{}")
+    found = _find_names(text, parts, patterns, *(("&", "=") if is_get(request) else ("", "")))
     if not found:
         return
     given = _locate_parameters(parts, patterns)
@@ -79,7 +79,8 @@ def _find_names(
     text: str,
     parts: Sequence[tuple[str, str, str]],
     patterns: Mapping[str, re.Pattern[str]],
-    form: str,
+    before: str,
+    after: str,
 ) -> list[_Name]:
     """Find the names in the text that begin no parameter of the request, and could begin one."""
     starts = set()
@@ -91,13 +92,12 @@ def _find_names(
     for name, pattern in patterns.items():
         if name not in text:
             continue
-        shown = form.format(name)
+        shown = f"{before}{name}{after}"
         start = text.find(shown)
         while start >= 0:
             end = start + len(shown)
             # `recording_duration` also begins `recording_duration_ms`, whose rest is not a number.
-            is_possible = pattern.match(text, end) is not None or end == len(text)
-            if is_possible and (start, name) not in starts:
+            if (start, name) not in starts and (pattern.match(text, end) or end == len(text)):
                 found.append(_Name(start, end, name, is_hidden=True))
             start = text.find(shown, start + 1)
     return found

@@ -49,6 +49,9 @@ BEGINNING = datetime(2011, 1, 1, tzinfo=UTC)
 PAGE_SIZE = 20  # the largest `limit`
 
 CHANNELS = {1: "mono", 2: "stereo"}
+#: What is recorded of a multiparty call's member:
+#: https://www.plivo.com/docs/voice/api/multiparty-calls
+TRACK_TYPE = "record_track_type"
 _FORMAT = ("file_format", Bounds(values=("mp3", "wav")))
 #: Our keyword -> Plivo's and its bounds, by kind. https://www.plivo.com/docs/voice/api/recordings,
 #: /voice/api/conferences and /voice/api/multiparty-calls
@@ -62,7 +65,7 @@ PARAMETERS: Mapping[SessionKind, Mapping[str, tuple[str, Bounds]]] = {
     SessionKind.CONFERENCE: {"format": _FORMAT, "callback_url": ("callback_url", Bounds())},
     SessionKind.MEETING: {
         "format": _FORMAT,
-        "participant": ("member_id", Bounds(most=1)),  # in the path
+        "participant": (TRACK_TYPE, Bounds(most=1)),  # the member's id is in the path
         "callback_url": ("recording_callback_url", Bounds()),
     },
 }
@@ -82,13 +85,16 @@ class Plivo(Provider):
     rate = 60.0
     #: "HTTP Auth on recordings" is a switch of the console that no API reports
     credential_hosts = ("media.plivo.com", "*.media.plivo.com")
+    known_fields = mapping.KNOWN_FIELDS
+    path_words = "Account Call Conference MultiPartyCall Participant Pause Record Recording Resume"
     start_parameters: ClassVar[Mapping[SessionKind, Mapping[str, Bounds]]] = {
         kind: {keyword: bounds for keyword, (_, bounds) in table.items()}
         for kind, table in PARAMETERS.items()
     }
 
     def __init__(self, connection: Connection) -> None:
-        self._root = f"Account/{quote(connection.settings['auth_id'], safe='')}"
+        #: the path of the account below the base URL
+        self.root = f"Account/{quote(connection.settings['auth_id'], safe='')}"
         super().__init__(connection)
 
     def _auth(self, settings: Mapping[str, str]) -> AuthBase:
@@ -97,20 +103,24 @@ class Plivo(Provider):
     def _error_details(self, status: int, headers: Mapping[str, str], body: Any) -> ErrorDetails:
         return mapping.read_error_details(status, body)
 
+    def _normalize_target(self, target: CommunicationSession) -> CommunicationSession:
+        return mapping.normalize_target(target)
+
     def _control(self) -> None:
         response = self.transport.get(
-            f"{self._root}/Recording/", operation="list", params={"limit": "1"}
+            f"{self.root}/Recording/", operation="list", params={"limit": "1"}
         )
         _read_list(response.payload)
 
     # -- one session -----------------------------------------------------------------------------
 
     def _start(self, request: StartRequest) -> RecordingSession:
+        body = _build_start_body(request)
         response = self.transport.request(
             "POST",
             self._build_record_path(request.target, request.given_parameters()),
             operation="start",
-            json=_build_start_body(request),
+            json=body,
             retry=RetryPolicy.NEVER,
         )
         payload = _require_object(response.payload)
@@ -130,6 +140,8 @@ class Plivo(Provider):
             target=request.target,
             status=mapping.STATUS_OF_EVIDENCE[evidence],
             started_at=self.clock.now(),
+            # Later verbs have the same default, `all`, also if the start was given another word.
+            parameters={TRACK_TYPE: body[TRACK_TYPE]} if body.get(TRACK_TYPE) else {},
             raw=payload,
         )
 
@@ -146,6 +158,7 @@ class Plivo(Provider):
                 "POST",
                 f"{self._build_session_path(session)}{operation.capitalize()}/",
                 operation=operation,
+                json=_find_repeated(session) or None,
                 retry=RetryPolicy.IF_NOT_PROCESSED,
             )
         except (Rejected, Conflict) as error:
@@ -158,21 +171,24 @@ class Plivo(Provider):
     def _stop(self, session: RecordingSession) -> RecordingSession:
         # A call may have several recordings: with the URL only ours stops. Conferences and
         # multiparty calls have no such parameter.
-        is_call = session.target.kind is SessionKind.CALL
-        url = mapping.find_url(Fields(session.raw)) if is_call else None
-        if is_call and session.id is not None and url is None:
-            _log.warning(
-                "Plivo stops a single recording by its URL, and this session has none. "
-                "Every recording of %s is stopped.",
-                session.target,
-            )
+        params = _find_repeated(session)
+        if session.target.kind is SessionKind.CALL:
+            url = _find_session_url(session)
+            if url is None:
+                _log.warning(
+                    "Plivo stops a single recording of a call by its URL, and this session has "
+                    "none. Every recording of %s is stopped.",
+                    session.target,
+                )
+            else:
+                params["URL"] = url
         try:
             self.transport.request(
                 "DELETE",
                 self._build_session_path(session),
                 operation="stop",
                 retry=RetryPolicy.IDEMPOTENT,
-                params={"URL": url} if url else None,
+                params=params or None,
             )
         except NotFound:
             pass  # the call has ended, and with it its recording
@@ -187,7 +203,7 @@ class Plivo(Provider):
         self, target: CommunicationSession, parameters: Mapping[str, Any]
     ) -> str:
         (member,) = parameters.get("participant") or (None,)
-        return f"{self._root}/{mapping.build_record_path(target, member)}"
+        return f"{self.root}/{mapping.build_record_path(target, member)}"
 
     def _observe(self, session: RecordingSession) -> RecordingSession:
         try:
@@ -223,7 +239,7 @@ class Plivo(Provider):
             "limit": str(PAGE_SIZE),
             **dict(cursor.query if cursor is not None else ()),
         }
-        response = self.transport.get(f"{self._root}/Recording/", operation="list", params=params)
+        response = self.transport.get(f"{self.root}/Recording/", operation="list", params=params)
         rows, meta = _read_list(response.payload)
         total = meta.count("total_count")
         overlap = cursor.overlap if cursor is not None else 0
@@ -232,8 +248,7 @@ class Plivo(Provider):
         page_rows = read_rows(rows[overlap:], self._read_row)
         target = query.target
         if target is not None and target.kind is SessionKind.MEETING:
-            # The type of a multiparty call's row is not documented.
-            page_rows = page_rows.convert(lambda row: evolve(row, kind=target.kind, target=target))
+            page_rows = page_rows.convert(lambda row: _set_meeting(row, target))
         return Page(
             page_rows,
             total=total,
@@ -266,7 +281,7 @@ class Plivo(Provider):
 
     def _get(self, recording_id: str, target: CommunicationSession | None) -> Recording:
         response = self.transport.get(self._build_recording_path(recording_id), operation="get")
-        return self._read_row(_require_object(response.payload))
+        return _set_meeting(self._read_row(_require_object(response.payload)), target)
 
     def _delete(self, recording_id: str, target: CommunicationSession | None) -> None:
         self.transport.request(
@@ -277,7 +292,7 @@ class Plivo(Provider):
         )
 
     def _build_recording_path(self, recording_id: str) -> str:
-        return f"{self._root}/Recording/{quote(recording_id, safe='')}/"
+        return f"{self.root}/Recording/{quote(recording_id, safe='')}/"
 
     def _read_row(self, row: Mapping[str, Any]) -> Recording:
         return mapping.read_recording(row, self.account)
@@ -297,6 +312,27 @@ def _read_list(payload: Any) -> tuple[list[Any], Fields]:
         path = "objects" if rows is None else "meta"
         raise MalformedPayload(f"The response is a list without `{path}`", path=path)
     return rows, meta
+
+
+def _set_meeting(row: Recording, target: CommunicationSession | None) -> Recording:
+    """Set the meeting that the caller gave: a row may name it by its UUID, or not at all."""
+    if target is None or target.kind is not SessionKind.MEETING:
+        return row
+    return evolve(row, kind=target.kind, target=target)
+
+
+def _find_repeated(session: RecordingSession) -> dict[str, Any]:
+    """Find the parameters of the start that later verbs must repeat."""
+    return {TRACK_TYPE: session.parameters[TRACK_TYPE]} if TRACK_TYPE in session.parameters else {}
+
+
+def _find_session_url(session: RecordingSession) -> str | None:
+    """Find the media's URL, which the response to the start names, or a webhook."""
+    recordings = session.recordings
+    if session.id is None and len(recordings) > 1:
+        recordings = ()  # which of them is the session's is not known
+    payloads = (session.raw, *(each.raw for each in recordings if session.id in (None, each.id)))
+    return next(filter(None, (mapping.find_url(Fields(each)) for each in payloads)), None)
 
 
 def _read_id(payload: Mapping[str, Any]) -> str | None:
@@ -345,6 +381,8 @@ def _build_start_body(request: StartRequest) -> dict[str, Any]:
         "max_duration": max(1, round(limit.total_seconds())),
         "channels": CHANNELS.get(request.channels),
         "callback_url": request.callback_url,
+        # The default, `all`, is a recording of the whole call, with one channel per member.
+        "participant": "participant" if request.participant else None,
     }
     table = PARAMETERS[request.target.kind].items()
     return request.merge(

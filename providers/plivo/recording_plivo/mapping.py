@@ -33,16 +33,19 @@ STATUS_OF_EVIDENCE: Mapping[str, RecordingStatus] = {
 }
 
 #: `recording_type`: the page documents `conference` and `normal`, responses contain `conference`
-#: and `call`. The type of a multiparty call's recording is not documented.
+#: and `call`. The type of a multiparty call's recording is not documented (assumption 1): a row
+#: with its name or UUID is one with any type.
 #: https://www.plivo.com/docs/voice/api/recordings
 KINDS: Mapping[str, SessionKind] = {
     "call": SessionKind.CALL,
     "normal": SessionKind.CALL,
     "conference": SessionKind.CONFERENCE,
     "mpc": SessionKind.MEETING,
-    "multipartycall": SessionKind.MEETING,
-    "multi_party_call": SessionKind.MEETING,
 }
+
+#: The fields of a row that name a multiparty call; the official clients for Ruby and Node read
+#: them.
+MPC_NAME, MPC_UUID = "mpc_name", "mpc_uuid"
 
 #: The names of the media's URL: in the row and at the start of a multiparty call; at the start of a
 #: call or conference; in a webhook of the API; in one of XML, and its older name; in one of a
@@ -50,6 +53,19 @@ KINDS: Mapping[str, SessionKind] = {
 #: https://www.plivo.com/docs/voice/api/recordings, /voice/api/conferences, /voice/xml/record,
 #: /voice/api/multiparty-calls
 URL_FIELDS = ("recording_url", "url", "record_url", "RecordUrl", "RecordFile", "RecordingURL")
+
+#: The fields of rows and of responses to a start: the pages above, the official clients' fixtures,
+#: and what the clients for Ruby and Node read.
+KNOWN_FIELDS = frozenset(
+    (
+        *("add_time", "api_id", "call_uuid", "conference_name", "conference_uuid", "from_number"),
+        *("message", "monthly_recording_storage_amount", "mpc_name", "mpc_uuid"),
+        *("recording_duration_ms", "recording_end_ms", "recording_format", "recording_id"),
+        *("recording_start_ms", "recording_storage_duration", "recording_storage_rate"),
+        *("recording_type", "recording_url", "request_uuid", "resource_uri"),
+        *("rounded_recording_duration", "to_number", "url"),
+    )
+)
 
 _END_FIELDS = ("recording_end_ms", "recording_duration_ms")
 
@@ -64,7 +80,8 @@ _GO_UTC = " +0000 UTC"
 _MEDIA_TYPES: Mapping[str | None, str] = {name: known.media_type for name, known in FORMATS.items()}
 
 # Python 3.11 reads a module's name ten times as fast as an enum's member, and rows are many.
-_CALL, _CONFERENCE, _MIX = SessionKind.CALL, SessionKind.CONFERENCE, FileRole.MIX
+_CALL, _CONFERENCE, _MEETING = SessionKind.CALL, SessionKind.CONFERENCE, SessionKind.MEETING
+_MIX = FileRole.MIX
 _ROW = STATUS_OF_EVIDENCE["row"]
 _UNFINISHED = STATUS_OF_EVIDENCE["row without end"]
 
@@ -77,6 +94,23 @@ def build_mpc_id(meeting_id: str) -> str:
     if meeting_id.startswith(_MPC_PREFIXES):
         return meeting_id
     return f"{'uuid' if _UUID.fullmatch(meeting_id) else 'name'}_{meeting_id}"
+
+
+def normalize_meeting_id(meeting_id: str) -> str:
+    """Return the id of a meeting in its one form: without the prefix, if it is not needed.
+
+    It is needed for a name that looks like a UUID or has a prefix, and for any other UUID.
+    """
+    path_id = build_mpc_id(meeting_id)
+    bare = path_id[len("name_") :]
+    return bare if bare.strip(" .") and build_mpc_id(bare) == path_id else path_id
+
+
+def normalize_target(target: CommunicationSession) -> CommunicationSession:
+    """Return a target in the form in which sessions, events and rows have it."""
+    if target.kind is not _MEETING:
+        return target
+    return CommunicationSession(_MEETING, normalize_meeting_id(target.id))
 
 
 def build_record_path(target: CommunicationSession, participant: str | None = None) -> str:
@@ -132,18 +166,22 @@ def read_recording(row: Mapping[str, Any], account: str) -> Recording:
     call_uuid = text("call_uuid")
     conference_name = text("conference_name")
     kind = _find_kind(fields, text("recording_type"), call_uuid, conference_name)
-    target = None
+    target, reference = None, call_uuid
     if kind is _CALL:
         target = fields.target(kind, "call_uuid")
     elif kind is _CONFERENCE:
-        # Names are reused, but the row has nothing else that identifies its conference.
+        # Names are reused: the UUID, if the row has one, distinguishes their conferences.
         target = fields.target(kind, "conference_name")
+        reference = _read_reference(fields, "conference_uuid", call_uuid)
+    elif kind is _MEETING:
+        target = _read_meeting(fields)
+        reference = _read_reference(fields, MPC_UUID, call_uuid)
     duration = reported_duration = fields.milliseconds("recording_duration_ms", quoted=True)
     started_at = instant("recording_start_ms", epoch="milliseconds", quoted=True)
     ended_at = instant("recording_end_ms", epoch="milliseconds", quoted=True)
     if duration is None and not fields.is_unread("recording_duration_ms"):
         duration = _compute_duration(started_at, ended_at)
-    url = find_url(fields)
+    url = fields.url("recording_url") or find_url(fields)
     format = _find_format(text("recording_format"), url)
     files: tuple[MediaFile, ...] = ()
     if url is not None:
@@ -164,7 +202,7 @@ def read_recording(row: Mapping[str, Any], account: str) -> Recording:
         id=recording_id,
         kind=kind,
         target=target,
-        reference=call_uuid,
+        reference=reference,
         status=_ROW if ended_at is not None or _is_over(fields, duration, url) else _UNFINISHED,
         started_at=started_at,
         ended_at=ended_at,
@@ -177,9 +215,36 @@ def read_recording(row: Mapping[str, Any], account: str) -> Recording:
     )
 
 
+def build_meeting(name: str | None, uuid: str | None) -> CommunicationSession | None:
+    """Build the target of a multiparty call, as `start` accepts it; its name is preferred.
+
+    Returns None without both, and for an id that no request can carry.
+    """
+    if not name and not uuid:
+        return None
+    meeting_id = normalize_meeting_id(f"name_{name}" if name else f"uuid_{uuid}")
+    return Fields({"id": meeting_id}).target(_MEETING, "id")
+
+
 def read_time(fields: Fields, name: str) -> datetime | None:
     """Read a time in ISO 8601, or as Go formats it."""
     return fields.instant(name) or _read_go_time(fields, name)
+
+
+def _read_reference(fields: Fields, name: str, call_uuid: str | None) -> str | None:
+    """Read the UUID of an occurrence; without one, the call of a member stands for it."""
+    uuid = fields.text(name)
+    return call_uuid if uuid is None and not fields.is_unread(name) else uuid
+
+
+def _read_meeting(fields: Fields) -> CommunicationSession | None:
+    name, uuid = fields.text(MPC_NAME), fields.text(MPC_UUID)
+    if fields.is_unread(MPC_NAME):
+        return None  # not absent: the UUID does not stand for it
+    target = build_meeting(name, uuid)
+    if target is None and (name or uuid):
+        fields.leave_out(MPC_NAME if name else MPC_UUID)
+    return target
 
 
 def _read_go_time(fields: Fields, name: str) -> datetime | None:
@@ -213,6 +278,10 @@ def _is_over(fields: Fields, duration: timedelta | None, url: str | None) -> boo
 def _find_kind(
     fields: Fields, recording_type: str | None, call_uuid: str | None, conference_name: str | None
 ) -> SessionKind | None:
+    row = fields.row
+    has_mpc = row.get(MPC_UUID) or row.get(MPC_NAME)
+    if has_mpc and (fields.text(MPC_UUID) or fields.text(MPC_NAME)):
+        return _MEETING
     if recording_type is not None:
         known = KINDS.get(recording_type) or KINDS.get(recording_type.lower())
         if known is not None:

@@ -21,6 +21,7 @@ INFO = ProviderInfo(
     client="recording_plivo.client:Plivo",
     webhooks="recording_plivo.webhooks:PlivoWebhooks",
     emulator="recording_plivo.emulator:PlivoEmulator",
+    assumptions="recording_plivo.assumptions:ASSUMPTIONS",
     media_hosts=("media.plivo.com", "*.media.plivo.com", "s3.amazonaws.com"),
     # https://www.plivo.com/docs/voice/api/recordings
     storage_price=StoragePrice(currency="USD", per_minute_month=0.0004, free_days=90),

@@ -58,7 +58,17 @@ def check_signature(request: WebhookRequest, secrets: Sequence[str], *, allow_v2
             raise WebhookRejected(f"the signature header {SIGNATURES[0]} is missing")
     except MalformedPayload as error:
         raise WebhookRejected(f"the signed content cannot be read: {error.message}") from None
-    check_base64(message, secrets, signatures)
+    try:
+        check_base64(message, secrets, signatures)
+    except WebhookRejected as error:
+        if error.status != 401:
+            raise
+        raise WebhookRejected(  # an error cuts off the query of a URL
+            f"{error.message}. Plivo signs the public URL: check that {request.url} is "
+            "the URL that is configured at Plivo (scheme, host, port, path and query), and that "
+            "the secret is the Auth Token of this account or subaccount",
+            status=401,
+        ) from None
 
 
 def _has_header(request: WebhookRequest, headers: Sequence[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Webhooks: Plivo's requests in three vocabularies, none of which has a status, to our events.
+"""Webhooks: Plivo's requests in its vocabularies, none of which has a status, to our events.
 
 The signature covers neither the boundary between a name and its value nor the time. Therefore no
 event is `trusted`, and a request is rejected if the signed text can be split in another way that
@@ -56,8 +56,10 @@ _NAME = re.compile(r"[^\x00-\x1f]{1,256}")
 
 #: The field of a webhook -> the row's, and the pattern of its value. In the order of the pages:
 #: calls and conferences (https://www.plivo.com/docs/voice/api/recordings, /voice/api/conferences),
-#: XML (https://www.plivo.com/docs/voice/xml/record), multiparty calls
-#: (https://www.plivo.com/docs/voice/api/multiparty-calls). If two map to one, the first is used.
+#: XML (https://www.plivo.com/docs/voice/xml/record, /voice/xml/conference), multiparty calls
+#: (https://www.plivo.com/docs/voice/api/multiparty-calls), number masking
+#: (https://www.plivo.com/docs/voice/api/number-masking), asynchronous answers
+#: (https://www.plivo.com/docs/voice/api/overview). If two map to one, the first is used.
 FIELDS: Mapping[str, tuple[str, re.Pattern[str]]] = {
     "recording_id": ("recording_id", _ID),
     "call_uuid": ("call_uuid", _ID),
@@ -75,6 +77,9 @@ FIELDS: Mapping[str, tuple[str, re.Pattern[str]]] = {
     "RecordingDuration": ("seconds", _NUMBER),
     "RecordingStartMs": ("recording_start_ms", _NUMBER),
     "RecordingEndMs": ("recording_end_ms", _NUMBER),
+    "ConferenceAction": ("action", _WORD),
+    "ConferenceName": ("conference_name", _NAME),
+    "ConferenceUUID": ("conference_uuid", _ID),
     "EventName": ("event", _WORD),
     "EventTimestamp": ("at", _TIMESTAMP),
     "SequenceNumber": ("sequence", _NUMBER),
@@ -87,11 +92,13 @@ FIELDS: Mapping[str, tuple[str, re.Pattern[str]]] = {
     "RecordingFormat": ("recording_format", _FORMAT),
     "RecordingStartTime": ("start", _TIME),
     "RecordingEndTime": ("end", _TIME),
+    "message": ("message", _NAME),
+    "recording_url": ("recording_url", _URL),
 }
 
 #: What identifies an event, in the row's names. It must match its pattern; any other field that
 #: cannot be read is `None`.
-IDENTIFYING = frozenset({"recording_id", "recording_url", "event"})
+IDENTIFYING = frozenset({"recording_id", "recording_url", "event", "action"})
 #: The URL of a multiparty call's event, whose name alone decides what it means.
 MEETING_URL = "RecordingURL"
 #: The older name of `RecordUrl`; it is read only if that is absent.
@@ -126,32 +133,84 @@ WRAPPER = "response"
 
 #: The kind of an event, and the status of its recording.
 EventMeaning = tuple[EventKind, RecordingStatus]
-#: `MPCRecordingPaused`, and the same for a participant:
-#: https://www.plivo.com/docs/voice/api/multiparty-calls. For a session:
-#: https://www.plivo.com/docs/voice/api/number-masking.
-EVENTS: Mapping[str, EventMeaning] = {
-    f"{subject}Recording{name}": meaning
-    for subject in ("MPC", "Participant", "Session")
-    for name, meaning in {
-        "Initiated": (EventKind.STARTED, RecordingStatus.RECORDING),
-        "Paused": (EventKind.PAUSED, RecordingStatus.PAUSED),
-        "Resumed": (EventKind.RESUMED, RecordingStatus.RECORDING),
-        "Completed": (EventKind.AVAILABLE, RecordingStatus.AVAILABLE),
-        "Failed": (EventKind.FAILED, RecordingStatus.FAILED),
-    }.items()
-}
-#: The media's URL, also while it is recorded: the first name is the API's, the others are XML's.
-MEDIA_URL_FIELDS = ("record_url", "RecordUrl", "RecordFile")
-#: These happen once per recording.
-ONCE = frozenset({EventKind.STARTED, EventKind.AVAILABLE, EventKind.FAILED})
-UNKNOWN = (EventKind.UPDATED, RecordingStatus.UNKNOWN)
-#: Webhooks of the API are sent at the end; XML's also before it, with durations of -1
-#: (https://www.plivo.com/docs/voice/xml/record, recordSession and startOnDialAnswer) or without
-#: (https://www.plivo.com/docs/voice/xml/conference, from the first `enter` on).
 RUNNING = (EventKind.STARTED, RecordingStatus.RECORDING)
+PAUSED = (EventKind.PAUSED, RecordingStatus.PAUSED)
+RESUMED = (EventKind.RESUMED, RecordingStatus.RECORDING)
 ENDED = (EventKind.AVAILABLE, RecordingStatus.AVAILABLE)
+FAILED = (EventKind.FAILED, RecordingStatus.FAILED)
 #: A transcript, or the reason why it failed, exists only for a finished recording.
 TRANSCRIBED = (EventKind.UPDATED, RecordingStatus.AVAILABLE)
+UNKNOWN = (EventKind.UPDATED, RecordingStatus.UNKNOWN)
+
+#: (element, action, evidence) -> what a webhook means; anything else is `UNKNOWN`. An action of ""
+#: means that the webhook has none, and an evidence of "" that the words alone decide. Evidence is
+#: `end` (a URL, and a duration or an end), `url` (a URL alone: Plivo names it from the start on) or
+#: `-1` (all numbers are -1: https://www.plivo.com/docs/voice/xml/record, recordSession and
+#: startOnDialAnswer).
+#:
+#: - `Record`: of the API, and of the XML element. The API's are sent at the end.
+#: - `Conference`: of the XML element, whose `RecordUrl` is there from the first `enter` on. Only
+#:   `record` is about a file. Its action URL has no `ConferenceAction`.
+#:   https://www.plivo.com/docs/voice/xml/conference
+#: - `MPC`, `Participant`: https://www.plivo.com/docs/voice/api/multiparty-calls
+#: - `Session`: https://www.plivo.com/docs/voice/api/number-masking
+#: - `answer`: the response to an asynchronous start, which is sent to `callback_url`
+#:   https://www.plivo.com/docs/voice/api/overview
+#: - `transcript`: https://www.plivo.com/docs/voice/api/conferences, the second half of the table
+MEANINGS: Mapping[tuple[str, str, str], EventMeaning] = {
+    ("Record", "", "end"): ENDED,
+    ("Record", "", "url"): RUNNING,
+    ("Record", "", "-1"): RUNNING,
+    ("Conference", "", "end"): ENDED,
+    ("Conference", "", "url"): RUNNING,
+    ("Conference", "", "-1"): RUNNING,
+    ("Conference", "enter", ""): RUNNING,
+    ("Conference", "exit", ""): RUNNING,
+    ("Conference", "digits", ""): RUNNING,
+    ("Conference", "floor", ""): RUNNING,
+    ("Conference", "record", "end"): ENDED,
+    ("Conference", "record", "url"): RUNNING,
+    ("Conference", "record", "-1"): RUNNING,
+    ("MPC", "RecordingInitiated", ""): RUNNING,
+    ("MPC", "RecordingPaused", ""): PAUSED,
+    ("MPC", "RecordingResumed", ""): RESUMED,
+    ("MPC", "RecordingCompleted", ""): ENDED,
+    ("MPC", "RecordingFailed", ""): FAILED,
+    ("Participant", "RecordingInitiated", ""): RUNNING,
+    ("Participant", "RecordingPaused", ""): PAUSED,
+    ("Participant", "RecordingResumed", ""): RESUMED,
+    ("Participant", "RecordingCompleted", ""): ENDED,
+    ("Participant", "RecordingFailed", ""): FAILED,
+    ("Session", "RecordingInitiated", ""): RUNNING,
+    ("Session", "RecordingCompleted", ""): ENDED,
+    ("Session", "RecordingFailed", ""): FAILED,
+    ("answer", "started", ""): RUNNING,
+    ("transcript", "", ""): TRANSCRIBED,
+}
+#: The elements whose webhooks have an `EventName`, which begins with the element's name.
+NAMED_ELEMENTS = ("MPC", "Participant", "Session")
+EVENT_NAMES = frozenset(
+    f"{element}{action}" for element, action, _ in MEANINGS if element in NAMED_ELEMENTS
+)
+#: The element -> the `recording_type` that a row would have. That of a transcript is not known: its
+#: call may be that of a conference's member.
+TYPES: Mapping[str, str] = {
+    "Conference": "conference",
+    "MPC": "mpc",
+    "Participant": "mpc",
+    "transcript": "unknown",
+}
+#: The rows' names of what identifies an occurrence of a session.
+UUIDS = ("mpc_uuid", "session_uuid")
+#: The rows' names of the fields of multiparty calls.
+MPC_FIELDS = frozenset({"mpc_name", "mpc_uuid"})
+#: The fields that only the XML element `Conference` has.
+CONFERENCE_FIELDS = ("ConferenceAction", "ConferenceName", "ConferenceUUID")
+#: The media's URL, also while it is recorded: the names of the API, of XML, and of a row. That of a
+#: multiparty call's webhook proves nothing: without its `EventName` it is not about the end.
+MEDIA_URL_FIELDS = ("record_url", "RecordUrl", "RecordFile", "recording_url")
+#: These happen once per recording.
+ONCE = frozenset({EventKind.STARTED, EventKind.AVAILABLE, EventKind.FAILED})
 
 #: Only with these statuses the URL is that of a file; a webhook about a start contains it, too.
 _STATUSES_WITH_MEDIA = frozenset({RecordingStatus.AVAILABLE, RecordingStatus.UNKNOWN})
@@ -203,6 +262,7 @@ class _Delivery:
         id: the recording's id
         event_name: the name of a multiparty call's event
         url: the media's URL
+        element: what sends the webhook, as in `MEANINGS`
         meaning: the kind of the event, and the status of its recording
     """
 
@@ -212,8 +272,8 @@ class _Delivery:
         self.names: dict[str, str] = {}
         #: the row's name -> its value, as it was sent
         self.row: dict[str, Any] = {}
-        for name, (row_name, pattern) in FIELDS.items():
-            value = parameters.get(name)
+        for name in [each for each in FIELDS if each in parameters]:
+            (row_name, pattern), value = FIELDS[name], parameters[name]
             if value is None or value == "" or (name == OLDER_URL and "RecordUrl" in parameters):
                 continue
             if value == NULL and pattern is not _NAME:
@@ -231,7 +291,11 @@ class _Delivery:
         self.id: str | None = self.row.get("recording_id")
         self.event_name: str | None = self.row.get("event")
         self.url: str | None = self.row.get("recording_url")
-        self.meaning = self._find_meaning()
+        self.element, action = self._find_element()
+        # A word decides alone, and what has none by the evidence.
+        self.meaning = MEANINGS.get((self.element, action, "")) or MEANINGS.get(
+            (self.element, action, self._find_evidence()), UNKNOWN
+        )
 
     def is_contradicted_by(self, split: Iterable[tuple[str, str]]) -> bool:
         """Whether this is another event if the signed text is split in this way."""
@@ -239,7 +303,7 @@ class _Delivery:
             other = _Delivery(signature.merge_repeated(split))
         except MalformedPayload:
             return False
-        if other.event_name not in (None, self.event_name, *EVENTS):
+        if other.event_name not in (None, self.event_name, *EVENT_NAMES):
             return False
         return (other.id, other.event_name, other.url, other.meaning) != (
             self.id,
@@ -248,27 +312,43 @@ class _Delivery:
             self.meaning,
         )
 
-    def _find_meaning(self) -> EventMeaning:
+    def _find_element(self) -> tuple[str, str]:
+        """Find the element and the action of this webhook, as in `MEANINGS`."""
+        parameters = self.fields.row
         if self.event_name is not None:
-            return EVENTS.get(self.event_name, UNKNOWN)
+            for element in NAMED_ELEMENTS:
+                if self.event_name.startswith(element):
+                    return element, self.event_name.removeprefix(element)
+            return "", self.event_name
+        if any(map(parameters.get, CONFERENCE_FIELDS)):
+            return "Conference", self.row.get("action", "")
+        has_end = not self.row.keys().isdisjoint(ENDS)
+        if not has_end and str(self.row.get("message")).endswith("started"):
+            return "answer", "started"
+        if self._has_url() or TRANSCRIPTION.isdisjoint(parameters):
+            return "Record", ""
+        return "transcript", ""
+
+    def _has_url(self) -> bool:
+        return any(map(self.fields.row.get, MEDIA_URL_FIELDS))
+
+    def _find_evidence(self) -> str:
         for names in (DURATIONS, ENDS):
             values = [str(self.row[name]) for name in names if name in self.row]
             numbers = list(filter(_NUMBER.fullmatch, values))
             if numbers and all(map(_MINUS_ONE.fullmatch, numbers)):
-                return RUNNING
-        # Without its EventName a multiparty call's webhook is not one about the end: its URL has
-        # another name.
-        parameters = self.fields.row
-        if any(parameters.get(name) for name in MEDIA_URL_FIELDS):
-            return RUNNING if self.row.keys().isdisjoint(ENDS) else ENDED
-        return TRANSCRIBED if not TRANSCRIPTION.isdisjoint(parameters) else UNKNOWN
+                return "-1"
+        if not self._has_url():
+            return ""
+        return "url" if self.row.keys().isdisjoint(ENDS) else "end"
 
     def build_event(self, request: WebhookRequest, account: str) -> RecordingEvent:
         """Build the event. Fields that cannot be read are named in its recording."""
         kind, status = self.meaning
         raw = redact_payload(self.fields.row)
         target = self._read_target()
-        reference = self._read_text("mpc_uuid") or self._read_text("session_uuid")
+        has_uuid = not self.names.keys().isdisjoint(UUIDS)
+        reference = next(filter(None, map(self._read_text, UUIDS)), None) if has_uuid else None
         occurred_at = self._read_timestamp()
         # What distinguishes one pause from the next: its number, its time, or else the signed
         # content. A lasting fact of a recording happens once.
@@ -276,7 +356,7 @@ class _Delivery:
         if self.id is None or (occasion is None and kind not in ONCE):
             occasion = signature.compute_digest(request)
         recording = None
-        if self.id is not None and self.meaning != TRANSCRIBED:
+        if self.id is not None:
             recording = self._read_recording(account, target, reference, raw)
             if occurred_at is None:
                 is_start = kind is EventKind.STARTED
@@ -313,29 +393,30 @@ class _Delivery:
         row = dict(self.row)
         if self.meaning == RUNNING:
             row = {name: value for name, value in row.items() if name not in NUMBERS}
-        row["call_uuid"] = self._read_text("call_uuid")
-        row["recording_format"] = self._read_text("recording_format")
+        for name in ("call_uuid", "mpc_uuid", "conference_uuid", "recording_format"):
+            if name in row:
+                row[name] = self._read_text(name) or _UNREADABLE
         if "recording_duration_ms" not in row and self.meaning != RUNNING:
             row["recording_duration_ms"] = self._read_seconds()
         for name, other in (("start", "recording_start_ms"), ("end", "recording_end_ms")):
             moment = mapping.read_time(self.fields, self.names[name]) if name in self.row else None
             if moment is not None:
                 row.setdefault(other, (moment - _EPOCH) // timedelta(milliseconds=1))
-        if "mpc_name" in self.names or "mpc_uuid" in self.names:
-            row["recording_type"] = "mpc"
+        if self.element in TYPES:
+            row["recording_type"] = TYPES[self.element]
         recording = mapping.read_recording(row, account)
         for path in recording.unread_fields:
             if path in self.names:
                 self.fields.leave_out(self.names[path])
         status = self.meaning[1]
         files = recording.files if status in _STATUSES_WITH_MEDIA else ()
-        if "member" in self.names and (self.event_name or "").startswith("Participant"):
+        if "member" in self.names and self.element == "Participant":
             member = self._read_text("member")
             files = tuple(evolve(file, role=FileRole.TRACK, participant=member) for file in files)
         return evolve(
             recording,
             target=target,
-            reference=reference or recording.reference,
+            reference=recording.reference if self.names.keys().isdisjoint(UUIDS) else reference,
             raw=raw,
             status=status,
             provider_status=self.event_name,
@@ -366,29 +447,24 @@ class _Delivery:
         return None
 
     def _read_target(self) -> CommunicationSession | None:
-        names = self.names
-        if "mpc_name" in names:
-            name = self.fields.text("MPCName")
-            if name is None:
-                return None
-            # As `start` takes it: without the prefix, unless it would then be read as another id.
-            is_plain = mapping.build_mpc_id(name) == f"name_{name}"
-            name = name if is_plain else f"name_{name}"
-            return self._build_target(SessionKind.MEETING, "mpc_name", name)
-        if "mpc_uuid" in names:
-            return self._build_target(SessionKind.MEETING, "mpc_uuid", self._read_text("mpc_uuid"))
-        if "conference_name" in names:
-            return self.fields.target(SessionKind.CONFERENCE, "conference_name")
-        if "call_uuid" in names and "session_uuid" not in names:
-            return self._build_target(SessionKind.CALL, "call_uuid", self._read_text("call_uuid"))
-        return None
+        if self.element in ("transcript", "Session"):
+            return None
+        if self.element in ("MPC", "Participant") or not MPC_FIELDS.isdisjoint(self.names):
+            return self._read_meeting()
+        if self.element == "Conference" or "conference_name" in self.names:
+            name = self.names.get("conference_name")
+            return self.fields.target(SessionKind.CONFERENCE, name) if name else None
+        call_uuid = self._read_text("call_uuid")
+        return CommunicationSession(SessionKind.CALL, call_uuid) if call_uuid else None
 
-    def _build_target(
-        self, kind: SessionKind, row_name: str, id: str | None
-    ) -> CommunicationSession | None:
-        target = Fields({row_name: id}).target(kind, row_name)
+    def _read_meeting(self) -> CommunicationSession | None:
+        uuid, parameter = self._read_text("mpc_uuid"), self.names.get("mpc_name")
+        if parameter is None:
+            return mapping.build_meeting(None, uuid)
+        name = self.fields.text(parameter)
+        target = mapping.build_meeting(name, None)
         if target is None:
-            self.fields.leave_out(self.names[row_name])
+            self.fields.leave_out(parameter)
         return target
 
     def _read_timestamp(self) -> datetime | None:
@@ -405,6 +481,6 @@ class _Delivery:
         return moment
 
 
-#: Stands in a row for a duration that cannot be read.
+#: Stands in a row for a value that cannot be read.
 _UNREADABLE = ()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, get_args
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 import urllib3
+from attrs import evolve
 
 import recording_core as rec
 from recording_core.testing import ManualClock, Reply, Request
@@ -49,6 +50,29 @@ def list_sent(emulator: PlivoEmulator) -> list[str]:
     """List each request as `POST Call/x/Record/`: its method, and its path below the account."""
     root = f"{emulator.prefix}/Account/{emulator.credentials['auth_id']}/"
     return [f"{each.method} {each.path.removeprefix(root)}" for each in emulator.list_requests()]
+
+
+@pytest.mark.parametrize("prefix", ["", "name_"])
+def test_a_meeting_has_one_target_in_start_events_list_and_get(
+    plivo: rec.Provider, emulator: PlivoEmulator, manual_clock: ManualClock, prefix: str
+) -> None:
+    meeting = find_live(emulator, "meeting")
+    session = plivo.start(rec.meeting(prefix + meeting.id), callback_url=HOOK)
+    assert session.id is not None
+    manual_clock.advance(MINUTE)
+    stopped = plivo.stop(session)
+    manual_clock.advance(UNTIL_LISTED)
+    events = [
+        event
+        for request in emulator.build_webhook_requests()
+        for event in rec.unsafe_parse("plivo", request)
+        if event.recording_id == session.id
+    ]
+    listed = [each for each in plivo.list() if each.id == session.id]
+    assert events
+    assert listed
+    found: list[Any] = [session, stopped, *events, *listed, plivo.get(session.id)]
+    assert {each.target for each in found} == {meeting}
 
 
 class TestStart:
@@ -110,6 +134,7 @@ class TestStart:
                 {"format": "wav", "callback_url": HOOK},
                 {"file_format": "wav", "recording_callback_url": HOOK},
             ),
+            ("meeting", {"format": "mp3"}, {"file_format": "mp3"}),
         ],
     )
     def test_keywords_are_sent_under_plivos_names(
@@ -205,6 +230,30 @@ class TestStart:
             plivo.stop(session)
             assert list_sent(emulator)[-1] == f"DELETE MultiPartyCall/{path}/Record/"
 
+    @pytest.mark.parametrize("by", ["name", "uuid"])
+    def test_start_get_list_and_events_name_a_multiparty_call_alike(
+        self, plivo: rec.Provider, emulator: PlivoEmulator, manual_clock: ManualClock, by: str
+    ) -> None:
+        live = emulator.find_session(find_live(emulator, "meeting"))
+        id = live.name if by == "name" else live.uuid
+        for given in (id, f"{by}_{id}"):
+            session = plivo.start(rec.meeting(given))
+            assert session.target == rec.meeting(id)
+            manual_clock.advance(MINUTE)
+            done = plivo.wait(plivo.stop(session), timeout=MINUTE)
+            assert [each.target for each in done.recordings] == [session.target]
+            recording = plivo.get(str(done.id), target=rec.meeting(given))
+            assert (recording.target, recording.reference) == (session.target, live.uuid)
+            listing = plivo.list(since=manual_clock.now() - DAY, target=rec.meeting(given))
+            assert {each.target for each in listing} == {session.target}
+            by_default = [each.target for each in plivo.list(since=manual_clock.now() - DAY)]
+            assert set(by_default) == {rec.meeting(live.name)}
+            emulator.remove(str(done.id))
+        begun = evolve(session, id=None, recordings=())
+        for request in emulator.build_webhook_requests()[-2:]:
+            [event] = rec.unsafe_parse("plivo", request)
+            assert [each.id for each in begun.apply(event).recordings] == [done.id]
+
     def test_an_asynchronous_start_returns_a_session_without_an_id(
         self, plivo: rec.Provider, emulator: PlivoEmulator, manual_clock: ManualClock
     ) -> None:
@@ -264,7 +313,10 @@ class TestPauseResumeStop:
         member = emulator.find_session(target).members[1]
         whole = plivo.start(target)
         session = plivo.start(target, participant=member)
-        assert session.parameters == {"participant": (member,)}
+        assert session.parameters == {
+            "participant": (member,),
+            "record_track_type": "participant",
+        }
         text = rec.dumps(session)
         with emulator.connect() as other:
             session = rec.loads(text, rec.RecordingSession)
@@ -278,12 +330,96 @@ class TestPauseResumeStop:
             f"POST {path}Resume/",
             f"DELETE {path}",
         ]
+        track = {"record_track_type": "participant"}
+        assert [each.json() for each in emulator.list_requests()[1:4]] == [track] * 3
+        assert emulator.list_requests()[4].query == tuple(track.items())
         assert [pause.end - pause.start for pause in session.pauses if pause.end] == [10 * SECOND]
         done = plivo.wait(session, timeout=MINUTE)
         assert done.recordings[0].duration == 20 * SECOND
         assert emulator.list_ids() == [session.id], "the recording of the whole call continues"
         plivo.stop(whole)
         assert list_sent(emulator)[-1] == "DELETE MultiPartyCall/name_Weekly%20Review/Record/"
+
+    @pytest.mark.parametrize("word", ["participant", "all", "both"])
+    def test_the_track_type_of_the_start_is_repeated(
+        self, plivo: rec.Provider, emulator: PlivoEmulator, word: str
+    ) -> None:
+        target = find_live(emulator, "meeting")
+        member = emulator.find_session(target).members[0]
+        session = plivo.start(target, participant=member, extra={"record_track_type": word})
+        assert emulator.list_requests()[-1].json() == {"record_track_type": word}
+        session = plivo.pause(session)
+        assert emulator.list_requests()[-1].json() == {"record_track_type": word}
+        plivo.stop(session)
+        assert emulator.list_requests()[-1].query == (("record_track_type", word),)
+
+    def test_a_track_type_that_was_omitted_is_not_repeated(
+        self, plivo: rec.Provider, emulator: PlivoEmulator
+    ) -> None:
+        target = find_live(emulator, "meeting")
+        member = emulator.find_session(target).members[0]
+        omitted = {"record_track_type": rec.OMIT}
+        session = plivo.start(target, participant=member, extra=omitted)
+        assert session.parameters == {"participant": (member,)}
+        plivo.stop(plivo.pause(session))
+        assert [each.body for each in emulator.list_requests()[:2]] == [b"{}", b""]
+        assert emulator.list_requests()[2].query == ()
+
+    def test_a_stop_that_ends_every_recording_of_a_call_is_logged(
+        self,
+        plivo: rec.Provider,
+        emulator: PlivoEmulator,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        target = find_live(emulator, "call")
+        started = plivo.start(target)
+        plivo.stop(started)
+        assert caplog.messages == []
+        emulator.alter = lambda request, payload: {
+            "api_id": payload["api_id"],
+            "message": "async api spawned",
+        }
+        asynchronous = plivo.start(target)
+        emulator.alter = None
+        by_hand: tuple[rec.RecordingSession, ...] = (
+            rec.RecordingSession("plivo", "default", started.id, target),
+            rec.RecordingSession("plivo", "default", None, target),
+        )
+        urls = [f"https://media.plivo.com/{name}.mp3" for name in "ab"]
+        recordings = tuple(
+            rec.Recording("plivo", "default", url[-5], raw={"recording_url": url}) for url in urls
+        )
+        by_hand += (evolve(by_hand[1], recordings=recordings),)  # either may be its own
+        for session in (asynchronous, *by_hand):
+            caplog.clear()
+            plivo.stop(session)
+            assert f"Every recording of {target} is stopped" in caplog.text
+
+    def test_a_session_without_an_id_has_id_and_url_from_its_webhook(
+        self,
+        plivo: rec.Provider,
+        emulator: PlivoEmulator,
+        manual_clock: ManualClock,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        target = find_live(emulator, "call")
+        other = plivo.start(target)
+        session = evolve(plivo.start(target), id=None, raw={})
+        id = emulator.record_by_xml(target)
+        begun = next(
+            event
+            for request in emulator.build_webhook_requests()
+            for event in rec.unsafe_parse("plivo", request)
+            if event.recording_id == id
+        )
+        session = plivo.stop(session.apply(begun))
+        assert caplog.messages == []
+        url = dict(emulator.list_requests()[-1].query)["URL"]
+        assert f"/Recording/{id}." in url
+        manual_clock.advance(UNTIL_LISTED)
+        plivo.stop(other)
+        manual_clock.advance(UNTIL_LISTED)
+        assert plivo.wait(session, timeout=MINUTE).id == id, "the list has two"
 
     def test_stop_ends_only_its_own_recording_of_a_call(
         self, plivo: rec.Provider, emulator: PlivoEmulator, manual_clock: ManualClock
@@ -410,6 +546,33 @@ class TestPauseResumeStop:
 
 
 class TestWait:
+    def test_several_recordings_of_a_session_without_an_id_are_no_guess(
+        self, plivo: rec.Provider, emulator: PlivoEmulator, manual_clock: ManualClock
+    ) -> None:
+        target = find_live(emulator, "conference")
+        before = plivo.start(target)
+        manual_clock.advance(3 * MINUTE)
+        session = evolve(plivo.start(target), id=None, raw={})
+        manual_clock.advance(MINUTE)
+        plivo.stop(before)
+        manual_clock.advance(MINUTE)
+        with pytest.raises(rec.NotReady, match="2 recordings of conference:Daily") as caught:
+            plivo.wait(session, timeout=MINUTE)
+        assert caught.value.session == session
+        assert str(before.id) in str(caught.value)
+
+    def test_a_recording_that_began_long_before_is_no_candidate(
+        self, plivo: rec.Provider, emulator: PlivoEmulator, manual_clock: ManualClock
+    ) -> None:
+        target = find_live(emulator, "conference")
+        plivo.start(target)
+        manual_clock.advance(6 * MINUTE)
+        session = plivo.start(target)
+        manual_clock.advance(MINUTE)
+        plivo.stop(session)
+        manual_clock.advance(MINUTE)
+        assert plivo.wait(evolve(session, id=None), timeout=MINUTE).id == session.id
+
     def test_wait_continues_on_404_until_the_row_exists(
         self, plivo: rec.Provider, emulator: PlivoEmulator, manual_clock: ManualClock
     ) -> None:
@@ -500,15 +663,16 @@ class TestList:
             ], "an offset with a cursor leads back to the first page"
 
     @PAGINGS
-    def test_filters_are_sent_with_a_next_link_that_has_none(
-        self, manual_clock: ManualClock, paging: PagingMode
+    @pytest.mark.parametrize("assume", [(), (2,)], ids=["without filters", "with filters"])
+    def test_filters_are_sent_with_every_next_link(
+        self, manual_clock: ManualClock, paging: PagingMode, assume: tuple[int, ...]
     ) -> None:
         """Published links have no filters.
 
         They are `?limit=20&offset=20` and `?limit=20&cursor=x`.
         """
         with (
-            PlivoEmulator(clock=manual_clock, paging=paging) as emulator,
+            PlivoEmulator(clock=manual_clock, paging=paging, assume=assume) as emulator,
             emulator.connect() as plivo,
         ):
             old = [
@@ -518,7 +682,6 @@ class TestList:
             new = [
                 emulator.add(ended=manual_clock.now() - DAY - index * MINUTE) for index in range(50)
             ]
-            emulator.alter = remove_filters_from_link
             found = [recording.id for recording in plivo.list(since=manual_clock.now() - 120 * DAY)]
             assert sorted(found) == sorted(old + new)
 
@@ -896,18 +1059,6 @@ def list_windows(emulator: PlivoEmulator) -> list[tuple[datetime, datetime]]:
         moments = (datetime.fromisoformat(each).replace(tzinfo=UTC) for each in (since, until))
         bounds.append((next(moments), next(moments)))
     return sorted(bounds)
-
-
-def remove_filters_from_link(request: Request, payload: Any) -> Any:
-    """For `Emulator.alter`: keep only the position in `meta.next`, without the filters."""
-    link = payload["meta"]["next"]
-    if link is not None:
-        query = parse_qs(urlsplit(link).query)
-        kept = [
-            f"{name}={query[name][0]}" for name in ("limit", "offset", "cursor") if name in query
-        ]
-        payload["meta"]["next"] = f"{urlsplit(link).path}?{'&'.join(kept)}"
-    return payload
 
 
 def change_meta(**changes: Any) -> Callable[[Request, Any], Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -20,6 +21,11 @@ def read_parameters(request: rec.WebhookRequest) -> dict[str, str]:
     if request.method == "GET":
         return dict(parse_qsl(urlsplit(request.url).query, keep_blank_values=True))
     return dict(parse_qsl(request.body.decode(), keep_blank_values=True))
+
+
+def parse(request: rec.WebhookRequest) -> Any:
+    (event,) = rec.unsafe_parse("plivo", request)
+    return event
 
 
 def is_accepted(emulator: PlivoEmulator, request: rec.WebhookRequest) -> bool:
@@ -100,14 +106,180 @@ def test_webhooks_of_a_meeting_are_sent_in_order(emulator: PlivoEmulator) -> Non
     assert {event.target for event in events} == {rec.meeting("Weekly Review")}
 
 
-def test_webhooks_of_a_participants_recording_contain_the_member_id(
+def test_webhooks_of_a_participants_recording_do_not_name_the_multiparty_call(
     emulator: PlivoEmulator,
 ) -> None:
     member = emulator.find_session(emulator.sessions[2]).members[0]
-    emulator.record(emulator.sessions[2], participant=member)
-    for request in emulator.build_webhook_requests():
-        assert read_parameters(request)["EventName"].startswith("ParticipantRecording")
-        assert read_parameters(request)["MemberID"] == member
+    id = emulator.record(emulator.sessions[2], participant=member)
+    requests = emulator.build_webhook_requests()
+    for request in requests:
+        parameters = read_parameters(request)
+        assert parameters["EventName"].startswith("ParticipantRecording")
+        assert parameters["MemberID"] == member
+        assert parameters["RecordingResourceURL"].endswith(f"/Recording/{id}/")
+        assert not [name for name in parameters if name.startswith("MPC")]
+    assert parse(requests[-1]).recording.kind == "meeting"
+
+
+def test_xml_record_is_reported_at_its_start_and_its_end(emulator: PlivoEmulator) -> None:
+    target = emulator.sessions[0]
+    recording_id = emulator.record_by_xml(target)
+    emulator.advance(timedelta(seconds=7.56))
+    emulator.hang_up(target)
+    emulator.advance(timedelta(seconds=10))
+    begun, ended = emulator.build_webhook_requests()
+    assert is_accepted(emulator, begun)
+    assert is_accepted(emulator, ended)
+    names = ("RecordingDuration", "RecordingDurationMs", "RecordingStartMs", "RecordingEndMs")
+    assert {read_parameters(begun)[name] for name in names} == {"-1"}
+    assert read_parameters(ended)["RecordingDurationMs"] == "7560"
+    events = [parse(begun), parse(ended)]
+    assert [event.kind for event in events] == ["started", "available"]
+    assert {event.recording_id for event in events} == {recording_id}
+    assert {event.target for event in events} == {target}
+
+
+def test_an_xml_conference_names_its_recording_from_the_first_enter_on(
+    emulator: PlivoEmulator,
+) -> None:
+    target = emulator.sessions[1]
+    id = emulator.record_by_xml(target)
+    emulator.advance(timedelta(seconds=5))
+    emulator.hang_up(target)
+    emulator.advance(timedelta(seconds=10))
+    requests = emulator.build_webhook_requests()
+    assert all(is_accepted(emulator, request) for request in requests)
+    parameters = [read_parameters(request) for request in requests]
+    assert [each["ConferenceAction"] for each in parameters] == ["enter", "record", "exit"]
+    assert {each["RecordingID"] for each in parameters} == {id}
+    assert len({each["RecordUrl"] for each in parameters}) == 1
+    events = [parse(request) for request in requests]
+    assert [event.kind for event in events] == ["started", "available", "started"]
+    assert {event.target for event in events} == {target}
+    session = rec.RecordingSession("plivo", "default", None, target)
+    for event in events:
+        session = session.apply(event)
+    assert session.status == "available"
+
+
+def test_number_masking_reports_a_session(emulator: PlivoEmulator) -> None:
+    target = emulator.sessions[0]
+    id = emulator.record_masked_call(target)
+    emulator.advance(timedelta(seconds=5))
+    emulator.hang_up(target)
+    emulator.advance(timedelta(seconds=10))
+    requests = emulator.build_webhook_requests()
+    assert all(is_accepted(emulator, request) for request in requests)
+    events = [parse(request) for request in requests]
+    assert [event.kind for event in events] == ["started", "available"]
+    assert {event.recording_id for event in events} == {id}
+    uuid = emulator.find_session(target).uuid
+    assert {(event.target, event.recording.reference) for event in events} == {(None, uuid)}
+
+
+@pytest.mark.parametrize("subject", ["MPC", "Participant", "Session"])
+def test_a_failed_start_is_reported_without_an_id(emulator: PlivoEmulator, subject: str) -> None:
+    meeting = emulator.sessions[2]
+    member = emulator.find_session(meeting).members[0] if subject == "Participant" else None
+    emulator.fail_to_record(
+        emulator.sessions[0] if subject == "Session" else meeting,
+        member=member,
+        is_masked=subject == "Session",
+    )
+    (request,) = emulator.build_webhook_requests()
+    assert is_accepted(emulator, request)
+    assert read_parameters(request)["EventName"] == f"{subject}RecordingFailed"
+    event = parse(request)
+    assert (event.kind, event.recording_id) == ("failed", None)
+    assert event.target == (meeting if subject == "MPC" else None)
+    emulator.advance(timedelta(minutes=1))
+    assert emulator.list_ids() == []
+
+
+@pytest.mark.emulator("plivo", assume=[8, 13])
+def test_the_answer_to_a_start_has_the_id_and_url_of_its_recording(
+    emulator: PlivoEmulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    hook = "https://hooks.example.com/plivo"
+    with emulator.connect() as provider:
+        sessions = [provider.start(emulator.sessions[0], callback_url=hook) for _ in "ab"]
+        answers = [parse(request) for request in emulator.build_webhook_requests()]
+        first, second = sessions
+        with pytest.raises(ValueError, match="the event belongs to"):
+            first.apply(answers[1])
+        first, second = first.apply(answers[0]), second.apply(answers[1])
+        emulator.advance(timedelta(seconds=5))
+        first = provider.stop(first)
+        assert caplog.messages == []
+        emulator.advance(timedelta(seconds=10))
+        assert emulator.list_ids() == [answers[0].recording_id], "the other continues"
+        assert provider.wait(first, timeout=timedelta(minutes=1)).id == answers[0].recording_id
+
+
+@pytest.mark.emulator("plivo", assume=[8])
+def test_the_answer_to_a_start_may_be_sent_to_its_callback_url(emulator: PlivoEmulator) -> None:
+    with emulator.connect() as provider:
+        target = emulator.sessions[0]
+        session = provider.start(target, callback_url="https://hooks.example.com/plivo")
+        assert (session.id, session.status) == (None, "pending")
+        (answer,) = emulator.build_webhook_requests()
+        assert is_accepted(emulator, answer)
+        assert read_parameters(answer)["message"] == "call recording started"
+        begun = parse(answer)
+        assert (begun.kind, begun.status) == ("started", "recording")
+        emulator.advance(timedelta(seconds=5))
+        session = provider.stop(session)
+        emulator.advance(timedelta(seconds=10))
+        ended = parse(emulator.build_webhook_requests()[-1])
+        assert (ended.kind, ended.target) == ("available", target)
+        session = session.apply(ended)
+        assert provider.wait(session, timeout=timedelta(minutes=1)).id == begun.recording_id
+
+
+def test_the_answer_to_an_asynchronous_request_is_sent_also_if_it_is_an_error(
+    emulator: PlivoEmulator,
+) -> None:
+    hook = "https://hooks.example.com/answers"
+    with emulator.connect() as provider:
+        provider.start(emulator.sessions[2], extra={"callback_url": hook})
+        assert provider.start(rec.meeting("unknown"), extra={"callback_url": hook}).id is None
+    first, *_, last = (
+        read_parameters(each) for each in emulator.build_webhook_requests() if each.url == hook
+    )
+    assert first["message"] == "MPC: Weekly Review record started"
+    assert last["error"] == "not found"
+
+
+def test_the_end_is_reported_once_the_row_exists(emulator: PlivoEmulator) -> None:
+    with emulator.connect() as provider:
+        session = provider.start(emulator.sessions[0])
+        emulator.advance(timedelta(seconds=5))
+        provider.stop(session)
+        emulator.advance(timedelta(seconds=5))
+        assert emulator.build_webhook_requests() == []
+        emulator.advance(timedelta(seconds=5))
+        (request,) = emulator.build_webhook_requests()
+        assert provider.confirm(parse(request)).trusted
+
+
+@pytest.mark.emulator("plivo", assume=[9])
+def test_the_end_may_be_reported_before_the_row_exists(emulator: PlivoEmulator) -> None:
+    with emulator.connect() as provider:
+        session = provider.start(emulator.sessions[0])
+        emulator.advance(timedelta(seconds=5))
+        provider.stop(session)
+        (request,) = emulator.build_webhook_requests()
+        with pytest.raises(rec.NotFound):
+            provider.confirm(parse(request))
+
+
+@pytest.mark.emulator("plivo", assume=[10])
+def test_absent_values_of_a_meetings_webhook_may_be_the_word_null(emulator: PlivoEmulator) -> None:
+    emulator.record(emulator.sessions[2])
+    begun, ended = emulator.build_webhook_requests()
+    assert read_parameters(begun)["RecordingDuration"] == "null"
+    assert read_parameters(ended)["RecordingDuration"] == "10"
+    assert parse(begun).recording.unread_fields == ("RecordingDuration", "RecordingEndTime")
 
 
 def test_a_webhook_is_sent_with_a_requested_transcript(emulator: PlivoEmulator) -> None:

@@ -64,7 +64,8 @@ class Api:
     def build_path(self, kind: SessionKind, rest: str = "Record/") -> str:
         """Build the path of the live session of that kind, with `rest` after its id."""
         collection = {"call": "Call", "conference": "Conference", "meeting": "MultiPartyCall"}[kind]
-        return f"{collection}/{quote(self.find_session_id(kind), safe='')}/{rest}"
+        prefix = "name_" if kind is SessionKind.MEETING else ""
+        return f"{collection}/{prefix}{quote(self.find_session_id(kind), safe='')}/{rest}"
 
     def find_session_id(self, kind: SessionKind) -> str:
         return next(session.id for session in self.emulator.sessions if session.kind is kind)
@@ -121,8 +122,8 @@ class TestRequests:
         url = f"{api.emulator.base_url}/Account/MA{'0' * 18}/Recording/"
         assert api.http.get(url).status_code == 401
 
-    @pytest.mark.parametrize("path", ["Recording", "Recordings/", "Call/x/", "Conference/a/b/c/"])
-    def test_other_paths_and_a_missing_slash_are_404(self, api: Api, path: str) -> None:
+    @pytest.mark.parametrize("path", ["Recordings/", "Call/", "Call/x/", "Conference/a/b/c/"])
+    def test_other_paths_are_404(self, api: Api, path: str) -> None:
         reply = api("GET", path)
         assert reply.status_code == 404
         assert reply.json()["error"] == "not found"
@@ -166,6 +167,9 @@ class TestRequests:
             assert reply.json().pop("api_id")
             assert reply.json()["message"] == "async api spawned"
             assert "objects" not in reply.json()
+        reply = api("DELETE", f"Recording/{id}/", callback_url="https://example.com/hook")
+        assert (reply.status_code, reply.json()["message"]) == (202, "async api spawned")
+        assert api.list_ids() == []
 
     def test_callback_url_does_not_make_a_start_asynchronous(self, api: Api) -> None:
         reply = api(
@@ -283,6 +287,7 @@ class TestStopping:
         api.clock.advance(UNTIL_LISTED)
         assert set(api.list_ids()) == both
 
+    @pytest.mark.emulator("plivo", assume=[12])
     def test_stop_with_a_url_ends_only_that_recording_of_a_call(self, api: Api) -> None:
         one, _ = (api("POST", api.build_path(SessionKind.CALL)).json() for _ in range(2))
         assert (
@@ -298,6 +303,7 @@ class TestStopping:
         assert api.list_ids() == [one["recording_id"]]
 
     @KINDS
+    @pytest.mark.emulator("plivo", assume=[12])
     def test_stop_of_a_session_that_is_not_recorded_is_404(
         self, api: Api, kind: SessionKind
     ) -> None:
@@ -309,6 +315,7 @@ class TestMultiPartyCalls:
         by_name = api("GET", api.build_path(SessionKind.MEETING, "")).json()
         by_uuid = api("GET", f"MultiPartyCall/uuid_{by_name['mpc_uuid']}/").json()
         assert by_name["friendly_name"] == by_uuid["friendly_name"] == "Weekly Review"
+        assert (by_name["status"], by_name["duration"]) == ("Active", None)
         assert (
             api.send_for_status("POST", f"MultiPartyCall/uuid_{by_name['mpc_uuid']}/Record/") == 202
         )
@@ -347,7 +354,17 @@ class TestMultiPartyCalls:
         row = api("GET", f"Recording/{id}/").json()
         assert row["recording_duration_ms"] == "10000.00000"
 
+    @pytest.mark.emulator("plivo", assume=[7])
+    def test_a_second_pause_or_resume_is_400(self, api: Api) -> None:
+        api("POST", api.build_path(SessionKind.MEETING))
+        statuses = [
+            api.send_for_status("POST", api.build_path(SessionKind.MEETING, f"Record/{verb}/"))
+            for verb in ("Pause", "Pause", "Resume", "Resume")
+        ]
+        assert statuses == [204, 400, 204, 400]
+
     @pytest.mark.parametrize("verb", ["Pause", "Resume"])
+    @pytest.mark.emulator("plivo", assume=[12])
     def test_pause_of_a_session_that_is_not_recorded_is_404(self, api: Api, verb: str) -> None:
         assert (
             api.send_for_status("POST", api.build_path(SessionKind.MEETING, f"Record/{verb}/"))
@@ -359,22 +376,92 @@ class TestMultiPartyCalls:
         api("POST", api.build_path(kind))
         assert api.send_for_status("POST", api.build_path(kind, "Record/Pause/")) == 404
 
+    @pytest.mark.emulator("plivo", assume=[12])
     def test_a_participant_is_recorded_alone(self, api: Api) -> None:
         member, other = api.emulator.find_session(api.emulator.sessions[2]).members
         record = api.build_path(SessionKind.MEETING, f"Participant/{member}/Record/")
-        started = api("POST", record, record_track_type="participant").json()
-        assert started["message"] == f"MPC: Weekly Review participant {member} record started"
-        assert api.send_for_status("POST", record + "Pause/") == 204
-        assert api.send_for_status("POST", record + "Resume/") == 204
-        assert api.send_for_status("DELETE", record.replace(member, other)) == 404
+        track = {"record_track_type": "participant"}
+        started = api("POST", record, **track).json()
+        assert started["message"] == "MPC: Weekly Review participant record started"
+        assert api.send_for_status("POST", record + "Pause/", **track) == 204
+        assert api.send_for_status("POST", record + "Resume/", **track) == 204
+        assert api.send_for_status("DELETE", record.replace(member, other), **track) == 404
+        assert api.send_for_status("DELETE", record) == 404, "the default is `all`"
         assert api.send_for_status("DELETE", api.build_path(SessionKind.MEETING)) == 404
-        assert api.send_for_status("DELETE", record) == 204
+        assert api.send_for_status("DELETE", record, **track) == 204
         api.clock.advance(UNTIL_LISTED)
         assert api.list_ids() == [started["recording_id"]]
 
     def test_an_unknown_participant_is_404(self, api: Api) -> None:
         path = api.build_path(SessionKind.MEETING, "Participant/1/Record/")
         assert api.send_for_status("POST", path) == 404
+
+
+class TestLiveObjects:
+    @pytest.mark.parametrize("slash", ["", "/"])
+    def test_a_path_needs_no_last_slash(self, api: Api, slash: str) -> None:
+        assert api.send_for_status("GET", f"MultiPartyCall/name_Weekly Review{slash}") == 200
+        assert api.send_for_status("GET", f"Recording{slash}") == 200
+
+    def test_the_account_is_shown(self, api: Api) -> None:
+        payload = api("GET", "").json()
+        assert payload["auth_id"] == api.emulator.credentials["auth_id"]
+        assert payload["resource_uri"] == f"/v1/Account/{payload['auth_id']}/"
+
+    def test_live_calls_are_listed_and_shown(self, api: Api) -> None:
+        call = api.find_session_id(SessionKind.CALL)
+        assert api("GET", "Call/", status="live").json()["calls"] == [call]
+        payload = api("GET", f"Call/{call}/", status="live").json()
+        assert (payload["call_uuid"], payload["call_status"]) == (call, "in-progress")
+        api.emulator.hang_up(api.emulator.sessions[0])
+        assert api("GET", "Call/", status="live").json()["calls"] == []
+        assert api.send_for_status("GET", f"Call/{call}/", status="live") == 404
+
+    def test_multiparty_calls_are_listed_also_after_their_end(self, api: Api) -> None:
+        api.emulator.begin(SessionKind.MEETING, "Another")
+        api.clock.advance(timedelta(seconds=75))
+        api.emulator.hang_up(api.emulator.sessions[2])
+        payload = api("GET", "MultiPartyCall/").json()
+        assert payload["meta"] == {
+            "count": 2,
+            "limit": 20,
+            "next": None,
+            "offset": 0,
+            "previous": None,
+        }
+        live, ended = payload["objects"]
+        assert (live["friendly_name"], live["status"]) == ("Another", "Active")
+        assert (live["recording"], live["end_time"]) == ("not-recording", None)
+        assert (ended["status"], ended["recording"]) == ("Ended", None)
+        assert (ended["duration"], ended["billed_duration"]) == (75, 120)
+        assert (ended["billed_amount"], ended["termination_cause_code"]) == ("0.01000", 1000)
+        for filters in ({"status": "ended"}, {"friendly_name": "Weekly Review"}):
+            assert api("GET", "MultiPartyCall/", **filters).json()["objects"] == [ended]
+
+    def test_participants_are_listed_and_shown(self, api: Api) -> None:
+        session = api.emulator.find_session(api.emulator.sessions[2])
+        path = api.build_path(SessionKind.MEETING, "Participant/")
+        members = api("GET", path).json()["objects"]
+        assert [each["member_id"] for each in members] == list(session.members)
+        assert members[0]["mpc_uuid"] == session.uuid
+        assert len({each["call_uuid"] for each in members}) == 2
+        one = api("GET", f"{path}{session.members[1]}/").json()
+        assert {**one, "api_id": ""} == {**members[1], "api_id": ""}
+        assert api.send_for_status("GET", f"{path}1/") == 404
+
+    @pytest.mark.parametrize(
+        ("assume", "word"),
+        [
+            pytest.param(number, word, marks=pytest.mark.emulator("plivo", assume=number))
+            for number, word in (((), "recording"), ((11,), "not-recording"))
+        ],
+    )
+    def test_a_participants_recording_may_count_as_that_of_the_call(
+        self, api: Api, assume: tuple[int, ...], word: str
+    ) -> None:
+        member = api.emulator.find_session(api.emulator.sessions[2]).members[0]
+        api("POST", api.build_path(SessionKind.MEETING, f"Participant/{member}/Record/"))
+        assert api("GET", api.build_path(SessionKind.MEETING, "")).json()["recording"] == word
 
 
 class TestConferences:
@@ -391,6 +478,11 @@ class TestConferences:
         assert payload["conference_run_time"] == "590"
         assert payload["conference_member_count"] == "2"
         assert len(payload["members"]) == 2
+        assert payload["members"][0]["join_time"] == "590"
+        assert set(payload["members"][0]) == {
+            *("call_uuid", "caller_name", "deaf", "direction", "from", "join_time"),
+            *("member_id", "muted", "to"),
+        }
 
     def test_a_name_may_contain_any_character_that_a_path_can_quote(self, api: Api) -> None:
         name = "a/b?c=d&e#50% ü"
@@ -427,13 +519,20 @@ class TestRows:
         }
 
     def test_only_the_row_of_a_conference_has_a_name(self, api: Api) -> None:
-        for kind, name, recording_type in (
-            (SessionKind.CONFERENCE, "Daily Standup #1", "conference"),
-            (SessionKind.MEETING, "", "mpc"),
+        for kind, name, recording_type, names in (
+            (SessionKind.CALL, "", "call", set()),
+            (SessionKind.CONFERENCE, "Daily Standup #1", "conference", {"conference_uuid"}),
+            (SessionKind.MEETING, "", None, {"mpc_name", "mpc_uuid"}),
         ):
             row = api("GET", f"Recording/{api.record(kind)}/").json()
-            assert (row["conference_name"], row["recording_type"]) == (name, recording_type)
+            assert (row["conference_name"], row.get("recording_type")) == (name, recording_type)
             assert row["call_uuid"]
+            assert set(row) & {"conference_uuid", "mpc_name", "mpc_uuid"} == names
+
+    @pytest.mark.emulator("plivo", assume=[1])
+    def test_the_row_of_a_multiparty_call_may_have_a_type_of_its_own(self, api: Api) -> None:
+        row = api("GET", f"Recording/{api.record(SessionKind.MEETING)}/").json()
+        assert row["recording_type"] == "mpc"
 
     def test_only_the_billing_duration_is_in_whole_minutes(self, api: Api) -> None:
         for seconds, billed in ((0, 60), (7.56, 60), (60, 60), (60.001, 120), (345.1, 360)):
@@ -474,7 +573,8 @@ class TestWindow:
         recent, edge, _, _ = api.add(DAY, 7 * DAY, 7.01 * DAY, 40 * DAY)
         assert api.list_ids() == [recent, edge]
 
-    def test_a_filter_by_call_does_not_widen_the_window(self, api: Api) -> None:
+    @pytest.mark.emulator("plivo", assume=[4])
+    def test_a_filter_by_call_may_not_widen_the_window(self, api: Api) -> None:
         [old] = api.add(8 * DAY)
         call = api("GET", f"Recording/{old}/").json()["call_uuid"]
         assert api.list_ids(call_uuid=call) == []
@@ -497,7 +597,15 @@ class TestWindow:
         assert reply.status_code == 400
         assert "30 days" in reply.json()["error"]
 
-    def test_one_bound_alone_lists_the_thirty_days_next_to_it(self, api: Api) -> None:
+    def test_one_bound_alone_ends_now(self, api: Api) -> None:
+        near, _ = api.add(5 * DAY, 45 * DAY)
+        assert api.list_ids(add_time__gte=api.format_past(29 * DAY)) == [near]
+        for bound in ("add_time__gte", "add_time__lt"):
+            days = {bound: api.format_past(31 * DAY)}
+            assert api.send_for_status("GET", "Recording/", **days) == 400
+
+    @pytest.mark.emulator("plivo", assume=[3])
+    def test_one_bound_alone_may_list_the_thirty_days_next_to_it(self, api: Api) -> None:
         near, _middle, far = api.add(5 * DAY, 45 * DAY, 80 * DAY)
         assert api.list_ids(add_time__gte=api.format_past(85 * DAY)) == [far]
         assert api.list_ids(add_time__lt=api.format_past(DAY)) == [near]
@@ -536,6 +644,11 @@ class TestWindow:
     def test_any_other_time_format_is_400(self, api: Api, time: str) -> None:
         assert api.send_for_status("GET", "Recording/", add_time__gt=time) == 400
 
+    def test_days_in_storage_may_not_widen_the_window(self, api: Api) -> None:
+        new, _ = api.add(2 * DAY, 50 * DAY)
+        assert api.list_ids(recording_storage_duration__gte=1) == [new]
+
+    @pytest.mark.emulator("plivo", assume=[5])
     def test_days_in_storage_replace_add_time_and_exclude_it(self, api: Api) -> None:
         _, old = api.add(2 * DAY, 50 * DAY)
         assert api.list_ids(recording_storage_duration__gte=50) == [old]
@@ -595,7 +708,19 @@ class TestPaging:
         assert api.list_pages(10) == [ids[:10], ids[10:20], ids[20:]]
 
     @PAGINGS
-    def test_meta_next_keeps_the_filters(self, api: Api, paging: PagingMode) -> None:
+    def test_meta_next_has_no_filters(self, api: Api, paging: PagingMode) -> None:
+        api.emulator.paging = paging
+        api.add(*[hours * timedelta(hours=1) for hours in range(1, 4)])
+        bounds = {
+            "add_time__gte": api.format_past(5 * DAY),
+            "add_time__lt": api.format_past(timedelta(0)),
+        }
+        meta = api("GET", "Recording/", limit=2, **bounds).json()["meta"]
+        assert "add_time" not in meta["next"]
+
+    @PAGINGS
+    @pytest.mark.emulator("plivo", assume=[2])
+    def test_meta_next_may_keep_the_filters(self, api: Api, paging: PagingMode) -> None:
         api.emulator.paging = paging
         ids = api.add(*[hours * timedelta(hours=1) for hours in range(24 * 20, 24 * 20 + 5)])
         bounds = {
@@ -768,7 +893,7 @@ class TestPastRecordings:
                 found += [id for page in api.list_pages(20, **window) for id in page]
         assert len(found) == 45
         assert set(found) == set(emulator.list_ids())
-        assert {row["recording_type"] for row in rows} >= {"call", "conference", "mpc", "normal"}
+        assert {row.get("recording_type") for row in rows} == {"call", "conference", None}
         assert {row["recording_format"] for row in rows} == {"mp3", "wav"}
         milliseconds = [float(row["recording_duration_ms"]) for row in rows]
         assert min(milliseconds) == 0

@@ -114,8 +114,9 @@ class TestVerbs:
     def test_a_conference_name_that_is_not_quoted_is_not_found(
         self, client: Any, emulator: PlivoEmulator
     ) -> None:
+        target = emulator.begin(SessionKind.CONFERENCE, "Board/Q3")
         with pytest.raises(ResourceNotFoundError):
-            client.conferences.record(emulator.sessions[1].id)
+            client.conferences.record(target.id)
 
     def test_a_live_conference_is_shown(
         self, client: Any, manual_clock: ManualClock, conference: str
@@ -151,8 +152,9 @@ class TestVerbs:
             "participant_id": emulator.find_session(meeting).members[0],
             "uuid": emulator.find_session(meeting).uuid,
         }
+        participant["record_track_type"] = "participant"
         calls = client.multi_party_calls
-        started = calls.start_participant_recording(record_track_type="participant", **participant)
+        started = calls.start_participant_recording(**participant)
         calls.pause_participant_recording(**participant)
         manual_clock.advance(timedelta(seconds=10))
         calls.resume_participant_recording(**participant)
@@ -161,6 +163,25 @@ class TestVerbs:
         manual_clock.advance(UNTIL_LISTED)
         recording = client.recordings.get(started.recording_id)
         assert recording.recording_duration_ms == "10000.00000"
+
+    def test_live_calls_are_listed_and_shown(self, client: Any, call: str) -> None:
+        assert client.live_calls.list_ids().calls == [call]
+        assert client.live_calls.get(call).call_status == "in-progress"
+
+    def test_multiparty_calls_and_participants_are_listed_and_shown(
+        self, client: Any, emulator: PlivoEmulator, friendly_name: str
+    ) -> None:
+        calls, session = client.multi_party_calls, emulator.find_session(emulator.sessions[2])
+        assert [each.mpc_uuid for each in calls.list(status="active")] == [session.uuid]
+        assert list(calls.list(friendly_name="unknown")) == []
+        assert calls.get(uuid=session.uuid).friendly_name == friendly_name
+        members = calls.list_participants(friendly_name=friendly_name)
+        assert [each.member_id for each in members] == list(session.members)
+        shown = calls.get_participant(session.members[0], friendly_name=friendly_name)
+        assert shown.mpc_uuid == session.uuid
+
+    def test_the_account_is_shown(self, client: Any, emulator: PlivoEmulator) -> None:
+        assert client.account.get().auth_id == emulator.credentials["auth_id"]
 
     def test_a_transcription_is_made_and_read(
         self, client: Any, emulator: PlivoEmulator, manual_clock: ManualClock
@@ -237,6 +258,51 @@ class TestListing:
         number = recording.from_number.removeprefix("+")
         assert id in list_ids(client.recordings.list(from_number=number))
 
+    def test_each_filter_is_sent(
+        self, client: Any, emulator: PlivoEmulator, manual_clock: ManualClock
+    ) -> None:
+        auth_id = emulator.subaccount["auth_id"]
+        found: dict[SessionKind, str] = {}
+        for kind in SessionKind:
+            name = "" if kind is SessionKind.CALL else "filtered"
+            ended = manual_clock.now() - DAY
+            found[kind] = emulator.add(ended=ended, kind=kind, name=name, subaccount=auth_id)
+        add_recordings(emulator, manual_clock, DAY, 3 * DAY)
+        rows = {kind: client.recordings.get(id) for kind, id in found.items()}
+        call, conference, meeting = (rows[kind] for kind in SessionKind)
+        now = manual_clock.now().replace(tzinfo=None)
+        since, until = now - 2 * DAY, now
+        for row, filters in (
+            (call, {"call_uuid": call.call_uuid}),
+            (call, {"from_number": call.from_number, "call_uuid": call.call_uuid}),
+            (call, {"to_number": call.to_number, "call_uuid": call.call_uuid}),
+            (conference, {"conference_name": "filtered"}),
+            (conference, {"conference_uuid": conference.conference_uuid}),
+            (meeting, {"mpc_name": "filtered"}),
+            (meeting, {"mpc_uuid": meeting.mpc_uuid}),
+            (meeting, {"mpc_uuid": meeting.mpc_uuid, "subaccount": auth_id}),
+            (meeting, {"mpc_name": "filtered", "add_time__gt": since, "add_time__lte": until}),
+            (meeting, {"mpc_name": "filtered", "add_time__gte": since, "add_time__lt": until}),
+            (meeting, {"mpc_name": "filtered", "recording_storage_duration": 1}),
+            (
+                meeting,
+                {
+                    "mpc_name": "filtered",
+                    "recording_storage_duration__gte": 1,
+                    "recording_storage_duration__lte": 1,
+                },
+            ),
+            (
+                meeting,
+                {
+                    "mpc_name": "filtered",
+                    "recording_storage_duration__gt": 0,
+                    "recording_storage_duration__lt": 2,
+                },
+            ),
+        ):
+            assert list_ids(client.recordings.list(**filters)) == [row.recording_id], filters
+
 
 class TestErrors:
     def test_a_wrong_token_is_an_authentication_error(self, emulator: PlivoEmulator) -> None:
@@ -245,13 +311,13 @@ class TestErrors:
             with pytest.raises(AuthenticationError, match="Failed to authenticate"):
                 client.recordings.list()
 
-    def test_an_unknown_id_is_a_not_found_error(self, client: Any, call: str) -> None:
+    def test_an_unknown_id_is_a_not_found_error(self, client: Any) -> None:
         with pytest.raises(ResourceNotFoundError):
             client.recordings.get("93bc7c6a-3b2b-11e3")
         with pytest.raises(ResourceNotFoundError):
             client.recordings.delete("93bc7c6a-3b2b-11e3")
         with pytest.raises(ResourceNotFoundError):
-            client.calls.stop_recording(call, None, None)
+            client.calls.stop_recording("unknown", None, None)
 
     def test_a_bad_parameter_is_a_validation_error(self, client: Any, call: str) -> None:
         with pytest.raises(ValidationError, match="file_format"):

@@ -97,6 +97,32 @@ MEETING_WEBHOOK = {
     "RecordingUUID": ID,
     "SequenceNumber": "7",
 }
+# https://www.plivo.com/docs/voice/xml/conference
+ENTER_WEBHOOK = {
+    "ConferenceAction": "enter",
+    "Event": "ConferenceEnter",
+    "ConferenceFirstMember": "true",
+    "ConferenceName": "demo",
+    "ConferenceUUID": "33333333-aaaa-4bbb-8ccc-000000000003",
+    "ConferenceMemberID": "1130",
+    "RecordUrl": RECORD_URL,
+    "RecordingID": ID,
+    "CallUUID": "22222222-aaaa-4bbb-8ccc-000000000002",
+    "From": "12025550123",
+    "To": "12025550124",
+    "Direction": "inbound",
+    "CallStatus": "in-progress",
+}
+RECORD_WEBHOOK = {
+    **ENTER_WEBHOOK,
+    "ConferenceAction": "record",
+    "ConferenceMemberID": "",
+    "CallUUID": "",
+    "RecordingDuration": "7",
+    "RecordingDurationMs": "7560",
+    "RecordingStartMs": "1649759922838",
+    "RecordingEndMs": "1649759930398",
+}
 TRANSCRIPT_WEBHOOK = {
     "transcription_charge": "0.05",
     "transcription": "Hello, world. recording_id and all.",
@@ -106,7 +132,10 @@ TRANSCRIPT_WEBHOOK = {
     "recording_id": ID,
     "error": "",
 }
-SAMPLES = (CONFERENCE_WEBHOOK, CALL_WEBHOOK, XML_WEBHOOK, MEETING_WEBHOOK, TRANSCRIPT_WEBHOOK)
+SAMPLES = (
+    *(CONFERENCE_WEBHOOK, CALL_WEBHOOK, XML_WEBHOOK, MEETING_WEBHOOK, TRANSCRIPT_WEBHOOK),
+    *(ENTER_WEBHOOK, RECORD_WEBHOOK),
+)
 
 
 def build_request(
@@ -253,6 +282,18 @@ class TestVerifying:
         signed = sign(CONFERENCE_WEBHOOK)
         moved = {**CONFERENCE_WEBHOOK, "recording_start_ms": "1649759922838"}
         assert not is_accepted(build_request(moved, signed, nonce=f"00000.{NONCE}"))
+
+    @pytest.mark.parametrize("header", ["X-Plivo-Signature-V3", "X-Plivo-Signature-V2"])
+    def test_a_wrong_public_url_is_named_as_a_possible_reason(self, header: str) -> None:
+        url = "http://10.0.0.7:8080/plivo?key=canary"
+        request = build_request(CALL_WEBHOOK, sign(CALL_WEBHOOK), url=url, header=header)
+        request = evolve(request, headers=(*request.headers, ("X-Plivo-Signature-V2-Nonce", "1")))
+        with pytest.raises(
+            rec.WebhookRejected, match=r"check that http://10\.0\.0\.7.* is the URL"
+        ) as caught:
+            SCHEME.verify(request, (TOKEN,), now=NOW, allow_v2=True)
+        assert caught.value.status == 401
+        assert "canary" not in str(caught.value)
 
     def test_a_missing_nonce_or_signature_is_rejected(self) -> None:
         request = build_request(CALL_WEBHOOK, sign(CALL_WEBHOOK))
@@ -599,6 +640,72 @@ class TestReading:
         files = [len(recording.files) for recording in recordings if recording is not None]
         assert files == [0, 1]
 
+    def test_an_xml_conference_names_its_target_and_reference(self) -> None:
+        for parameters in (ENTER_WEBHOOK, RECORD_WEBHOOK):
+            event = parse_event(parameters)
+            assert event.target == rec.conference("demo")
+            assert event.recording is not None
+            assert event.recording.kind is rec.SessionKind.CONFERENCE
+            assert event.recording.reference == ENTER_WEBHOOK["ConferenceUUID"]
+        odd = parse_event({**ENTER_WEBHOOK, "ConferenceUUID": "a b"}).recording
+        assert odd is not None
+        assert (odd.reference, odd.unread_fields) == (None, ("ConferenceUUID",))
+        unnamed = {name: text for name, text in ENTER_WEBHOOK.items() if name != "ConferenceName"}
+        event = parse_event(unnamed)
+        assert event.target is None, "its call is that of a member"
+        assert event.recording is not None
+        assert event.recording.kind is rec.SessionKind.CONFERENCE
+
+    @pytest.mark.parametrize("action", ["enter", "exit", "digits", "floor", "mute"])
+    def test_only_a_record_action_with_an_end_is_about_a_file(self, action: str) -> None:
+        ended = parse_event(RECORD_WEBHOOK)
+        assert (ended.kind, ended.status) == ("available", "available")
+        assert ended.recording is not None
+        assert ended.recording.duration == timedelta(milliseconds=7560)
+        event = parse_event({**RECORD_WEBHOOK, "ConferenceAction": action})
+        is_known = action != "mute"
+        expected = ("started", "recording") if is_known else ("updated", "unknown")
+        assert (event.kind, event.status) == expected
+
+    def test_the_action_url_of_an_xml_conference_means_started(self) -> None:
+        action = {name: text for name, text in ENTER_WEBHOOK.items() if name != "ConferenceAction"}
+        assert parse_event(action).key == f"plivo/default/{ID}/started"
+
+    def test_a_hidden_conference_action_is_rejected(self) -> None:
+        hidden = {**RECORD_WEBHOOK, "ConferenceAction": "exit"}
+        hidden["ConferenceA"] = "ction" + hidden.pop("ConferenceAction")
+        assert webhook_requests.parse_and_check(SCHEME, build_request(hidden), NOW) is None
+
+    @pytest.mark.parametrize(
+        "message",
+        ["call recording started", "conference recording started", "MPC: Sales record started"],
+    )
+    @pytest.mark.parametrize("url", ["url", "recording_url"])
+    def test_the_answer_to_an_asynchronous_start_means_started(
+        self, message: str, url: str
+    ) -> None:
+        answer = {"api_id": "a", "message": message, "recording_id": ID, url: RECORD_URL}
+        event = parse_event(answer)
+        assert (event.kind, event.status) == ("started", "recording")
+        assert event.key == f"plivo/default/{ID}/started"
+        assert event.recording is not None
+        assert event.recording.files == ()
+        assert event.raw[url] == RECORD_URL
+
+    def test_other_answers_to_asynchronous_requests_are_read_by_their_fields(self) -> None:
+        row = {
+            "recording_id": ID,
+            "recording_url": RECORD_URL,
+            "recording_duration_ms": "7560.00000",
+            "recording_end_ms": "1649759930398.00000",
+            "call_uuid": CALL_WEBHOOK["call_uuid"],
+        }
+        assert parse_event(row).kind is rec.EventKind.AVAILABLE
+        refused = build_request({"api_id": "a", "error": "not found"})
+        assert SCHEME.parse(refused, account="default", now=NOW) == ()
+        done = {**CALL_WEBHOOK, "message": "call recording started"}
+        assert parse_event(done).kind is rec.EventKind.AVAILABLE, "it has an end"
+
     @pytest.mark.parametrize("name", ["recording_duration", "recording_end_ms"])
     @pytest.mark.parametrize("value", ["7560", "soon"])
     def test_an_end_that_cannot_be_read_is_not_an_absent_one(self, name: str, value: str) -> None:
@@ -662,6 +769,9 @@ class TestReading:
     def test_each_event_name_has_a_kind_and_a_status(
         self, subject: str, event_name: str, kind: rec.EventKind, status: rec.RecordingStatus
     ) -> None:
+        if subject == "Session" and event_name in ("RecordingPaused", "RecordingResumed"):
+            # https://www.plivo.com/docs/voice/api/number-masking: a session has no pause.
+            kind, status = rec.EventKind.UPDATED, rec.RecordingStatus.UNKNOWN
         event = parse_event(
             {**MEETING_WEBHOOK, "EventName": subject + event_name, "MemberID": "17"}
         )
@@ -681,10 +791,15 @@ class TestReading:
         assert parse_event(begun).key == f"plivo/default/{ID}/started"
 
     def test_a_participants_recording_is_a_track(self) -> None:
-        event = parse_event(
-            {**MEETING_WEBHOOK, "EventName": "ParticipantRecordingCompleted", "MemberID": "17"}
-        )
+        parameters = {
+            **{name: text for name, text in MEETING_WEBHOOK.items() if not name.startswith("MPC")},
+            "EventName": "ParticipantRecordingCompleted",
+            "MemberID": "17",
+        }
+        event = parse_event(parameters)
+        assert event.target is None
         assert event.recording is not None
+        assert event.recording.kind is rec.SessionKind.MEETING
         (file,) = event.recording.files
         assert (file.role, file.participant) == (rec.FileRole.TRACK, "17")
 
@@ -695,6 +810,12 @@ class TestReading:
         )
         parameters = {key: value for key, value in MEETING_WEBHOOK.items() if key != "MPCName"}
         assert parse_event(parameters).target == rec.meeting(MEETING_WEBHOOK["MPCUUID"])
+        short = parse_event({**parameters, "MPCUUID": "3-a"})
+        assert short.target == rec.meeting("uuid_3-a"), "alone it would be read as a name"
+        odd = parse_event({**MEETING_WEBHOOK, "MPCUUID": "a b"})
+        assert odd.target == rec.meeting("Weekly Review")
+        assert odd.recording is not None
+        assert (odd.recording.reference, odd.recording.unread_fields) == (None, ("MPCUUID",))
 
     def test_a_transcript_is_an_update_also_if_it_failed(self) -> None:
         for error in ("", "Recording duration too long for transcription"):
@@ -703,9 +824,19 @@ class TestReading:
                 rec.EventKind.UPDATED,
                 rec.RecordingStatus.AVAILABLE,
             )
-            assert event.recording is None
             assert event.recording_id == ID
             assert event.raw["transcription"] == TRANSCRIPT_WEBHOOK["transcription"]
+
+    def test_the_call_of_a_transcript_may_be_that_of_a_conferences_member(self) -> None:
+        event = parse_event(TRANSCRIPT_WEBHOOK)
+        assert event.target is None
+        assert event.recording is not None
+        assert event.recording.reference == TRANSCRIPT_WEBHOOK["call_uuid"]
+        assert (event.recording.kind, event.recording.files) == (None, ())
+        session = rec.RecordingSession("plivo", "default", ID, rec.conference("testing"))
+        assert session.apply(event).id == ID
+        recording = rec.Recording("plivo", "default", ID, status=rec.RecordingStatus.AVAILABLE)
+        assert recording.apply(event).status is rec.RecordingStatus.AVAILABLE
 
     def test_the_order_and_format_of_parameters_do_not_change_the_key(self) -> None:
         key = parse_event(TRANSCRIPT_WEBHOOK).key
@@ -743,8 +874,9 @@ class TestReading:
     def test_a_webhook_without_a_recording_yields_no_event(self, parameters: Any) -> None:
         assert SCHEME.parse(build_request(parameters), account="default", now=NOW) == ()
 
-    def test_an_id_alone_is_an_update_of_unknown_status(self) -> None:
-        event = parse_event({"recording_id": ID})
+    @pytest.mark.parametrize("more", [{}, {"EventName": "CallRecordingCompleted"}])
+    def test_an_id_alone_is_an_update_of_unknown_status(self, more: dict[str, str]) -> None:
+        event = parse_event({"recording_id": ID, **more})
         assert (event.kind, event.status) == (rec.EventKind.UPDATED, rec.RecordingStatus.UNKNOWN)
 
     @pytest.mark.parametrize(
@@ -764,6 +896,7 @@ class TestReading:
             ("record_url", 7),
             ("EventName", "MPC Recording Paused"),
             ("EventName", ["MPCRecordingPaused"]),
+            ("ConferenceAction", "enter now"),
         ],
     )
     @pytest.mark.parametrize("as_json", [True, False])
@@ -818,6 +951,7 @@ class TestReading:
         good = parse_event(sample, as_json=True)
         identifying = {"recording_id", "RecordingID", "RecordingUUID", "EventName"}
         identifying |= {"record_url", "RecordUrl", "RecordFile", "RecordingURL"}
+        identifying |= {"ConferenceAction"}
         for name in sorted(set(sample) - identifying):
             event = parse_event({**sample, name: value}, as_json=True)
             assert event.recording_id == good.recording_id

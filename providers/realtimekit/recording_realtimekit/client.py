@@ -72,9 +72,11 @@ class RealtimeKit(Provider):
     #: 1200 requests in five minutes; a user with more is blocked for five minutes:
     #: https://developers.cloudflare.com/fundamentals/api/reference/limits
     rate = 4.0
+    path_words = "accounts active-recording kit realtime recordings track"
     start_parameters: ClassVar[Mapping[SessionKind, Mapping[str, Bounds]]] = {
         SessionKind.MEETING: PARAMETERS
     }
+    known_fields: ClassVar[frozenset[str]] = mapping.KNOWN_FIELDS
 
     def __init__(self, connection: Connection) -> None:
         account_id, app_id = (
@@ -174,6 +176,12 @@ class RealtimeKit(Provider):
     ) -> RecordingSession:
         return mapping.read_session(data, target, self.account, self.clock.now())
 
+    def _observe(self, session: RecordingSession) -> RecordingSession:
+        after = super()._observe(session)
+        user_ids = after.parameters.get("participant", ())
+        found = (mapping.name_participants(each, user_ids) for each in after.recordings)
+        return evolve(after, recordings=tuple(found)) if user_ids else after
+
     # -- recordings ------------------------------------------------------------------------------
 
     def _page(self, query: Query, window: Window, cursor: Any) -> Page:
@@ -184,11 +192,11 @@ class RealtimeKit(Provider):
                 return Page(())  # a number after the last page returns that page again
             return evolve(page, next=_build_next_cursor(page, number, base, size))
         # Whether the first page is 0 or 1 is not documented. If the offset of page 1 is not the
-        # start, or page 1 is empty although there are rows, page 0 precedes it.
+        # start, or page 1 is empty although there may be rows, page 0 precedes it.
         page, start = self._fetch_page(query, 1)
         base = 1
         is_first = page.total == 0 if start is None else start <= 1
-        if not is_first or (not page.size and page.total):
+        if not is_first or (not page.size and page.total != 0):
             page_0, _ = self._fetch_page(query, 0)
             if page_0.size and _list_ids(page_0) != _list_ids(page):
                 page, base = page_0, 0
@@ -223,10 +231,10 @@ class RealtimeKit(Provider):
         page_rows = read_rows(rows, lambda row: mapping.read_recording(row, account, now))
         page = Page(
             page_rows,
-            total=paging.count("total_count"),
+            total=mapping.read_count(paging, "total_count"),
             is_last=query.since is not None and _has_passed(query.since, page_rows.recordings),
         )
-        return page, paging.count("start_offset")
+        return page, mapping.read_count(paging, "start_offset")
 
     def _fetch_list(self, params: Mapping[str, Any]) -> tuple[Fields, list[Any]]:
         """Fetch rows. Returns the envelope and the rows."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
+
+from attrs import evolve
 
 from recording_core import (
     AuthenticationFailed,
     CommunicationSession,
+    Conflict,
     FileRole,
     MalformedPayload,
     MediaFile,
@@ -55,12 +57,44 @@ GATEWAY_CODES: Mapping[int, type[ProviderError]] = {
     9109: AuthenticationFailed,  # invalid access token
     10000: AuthenticationFailed,
 }
+#: RealtimeKit's own codes are HTTP statuses. Its client for browsers has another one for a start
+#: while a recording is in progress: https://github.com/cloudflare/realtimekit-ui/pull/170
+OWN_CODES: Mapping[int, type[ProviderError]] = {1005: Conflict}
 
-#: A track's file name contains its participant: `<prefix>_user-123_peer-456_peer_audio_<ms>.webm`.
+#: The fields that pages and schemas of the API show. `storage_config` has none of them, since its
+#: fields are those of the customer's storage.
+#: https://developers.cloudflare.com/api/resources/realtime_kit/subresources/recordings
+#: `type` and `meeting_id` are in the guide to tracks, `download_audio_url` in that to audio only.
+KNOWN_FIELDS = frozenset(
+    {
+        *("id", "audio_download_url", "download_url", "download_url_expiry", "file_size"),
+        *("invoked_time", "output_file_name", "session_id", "started_time", "status"),
+        *("stopped_time", "recording_duration", "storage_config"),
+        *("type", "meeting_id", "download_audio_url"),
+        *("start_reason", "start_reason.reason", "start_reason.caller", "start_reason.caller.type"),
+        *("start_reason.caller.user_Id", "start_reason.caller.name"),
+        *("stop_reason", "stop_reason.reason", "stop_reason.caller", "stop_reason.caller.type"),
+        *("stop_reason.caller.user_Id", "stop_reason.caller.name"),
+        *("meeting", "meeting.id", "meeting.title", "meeting.created_at", "meeting.updated_at"),
+        *("meeting.status", "meeting.record_on_start", "meeting.live_stream_on_start"),
+        *("meeting.persist_chat", "meeting.session_keep_alive_time_in_secs"),
+        *("meeting.summarize_on_end", "meeting.transcribe_on_end", "meeting.recording_config"),
+    }
+)
+
+#: `download_url` of tracks is an array of layers, although every schema has a string. Third parties
+#: received the array inside an object, one layer alone, and names in camelCase.
 #: https://developers.cloudflare.com/realtime/realtimekit/recording-guide/track-recording
-_TRACK_NAME = re.compile(r"user-(?P<user>.+?)_peer-")
+LINKS = "links"
+LAYER_URLS = ("download_urls", "downloadUrls")
+LAYER_FIELDS = frozenset({*LAYER_URLS, "layer_name", "layerName"})
+ENTRY_URLS = ("download_url", "downloadUrl")
+#: The answer to a track's start has the template of its files' names as `output_file_name`.
+TEMPLATE_MARK = "{{"
 
 _KNOWN_FORMATS = {name: (name, known.media_type) for name, known in FORMATS.items()}
+#: The media types of files with sound alone, in containers that may also have a picture.
+_AUDIO_TYPES = {"mp4": "audio/mp4", "webm": "audio/webm"}
 
 # Reading an enum's member takes ten times as long as a module's name (Python 3.11), and there are
 # many rows.
@@ -84,7 +118,7 @@ def read_recording(row: Mapping[str, Any], account: str, now: datetime) -> Recor
     started_at = instant("started_time")
     ended_at = instant("stopped_time")
     expires_at = instant("download_url_expiry")
-    size = fields.count("file_size", quoted=True) or None  # 0: not reported, as of tracks
+    size = read_count(fields, "file_size", quoted=True) or None  # 0: not reported, as of tracks
     # A sample of the vendor has 0 for a recording of 47 s.
     duration = reported_duration = fields.seconds("recording_duration") or None
     is_absent = duration is None and not fields.is_unread("recording_duration")
@@ -98,9 +132,9 @@ def read_recording(row: Mapping[str, Any], account: str, now: datetime) -> Recor
         error = _read_error(fields)
     elif status is _AVAILABLE and expires_at is not None and expires_at <= now:
         status = _EXPIRED
-    elif status is _AVAILABLE and expires_at is None:
+    elif status is _AVAILABLE and (expires_at is None or not files):
         latest = created_at + LONGEST_RECORDING if created_at is not None else None
-        status, error = _find_end_status(fields, files, ended_at or latest, now)
+        status, error = _find_end_status(fields, files, expires_at, ended_at or latest, now)
     meeting = fields.object("meeting")
     if meeting is not None:
         target, title = meeting.target(_MEETING, "id"), meeting.text("title")
@@ -131,23 +165,44 @@ def read_recording(row: Mapping[str, Any], account: str, now: datetime) -> Recor
 
 
 def _find_end_status(
-    fields: Fields, files: tuple[MediaFile, ...], ended_at: datetime | None, now: datetime
+    fields: Fields,
+    files: tuple[MediaFile, ...],
+    expires_at: datetime | None,
+    ended_at: datetime | None,
+    now: datetime,
 ) -> tuple[RecordingStatus, str | None]:
-    """Find the status of an upload without a readable expiry, and the reason of a failure."""
+    """Find the status of an upload without files or expiry, and the reason of a failure."""
     if files and not fields.is_unread("download_url_expiry"):
         return _AVAILABLE, None
-    if not files and find_own_storage(fields.row) is not None:
+    row = fields.row
+    if not files and find_own_storage(row) is not None:
         return _AVAILABLE, None
-    if ended_at is not None and ended_at + RETENTION <= now:
+    if expires_at is None and ended_at is not None and ended_at + RETENTION <= now:
         return _EXPIRED, None
-    if files or fields.is_unread("download_url") or fields.is_unread("file_size"):
+    if files or fields.is_unread("file_size") or _is_any_url_unread(fields):
         return _AVAILABLE, None
-    if type(fields.row.get("download_url")) is list:
-        return _EMPTY, None  # a recording of tracks, without any track
-    # A webhook has no `storage_config`, so that the file may be in the customer's storage.
-    if "storage_config" in fields.row and fields.row.get("file_size") in (0, "0"):
+    is_of_tracks = row.get("type") == "TRACK" or TEMPLATE_MARK in str(row.get("output_file_name"))
+    if isinstance(row.get("download_url"), list | dict) and (is_of_tracks or expires_at is None):
+        return _EMPTY, None  # no track was stored
+    # A webhook has no `storage_config`, so that the file may be in the customer's storage. A third
+    # party received 0 for every recording of tracks, and an expiry belongs to a stored file.
+    is_sized = "storage_config" in row and not is_of_tracks and expires_at is None
+    if is_sized and row.get("file_size") in (0, "0"):
         return _FAILED, "RealtimeKit stored no file"
     return _AVAILABLE, None
+
+
+def _is_any_url_unread(fields: Fields) -> bool:
+    """Whether `download_url` or a part of it could not be read."""
+    return any(f"{path}.".startswith("download_url.") for path in fields.unread)
+
+
+def read_count(fields: Fields, name: str, *, quoted: bool = False) -> int | None:
+    """Read a whole number. The schema has `number`, so that `3.0` is one, too."""
+    value = fields.row.get(name)
+    if type(value) is float and 0 <= value < 1 << 53 and value.is_integer():
+        return int(value)
+    return fields.count(name, quoted=quoted)
 
 
 def find_own_storage(row: Mapping[str, Any]) -> str | None:
@@ -169,9 +224,8 @@ def _read_files(
     """Read the video and the extra audio file, or the tracks; empty if the customer stores them."""
     url = fields.row.get("download_url")
     files: tuple[MediaFile, ...] = ()
-    if type(url) is list:
-        # Every schema has a string or null; for track recordings it is an array of layers.
-        files = _read_tracks(fields, url, expires_at)
+    if type(url) is not str and isinstance(url, list | dict):
+        files = _read_tracks(fields, expires_at)
     elif url is not None and (url := fields.url("download_url")) is not None:
         format_name, media_type = _find_format(name, url)
         files = (
@@ -195,7 +249,7 @@ def _read_files(
             id="audio",
             role=FileRole.AUDIO,
             format=format_name,
-            media_type=media_type,
+            media_type=_AUDIO_TYPES.get(format_name or "", media_type),
             duration=duration,
             url=audio,
             url_expires_at=expires_at,
@@ -205,39 +259,100 @@ def _read_files(
     return files
 
 
-def _read_tracks(
-    fields: Fields, layers: list[Any], expires_at: datetime | None
-) -> tuple[MediaFile, ...]:
+def _read_tracks(fields: Fields, expires_at: datetime | None) -> tuple[MediaFile, ...]:
     files: dict[str, MediaFile] = {}
-    for index, layer in enumerate(layers):
-        if not isinstance(layer, dict):
+    for index, name, url in _list_tracks(fields):
+        format_name, media_type = _find_format(name, url)
+        # Two layers may use the same file name.
+        file_id = name if name not in files else f"{index}/{name}"
+        files[file_id] = MediaFile(
+            id=file_id,
+            role=FileRole.TRACK,
+            format=format_name,
+            media_type=_AUDIO_TYPES.get(format_name or "", media_type),
+            participant=find_participant(name),
+            url=url,
+            url_expires_at=expires_at,
+            name=name,
+        )
+    return tuple(files.values())
+
+
+def _list_tracks(fields: Fields) -> Iterator[tuple[int, str, str]]:
+    """Yield the number of the layer, the file's name and the URL of each track that was stored."""
+    layers = fields.row["download_url"]
+    if isinstance(layers, dict):
+        is_wrapped = LINKS in layers
+        layers = fields.nest(layers, "download_url").array(LINKS) if is_wrapped else [layers]
+    urls: Mapping[str, Any]
+    for index, layer in enumerate(layers or ()):
+        is_bare = type(layer) is str and "://" in layer
+        if is_bare or (isinstance(layer, dict) and _find_name(layer, ENTRY_URLS)):
+            urls, path = {"": layer}, "download_url"
+        elif isinstance(layer, dict) and LAYER_FIELDS.intersection(layer):
+            path = _find_name(layer, LAYER_URLS) or LAYER_URLS[0]
+            found = fields.nest(layer, "download_url").object(path)
+            urls, path = found.row if found is not None else {}, f"download_url.{path}"
+        else:
             fields.leave_out("download_url")
             continue
-        urls = fields.nest(layer, "download_url").object("download_urls")
-        for name, entry in urls.row.items() if urls is not None else ():
+        for name, entry in urls.items():
             url = entry
             if isinstance(entry, dict):
-                url = fields.nest(entry, "download_url.download_urls").text("download_url")
+                key = _find_name(entry, ENTRY_URLS) or ENTRY_URLS[0]
+                url = fields.nest(entry, path).text(key)
             elif entry is not None and type(entry) is not str:
-                fields.leave_out("download_url.download_urls")
+                fields.leave_out(path)
                 continue
-            if not name.strip() or not url or "\ufffd" in url:
-                continue  # this participant's track was not stored, or its URL is cut
-            format_name, media_type = _find_format(name, url)
-            user = _TRACK_NAME.search(name)
-            # Two layers may use the same file name.
-            file_id = name if name not in files else f"{index}/{name}"
-            files[file_id] = MediaFile(
-                id=file_id,
-                role=FileRole.TRACK,
-                format=format_name,
-                media_type=media_type,
-                participant=user["user"] if user else None,
-                url=url,
-                url_expires_at=expires_at,
-                name=name,
-            )
-    return tuple(files.values())
+            # Without a URL, this participant's track was not stored; or the URL is cut.
+            name = name or read_base_name(url or "")
+            if name.strip() and url and "\ufffd" not in url:
+                yield index, name, url
+
+
+def _find_name(row: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
+    """Find which of a field's names an object has."""
+    return next((name for name in names if name in row), None)
+
+
+def find_participant(name: str, user_ids: Collection[str] = ()) -> str | None:
+    """Find the user id in the name of a track's file, which is read from the right.
+
+    `{{file_name_prefix}}_{{user_id}}_{{peer_id}}_{{stream_kind}}_{{media_kind}}_{{date_time}}.webm`:
+    https://developers.cloudflare.com/realtime/realtimekit/recording-guide/track-recording
+
+    A third party received `media_kind_audio` as the kind of media. Prefix and ids may contain the
+    separator: then an id is found if it is a UUID, or one of the `user_ids` that were requested.
+    """
+    parts = name.rpartition(".")[0].split("_")
+    if not parts.pop().isdecimal():
+        return None
+    if parts[-3:-1] == ["media", "kind"]:
+        del parts[-3:-1]
+    owner = parts[:-3]  # without the id of the connection and the two kinds
+    if len(owner) < 2:
+        return None
+    if len(owner) == 2 or _is_uuid(owner[-1]):
+        return owner[-1] or None
+    rest = "_".join(owner)
+    found = [each for each in user_ids if rest.endswith(f"_{each}")]
+    return found[0] if len(found) == 1 else None
+
+
+def _is_uuid(text: str) -> bool:
+    sizes = [len(part) for part in text.split("-")]
+    return sizes == [8, 4, 4, 4, 12] and set(text.lower()) <= set("0123456789abcdef-")
+
+
+def name_participants(recording: Recording, user_ids: Collection[str]) -> Recording:
+    """Name the participants of tracks whose file names show them among the requested ones alone."""
+    files = tuple(
+        evolve(file, participant=find_participant(file.name or "", user_ids))
+        if file.role is FileRole.TRACK and file.participant is None
+        else file
+        for file in recording.files
+    )
+    return evolve(recording, files=files)
 
 
 def _find_format(name: str | None, url: str | None = None) -> tuple[str | None, str | None]:
@@ -299,9 +414,9 @@ def read_error_details(payload: Mapping[str, Any]) -> ErrorDetails:
         error = errors[0]
         kind = GATEWAY_CODES.get(error["code"]) if type(error.get("code")) is int else None
     elif isinstance(error, dict):
-        # RealtimeKit's code is the HTTP status; it decides if the response itself has 200.
-        is_status = is_error and type(error.get("code")) is int
-        kind = find_error_class(error["code"]) if is_status else None
+        # The code is the HTTP status; it decides if the response itself has 200.
+        if is_error and type(error.get("code")) is int:
+            kind = OWN_CODES.get(error["code"]) or find_error_class(error["code"])
     else:
         error = {"message": payload.get("message")}
     code, message = error.get("code"), error.get("message")

@@ -20,8 +20,14 @@ INFO = ProviderInfo(
     client="recording_realtimekit.client:RealtimeKit",
     webhooks="recording_realtimekit.webhooks:RealtimeKitWebhooks",
     emulator="recording_realtimekit.emulator:RealtimeKitEmulator",
-    # Cloudflare's R2 today, Amazon's S3 in the time of Dyte. The pages name neither.
-    media_hosts=("*.r2.cloudflarestorage.com", "*.amazonaws.com"),
+    assumptions="recording_realtimekit.assumptions:ASSUMPTIONS",
+    # The pages name no host. Third parties received composites from Cloudflare's R2 and tracks from
+    # Google's storage, and in the time of Dyte from Amazon's S3 in one region.
+    media_hosts=(
+        "*.r2.cloudflarestorage.com",
+        "storage.googleapis.com",
+        "*.s3.ap-south-1.amazonaws.com",
+    ),
 )
 
 

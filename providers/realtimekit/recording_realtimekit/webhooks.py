@@ -29,7 +29,6 @@ from recording_core.plugin import (
     build_event_key,
     decode_json,
     find_event_kind,
-    read_base_name,
     read_signatures,
 )
 from recording_realtimekit import mapping
@@ -219,9 +218,11 @@ def _read_recording(payload: Mapping[str, Any], account: str, now: datetime) -> 
     reason = row.get("stop_reason")
     if type(reason) is str and (found := _REASON.match(reason)) is not None:
         row["stop_reason"] = {"reason": found["reason"]}
-    if type(row.get("download_url")) is list:
-        row["download_url"] = [_normalize_layer(each) for each in row["download_url"]]
     recording = mapping.read_recording(row, account, now)
+    is_old = recording.status is RecordingStatus.EXPIRED
+    if is_old and recording.files and "download_url_expiry" in recording.unread_fields:
+        # An event follows its upload: with a file, only a readable expiry shows that it is old.
+        recording = evolve(recording, status=RecordingStatus.AVAILABLE)
     unread = list(event.unread)
     for path in recording.unread_fields:
         name, dot, rest = path.partition(".")
@@ -240,11 +241,6 @@ def _read_id(fields: Fields) -> str:
         if fields.row.get("id") is not None:
             fields.leave_out("id")
         return recording_id
-
-
-def _normalize_layer(value: Any) -> Any:
-    """Convert a bare URL into a layer. Pages show arrays of layers alone."""
-    return {"download_urls": {read_base_name(value): value}} if type(value) is str else value
 
 
 def _build_event(

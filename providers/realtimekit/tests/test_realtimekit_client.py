@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import pytest
 
 import recording_core as rec
 from recording_core.testing import ManualClock, Reply, Request
+from recording_core.transport.address_policy import matches_any_pattern
 from recording_realtimekit.emulator import RealtimeKitEmulator
 
 SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
@@ -410,6 +411,7 @@ class TestActive:
             kit.active(meeting)
 
 
+@pytest.mark.emulator("realtimekit", assume=[5])
 class TestPauseResumeStop:
     @pytest.mark.parametrize("status", [409, 400, 404, 422, 200])
     def test_a_repeated_action_succeeds_despite_the_vendors_error(
@@ -569,6 +571,23 @@ class TestPauseResumeStop:
         assert pause.end is not None
         assert pause.end - pause.start == MINUTE
 
+    @pytest.mark.emulator("realtimekit")
+    def test_an_action_without_an_effect_succeeds_if_the_state_is_reached(
+        self,
+        kit: rec.Provider,
+        meeting: rec.CommunicationSession,
+        manual_clock: ManualClock,
+    ) -> None:
+        session = kit.start(meeting)
+        pending = kit.pause(session)
+        assert (pending.status, pending.pauses) == (rec.RecordingStatus.PENDING, ())
+        manual_clock.advance(STARTED)
+        paused = kit.pause(kit.pause(session))
+        assert (paused.status, len(paused.pauses)) == (rec.RecordingStatus.PAUSED, 1)
+        stopped = kit.stop(kit.stop(paused))
+        assert stopped.status is rec.RecordingStatus.PROCESSING
+        assert kit.resume(stopped).status is rec.RecordingStatus.PROCESSING
+
     def test_wait_returns_a_recording_of_three_seconds_as_failed(
         self,
         kit: rec.Provider,
@@ -588,9 +607,13 @@ PAGINGS: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "absent": lambda payload: {"success": True, "data": payload["data"]},
     "null": lambda payload: {**payload, "paging": None},
     "a list": lambda payload: {**payload, "paging": [payload["paging"]]},
-    "fractions": lambda payload: {
+    "without a count": lambda payload: {
         **payload,
-        "paging": {name: float(value) for name, value in payload["paging"].items()},
+        "paging": {n: value for n, value in payload["paging"].items() if n != "total_count"},
+    },
+    "halves": lambda payload: {
+        **payload,
+        "paging": {name: value + 0.5 for name, value in payload["paging"].items()},
     },
     "texts": lambda payload: {
         **payload,
@@ -782,6 +805,20 @@ class TestList:
             assert sorted(found) == sorted(emulator.list_ids())
             assert (listing.coverage.expected, listing.coverage.complete) == (None, True)
 
+    def test_the_numbers_of_a_list_may_be_written_as_floats(
+        self, manual_clock: ManualClock
+    ) -> None:
+        with RealtimeKitEmulator(clock=manual_clock, recordings=30, page_base=0) as emulator:
+            emulator.max_page_size = 10
+            emulator.alter = lambda request, payload: {
+                **payload,
+                "paging": {name: float(value) for name, value in payload["paging"].items()},
+            }
+            with emulator.connect() as kit:
+                listing = kit.list()
+                assert len(list(listing)) == 30
+            assert (listing.coverage.expected, listing.coverage.unread_fields) == (30, {})
+
     def test_a_list_without_a_total_ends_with_a_repeated_page(
         self, manual_clock: ManualClock
     ) -> None:
@@ -879,6 +916,23 @@ class TestList:
 
 class TestMedia:
     @pytest.mark.parametrize(
+        ("host", "is_listed"),
+        [
+            ("storage.googleapis.com", True),  # tracks
+            ("0123abcd.r2.cloudflarestorage.com", True),  # composites
+            ("dyte-recordings.s3.ap-south-1.amazonaws.com", True),
+            ("other.storage.googleapis.com", False),
+            ("r2.cloudflarestorage.com.example.com", False),
+            ("s3.us-east-1.amazonaws.com", False),
+        ],
+    )
+    def test_the_listed_media_hosts_are_those_that_third_parties_saw(
+        self, host: str, is_listed: bool
+    ) -> None:
+        hosts = rec.providers()["realtimekit"].media_hosts
+        assert matches_any_pattern(host, hosts) is is_listed
+
+    @pytest.mark.parametrize(
         ("body", "tracks", "made"),
         [
             ({}, False, [("video", "mp4")]),
@@ -920,7 +974,41 @@ class TestMedia:
     ) -> None:
         recording = kit.get(emulator.add(tracks=True).id)
         participants = [file.participant for file in recording.files]
-        assert participants == ["alice", "bob_2", "6b1f6f0e-carol", "alice"]
+        assert participants == ["alice", None, "6b1f6f0e-carol", "alice"], "one id is ambiguous"
+        assert {file.media_type for file in recording.files} == {"audio/webm"}
+
+    def test_a_session_names_the_participants_that_it_was_started_for(
+        self,
+        kit: rec.Provider,
+        meeting: rec.CommunicationSession,
+        manual_clock: ManualClock,
+    ) -> None:
+        for users, expected in (
+            (["bob_2", "alice"], ["alice", "bob_2", "alice"]),
+            (["bob_2", "2"], [None]),  # both fit
+        ):
+            session = kit.start(meeting, participant=users)
+            manual_clock.advance(STARTED)
+            stopped = rec.loads(rec.dumps(kit.stop(session)), rec.RecordingSession)
+            (recording,) = kit.wait(stopped, timeout=MINUTE).recordings
+            assert [file.participant for file in recording.files] == expected
+
+    @pytest.mark.emulator("realtimekit", assume="all")
+    def test_uuids_in_the_names_of_tracks_are_the_participants(
+        self, kit: rec.Provider, emulator: RealtimeKitEmulator, meeting: rec.CommunicationSession
+    ) -> None:
+        recording = kit.get(emulator.add(tracks=True).id)
+        ids = [each.id for each in emulator.meetings[meeting.id].participants]
+        assert [file.participant for file in recording.files] == ids
+        assert recording.size is None, "0 is not a size"
+
+    def test_listed_tracks_without_urls_are_read_again_for_a_download(
+        self, kit: rec.Provider, emulator: RealtimeKitEmulator, tmp_path: Path
+    ) -> None:
+        emulator.add(tracks=True)
+        (listed,) = kit.list()
+        assert (listed.status, listed.files) == (rec.RecordingStatus.AVAILABLE, ())
+        assert len(kit.download(listed, tmp_path)) == 4
 
     def test_download_fetches_only_the_selected_files(
         self, kit: rec.Provider, emulator: RealtimeKitEmulator, tmp_path: Path
@@ -1071,7 +1159,7 @@ class TestResponses:
         assert str(caught.value) == "realtimekit get: Recording not found (HTTP 404, code 404)"
         with pytest.raises(rec.NotFound, match="Meeting not found"):
             kit.start(rec.meeting("00000000-0000-4000-8000-000000000000"))
-        with pytest.raises(rec.Rejected, match='"meeting_id" is invalid'):
+        with pytest.raises(rec.Rejected, match='"meeting_id" contains an invalid value'):
             kit.start(rec.meeting("no-uuid"))
 
     @pytest.mark.parametrize(
@@ -1168,14 +1256,18 @@ class TestResponses:
         assert listed.target == meeting
         assert kit.get(listed).target == meeting
 
-    def test_times_in_both_notations_and_sizes_as_text_are_read(
-        self, kit: rec.Provider, emulator: RealtimeKitEmulator, manual_clock: ManualClock
+    def test_the_reasons_of_start_and_stop_are_in_the_raw_payload(
+        self,
+        kit: rec.Provider,
+        emulator: RealtimeKitEmulator,
+        meeting: rec.CommunicationSession,
+        manual_clock: ManualClock,
     ) -> None:
-        made = emulator.add(ago=DAY, size_as_text=True, spaced_times=True, zero_duration=True)
-        recording = kit.get(made.id)
-        assert recording.ended_at == manual_clock.now() - DAY
-        assert recording.duration == MINUTE, "0 is not a duration if start and end are reported"
-        assert recording.size == made.size
-        assert recording.created_at == made.invoked_at
-        assert isinstance(recording.created_at, datetime)
-        assert recording.created_at.tzinfo is UTC
+        session = kit.start(meeting)
+        manual_clock.advance(STARTED)
+        assert "stop_reason" not in kit.get(str(session.id)).raw
+        stopped = kit.stop(session)
+        assert stopped.raw["stop_reason"]["reason"] == "API_CALL"
+        ended = kit.get(emulator.add(start_reason={"reason": "RECORD_ON_START"}).id)
+        reasons = (ended.raw["start_reason"]["reason"], ended.raw["stop_reason"]["reason"])
+        assert (reasons, ended.error) == (("RECORD_ON_START", "ALL_PEERS_LEFT"), None)

@@ -187,31 +187,179 @@ def test_the_other_name_of_the_audio_url_is_read() -> None:
     assert read(audio_download_url=..., download_audio_url="https://b.example/a.aac").files[1].url
 
 
-def test_tracks_are_an_array_of_layers_unlike_the_schema() -> None:
-    name = "speaker_user-123_peer-456_peer_audio_1760000000000.webm"
-    layers = [
-        {"layer_name": "default", "download_urls": {name: {"download_url": "https://b.example/t"}}}
+#: The file of the guide's sample, which was requested with `"user_ids": ["user-123", "user-456"]`.
+#: https://developers.cloudflare.com/realtime/realtimekit/recording-guide/track-recording
+TRACK = "speaker_user-123_peer-456_peer_audio_1760000000000.webm"
+TRACK_URL = f"https://storage.googleapis.com/bucket/{TRACK}?X-Goog-Signature=abc"
+LAYER = {"layer_name": "default", "download_urls": {TRACK: {"download_url": TRACK_URL}}}
+CAMEL_LAYER = {"layerName": "default", "downloadUrls": {TRACK: {"downloadUrl": TRACK_URL}}}
+TEMPLATE = (
+    "{{file_name_prefix}}_{{user_id}}_{{peer_id}}_{{stream_kind}}_{{media_kind}}_{{date_time}}.webm"
+)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        *([LAYER], LAYER, {"links": [LAYER]}, [CAMEL_LAYER], CAMEL_LAYER, {"links": [CAMEL_LAYER]}),
+        *([{"download_urls": {TRACK: TRACK_URL}}], [TRACK_URL], {"links": [TRACK_URL]}),
+        *([{"download_url": TRACK_URL}], [{"layer_name": "none"}, LAYER]),
+        {"links": [{"downloadUrl": TRACK_URL}]},
+    ],
+    ids=str,
+)
+def test_every_form_of_the_layers_of_tracks_is_read(layers: Any) -> None:
+    changes: list[dict[str, Any]] = [
+        {},
+        {"type": "TRACK", "output_file_name": TEMPLATE, "file_size": 0},
     ]
-    recording = read(
-        download_url=layers,
-        output_file_name="{{file_name_prefix}}_user-{{user_id}}_peer_audio_{{ts}}.webm",
-        type="TRACK",
-    )
-    (track,) = recording.files
-    assert (track.role, track.id, track.participant) == ("track", name, "123")
-    assert (track.format, track.media_type, track.size) == ("webm", "video/webm", None)
-    assert track.url == "https://b.example/t"
-    assert recording.format == "webm"
+    for more in changes:
+        recording = read(download_url=layers, **more)
+        (track,) = recording.files
+        assert (track.role, track.id, track.name) == ("track", TRACK, TRACK)
+        assert (track.format, track.media_type, track.size) == ("webm", "audio/webm", None)
+        assert (track.participant, track.url) == ("user-123", TRACK_URL)
+        assert recording.status is rec.RecordingStatus.AVAILABLE
+        assert (recording.format, recording.unread_fields) == ("webm", ())
+        assert recording.size is None or not more
 
 
-@pytest.mark.parametrize("layers", [[], [{}], [{"download_urls": None}], [None]])
-def test_layers_without_urls_have_no_files(layers: list[Any]) -> None:
-    assert read(download_url=layers).files == ()
+def test_two_layers_with_the_same_file_name_are_two_files() -> None:
+    recording = read(download_url=[LAYER, LAYER])
+    assert [file.id for file in recording.files] == [TRACK, f"1/{TRACK}"]
 
 
-@pytest.mark.parametrize("size", [2044680, "2044680"])
-def test_a_size_is_a_number_or_a_string_of_digits(size: object) -> None:
-    assert read(file_size=size).size == 2044680
+@pytest.mark.parametrize(
+    "layers",
+    [
+        *([], {"links": []}, {"links": None}),
+        *([{**LAYER, "download_urls": {}}], {**LAYER, "download_urls": {}}),
+        *({"layerName": "default", "downloadUrls": {}}, [{**LAYER, "download_urls": None}]),
+        *([{**LAYER, "download_urls": {TRACK: None}}], {"links": [{"layer_name": "default"}]}),
+        [{**LAYER, "download_urls": {TRACK: {"download_url": ""}}}],
+    ],
+    ids=str,
+)
+def test_layers_without_urls_are_a_recording_without_tracks(layers: Any) -> None:
+    """An empty list is the vendor's word that there is no file."""
+    without_expiry = {"download_url": layers, "download_url_expiry": None, "storage_config": None}
+    for more in ({}, {"file_size": 0}, {"type": "TRACK", "output_file_name": TEMPLATE}):
+        recording = read(**without_expiry, **more)
+        assert (recording.status, recording.files) == ("empty", ())
+        assert recording.unread_fields == ()
+        later = read(**without_expiry, **more, now=AFTER)
+        assert later.status is rec.RecordingStatus.EXPIRED
+    assert read(download_url=layers).status is rec.RecordingStatus.AVAILABLE, "an expiry is a file"
+    assert read(download_url=layers, type="TRACK").status is rec.RecordingStatus.EMPTY
+
+
+@pytest.mark.parametrize(
+    ("layers", "path"),
+    [
+        *(({}, "download_url"), ({"a": 7}, "download_url"), ([{}], "download_url")),
+        *(([None], "download_url"), ([[LAYER]], "download_url"), (["546"], "download_url")),
+        *(({"links": 7}, "download_url.links"), ({"links": LAYER}, "download_url.links")),
+        ([{"download_urls": 7}], "download_url.download_urls"),
+        ({"downloadUrls": [7]}, "download_url.downloadUrls"),
+        ([{"downloadUrls": {TRACK: {"downloadUrl": 7}}}], "download_url.downloadUrls.downloadUrl"),
+    ],
+    ids=str,
+)
+def test_layers_in_another_form_are_named_and_change_no_status(layers: Any, path: str) -> None:
+    without_expiry = {"download_url_expiry": None, "storage_config": None, "type": "TRACK"}
+    changes: list[dict[str, Any]] = [{}, without_expiry]
+    for more in changes:
+        recording = read(download_url=layers, **more)
+        assert (recording.files, recording.unread_fields) == ((), (path,))
+        assert recording.status is rec.RecordingStatus.AVAILABLE
+
+
+def test_a_size_of_zero_shows_nothing_about_tracks() -> None:
+    row = {**WITHOUT_FILE, "storage_config": None, "file_size": 0}
+    assert read(**row).status is rec.RecordingStatus.FAILED
+    changes: list[dict[str, Any]] = [{"type": "TRACK"}, {"output_file_name": TEMPLATE}]
+    for more in changes:
+        recording = read(**row, **more)
+        assert (recording.status, recording.error) == ("available", None)
+        assert read(**row, **more, now=AFTER).status is rec.RecordingStatus.EXPIRED
+
+
+A, B = "0b7e2f6c-4f0a-4f5e-9a51-6a2b0f3d9c11", "77D1C2B3-0A9F-4E8D-9C7B-A1B2C3D4E5F6"
+
+
+@pytest.mark.parametrize(
+    ("name", "user_ids", "participant"),
+    [
+        (TRACK, (), "user-123"),
+        (f"default_{A}_{B}_peer_audio_1795000000000.webm", (), A),
+        (f"default_{B}_{A}_peer_audio_1795000000000.webm", (), B),
+        (f"participant_{A}_{B}_peer_media_kind_audio_1795000000000.webm", (), A),
+        (f"my_own_prefix_{A}_{B}_peer_audio_1795000000000.webm", (), A),
+        (f"{A}_bob_{B}_peer_audio_1795000000000.webm", (), "bob"),  # the prefix is a UUID
+        (f"default_user 7@example.com_{B}_peer_audio_1.webm", (), "user 7@example.com"),
+        (f"default_bob_2_{B}_peer_audio_1.webm", (), None),
+        (f"default_bob_2_{B}_peer_audio_1.webm", ("alice", "bob_2"), "bob_2"),
+        (f"default_bob_2_{B}_peer_audio_1.webm", ("2", "bob_2"), None),
+        (f"my_own_bob_{B}_peer_audio_1.webm", ("alice", "bob"), "bob"),
+        (f"my_own_bob_{B}_peer_audio_1.webm", ("alice", "rob"), None),
+        (f"default_{B}_peer_audio_1.webm", ("default",), None),  # an id is missing
+        (f"default_bob_{B}_peer_audio.webm", (), None),
+        (f"default__{B}_peer_audio_1.webm", (), None),
+        (f"my_own_{A.replace('0', 'g')}_{B}_peer_audio_1.webm", (), None),
+        (f"my_own_{A.replace('-', '')}_{B}_peer_audio_1.webm", (), None),
+        ("recording.webm", (), None),
+        ("1.webm", (), None),
+        ("", ("alice",), None),
+        ("_____1.webm", (), None),
+    ],
+)
+def test_the_name_of_a_track_is_read_from_the_right(
+    name: str, user_ids: tuple[str, ...], participant: str | None
+) -> None:
+    assert mapping.find_participant(name, user_ids) == participant
+    recording = read(download_url=[{"download_urls": {name or "x": "https://b.example/t"}}])
+    assert recording.files[0].participant == mapping.find_participant(name)
+    (file,) = mapping.name_participants(recording, user_ids).files
+    assert file.participant == participant
+
+
+def test_the_answer_to_a_start_of_tracks_is_read() -> None:
+    """The guide's sample has fields that no schema has, and a template as the file's name."""
+    row = {
+        "id": ROW["id"],
+        "meeting_id": ROW["meeting"]["id"],
+        "type": "TRACK",
+        "status": "INVOKED",
+        "output_file_name": TEMPLATE,
+        "invoked_time": "2026-06-03T09:59:55.120Z",
+        **dict.fromkeys(("download_url", "audio_download_url", "file_size", "started_time")),
+    }
+    session = mapping.read_session(row, rec.meeting("m"), "default", BEFORE)
+    assert (session.id, session.status, session.started_at) == (ROW["id"], "pending", None)
+    recording = mapping.read_recording(row, "default", BEFORE)
+    assert recording.target == rec.meeting(ROW["meeting"]["id"])
+    assert (recording.format, recording.unread_fields) == ("webm", ())
+
+
+def test_a_row_that_the_schema_calls_complete_is_read_without_its_optional_fields() -> None:
+    """Keys that the schema requires, each null if it may be null."""
+    nullable = ("audio_download_url", "download_url", "download_url_expiry", "file_size")
+    row = {
+        **{name: ROW[name] for name in ("id", "invoked_time", "output_file_name")},
+        **dict.fromkeys((*nullable, "session_id", "started_time", "stopped_time")),
+        "status": "RECORDING",
+    }
+    recording = mapping.read_recording(row, "default", BEFORE)
+    assert (recording.status, recording.files) == ("recording", ())
+    assert recording.unread_fields == ()
+    assert (recording.duration, recording.size, recording.reference) == (None, None, None)
+
+
+@pytest.mark.parametrize("size", [2044680.0, 2044680, "2044680"])
+def test_a_size_may_have_every_form_of_a_whole_number(size: object) -> None:
+    recording = read(file_size=size)
+    assert (recording.size, type(recording.size)) == (2044680, int)
+    assert recording.unread_fields == ()
 
 
 def test_a_duration_of_zero_is_the_time_between_start_and_stop() -> None:
@@ -398,7 +546,8 @@ def test_an_unread_track_costs_only_that_track(layer: str, path: str) -> None:
         ),
         ({"success": False, "error": {"code": 404, "message": "m"}}, "404", rec.NotFound, True),
         ({"success": False, "error": {"code": 409, "message": "m"}}, "409", rec.Conflict, True),
-        ({"success": False, "error": {"code": 1005, "message": "m"}}, "1005", None, True),
+        ({"success": False, "error": {"code": 1005, "message": "m"}}, "1005", rec.Conflict, True),
+        ({"success": False, "error": {"code": 1006, "message": "m"}}, "1006", None, True),
         ({"message": "Unauthorized"}, None, None, False),
         ({"success": False, "errors": []}, None, None, True),
         ({"success": False, "errors": ["x"], "error": "y"}, None, None, True),

@@ -368,15 +368,26 @@ class TestParsing:
             rec.RecordingStatus.EXPIRED,
         )
 
+    def test_an_event_with_an_unread_expiry_is_available_if_it_has_a_file(self) -> None:
+        later = datetime(2026, 9, 1, tzinfo=UTC)
+        values: list[Any] = ["soon", 7, {}]
+        for value in values:
+            event = parse_event(change_sample(downloadUrlExpiry=value), now=later)
+            assert (event.kind, event.status) == ("available", "available")
+            bare = change_sample(downloadUrlExpiry=value, downloadUrl=None)
+            assert parse_event(bare, now=later).status is rec.RecordingStatus.EXPIRED
+
     def test_tracks_are_read_as_layers_or_as_urls(self) -> None:
         name = "speaker_user-123_peer-456_peer_audio_1760000000000.webm"
         url = f"https://bucket.r2.cloudflarestorage.com/{name}?X-Amz-Signature=abc"
         layers = [{"layer_name": "default", "download_urls": {name: {"download_url": url}}}]
-        for given_url in (layers, [url]):
+        camel = {"layerName": "default", "downloadUrls": {name: {"downloadUrl": url}}}
+        for given_url in (layers, [url], {"links": layers}, layers[0], [camel], camel):
             event = parse_event(change_sample(downloadUrl=given_url, outputFileName=None))
             assert event.recording is not None
+            assert event.recording.unread_fields == ()
             (file,) = event.recording.files
-            assert (file.role, file.participant, file.url) == (rec.FileRole.TRACK, "123", url)
+            assert (file.role, file.participant, file.url) == (rec.FileRole.TRACK, "user-123", url)
 
     def test_without_a_url_it_is_available_in_the_customers_own_bucket(self) -> None:
         event = parse_event(change_sample(downloadUrl=None, downloadUrlExpiry=None, fileSize=None))

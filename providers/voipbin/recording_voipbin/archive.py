@@ -49,13 +49,11 @@ class ZipArchive:
     _facts: Mapping[str, str]
 
     def match_files(self, files: Sequence[MediaFile]) -> dict[MediaFile, zipfile.ZipInfo]:
-        """Return the entry of each file: that of its name, or else in the order of the names.
+        """Return the entry of each file: that of its name, or of its size if it has no name.
 
-        A file without a name gets the entry of its size, if only one has it. Raises `NotMedia` if
-        none of that is possible.
+        The order of the entries proves nothing. Raises `NotMedia` if a file has no such entry.
         """
-        entries = sorted(self.entries, key=lambda entry: entry.filename)
-        unmatched = sorted(files, key=lambda file: file.name or "")
+        entries, unmatched = list(self.entries), list(files)
         matched: dict[MediaFile, zipfile.ZipInfo] = {}
         for read_file, read_entry in _KEYS:
             found = [read_file(file) for file in unmatched]
@@ -65,13 +63,13 @@ class ZipArchive:
                     matched[file] = entries[expected.index(key)]
             unmatched = [file for file in unmatched if file not in matched]
             entries = [entry for entry in entries if entry not in matched.values()]
-        if unmatched and len(entries) != len(unmatched):
+        if unmatched:
             raise NotMedia(
                 f"The archive has {len(self.entries)} entries, and the {len(files)} files that "
                 "VoIPBin's storage lists are not among them",
                 **self._facts,
             )
-        return matched | dict(zip(unmatched, entries, strict=False))
+        return matched
 
     def read_chunks(
         self, entry: zipfile.ZipInfo, before_each: Callable[[], None] = lambda: None

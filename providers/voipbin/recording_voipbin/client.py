@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -13,10 +14,10 @@ from urllib.parse import quote
 from zipfile import ZipInfo
 
 from attrs import evolve
-from requests import PreparedRequest
 from requests.auth import AuthBase
 
 from recording_core import (
+    AuthenticationFailed,
     CommunicationSession,
     ConfigurationError,
     Conflict,
@@ -32,6 +33,7 @@ from recording_core import (
     Recording,
     RecordingSession,
     RecordingStatus,
+    Rejected,
     SessionKind,
     Unavailable,
 )
@@ -53,7 +55,6 @@ from recording_core.plugin import (
 )
 from recording_voipbin import mapping
 from recording_voipbin.archive import ZipArchive, open_archive
-from recording_voipbin.mapping import StoredFile
 from recording_voipbin.storage import PAGE_SIZE, ListPosition, StorageReader, find_new_rows
 
 #: The only value of `format`. It is always sent: the schema requires it, and the server has no
@@ -77,22 +78,31 @@ STORAGE_SPAN = mapping.MAX_DURATION + mapping.MAX_STORAGE_DELAY
 #: The most recordings of a target on one page. Each of them is a request of its own.
 IDS_PER_PAGE = 10
 
+#: The likely reasons why a start has no effect. Only the stop of a running recording clears the
+#: `recording_id` of a conference, and nothing else does; a stop clears that of a call at any time.
+#: https://github.com/voipbin/monorepo, conferencehandler/recording.go, recordinghandler/stop.go
+NO_START: Mapping[SessionKind, str] = {
+    SessionKind.CALL: (
+        "It is being recorded already, or is not running, or has a recording that ended and was "
+        "never stopped: stop that one, and start again"
+    ),
+    SessionKind.CONFERENCE: (
+        "It is being recorded already, or is not running, or had a recording that ended without a "
+        "stop: VoIPBin cannot record such a conference again. Record its calls, or a new conference"
+    ),
+}
+
 #: With an unknown status it may still be recording.
 MAYBE_LIVE = LIVE | {RecordingStatus.UNKNOWN}
 
+#: What the value of a cookie consists of: RFC 6265, 4.1.1. Compiled on first use.
+COOKIE_VALUE = r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*"
 
-class QueryAuth(AuthBase):
-    """Authenticate with one parameter of the query. The repr shows no value."""
-
-    def __init__(self, name: str, value: str) -> None:
-        self._name, self._value = name, value
-
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        request.prepare_url(request.url, {self._name: self._value})
-        return request
-
-    def __repr__(self) -> str:
-        return f"<QueryAuth {self._name}>"
+#: For a list whose recording has files that a few pages do not reach.
+NOT_REACHED = (
+    "the files of a recording are not among those on the two pages of /storage_files that are read "
+    "for one recording: it is reported as available, and its files are not listed"
+)
 
 
 class VoIPBin(Provider):
@@ -104,9 +114,13 @@ class VoIPBin(Provider):
     burst = 33.0
     #: the server builds a ZIP at the first request, for up to five minutes
     media_first_byte = 330.0
+    path_words = (
+        "calls conferences file recording_start recording_stop recordingfiles recordings "
+        "storage_files"
+    )
     start_parameters = PARAMETERS
     inferred_statuses = frozenset({RecordingStatus.FAILED})
-    doubtful_start_codes = mapping.DOUBTFUL_STARTS
+    known_fields = mapping.KNOWN_FIELDS
 
     def _auth(self, settings: Mapping[str, str]) -> AuthBase:
         token, accesskey = settings["token"], settings["accesskey"]
@@ -118,7 +132,14 @@ class VoIPBin(Provider):
             )
         if token:
             return HeaderAuth("Authorization", f"Bearer {token}")
-        return QueryAuth("accesskey", accesskey)
+        if not re.fullmatch(COOKIE_VALUE, accesskey):
+            raise ConfigurationError(
+                "The accesskey of VoIPBin contains a character that a cookie cannot carry (a "
+                "quotation mark, comma, semicolon or backslash): check that it was copied correctly"
+            )
+        # https://github.com/voipbin/monorepo, lib/middleware/authenticate.go: the cookie precedes
+        # the query, and no other header is read. In the query, the key would be in every URL.
+        return HeaderAuth("Cookie", f"accesskey={accesskey}")
 
     def _error_details(self, status: int, headers: Mapping[str, str], body: Any) -> ErrorDetails:
         return mapping.read_error_details(body)
@@ -137,24 +158,32 @@ class VoIPBin(Provider):
             response = self.transport.request(
                 "POST", path, operation="start", json=body, retry=RetryPolicy.NEVER
             )
-        except OutcomeUnknown as error:
-            if error.status != 500:
+        except ProviderError as error:
+            if error.status == 500 and request.target.kind is SessionKind.CALL:
+                # https://docs.voipbin.net documents 409 for these; the source has no such status.
+                reason = (
+                    "A recording may be running already: VoIPBin returns this error also to a "
+                    "second start, to a start after a recording that ended and was never stopped, "
+                    "and for a call that is not answered. active() returns the running recording"
+                )
+            elif (
+                isinstance(error, Rejected)
+                and error.status == 400
+                and error.code not in mapping.NOT_STARTED
+            ):
+                reason = (
+                    "The recording may have started: VoIPBin returns this error for every failure "
+                    "behind its API. Check with list(since=) before you repeat the start"
+                )
+            else:
                 raise
-            # https://docs.voipbin.net documents 409 for these; the source has no such status.
-            raise error.convert(
-                OutcomeUnknown,
-                f"{error.message}. A recording may be running already: VoIPBin returns this error "
-                "also to a second start, to a start after a recording that ended and was never "
-                "stopped, and for a call that is not answered. active() returns the running "
-                "recording",
-            ) from None
+            raise error.convert(OutcomeUnknown, f"{error.message}. {reason}") from None
         payload = _require_object(response.payload)
         recording_id = mapping.read_current_recording_id(payload)
         if recording_id is None or payload.get("id") == mapping.NIL:
             raise Conflict(
-                f"VoIPBin did not start a recording, and gave no reason: {request.target} is being "
-                "recorded already, or has a recording that ended and was never stopped, or is not "
-                "running",
+                f"VoIPBin did not start a recording of {request.target}, and gave no reason. "
+                f"{NO_START[request.target.kind]}",
                 status=response.status,
                 body=payload,
             )
@@ -193,8 +222,7 @@ class VoIPBin(Provider):
     def _has_other_recording(self, session: RecordingSession) -> bool:
         """Whether the target's current recording is another one than the session's."""
         try:
-            path = _build_target_path(session.target)
-            payload = self._fetch_object(path, "stop", RetryPolicy.IF_NOT_PROCESSED)
+            payload = self._fetch_target(session.target, "stop", RetryPolicy.IF_NOT_PROCESSED)
             return mapping.read_current_recording_id(payload) not in (None, session.id)
         except ProviderError:
             return False  # a stop must neither wait for this request nor fail because of it
@@ -210,7 +238,7 @@ class VoIPBin(Provider):
         return not _is_maybe_recording(recording)
 
     def _active(self, target: CommunicationSession) -> RecordingSession | None:
-        payload = self._fetch_object(_build_target_path(target), "active")
+        payload = self._fetch_target(target, "active")
         recording_id = mapping.read_current_recording_id(payload)
         if recording_id is None:
             return None
@@ -294,7 +322,7 @@ class VoIPBin(Provider):
         """Build a page of a target's recordings: the list has no filter, but a target has ids."""
         unreadable: list[str] = []
         if cursor is None:
-            row = self._fetch_object(_build_target_path(target), "list")
+            row = self._fetch_target(target, "list")
             cursor, unreadable = mapping.read_recording_ids(row)
         remaining: deque[str] = deque(cursor)
         recordings: list[Recording] = []
@@ -330,35 +358,27 @@ class VoIPBin(Provider):
     def _find_files(self, recording: Recording, operation: str, problems: list[str]) -> Recording:
         """Find the files of one recording, and return it with them. Adds to `problems`.
 
-        It reads the part of the list in which they usually are, and then, if files are missing, the
-        rest of the time in which they may be stored. Without a readable time it reads all of it.
+        It sends at most two requests. If they do not reach all files, none was seen.
         """
         if not mapping.may_have_files(recording):
             return recording
-        now = self.clock.now()
-        stored: list[StoredFile] = []
-        readers: list[StorageReader] = []
-        spans = _build_storage_spans(recording, now)
-        for start, stop in spans:
-            readers.append(storage := self._open_storage(start, operation))
-            storage.read_back_to(stop, until_complete=recording)
-            problems += storage.problems
-            found = storage.find_files(recording)
-            if found is None:
-                return mapping.add_files(recording, None, now)
-            stored += found
-            is_unread = any(each.has_unread_file(recording, stored) for each in readers)
-            is_complete = len(readers) == len(spans) and not is_unread
-            recording = mapping.add_files(recording, stored, now, is_complete=is_complete)
-            if len(recording.files) >= mapping.count_legs(recording, recording.files):
-                break
-        return recording
+        times = mapping.compute_storage_times(recording)
+        storage = self._open_storage(times.latest if times is not None else None, operation)
+        is_read = storage.read_files_of(recording)
+        problems += storage.problems
+        files = storage.find_files(recording)
+        if not is_read and files is not None:
+            problems.append(NOT_REACHED)
+            files = None
+        is_complete = not storage.has_unread_file(recording, files or ())
+        return mapping.add_files(recording, files, self.clock.now(), is_complete=is_complete)
 
     def _open_storage(self, start: datetime | None, operation: str) -> StorageReader:
         """Open the list of files stored before `start`. A time in the future is not a bound."""
         if start is not None and start >= self.clock.now():
             start = None
         return StorageReader(
+            self.transport.base_url,
             lambda position: self._fetch_rows("storage_files", position, operation),
             ListPosition(start),
         )
@@ -368,9 +388,23 @@ class VoIPBin(Provider):
     def _download(
         self, recording: Recording, files: Sequence[MediaFile], directory: Path, deadline: Deadline
     ) -> tuple[Copy, ...]:
+        if recording.files:
+            try:
+                return super()._download(recording, files, directory, deadline)
+            except (AuthenticationFailed, NotFound, NotReady) as error:
+                # Another answer of the API, or one of the storage, is the same for the archive.
+                if error.code not in mapping.FILE_REFUSED or error.copies:
+                    raise
+        return self._download_archive(recording, files, directory, deadline)
+
+    def _download_archive(
+        self, recording: Recording, files: Sequence[MediaFile], directory: Path, deadline: Deadline
+    ) -> tuple[Copy, ...]:
+        """Download the ZIP of a recording: its files could not be seen, or are refused."""
         url = f"{self.transport.base_url}/recordingfiles/{quote(recording.id, safe='')}"
         archive_file = MediaFile(id="archive", role=FileRole.MIX, format="zip", url=url)
         facts = {"provider": self.name, "recording_id": recording.id}
+        max_bytes = mapping.compute_max_leg_bytes(recording)
         with ExitStack() as stack:
             try:
                 path = stack.enter_context(
@@ -382,6 +416,7 @@ class VoIPBin(Provider):
                         retries=self.http.retries,
                         deadline=deadline,
                         facts=facts,
+                        max_bytes=4 * max_bytes,  # two legs, and a margin
                     )
                 )
             except NotFound as error:
@@ -394,7 +429,6 @@ class VoIPBin(Provider):
                     "archive. Try again in a minute",
                     status=error.status,
                 ) from None
-            max_bytes = mapping.compute_max_leg_bytes(recording)
             archive = stack.enter_context(open_archive(path, max_bytes=max_bytes, facts=facts))
 
             def check_deadline() -> None:
@@ -409,7 +443,11 @@ class VoIPBin(Provider):
             alone = len(entries) == 1
             paths = [directory / build_file_name(recording, file, alone=alone) for file in files]
             contents = [archive.read_chunks(entries[file], check_deadline) for file in files]
-            stored = store_files(zip(files, paths, contents, strict=True), facts=facts)
+            stored = store_files(
+                zip(files, paths, contents, strict=True),
+                facts=facts,
+                max_bytes=self.http.max_media_bytes,
+            )
             return tuple(
                 fetched.build_copy(self, recording, file, path)
                 for file, path, fetched in zip(files, paths, stored, strict=True)
@@ -438,6 +476,20 @@ class VoIPBin(Provider):
         if recording.id.lower() != recording_id.lower():
             raise MalformedPayload("The response is about another recording", path="id")
         return recording
+
+    def _fetch_target(
+        self,
+        target: CommunicationSession,
+        operation: str,
+        retry: RetryPolicy = RetryPolicy.IDEMPOTENT,
+    ) -> Mapping[str, Any]:
+        """Fetch a call or conference. Raises `NotFound` also if it was deleted."""
+        try:
+            return self._fetch_object(_build_target_path(target), operation, retry)
+        except Conflict as error:
+            if error.code != mapping.DELETED_SESSION:
+                raise
+            raise error.convert(NotFound, f"{target} was deleted: {error.message}") from None
 
     def _fetch_object(
         self, path: str, operation: str, retry: RetryPolicy = RetryPolicy.IDEMPOTENT
@@ -469,24 +521,16 @@ def _match_entries(recording: Recording, archive: ZipArchive) -> Mapping[MediaFi
         )
     if files:
         return archive.match_files(files)
-    # The list of stored files could not be read: the archive alone names them.
+    # The list of stored files could not be read: the archive alone names them, newest first.
+    entries = sorted(found, key=lambda each: each.filename)
+    words = [mapping.find_leg(each.filename) for each in entries]
+    if None in words or len(set(words)) < len(words):
+        words = [str(number) for number in range(1, len(entries) + 1)]
     legs = [
-        mapping.build_leg(f"leg-{number}", each.filename, each.file_size or None, recording.format)
-        for number, each in enumerate(found, 1)
+        mapping.build_leg(f"leg-{word}", each.filename, each.file_size or None, recording.format)
+        for word, each in zip(words, entries, strict=True)
     ]
-    return dict(zip(legs, found, strict=True))
-
-
-def _build_storage_spans(
-    recording: Recording, now: datetime
-) -> Sequence[tuple[datetime | None, datetime]]:
-    """Build the spans of time in which files were stored, each as its end and its begin."""
-    times = mapping.compute_storage_times(recording)
-    if times is None:
-        return ((None, datetime.min.replace(tzinfo=UTC)),)
-    usual, latest = times
-    begin = recording.created_at or recording.started_at or usual
-    return ((usual, begin), (latest, usual)) if usual < now else ((usual, begin),)
+    return dict(zip(legs, entries, strict=True))
 
 
 def _is_older(row: Any, since: datetime | None) -> bool:

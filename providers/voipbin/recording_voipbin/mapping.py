@@ -5,9 +5,11 @@ The functions are pure: they receive payloads and `now`, and return the library'
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from attrs import evolve, frozen
 
@@ -47,17 +49,36 @@ KINDS: Mapping[str, SessionKind] = {
 #: https://github.com/voipbin/monorepo, recordinghandler/db.go and servicehandler/recording.go
 ABSENT = frozenset({"RECORDING_NOT_FOUND", "RESOURCE_NOT_FOUND"})
 
-#: The reasons of errors after which a recording may have started nevertheless. conference-manager
-#: returns INVALID_ARGUMENT for every failure behind it, also for a timeout after the recording was
-#: created; INVALID_ID, INVALID_JSON_BODY and INVALID_REQUEST_PARAMETER come before that. The others
-#: are those of an unexpected error and of a timeout between the servers.
+#: The only reasons with HTTP 400 which prove that nothing was started: they come before the request
+#: reaches the servers that record. conference-manager returns 400 for every failure behind it, also
+#: for a timeout after the recording was created.
 #: https://github.com/voipbin/monorepo, conference-manager listenhandler/main.go
-DOUBTFUL_STARTS = frozenset({"INVALID_ARGUMENT", "INTERNAL", "REQUEST_TIMEOUT"})
+NOT_STARTED = frozenset({"INVALID_ID", "INVALID_JSON_BODY", "INVALID_REQUEST_PARAMETER"})
+
+#: The reason of the error, with HTTP 409, to a request for a call that was deleted.
+#: https://github.com/voipbin/monorepo
+DELETED_SESSION = "STATE_INVALID"
+
+#: The reasons of errors to the request for one file, after which the archive is requested: such a
+#: file, or such a route, does not exist, or the credential may not read files.
+#: https://github.com/voipbin/monorepo, storage-manager
+FILE_REFUSED = frozenset({"FILE_NOT_FOUND", "ROUTE_NOT_FOUND", "PERMISSION_DENIED"})
 
 #: The reasons of errors whose HTTP status implies another class. The server lacks the key that
 #: signs download links: 503, but a later attempt does not change that.
 #: https://github.com/voipbin/monorepo
 ERRORS_BY_REASON: Mapping[str, type[ProviderError]] = {"SIGNING_NOT_CONFIGURED": Rejected}
+
+#: The fields of a recording, a call and a conference that the pages or the source show.
+#: https://docs.voipbin.net, Recording; https://github.com/voipbin/monorepo
+KNOWN_FIELDS = frozenset(
+    {
+        *("id", "customer_id", "owner_type", "owner_id", "activeflow_id", "type", "status"),
+        *("reference_type", "reference_id", "format", "on_end_flow_id", "direct_hash"),
+        *("tm_start", "tm_end", "tm_create", "tm_update", "tm_delete"),
+        *("recording_id", "recording_ids", "source", "destination", "action"),
+    }
+)
 
 #: What stands for a UUID that is not set, and the beginning of a time that is not set.
 #: https://docs.voipbin.net, Recording
@@ -66,9 +87,13 @@ UNSET_TIME = "9999-01-01"
 
 #: The longest recording of a conference, by the source; nearly every call is shorter.
 MAX_DURATION = timedelta(hours=24)
-#: From the end of a recording until its files are stored: usually, and at most. Neither is
-#: documented; the server waits half a minute before it moves them, and never tries again.
-USUAL_STORAGE_DELAY, MAX_STORAGE_DELAY = timedelta(minutes=10), timedelta(hours=1)
+#: From the end of a recording until its files are stored: soon, usually, and at most. The server
+#: stores them right after the end, and never tries again: assumption 2.
+SOON, USUAL_STORAGE_DELAY, MAX_STORAGE_DELAY = (
+    timedelta(minutes=2),
+    timedelta(minutes=10),
+    timedelta(hours=1),
+)
 
 #: PCM of 8 kHz, 16 bits, mono: https://docs.voipbin.net, Recording (format)
 BYTES_PER_SECOND = 16_000
@@ -81,6 +106,31 @@ _DELETED, _STOPPING = RecordingStatus.DELETED, RecordingStatus.STOPPING
 _PROCESSING, _UNKNOWN = RecordingStatus.PROCESSING, RecordingStatus.UNKNOWN
 _AVAILABLE, _FAILED = RecordingStatus.AVAILABLE, RecordingStatus.FAILED
 _CALL = SessionKind.CALL
+
+
+#: The end of a file's name, whose extension is empty if the recording has no format.
+#: https://github.com/voipbin/monorepo. Compiled on first use.
+_LEG = r"_(in|out)\.[a-z0-9]*\Z"
+
+
+@frozen
+class StorageTimes:
+    """When the files of a recording are stored.
+
+    Attributes:
+        begin: not before this
+        end: soon after this, and usually within `USUAL_STORAGE_DELAY`
+        latest: never after this
+    """
+
+    begin: datetime
+    end: datetime
+    latest: datetime
+
+    @property
+    def soon(self) -> datetime:
+        """The time before which they are stored, if nothing is slow."""
+        return self.end + SOON
 
 
 @frozen
@@ -211,26 +261,14 @@ def count_legs(recording: Recording, files: Sequence[MediaFile]) -> int:
     return 2 if is_call else 1
 
 
-def compute_storage_times(recording: Recording) -> tuple[datetime, datetime] | None:
-    """Compute the times before which files are stored: usually, and at the latest.
-
-    The second is the same for all recordings that were created at the same time, unless they last
-    very long. None if the recording has no time.
-    """
+def compute_storage_times(recording: Recording) -> StorageTimes | None:
+    """Compute when the recording's files are stored; None if it has no time."""
     end = recording.ended_at or recording.started_at or recording.created_at
     if end is None:
         return None
     begin = recording.created_at or recording.started_at or end
-    return end + USUAL_STORAGE_DELAY, max(begin + MAX_DURATION, end) + MAX_STORAGE_DELAY
-
-
-def is_storage_over(recording: Recording, now: datetime) -> bool:
-    """Whether the time in which the recording's files are stored has passed."""
-    times = compute_storage_times(recording)
-    if times is None:
-        return False
-    latest = times[1] if recording.ended_at is None else recording.ended_at + MAX_STORAGE_DELAY
-    return latest <= now
+    latest = end if recording.ended_at is not None else begin + MAX_DURATION
+    return StorageTimes(begin, end, latest + MAX_STORAGE_DELAY)
 
 
 def is_very_long(recording: Recording) -> bool:
@@ -250,9 +288,9 @@ def add_files(
     """Return the recording with its files, if it may have some.
 
     With all of them, `ended` becomes `AVAILABLE`; also with some if no other can be stored any
-    more, and `FAILED` without any. That is not decided unless `stored` `is_complete`. If the files
-    could not be read (None), the time since the end decides. What cannot be read of a file is added
-    to the recording's `unread_fields`.
+    more, and `FAILED` without any. If the files were not seen (None), or if some are missing and
+    `stored` is not complete, the time since the end decides, and `unread_fields` has
+    `storage_files`. What cannot be read of a file is added there too.
     """
     if not may_have_files(recording):
         return recording
@@ -260,8 +298,10 @@ def add_files(
     status = _AVAILABLE if status is _PROCESSING else status
     if stored is None:
         times = compute_storage_times(recording)
-        is_usually_stored = times is not None and times[0] <= now
-        return evolve(recording, status=status) if is_usually_stored else recording
+        unread = (*recording.unread_fields, "storage_files")
+        is_usually_stored = times is not None and times.end + USUAL_STORAGE_DELAY <= now
+        status = status if is_usually_stored else recording.status
+        return evolve(recording, status=status, unread_fields=unread)
     # By name, which is `in` before `out`: the list of files is ordered by time.
     by_id = {
         file.id: file if file.format else evolve(file, format=recording.format)
@@ -275,9 +315,13 @@ def add_files(
     error: str | None = None
     legs = count_legs(recording, ordered)
     if len(ordered) < legs:
-        is_over = is_complete and status is _AVAILABLE and is_storage_over(recording, now)
-        if not is_over:
+        times = compute_storage_times(recording)
+        is_over = times is not None and times.latest <= now
+        if not is_over or status is not _AVAILABLE:
             return evolve(recording, files=ordered, unread_fields=unread)
+        if not is_complete:
+            # With the others alone, a caller could delete the one that was not read.
+            return add_files(recording, None, now)
         status = _AVAILABLE if ordered else _FAILED
         count = f"{len(ordered)} of {legs} files" if ordered else "no file"
         error = f"VoIPBin stored {count}"
@@ -288,10 +332,12 @@ def add_files(
     )
 
 
-def read_stored_file(row: Mapping[str, Any]) -> StoredFile | None:
+def read_stored_file(row: Mapping[str, Any], base_url: str) -> StoredFile | None:
     """Read a row of `/storage_files`. Raises `MalformedPayload` without usable ids.
 
-    None for a file that does not belong to a recording, or that was deleted.
+    None for a file that does not belong to a recording, or that was deleted. The file's URL is the
+    API's, below `base_url`: it redirects to a newly signed one at each request, and the signed one
+    in the row expires a week after the file was stored.
     """
     fields = Fields(row)
     owner = fields.text("reference_type")
@@ -302,7 +348,9 @@ def read_stored_file(row: Mapping[str, Any]) -> StoredFile | None:
         return None
     file_id, recording_id = fields.required_text("id"), fields.required_text("reference_id")
     # A size of 0 is not that of a WAV, which has a header.
-    file = build_leg(file_id, fields.text("filename"), fields.count("filesize") or None)
+    size = fields.count("filesize") or None
+    url = f"{base_url}/storage_files/{quote(file_id, safe='')}/file"
+    file = build_leg(file_id, fields.text("filename"), size, url=url)
     created_at = read_time(fields, "tm_create")
     unread = fields.unread
     if unread:
@@ -310,8 +358,20 @@ def read_stored_file(row: Mapping[str, Any]) -> StoredFile | None:
     return StoredFile(recording_id, created_at, file, unread)
 
 
-def build_leg(id: str, name: str | None, size: int | None, format: str | None = None) -> MediaFile:
-    """Build the file of one WAV. It has no URL: VoIPBin's expires a day after it was stored."""
+def find_leg(name: str | None) -> str | None:
+    """Find which leg a file is by its name: `in` (from the party), `out` (to it), or None."""
+    found = re.search(_LEG, name or "")
+    return found and found[1]
+
+
+def build_leg(
+    id: str,
+    name: str | None,
+    size: int | None,
+    format: str | None = None,
+    url: str | None = None,
+) -> MediaFile:
+    """Build the file of one leg."""
     format = find_format(name) or format
     file_format = FORMATS.get(format or "")
     return MediaFile(
@@ -321,6 +381,7 @@ def build_leg(id: str, name: str | None, size: int | None, format: str | None = 
         media_type=file_format.media_type if file_format else None,
         size=size,
         name=name,
+        url=url,
     )
 
 

@@ -8,7 +8,7 @@ INFO = ProviderInfo(
     name="voipbin",
     label="VoIPBin",
     settings=(
-        # One of the two: a JWT is sent in the header Authorization, an access key in the query.
+        # One of the two: a JWT is sent in the header Authorization, an access key as a cookie.
         Setting("token", "VOIPBIN_TOKEN", secret=True, default=""),
         Setting("accesskey", "VOIPBIN_ACCESSKEY", secret=True, default=""),
     ),
@@ -20,6 +20,7 @@ INFO = ProviderInfo(
     client="recording_voipbin.client:VoIPBin",
     webhooks="recording_voipbin.webhooks:VoIPBinWebhooks",
     emulator="recording_voipbin.emulator:VoIPBinEmulator",
+    assumptions="recording_voipbin.assumptions:ASSUMPTIONS",
     media_hosts=("storage.googleapis.com",),
 )
 

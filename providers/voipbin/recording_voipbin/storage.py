@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from attrs import define, field, frozen
@@ -14,6 +14,9 @@ from recording_voipbin.mapping import StoredFile
 
 #: https://api.voipbin.net/openapi.json: the largest `page_size`
 PAGE_SIZE = 100
+#: The most pages that are read for the files of one recording, so that a `get` sends at most three
+#: requests, however many files the account has.
+PAGES_PER_RECORDING = 2
 #: The most rows with one `tm_create`. A vendor that returns more returns new rows without end.
 MAX_ROWS_PER_TIME = 10 * PAGE_SIZE
 
@@ -87,12 +90,14 @@ class StorageReader:
     """Reads the files that were stored before a time. Not thread-safe.
 
     Attributes:
+        base_url: the URL of the API, for the URLs of files
         read_page: reads the page of `/storage_files` at a position
         position: the position of the next page; None at the end of the list
         has_failed: whether the list could not be read; then no file is known
         problems: a sentence for that, and one for each problem of a row that could not be read
     """
 
+    base_url: str
     read_page: Callable[[ListPosition], tuple[Sequence[Any], ListPosition | None]]
     position: ListPosition | None
     has_failed: bool = False
@@ -100,16 +105,38 @@ class StorageReader:
     _files: dict[str, list[StoredFile]] = field(factory=dict)
     _unread_owners: set[str] = field(factory=set)
 
-    def read_back_to(self, moment: datetime, until_complete: Recording | None = None) -> None:
-        """Read files until they are older than a time, or a recording's are complete."""
-        while self.position is not None:
-            if self.position.before is not None and self.position.before <= moment:
-                return
-            if until_complete is not None:
-                files = [each.file for each in self.find_files(until_complete) or ()]
-                if len(files) >= mapping.count_legs(until_complete, files):
-                    return
+    def read_back_to(self, moment: datetime) -> None:
+        """Read files until they are older than a time."""
+        while self.position is not None and not self._has_reached(moment):
             self._read_page_at(self.position)
+
+    def read_files_of(self, recording: Recording) -> bool:
+        """Read a few pages for the files of one recording.
+
+        Returns whether all of its files were read; False if there may be more on other pages. If
+        the first page ends long after the recording, the second page is that which usually has
+        its files.
+        """
+        times = mapping.compute_storage_times(recording)
+        begin = times.begin if times is not None else datetime.min.replace(tzinfo=UTC)
+        is_connected = True
+        for page in range(PAGES_PER_RECORDING):
+            if self.position is None or self._is_complete(recording) or self._has_reached(begin):
+                break
+            if page and times is not None and not self._has_reached(times.soon):
+                self.position, is_connected = ListPosition(times.soon), False
+            self._read_page_at(self.position)
+        is_read = self.position is None or self._has_reached(begin)
+        return self._is_complete(recording) or (is_connected and is_read)
+
+    def _has_reached(self, moment: datetime) -> bool:
+        """Whether everything from this time to the start of the reading was read."""
+        before = self.position.before if self.position is not None else None
+        return before is not None and before <= moment
+
+    def _is_complete(self, recording: Recording) -> bool:
+        files = [each.file for each in self.find_files(recording) or ()]
+        return len(files) >= mapping.count_legs(recording, files)
 
     def _read_page_at(self, position: ListPosition) -> None:
         try:
@@ -129,7 +156,7 @@ class StorageReader:
             try:
                 if not isinstance(row, dict):
                     raise MalformedPayload("the row is not an object")
-                stored = mapping.read_stored_file(row)
+                stored = mapping.read_stored_file(row, self.base_url)
             except MalformedPayload as error:
                 problem = f"a row of /storage_files cannot be read: {error.message}"
                 if problem not in self.problems:
@@ -160,7 +187,7 @@ class StorageReader:
         return [
             each
             for each in self._files.get(recording.id, ())
-            if times is None or each.created_at is None or each.created_at < times[1]
+            if times is None or each.created_at is None or each.created_at < times.latest
         ]
 
     def discard_files_since(self, moment: datetime) -> None:

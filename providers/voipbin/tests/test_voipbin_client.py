@@ -16,7 +16,7 @@ import pytest
 from attrs import evolve
 
 import recording_core as rec
-from recording_core.testing import ManualClock, Reply, Request
+from recording_core.testing import ManualClock, Reply, Request, build_recorder
 from recording_voipbin import mapping, storage
 from recording_voipbin.client import VoIPBin
 from recording_voipbin.emulator import VoIPBinEmulator
@@ -90,6 +90,16 @@ def reply_to(emulator: VoIPBinEmulator, part: str, reply: Reply) -> None:
     emulator.answer = replace_answer  # type: ignore[method-assign]
 
 
+def forbid_storage(emulator: VoIPBinEmulator) -> None:
+    """Forbid the list of stored files, and each of them."""
+    reply_to(emulator, "storage_files", build_error(403, "PERMISSION_DENIED", "PERMISSION_DENIED"))
+
+
+def refuse_files(emulator: VoIPBinEmulator) -> None:
+    """Answer the request for one file as a server without that route."""
+    reply_to(emulator, "file", build_error(404, "NOT_FOUND", "ROUTE_NOT_FOUND"))
+
+
 def list_page_tokens(emulator: VoIPBinEmulator, path: str) -> list[str | None]:
     """List the page tokens of the requests of a list."""
     return [each.arg("page_token") for each in emulator.list_requests() if each.path.endswith(path)]
@@ -104,10 +114,13 @@ class TestAuthentication:
             assert request.header("authorization") == f"Bearer {emulator.token}"
             assert {name for name, _ in request.query} <= {"page_size", "page_token"}
 
-    def test_an_access_key_is_sent_in_the_query_and_in_no_header(
-        self, emulator: VoIPBinEmulator, tmp_path: Path
+    @pytest.mark.parametrize("storage", ["readable", "forbidden"])
+    def test_an_access_key_is_sent_as_a_cookie_to_the_api_and_in_no_url(
+        self, emulator: VoIPBinEmulator, tmp_path: Path, storage: str
     ) -> None:
         id = emulator.add()
+        if storage == "forbidden":
+            forbid_storage(emulator)
         emulator.credentials = {"accesskey": emulator.accesskey}
         with emulator.connect() as voipbin:
             session = voipbin.start(find_live(emulator, CALL), format="wav")
@@ -115,10 +128,61 @@ class TestAuthentication:
             assert len(list(voipbin.list(since=emulator.clock.now() - DAY))) == 2
             assert len(voipbin.download(id, tmp_path)) == 2
         for request in emulator.list_requests():
-            assert request.arg("accesskey") == emulator.accesskey
+            assert request.header("cookie") == f"accesskey={emulator.accesskey}"
             assert request.header("authorization") is None
+            assert emulator.accesskey not in f"{request.path} {request.query}"
+        assert emulator.list_requests("media")
         for request in emulator.list_requests("media"):
             assert emulator.accesskey not in f"{request.query} {dict(request.headers)}"
+            assert request.header("cookie") is None
+
+    @pytest.mark.parametrize("character", ['"', ",", ";", "\\", " ", "\n", "\x7f", "é"])
+    def test_an_access_key_that_a_cookie_cannot_carry_is_rejected_at_connect(
+        self, character: str
+    ) -> None:
+        with pytest.raises(rec.ConfigurationError, match="accesskey") as caught:
+            rec.connect("voipbin", accesskey=f"vb_se{character}cret")
+        assert "cret" not in str(caught.value)
+
+    def test_every_other_character_of_an_access_key_is_sent_as_it_is(
+        self, emulator: VoIPBinEmulator
+    ) -> None:
+        key = "vb_" + "".join(chr(each) for each in range(0x21, 0x7F) if chr(each) not in '",;\\')
+        with rec.connect("voipbin", base_url=emulator.base_url, accesskey=key) as voipbin:
+            with pytest.raises(rec.AuthenticationFailed):
+                voipbin.get(mapping.NIL[:-1] + "1")
+            assert key not in repr(voipbin.transport.auth)
+        assert emulator.list_requests()[0].header("cookie") == f"accesskey={key}"
+
+    def test_a_cookie_that_the_server_sets_is_never_sent(self, emulator: VoIPBinEmulator) -> None:
+        id = emulator.add()
+        answer = emulator.answer
+
+        def set_cookie(request: Request) -> Reply:
+            return answer(request).with_headers(Set_Cookie="token=stale; Path=/")
+
+        emulator.answer = set_cookie  # type: ignore[method-assign]
+        emulator.credentials = {"accesskey": emulator.accesskey}
+        with emulator.connect() as voipbin:
+            assert voipbin.get(id) == voipbin.get(id), "a stale token would precede the key"
+
+    def test_no_cassette_contains_an_access_key(
+        self, emulator: VoIPBinEmulator, tmp_path: Path
+    ) -> None:
+        id, key = emulator.add(), emulator.accesskey
+        emulator.credentials = {"accesskey": key}
+        emulator.alter = lambda request, payload: {**payload, "note": f"sent by {key}"}
+        cassette = tmp_path / "get.yaml"
+        with (
+            build_recorder(record_mode="once").use_cassette(str(cassette)),
+            emulator.connect() as voipbin,
+        ):
+            voipbin.get(id)
+        text = " ".join(cassette.read_text().split())
+        assert id in text
+        assert "sent by ***" in text
+        assert key not in text
+        assert "ookie" not in text
 
     @pytest.mark.parametrize(
         ("given", "word"),
@@ -155,6 +219,7 @@ class TestAuthentication:
             output += [repr(voipbin), repr(voipbin.transport.auth)]
             for fault in (
                 Reply(401, f"bad key {key}".encode()),
+                Reply(403, f"Cookie: a=b; accesskey={key}".encode()),
                 Reply.json({"error": {"reason": key, "message": f"?accesskey={key}"}}, 400),
                 Reply(302, headers={"Location": f"/elsewhere?accesskey={key}"}),
                 Reply(302, headers={"Location": f"http://localhost:1/?accesskey={key}"}),
@@ -277,6 +342,7 @@ class TestStart:
         "reply",
         [
             build_error(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT"),
+            build_error(400, "INVALID_ARGUMENT", "A_REASON_OF_TOMORROW"),
             build_error(500, "INTERNAL", "INTERNAL"),
             build_error(503, "UNAVAILABLE", "REQUEST_TIMEOUT"),
             *(Reply(status, PAGE) for status in (400, 404, 408, 409, 410, 422, 500, 503)),
@@ -290,6 +356,7 @@ class TestStart:
         with pytest.raises(rec.OutcomeUnknown) as caught:
             voipbin.start(target)
         assert (caught.value.target, caught.value.status) == (target, reply.status)
+        assert "not answered" not in str(caught.value), "that is a reason of calls"
         assert list_sent_requests(emulator) == ["POST conferences/*/recording_start"], "sent once"
 
     @pytest.mark.parametrize(
@@ -350,8 +417,10 @@ class TestStart:
     ) -> None:
         target = find_live(emulator, CONFERENCE)
         voipbin.start(target)
-        with pytest.raises(rec.Conflict, match="being recorded already"):
+        with pytest.raises(rec.Conflict, match="being recorded already") as caught:
             voipbin.start(target)
+        assert "cannot record such a conference again" in str(caught.value)
+        assert "stop that one" not in str(caught.value)
         assert list_sent_requests(emulator) == ["POST conferences/*/recording_start"] * 2, (
             "sent once"
         )
@@ -411,15 +480,27 @@ class TestStop:
         done = voipbin.wait(stopped, timeout=MINUTE)
         assert done.status is STATUS.AVAILABLE
 
-    @KINDS
-    def test_a_stop_is_sent_after_the_duration_too_so_that_the_next_start_succeeds(
-        self,
-        voipbin: rec.Provider,
-        emulator: VoIPBinEmulator,
-        manual_clock: ManualClock,
-        kind: rec.SessionKind,
+    def test_a_conference_whose_recording_ended_without_a_stop_cannot_be_recorded_again(
+        self, voipbin: rec.Provider, emulator: VoIPBinEmulator, manual_clock: ManualClock
     ) -> None:
-        target = find_live(emulator, kind)
+        target = find_live(emulator, CONFERENCE)
+        session = voipbin.start(target, max_duration=30 * SECOND)
+        manual_clock.advance(31 * SECOND)
+        assert voipbin.active(target) is None
+        stopped = voipbin.stop(session)
+        rejected = emulator.journal[-2]
+        assert (rejected.request.method, rejected.status) == ("POST", 400)
+        assert stopped.status is STATUS.PROCESSING, "the vendor's row shows its end"
+        assert voipbin.wait(stopped, timeout=MINUTE).recordings[0].provider_status == "ended"
+        for _ in range(2):
+            with pytest.raises(rec.Conflict, match="ended without a stop"):
+                voipbin.start(target)
+            voipbin.stop(session)
+
+    def test_a_stop_is_sent_to_a_call_after_the_duration_too_so_that_the_next_start_succeeds(
+        self, voipbin: rec.Provider, emulator: VoIPBinEmulator, manual_clock: ManualClock
+    ) -> None:
+        target = find_live(emulator, CALL)
         session = voipbin.start(target, max_duration=5 * SECOND)
         manual_clock.advance(MINUTE)
         assert voipbin.active(target) is None
@@ -564,9 +645,32 @@ class TestActive:
         assert running is not None
         assert running.status is STATUS.UNKNOWN
 
-    def test_an_unknown_call_is_not_found(self, voipbin: rec.Provider) -> None:
-        with pytest.raises(rec.NotFound, match="CALL_NOT_FOUND"):
+    @pytest.mark.parametrize("assume", [(), (3,)])
+    def test_an_unknown_call_is_not_found(self, assume: tuple[int, ...]) -> None:
+        with (
+            VoIPBinEmulator(assume=assume) as emulator,
+            emulator.connect() as voipbin,
+            pytest.raises(rec.NotFound, match="_NOT_FOUND"),
+        ):
             voipbin.active(rec.call("00000000-0000-4000-8000-000000000000"))
+
+    def test_a_deleted_call_is_not_found(
+        self, voipbin: rec.Provider, emulator: VoIPBinEmulator, manual_clock: ManualClock
+    ) -> None:
+        """VoIPBin returns 409, which elsewhere means that something is being recorded already."""
+        target = find_live(emulator, CALL)
+        session = voipbin.start(target)
+        manual_clock.advance(MINUTE)
+        emulator.hang_up(target)
+        emulator.delete_session(target)
+        for call in (lambda: voipbin.active(target), lambda: list(voipbin.list(target=target))):
+            with pytest.raises(rec.NotFound, match="was deleted") as caught:
+                call()
+            assert (caught.value.status, caught.value.code) == (409, "STATE_INVALID")
+        assert voipbin.stop(session).status is STATUS.PROCESSING
+        reply_to(emulator, "calls", build_error(409, "FAILED_PRECONDITION", "ANOTHER_REASON"))
+        with pytest.raises(rec.Conflict):
+            voipbin.active(target)
 
     @pytest.mark.parametrize("status", [400, 404, 409, 410, 422, 503])
     @KINDS
@@ -684,14 +788,81 @@ class TestGet:
         of_conference = [("processing", 0, False), ("processing", 0, False), ("available", 1, True)]
         assert states == (of_call if kind is CALL else of_conference)
 
+    def test_a_get_costs_three_requests_at_most_and_what_they_do_not_reach_is_not_seen(
+        self,
+        emulator: VoIPBinEmulator,
+        manual_clock: ManualClock,
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+    ) -> None:
+        """A busy account: more files within an hour than two pages have."""
+        monkeypatch.setattr("recording_voipbin.emulator.listing.LARGEST_PAGE", 5)
+        created = manual_clock.now() - 9 * DAY
+        ids = {
+            stored: emulator.add(created=created, stored=stored, duration=MINUTE)
+            for stored in (0, 1, 2)
+        }
+        for number in range(40):  # from the end of these on, to an hour later
+            emulator.add(kind=CONFERENCE, created=created + MINUTE + number * MINUTE)
+        with emulator.connect() as voipbin:
+            for stored, id in ids.items():
+                before = len(emulator.list_requests())
+                recording = voipbin.get(id)
+                assert len(emulator.list_requests()) == before + 3
+                if stored == 2:
+                    assert (recording.status, len(recording.files)) == (STATUS.AVAILABLE, 2), (
+                        "the second page is that which usually has its files"
+                    )
+                    continue
+                assert (recording.status, recording.files) == (STATUS.AVAILABLE, ())
+                assert recording.error is None, "nothing is stated about files that were not seen"
+                assert recording.unread_fields == ("storage_files",)
+                with pytest.raises(rec.NotReady, match=f"{stored} of 2 files"):
+                    voipbin.download(id, tmp_path)
+            for number in range(12):  # and more of them before that
+                emulator.add(created=created + number * SECOND, duration=MINUTE)
+            recording = voipbin.get(ids[2])
+            assert (recording.status, recording.files) == (STATUS.AVAILABLE, ())
+            assert len(voipbin.download(recording, tmp_path)) == 2, "by the archive"
+            listed = {each.id: each for each in voipbin.list()}
+            assert len(listed[ids[2]].files) == 2, "a list reads all of them"
+            assert listed[ids[0]].status is STATUS.FAILED
+            target = find_live(emulator, CALL)
+            emulator.add(created=created, target=target, stored=0)
+            listing = voipbin.list(target=target)
+            assert [each.status for each in listing] == [STATUS.AVAILABLE]
+            (error,) = listing.coverage.errors
+            assert "two pages of /storage_files" in error
+
+    @pytest.mark.parametrize("stored", [0, 1])
+    def test_a_gap_between_the_two_pages_of_a_get_is_not_seen(
+        self,
+        voipbin: rec.Provider,
+        emulator: VoIPBinEmulator,
+        manual_clock: ManualClock,
+        monkeypatch: pytest.MonkeyPatch,
+        stored: int,
+    ) -> None:
+        """The second page reaches the recording's start; its other leg may be in the gap."""
+        monkeypatch.setattr("recording_voipbin.emulator.listing.LARGEST_PAGE", 5)
+        created = manual_clock.now() - 9 * DAY
+        id = emulator.add(created=created, stored=stored)
+        for number in range(10):
+            emulator.add(kind=CONFERENCE, created=created - HOUR - number * MINUTE)
+            emulator.add(kind=CONFERENCE, created=created + 4 * MINUTE + number * MINUTE)
+        recording = voipbin.get(id)
+        assert (recording.status, recording.files, recording.error) == (STATUS.AVAILABLE, (), None)
+        assert len(list_page_tokens(emulator, "/storage_files")) == 2
+
     def test_files_are_the_stored_wavs(
         self, voipbin: rec.Provider, emulator: VoIPBinEmulator
     ) -> None:
         target = find_live(emulator, CALL)
         recording = voipbin.get(emulator.add(target=target, duration=10 * SECOND))
         assert [(file.role, file.format, file.url) for file in recording.files] == [
-            (rec.FileRole.LEG, "wav", None)
-        ] * 2
+            (rec.FileRole.LEG, "wav", f"{emulator.base_url}/storage_files/{file.id}/file")
+            for file in recording.files
+        ]
         names = [(file.name or "") for file in recording.files]
         assert [name.rpartition("_")[2] for name in names] == ["in.wav", "out.wav"]
         assert recording.size == sum(file.size or 0 for file in recording.files)
@@ -705,7 +876,7 @@ class TestGet:
         assert voipbin.get(id).status is STATUS.AVAILABLE
         assert list_sent_requests(emulator) == ["GET recordings/*", "GET storage_files"]
         (token,) = list_page_tokens(emulator, "/storage_files")
-        assert token == "2026-04-22T13:11:01.000000Z", "ten minutes after its end"
+        assert token == "2026-04-22T14:01:01.000000Z", "an hour after its end"
 
     def test_stored_files_are_read_only_until_those_of_the_recording_are_complete(
         self,
@@ -721,19 +892,19 @@ class TestGet:
         assert voipbin.get(id).status is STATUS.AVAILABLE
         assert len(list_page_tokens(emulator, "/storage_files")) == 1
 
-    def test_files_that_were_stored_within_a_day_are_found(
+    def test_files_that_were_stored_within_an_hour_are_found(
         self,
         voipbin: rec.Provider,
         emulator: VoIPBinEmulator,
         manual_clock: ManualClock,
         tmp_path: Path,
     ) -> None:
-        emulator.processing = 20 * HOUR
+        emulator.processing = 59 * MINUTE
         id = emulator.add(created=manual_clock.now() - 3 * DAY)
         listed = {each.id: each for each in voipbin.list(until=manual_clock.now() - 2 * DAY)}
         assert voipbin.get(id) == listed[id]
         assert listed[id].status is STATUS.AVAILABLE
-        emulator.processing = 60 * HOUR
+        emulator.processing = 3 * HOUR
         id = emulator.add(created=manual_clock.now() - 6 * DAY)
         listed = {each.id: each for each in voipbin.list()}
         assert voipbin.get(id) == listed[id]
@@ -777,7 +948,8 @@ class TestGet:
         else:
             with pytest.raises(rec.NotFound, match="is empty: VoIPBin stored no file"):
                 voipbin.download(id, tmp_path)
-        assert len(emulator.list_requests("media")) == sent + 1, "it is tried once"
+        expected = sent + max(stored, 1)
+        assert len(emulator.list_requests("media")) == expected, "it is tried once"
 
     @pytest.mark.parametrize("status", [403, 404, 500, 503])
     def test_if_stored_files_cannot_be_read_it_is_available_ten_minutes_after_its_end(
@@ -795,6 +967,7 @@ class TestGet:
             manual_clock.advance(10 * MINUTE)
             recording = voipbin.get(id)
             assert (recording.status, recording.files) == (STATUS.AVAILABLE, ())
+            assert recording.unread_fields == ("storage_files",)
 
     def test_an_expired_credential_is_raised_while_reading_stored_files(
         self, voipbin: rec.Provider, emulator: VoIPBinEmulator
@@ -960,6 +1133,7 @@ class TestList:
             list(listing)
         assert not listing.coverage.complete
 
+    @pytest.mark.emulator("voipbin", assume=[6])
     def test_a_target_is_listed_by_its_recording_ids(
         self, voipbin: rec.Provider, emulator: VoIPBinEmulator, manual_clock: ManualClock
     ) -> None:
@@ -1004,7 +1178,7 @@ class TestList:
     def test_if_stored_files_cannot_be_read_coverage_has_one_error(
         self, voipbin: rec.Provider, emulator: VoIPBinEmulator, manual_clock: ManualClock
     ) -> None:
-        emulator.storage_forbidden = True
+        forbid_storage(emulator)
         for hours in range(300):
             emulator.add(created=manual_clock.now() - hours * HOUR - 2 * MINUTE)
         listing = voipbin.list(since=manual_clock.now() - 99 * DAY)
@@ -1041,7 +1215,12 @@ class TestList:
 
     @pytest.mark.parametrize("name", ["id", "reference_id"])
     def test_a_leg_that_cannot_be_read_is_not_missing(
-        self, voipbin: rec.Provider, emulator: VoIPBinEmulator, manual_clock: ManualClock, name: str
+        self,
+        voipbin: rec.Provider,
+        emulator: VoIPBinEmulator,
+        manual_clock: ManualClock,
+        tmp_path: Path,
+        name: str,
     ) -> None:
         id = emulator.add(created=manual_clock.now() - 3 * HOUR)
 
@@ -1053,8 +1232,10 @@ class TestList:
         emulator.alter = alter
         (listed,) = voipbin.list()
         for recording in (listed, voipbin.get(id)):
-            assert (recording.status, recording.error) == (STATUS.PROCESSING, None)
-            assert len(recording.files) == 1, "a caller could delete the other one"
+            assert (recording.status, recording.error) == (STATUS.AVAILABLE, None)
+            assert recording.files == (), "a caller could delete the other one"
+            assert recording.unread_fields == ("storage_files",)
+            assert len(voipbin.download(recording, tmp_path)) == 2, "by the archive"
 
     def test_a_file_without_an_id_leaves_its_recording_processing_and_is_reported(
         self, voipbin: rec.Provider, emulator: VoIPBinEmulator
@@ -1250,7 +1431,7 @@ class TestStorageReader:
             new, next_position = find_new_rows(position, rows, None)
             return list(new), next_position
 
-        reader = StorageReader(read_page, ListPosition(None))
+        reader = StorageReader("https://x.example", read_page, ListPosition(None))
         voipbin = object.__new__(VoIPBin)
         voipbin.clock = ManualClock()
         for first in range(0, 20_000, 100):
@@ -1269,7 +1450,7 @@ class TestStorageReader:
             pages.append(position)
             return [], ListPosition(self.AT - len(pages) * DAY)
 
-        reader = StorageReader(read_page, ListPosition(self.AT))
+        reader = StorageReader("https://x.example", read_page, ListPosition(self.AT))
         reader.read_back_to(self.AT - 5 * DAY)
         assert len(pages) == 5
         reader.read_back_to(self.AT - 5 * DAY)
@@ -1368,11 +1549,25 @@ class TestDownload:
                 voipbin.download(id, tmp_path)
         assert emulator.list_requests("media") == []
 
+    def test_the_only_stored_leg_of_a_call_is_downloaded_and_the_missing_one_stated(
+        self,
+        voipbin: rec.Provider,
+        emulator: VoIPBinEmulator,
+        manual_clock: ManualClock,
+        tmp_path: Path,
+    ) -> None:
+        recording = voipbin.get(emulator.add(created=manual_clock.now() - 90 * DAY, stored=1))
+        assert recording.error == "VoIPBin stored 1 of 2 files"
+        (file,) = recording.files
+        (copy,) = voipbin.download(recording, tmp_path, files=file.id)
+        assert (copy.file, copy.verified) == (file, True)
+        assert list_sent_requests(emulator)[-1] == "GET storage_files/*/file"
+
     @pytest.mark.parametrize("stored", [0, 1])
     def test_an_empty_or_short_archive_is_not_ready(
         self, voipbin: rec.Provider, emulator: VoIPBinEmulator, tmp_path: Path, stored: int
     ) -> None:
-        emulator.storage_forbidden = True
+        forbid_storage(emulator)
         id = emulator.add(stored=stored)
         with pytest.raises(rec.NotReady, match=f"{stored} of 2 files"):
             voipbin.download(id, tmp_path)
@@ -1382,7 +1577,7 @@ class TestDownload:
         self, voipbin: rec.Provider, emulator: VoIPBinEmulator, tmp_path: Path
     ) -> None:
         id, short = emulator.add(), emulator.add(stored=1)
-        emulator.storage_forbidden = False
+        refuse_files(emulator)
         answer = emulator.answer
 
         def return_short_archive(request: Request) -> Reply:
@@ -1394,6 +1589,29 @@ class TestDownload:
         with pytest.raises(rec.NotReady, match="1 of 2 files"):
             voipbin.download(id, tmp_path)
 
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            build_error(404, "NOT_FOUND", "ROUTE_NOT_FOUND"),
+            build_error(404, "NOT_FOUND", "FILE_NOT_FOUND"),
+            build_error(403, "PERMISSION_DENIED", "PERMISSION_DENIED"),
+        ],
+    )
+    def test_if_the_api_refuses_a_file_the_archive_has_it(
+        self, voipbin: rec.Provider, emulator: VoIPBinEmulator, tmp_path: Path, reply: Reply
+    ) -> None:
+        recording = voipbin.get(emulator.add())
+        before = voipbin.download(recording, tmp_path / "before")
+        reply_to(emulator, "file", reply)
+        copies = voipbin.download(recording, tmp_path / "after")
+        assert [(copy.file, copy.sha256) for copy in copies] == [
+            (copy.file, copy.sha256) for copy in before
+        ]
+        for file in recording.files:
+            (copy,) = voipbin.download(recording, tmp_path / "one", files=file.id)
+            assert copy.file == file
+        assert list_sent_requests(emulator).count("GET recordingfiles/*") == 3
+
     @KINDS
     def test_if_stored_files_cannot_be_read_the_archive_names_them(
         self,
@@ -1402,10 +1620,10 @@ class TestDownload:
         tmp_path: Path,
         kind: rec.SessionKind,
     ) -> None:
-        emulator.storage_forbidden = True
+        forbid_storage(emulator)
         copies = voipbin.download(emulator.add(kind=kind), tmp_path)
         ids = [copy.file.id for copy in copies]
-        assert ids == (["leg-1", "leg-2"] if kind is CALL else ["leg-1"])
+        assert ids == (["leg-in", "leg-out"] if kind is CALL else ["leg-in"])
         assert [copy.file.role for copy in copies] == [rec.FileRole.LEG] * len(ids)
         assert (copies[0].file.name or "").endswith("_in.wav")
         assert {path.name for path in tmp_path.iterdir()} == {copy.path.name for copy in copies}
@@ -1413,7 +1631,7 @@ class TestDownload:
     def test_the_signed_url_is_requested_without_the_credential(
         self, voipbin: rec.Provider, emulator: VoIPBinEmulator, tmp_path: Path
     ) -> None:
-        voipbin.download(emulator.add(), tmp_path)
+        voipbin.download(emulator.add(kind=CONFERENCE), tmp_path)
         (request,) = emulator.list_requests("media")
         assert request.arg("X-Goog-Signature")
         assert request.header("authorization") is None
@@ -1434,20 +1652,24 @@ class TestDownload:
         emulator.answer_media = cut_first_reply  # type: ignore[method-assign]
         again = voipbin.download(id, tmp_path)
         assert [copy.sha256 for copy in again] == [copy.sha256 for copy in first]
-        assert list_sent_requests(emulator).count("GET recordingfiles/*") == 3
+        assert list_sent_requests(emulator).count("GET storage_files/*/file") == 5
+        assert emulator.list_requests("media")[3].header("range") == "bytes=300-"
 
+    @pytest.mark.parametrize("storage", ["readable", "forbidden"])
     def test_a_recording_that_is_deleted_during_the_download_is_not_found(
-        self, voipbin: rec.Provider, emulator: VoIPBinEmulator, tmp_path: Path
+        self, voipbin: rec.Provider, emulator: VoIPBinEmulator, tmp_path: Path, storage: str
     ) -> None:
         id = emulator.add()
         answer = emulator.answer
 
         def delete_first(request: Request) -> Reply:
-            if "recordingfiles" in request.path:
+            if request.path.endswith(("/file", f"recordingfiles/{id}")):
                 emulator.remove(id)
             return answer(request)
 
         emulator.answer = delete_first  # type: ignore[method-assign]
+        if storage == "forbidden":
+            forbid_storage(emulator)
         with pytest.raises(rec.NotFound, match="RECORDING_NOT_FOUND"):
             voipbin.download(id, tmp_path)
 
@@ -1459,6 +1681,7 @@ class TestDownload:
             (410, rec.NotFound),
         ],
     )
+    @pytest.mark.parametrize("storage", ["readable", "forbidden"])
     def test_an_expired_signed_url_is_renewed_once(
         self,
         voipbin: rec.Provider,
@@ -1466,24 +1689,30 @@ class TestDownload:
         tmp_path: Path,
         status: int,
         error: type[rec.ProviderError],
+        storage: str,
     ) -> None:
         """Google's storage reports it with status 400 and the code `ExpiredToken`."""
-        id = emulator.add()
+        id = emulator.add(kind=CONFERENCE)
+        if storage == "forbidden":
+            forbid_storage(emulator)
+        path = "recordingfiles/*" if storage == "forbidden" else "storage_files/*/file"
         reply = Reply(status, b"<Error><Code>ExpiredToken</Code></Error>")
         emulator.media_faults.append(reply)
         assert all(copy.verified for copy in voipbin.download(id, tmp_path))
-        assert list_sent_requests(emulator).count("GET recordingfiles/*") == 2
+        assert list_sent_requests(emulator).count(f"GET {path}") == 2
         emulator.media_faults.extend([reply] * 3)
         with pytest.raises(error):
             voipbin.download(id, tmp_path)
         assert len(emulator.media_faults) == 1
 
-    def test_a_404_for_the_archive_of_an_existing_recording_is_not_ready(
+    def test_a_404_for_the_media_of_an_existing_recording_is_not_ready(
         self, voipbin: rec.Provider, emulator: VoIPBinEmulator, tmp_path: Path
     ) -> None:
-        emulator.media_faults.append(Reply(404))
-        with pytest.raises(rec.NotReady, match="404 for its archive"):
-            voipbin.download(emulator.add(), tmp_path)
+        for _ in range(2):
+            emulator.media_faults.append(Reply(404))
+            with pytest.raises(rec.NotReady, match="returned 404"):
+                voipbin.download(emulator.add(), tmp_path)
+            forbid_storage(emulator)
 
     @pytest.mark.parametrize(
         ("status", "word", "reason", "error"),
@@ -1495,17 +1724,22 @@ class TestDownload:
             (503, "UNAVAILABLE", "REQUEST_TIMEOUT", rec.Unavailable),
         ],
     )
+    @pytest.mark.parametrize("storage", ["readable", "forbidden"])
     def test_an_error_of_the_api_for_media_has_its_code_message_and_request_id(
         self,
         emulator: VoIPBinEmulator,
         tmp_path: Path,
+        storage: str,
         status: int,
         word: str,
         reason: str,
         error: type[rec.ProviderError],
     ) -> None:
         id = emulator.add()
-        reply_to(emulator, "recordingfiles", build_error(status, word, reason, "Not now."))
+        for part in ("file", "recordingfiles"):
+            reply_to(emulator, part, build_error(status, word, reason, "Not now."))
+        if storage == "forbidden":
+            forbid_storage(emulator)
         with emulator.connect(http=ONE_WORKER) as voipbin, pytest.raises(error) as caught:
             voipbin.download(id, tmp_path)
         raised = caught.value
@@ -1519,17 +1753,22 @@ class TestDownload:
     ) -> None:
         id = emulator.add()
         reply = build_error(503, "UNAVAILABLE", "SIGNING_NOT_CONFIGURED")
-        reply_to(emulator, "recordingfiles", reply)
+        for part in ("file", "recordingfiles"):
+            reply_to(emulator, part, reply)
         with pytest.raises(rec.Rejected):
             voipbin.download(id, tmp_path)
-        assert list_sent_requests(emulator).count("GET recordingfiles/*") == 1
+        assert list_sent_requests(emulator)[2:] == ["GET storage_files/*/file"]
 
     @pytest.mark.parametrize("status", [400, 404, 409, 410])
+    @pytest.mark.parametrize("storage", ["readable", "forbidden"])
     def test_a_page_of_a_gateway_is_no_proof_that_the_media_is_gone(
-        self, emulator: VoIPBinEmulator, tmp_path: Path, status: int
+        self, emulator: VoIPBinEmulator, tmp_path: Path, status: int, storage: str
     ) -> None:
         id = emulator.add()
-        reply_to(emulator, "recordingfiles", Reply(status, PAGE))
+        for part in ("file", "recordingfiles"):
+            reply_to(emulator, part, Reply(status, PAGE))
+        if storage == "forbidden":
+            forbid_storage(emulator)
         with emulator.connect(http=ONE_WORKER) as voipbin, pytest.raises(rec.Unavailable):
             voipbin.download(id, tmp_path)
 

@@ -24,4 +24,4 @@ class TestVoIPBinConformance(ProviderConformance):
 
 @pytest.mark.emulator("voipbin", recordings=9, credential="accesskey")
 class TestVoIPBinSecrecyOfAnAccessKey(SecrecyRequirements):
-    """The requirements of secrecy, with a credential in each URL."""
+    """The requirements of secrecy, with a credential in a cookie."""

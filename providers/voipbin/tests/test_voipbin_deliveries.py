@@ -56,18 +56,22 @@ def test_a_webhook_of_a_conference_contains_its_confbridge(emulator: VoIPBinEmul
     assert data["reference_id"] == emulator.find_reference_id(emulator.sessions[1])
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "GET", "DELETE"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "GET", "DELETE", "PATCH", None])
 def test_webhooks_are_sent_to_the_customers_url_with_its_method(
-    emulator: VoIPBinEmulator, method: str
+    emulator: VoIPBinEmulator, method: str | None
 ) -> None:
+    """A method is not checked, and without one the request is a GET."""
     received: list[Request] = []
     with LoopbackServer(lambda request: received.append(request) or Reply()) as server:  # type: ignore[func-returns-value]
+        row = send(emulator, "GET", "/customer").json()
+        assert row["webhook_secret"] == emulator.webhooks["secret"]
         body = {"webhook_uri": f"{server.origin}/v", "webhook_method": method}
-        customer = send(emulator, "PUT", "/customer", body).json()
-        assert customer["webhook_secret"] == emulator.webhooks["secret"]
+        if method is None:
+            del body["webhook_method"]
+        assert send(emulator, "PUT", "/customer", body).status_code == 200
         emulator.record(processing=NOT_STORED)
         emulator.wait_for_deliveries()
-        assert [request.method for request in received] == [method, method]
+        assert [request.method for request in received] == [method or "GET"] * 2
         assert all(request.body for request in received)
         # An empty URL disables it.
         assert send(emulator, "PUT", "/customer", {"webhook_uri": ""}).status_code == 200
@@ -76,10 +80,23 @@ def test_webhooks_are_sent_to_the_customers_url_with_its_method(
         assert len(received) == 2
 
 
-@pytest.mark.parametrize(
-    "body", [[], {"webhook_uri": 7}, {"webhook_uri": "https://x.example", "webhook_method": "HEAD"}]
-)
-def test_a_malformed_webhook_is_rejected(emulator: VoIPBinEmulator, body: Any) -> None:
+def test_an_update_of_the_customer_replaces_all_seven_fields(emulator: VoIPBinEmulator) -> None:
+    before = send(emulator, "GET", "/customer").json()
+    assert all(before[name] for name in ("name", "email", "phone_number", "address"))
+    body = {"webhook_uri": "https://example.com/hook", "webhook_method": "POST"}
+    answer = send(emulator, "PUT", "/customer", body).json()
+    blanked = dict.fromkeys(("name", "detail", "email", "phone_number", "address"), "")
+    assert answer == {"id": before["id"], **blanked, **body}, "and no secret"
+    after = send(emulator, "GET", "/customer").json()
+    assert after == {**answer, "webhook_secret": before["webhook_secret"]}
+    sent = {name: value for name, value in before.items() if name not in ("id", "webhook_secret")}
+    assert len(sent) == 7
+    send(emulator, "PUT", "/customer", {**sent, **body})
+    assert send(emulator, "GET", "/customer").json() == {**before, **body}
+
+
+@pytest.mark.parametrize("body", [[], {"webhook_uri": 7}])
+def test_a_malformed_customer_is_rejected(emulator: VoIPBinEmulator, body: Any) -> None:
     assert send(emulator, "PUT", "/customer", body).status_code == 400
 
 

@@ -59,20 +59,27 @@ OLD: dict[str, Any] = {
     "tm_update": "2021-01-28 09:16:58.076735",
     "tm_delete": "9999-01-01 00:00:00.000000",
 }
+#: A stored file as the server writes it: https://github.com/voipbin/monorepo
 FILE: dict[str, Any] = {
     "id": "0f7a3d1c-0000-4000-8000-000000000001",
     "customer_id": "5e4a0680-804e-11ec-8477-2fea5968d85b",
+    "owner_type": "agent",
+    "owner_id": mapping.NIL,
+    "type": "recording",
     "reference_type": "recording",
     "reference_id": ROW["id"],
+    "name": "recording file",
+    "detail": "",
     "filename": "call_531bc6f4-c695-4c6d-a478-f28b88dfc2ca_2026-08-22T05:31:45Z_in.wav",
     "filesize": 169964,
     "uri_download": "https://storage.googleapis.com/bucket/x?X-Goog-Signature=abc",
-    "tm_download_expire": "2026-08-23T05:32:30Z",
+    "tm_download_expire": "2026-08-29T05:32:30Z",
     "tm_create": "2026-08-22T05:32:30Z",
     "tm_update": None,
     "tm_delete": None,
 }
 END = datetime(2026, 8, 22, 5, 31, 58, 932000, tzinfo=UTC)
+API = "https://api.voipbin.net/v1.0"
 
 
 def build_file(id: str, name: str | None, size: int | None, *unread: str) -> mapping.StoredFile:
@@ -321,8 +328,9 @@ def test_a_recording_without_an_id_is_an_error(id: Any) -> None:
 
 
 class TestFiles:
-    def test_a_row_of_storage_is_a_leg_without_a_url(self) -> None:
-        stored = mapping.read_stored_file(FILE)
+    def test_a_row_of_storage_is_a_leg_with_the_url_of_the_api(self) -> None:
+        """The signed URL in the row expires; the API's redirects to a new one."""
+        stored = mapping.read_stored_file(FILE, API)
         assert stored is not None
         assert stored.recording_id == ROW["id"]
         assert stored.created_at == datetime(2026, 8, 22, 5, 32, 30, tzinfo=UTC)
@@ -333,22 +341,52 @@ class TestFiles:
             media_type="audio/wav",
             size=169964,
             name=FILE["filename"],
+            url=f"{API}/storage_files/{FILE['id']}/file",
         )
+
+    def test_a_row_without_a_signed_url_is_the_same_leg(self) -> None:
+        row = {**FILE, "uri_download": "", "tm_download_expire": None}
+        assert mapping.read_stored_file(row, API) == mapping.read_stored_file(FILE, API)
+
+    def test_the_id_of_a_file_is_quoted_in_its_url(self) -> None:
+        stored = mapping.read_stored_file({**FILE, "id": "a/../b?c"}, API)
+        assert stored is not None
+        assert stored.file.url == f"{API}/storage_files/a%2F..%2Fb%3Fc/file"
+
+    @pytest.mark.parametrize(
+        ("name", "leg"),
+        [
+            ("call_x_2026-08-22T05:31:45Z_in.wav", "in"),
+            ("call_x_2026-08-22T05:31:45Z_out.wav", "out"),
+            ("confbridge_x_2026-08-22T05:31:45Z_in.", "in"),
+            ("call_x_2026-08-22T05:31:45Z_out.mp3", "out"),
+            ("call_x_2026-08-22T05:31:45Z.wav", None),
+            ("in.wav", None),
+            (None, None),
+        ],
+    )
+    def test_the_name_of_a_file_shows_its_leg(self, name: str | None, leg: str | None) -> None:
+        """Without a format, the server names it with a dot and no extension."""
+        assert mapping.find_leg(name) == leg
 
     @pytest.mark.parametrize(
         "changes",
-        [{"reference_type": ""}, {"reference_type": "tts"}, {"tm_delete": "2026-08-23T00:00:00Z"}],
+        [
+            {"reference_type": "", "type": "rag"},
+            {"reference_type": "tts"},
+            {"tm_delete": "2026-08-23T00:00:00Z"},
+        ],
     )
     def test_uploaded_and_deleted_files_belong_to_no_recording(
         self, changes: dict[str, Any]
     ) -> None:
-        assert mapping.read_stored_file({**FILE, **changes}) is None
+        assert mapping.read_stored_file({**FILE, **changes}, API) is None
 
     @pytest.mark.parametrize("name", ["id", "reference_id"])
     @pytest.mark.parametrize("wrong", [*ABSURD.values(), None, "", "a\u202eb"])
     def test_a_row_without_usable_ids_is_an_error(self, name: str, wrong: Any) -> None:
         with pytest.raises(rec.MalformedPayload, match=name):
-            mapping.read_stored_file({**FILE, name: wrong})
+            mapping.read_stored_file({**FILE, name: wrong}, API)
 
     @pytest.mark.parametrize(
         "name", ["filename", "filesize", "tm_create", "tm_delete", "reference_type"]
@@ -361,10 +399,10 @@ class TestFiles:
         if type(wrong) in (int, str) and wrong in readable:
             return
         if name == "reference_type" and type(wrong) is str:
-            assert mapping.read_stored_file({**FILE, name: wrong}) is None
+            assert mapping.read_stored_file({**FILE, name: wrong}, API) is None
             return
-        good = mapping.read_stored_file(FILE)
-        stored = mapping.read_stored_file(decode({**FILE, name: wrong}))
+        good = mapping.read_stored_file(FILE, API)
+        stored = mapping.read_stored_file(decode({**FILE, name: wrong}), API)
         assert stored is not None
         assert good is not None
         expected = good.file
@@ -441,11 +479,14 @@ class TestFiles:
             recording = mapping.add_files(row, files, later)
             assert (recording.status, recording.error) == (status, error)
             partly = mapping.add_files(row, files, later, is_complete=False)
-            assert (partly.status, partly.error) == ("processing", None), "a file was not read"
+            assert (partly.status, partly.error) == ("available", None), "a file was not read"
+            assert (partly.files, partly.unread_fields[-1]) == ((), "storage_files")
+            early = mapping.add_files(row, files, later - MINUTE, is_complete=False)
+            assert (early.status, len(early.files)) == ("processing", len(files))
 
     def test_the_size_is_unknown_if_one_leg_has_no_size(self) -> None:
-        assert mapping.read_stored_file({**FILE, "filesize": 0}) == mapping.read_stored_file(
-            {**FILE, "filesize": None}
+        assert mapping.read_stored_file({**FILE, "filesize": 0}, API) == mapping.read_stored_file(
+            {**FILE, "filesize": None}, API
         )
         recording = mapping.add_files(read_row(), [IN, build_file("b", "b.wav", None)], END)
         assert (recording.status, recording.size) == (rec.RecordingStatus.AVAILABLE, None)
@@ -471,6 +512,7 @@ class TestFiles:
     ) -> None:
         recording = mapping.add_files(read_row(), None, END + later)
         assert (recording.status, recording.files, recording.size) == (status, (), None)
+        assert recording.unread_fields == ("storage_files",)
 
     def test_a_file_name_without_a_suffix_gets_the_recordings_format(self) -> None:
         (file,) = mapping.add_files(
@@ -478,18 +520,21 @@ class TestFiles:
         ).files
         assert file.format == "wav"
 
-    def test_files_are_expected_soon_after_the_end_and_within_25_hours(self) -> None:
+    def test_files_are_expected_soon_after_the_end_and_within_an_hour(self) -> None:
         recording = read_row()
-        assert recording.created_at is not None
-        assert mapping.compute_storage_times(recording) == (
-            END + 10 * MINUTE,
-            recording.created_at + 25 * HOUR,
-        )
-        long = read_row(tm_end="2026-08-24T05:31:58.932Z")
-        assert mapping.is_very_long(long)
-        assert not mapping.is_very_long(recording)
-        end = END + 48 * HOUR
-        assert mapping.compute_storage_times(long) == (end + 10 * MINUTE, end + HOUR)
+        created_at = recording.created_at
+        assert created_at is not None
+        for each, end in (
+            (recording, END),
+            (read_row(tm_end="2026-08-24T05:31:58.932Z"), END + 48 * HOUR),
+        ):
+            times = mapping.compute_storage_times(each)
+            assert times == mapping.StorageTimes(begin=created_at, end=end, latest=end + HOUR)
+            assert times.soon == end + 2 * MINUTE
+            assert mapping.is_very_long(each) is (each is not recording)
+        unread = mapping.compute_storage_times(read_row(tm_end=7))
+        assert unread is not None
+        assert unread.latest == created_at + 25 * HOUR
         assert (
             mapping.compute_storage_times(read_row(tm_start=..., tm_end=..., tm_create=...)) is None
         )

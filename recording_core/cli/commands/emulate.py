@@ -6,15 +6,15 @@ import json
 import shlex
 from contextlib import ExitStack
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 import recording_core as rec
-from recording_core.cli.arguments import PROVIDER
+from recording_core.cli.arguments import PROVIDER, raise_usage_errors
 from recording_core.cli.options import build_port_option
 from recording_core.cli.output.messages import write_message
-from recording_core.cli.serving import watch_for_interrupt
+from recording_core.cli.signals import watch_for_interrupt
 from recording_core.clock import SystemClock
 from recording_core.plugins import registry as plugins
 
@@ -49,6 +49,14 @@ if TYPE_CHECKING:
     help="Delay before each response, in milliseconds.",
 )
 @click.option(
+    "--assume",
+    metavar="NUMBERS",
+    default="",
+    callback=lambda _, __, value: _parse_assume(value),
+    help="Follow these numbered assumptions of the provider's README, such as 3,5, or `all`. "
+    "Without it, the emulator shows only what the vendor's pages show. Numbers need one PROVIDER.",
+)
+@click.option(
     "--webhook-url",
     metavar="URL",
     help="Send signed webhooks of every vendor to this loopback URL.",
@@ -64,16 +72,22 @@ def emulate(
     Each emulator has past recordings and a live session of each kind. The command prints how to
     connect to it. The credentials are valid for the emulator only.
     """
+    if len(providers) > 1 and settings["assume"] not in ((), "all"):
+        raise click.UsageError("--assume with numbers needs exactly one PROVIDER.")
+    infos = [plugins.get_provider_info(name) for name in providers]
+    with raise_usage_errors():
+        emulators = [
+            build_emulator(info, port=port + index if port else 0, **settings)
+            for index, info in enumerate(infos)
+        ]
     wait_for_interrupt = watch_for_interrupt()
     with ExitStack() as running:
-        for index, name in enumerate(providers):
-            info = plugins.get_provider_info(name)
-            emulator = build_emulator(info, port=port + index if port else 0, **settings)
+        for index, (info, emulator) in enumerate(zip(infos, emulators, strict=True)):
             try:
                 running.enter_context(emulator)
             except OSError as error:
                 raise rec.ConfigurationError(
-                    f"Cannot serve {name} on port {port + index}: {error.strerror}"
+                    f"Cannot serve {info.name} on port {port + index}: {error.strerror}"
                 ) from None
             if webhook_url is not None:
                 emulator.deliver_to(webhook_url)
@@ -81,6 +95,15 @@ def emulate(
         if not as_json:
             write_message("Press Ctrl-C to stop.")
         wait_for_interrupt()
+
+
+def _parse_assume(text: str) -> tuple[int, ...] | Literal["all"]:
+    if text == "all":
+        return "all"
+    try:
+        return tuple(int(each) for each in text.split(",") if text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not a list of numbers such as 3,5.") from None
 
 
 def build_emulator(info: rec.ProviderInfo, **settings: Any) -> Emulator:

@@ -1,20 +1,22 @@
-"""Command `list`: lists the recordings of one or several vendors."""
+"""Command `list`: lists the recordings of one or several accounts."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
-from attrs import asdict, define, field
+from attrs import asdict, define, field, frozen
 
 import recording_core as rec
-from recording_core.accounts import is_configured
+from recording_core.cli.arguments import DURATION as DURATION_TYPE
 from recording_core.cli.arguments import PROVIDER, TARGET, raise_usage_errors
 from recording_core.cli.options import (
     ConnectOptions,
     add_connect_options,
+    name_accounts,
     since_option,
     until_option,
 )
@@ -22,10 +24,11 @@ from recording_core.cli.output.messages import raise_errors, write_message
 from recording_core.cli.output.output import Output, OutputColumn, add_output_options
 from recording_core.cli.output.progress import show_status
 from recording_core.cli.output.summary import describe_coverage
+from recording_core.clock import SystemClock
 from recording_core.reporting.number_format import format_count, format_size
 
 TABLE_COLUMNS: tuple[OutputColumn[rec.Recording], ...] = (
-    OutputColumn("CREATED", lambda each: each.created_at or each.started_at, width=16),
+    OutputColumn("CREATED (UTC)", lambda each: each.created_at or each.started_at, width=16),
     OutputColumn("STATUS", lambda each: each.status, width=10),
     OutputColumn("DURATION", lambda each: each.duration, width=8, right=True),
     OutputColumn("SIZE", lambda each: each.size, format_size, width=8, right=True, drop_priority=2),
@@ -36,15 +39,46 @@ CREATED, STATUS, DURATION, SIZE, RECORDING, TARGET_OR_KIND = TABLE_COLUMNS
 FIELD_COLUMNS: tuple[OutputColumn[rec.Recording], ...] = (
     OutputColumn("PROVIDER", lambda each: each.provider),
     *(RECORDING, STATUS, CREATED, DURATION, SIZE, TARGET_OR_KIND),
+    OutputColumn("ACCOUNT", lambda each: each.account),
 )
+
+
+EXPIRES: OutputColumn[rec.Recording] = OutputColumn(
+    "EXPIRES (UTC)", lambda each: each.media_expires_at, width=16
+)
+
+
+@frozen
+class Selection:
+    """The recordings that ask for action, as a report counts them; all if nothing is chosen."""
+
+    failed: bool
+    expiring: timedelta | None
+    no_media: bool
+    now: datetime = field(factory=lambda: SystemClock().now())
+
+    def __call__(self, each: rec.Recording) -> bool:
+        if not (self.failed or self.expiring or self.no_media):
+            return True
+        available = each.status is rec.RecordingStatus.AVAILABLE
+        expires = each.media_expires_at
+        if available and expires is not None and expires <= self.now:
+            return False
+        soon = bool(self.expiring and expires and expires - self.now < self.expiring)
+        return (
+            (self.failed and each.status is rec.RecordingStatus.FAILED)
+            or (available and soon)
+            or (self.no_media and available and not each.files)
+        )
 
 
 @define
 class ListingResult:
-    """The result of listing one vendor's recordings."""
+    """The result of listing one account's recordings."""
 
-    provider: str
-    account: str
+    account: rec.Account
+    #: the name of the account in messages
+    label: str
     coverage: rec.Coverage = field(factory=lambda: rec.Coverage())
     #: the number of recordings printed; filters exclude others that were seen
     shown: int = 0
@@ -64,82 +98,110 @@ class ListingResult:
     f"{', '.join(rec.RecordingStatus)}.",
 )
 @click.option("--target", type=TARGET, help="Only recordings of this call, conference or meeting.")
+@click.option("--failed", is_flag=True, help="Only recordings that failed.")
+@click.option(
+    "--expiring",
+    type=DURATION_TYPE,
+    help="Only available recordings whose media the vendor removes within this time, e.g. 7d.",
+)
+@click.option(
+    "--no-media", is_flag=True, help="Only available recordings without a file to download."
+)
 @add_output_options
 @add_connect_options
 def list_recordings(
-    providers: tuple[str, ...], connect_options: ConnectOptions, out: Output, **filters: Any
+    providers: tuple[str, ...],
+    connect_options: ConnectOptions,
+    out: Output,
+    failed: bool,
+    expiring: timedelta | None,
+    no_media: bool,
+    **filters: Any,
 ) -> None:
     """List recordings, each once, and report what could not be listed.
 
-    Without PROVIDER, lists every vendor whose credentials are set in the environment.
+    Lists all configured accounts, or those of PROVIDER, or those that --account names.
 
     In a pipe or file, the fields are: provider, id, status, creation time, duration in seconds,
-    size in bytes, and target. With --json, the last line of each vendor is {"coverage": {...}}.
+    size in bytes, target, and account. With --json, the last line of each account is
+    {"coverage": {...}}.
 
-    Exit code 3: a listing is not complete, or one of several vendors failed.
+    Of --failed, --expiring and --no-media, a recording must match one. With --expiring, the last
+    field is the time when the media expires.
+
+    Exit code 3: a listing is not complete, or one of several accounts failed.
     """
-    names = tuple(dict.fromkeys(providers)) or _find_configured_providers()
-    connect_options.check_providers(names)
+    accounts = connect_options.select(tuple(dict.fromkeys(providers)))
     if filters["since"] and filters["until"] and filters["since"] > filters["until"]:
         raise click.UsageError("--since is later than --until.")
     filters["status"] = filters["status"] or None
+    names = name_accounts(accounts)
     several = len(names) > 1
-    results = [_list_provider(name, filters, connect_options, out, several) for name in names]
+    results = [
+        _list_account(
+            ListingResult(account, name),
+            filters,
+            connect_options,
+            out,
+            several,
+            Selection(failed, expiring, no_media),
+        )
+        for account, name in names.items()
+    ]
     for each in results:
         _report_result(each, out, several)
     raise_errors(
         [each.error for each in results if each.error is not None],
         len(results),
-        "No vendor could be listed",
+        "No account could be listed",
         complete=all(each.coverage.complete for each in results),
     )
 
 
-def _find_configured_providers() -> tuple[str, ...]:
-    names = tuple(info.name for info in rec.providers().values() if is_configured(info))
-    if not names:
-        raise rec.ConfigurationError(
-            "No vendor's credentials are set in the environment; `recordings doctor` lists the "
-            "variables to set"
-        )
-    return names
-
-
-def _list_provider(
-    name: str, filters: dict[str, Any], connect_options: ConnectOptions, out: Output, several: bool
+def _list_account(
+    result: ListingResult,
+    filters: dict[str, Any],
+    connect_options: ConnectOptions,
+    out: Output,
+    several: bool,
+    selection: Selection,
 ) -> ListingResult:
-    """Print one vendor's recordings as they arrive. An error does not stop other vendors."""
-    result = ListingResult(name, connect_options.account or "default")
+    """Print one account's recordings as they arrive. An error does not stop other accounts."""
     listing: rec.Listing | None = None
     try:
-        with connect_options.connect(name) as provider:
+        with connect_options.open(result.account) as provider:
             with raise_usage_errors():
                 listing = provider.list(**filters)
             if out.is_table and several:
-                click.secho(f"\n{provider.info.label}", bold=True)
+                name = result.label.removeprefix(result.account.provider)
+                click.secho(f"\n{provider.info.label}{name}", bold=True)
             columns = TABLE_COLUMNS if out.is_table else FIELD_COLUMNS
-            out.write_rows(_count_shown(listing, result), columns)
+            if selection.expiring is not None:
+                columns += (EXPIRES,)
+            out.write_rows(_count_shown(filter(selection, listing), result), columns)
     except rec.RecordingError as error:
         result.error = error
     result.coverage = listing.coverage if listing else rec.Coverage(errors=(str(result.error),))
     return result
 
 
-def _count_shown(listing: rec.Listing, result: ListingResult) -> Iterator[rec.Recording]:
+def _count_shown(
+    recordings: Iterable[rec.Recording], result: ListingResult
+) -> Iterator[rec.Recording]:
     """Count the recordings, and show the count on the terminal while the data goes to a file."""
-    with show_status(result.provider, hidden=sys.stdout.isatty()) as update_status:
-        for recording in listing:
+    with show_status(result.label, hidden=sys.stdout.isatty()) as update_status:
+        for recording in recordings:
             result.shown += 1
-            update_status(f"{result.provider}: {format_count(result.shown, 'recording')}")
+            update_status(f"{result.label}: {format_count(result.shown, 'recording')}")
             yield recording
 
 
 def _report_result(result: ListingResult, out: Output, several: bool) -> None:
     if out.json:
-        account = {"provider": result.provider, "account": result.account}
+        account = {"provider": result.account.provider, "account": result.account.name}
         out.write_object({"coverage": account | asdict(result.coverage, recurse=False)})
     elif result.error is None:
         of = f"{result.shown:,} of " if result.shown != result.coverage.seen else ""
-        write_message(f"{result.provider}: {of}{describe_coverage(result.coverage)}")
+        write_message(f"{result.label}: {of}{describe_coverage(result.coverage)}")
     elif several:  # otherwise it is the error of the whole command
-        write_message(f"Error: {result.error}")
+        write_message(f"Error: {result.label}: {result.error}")

@@ -9,8 +9,10 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import click
+from attrs import evolve
 
 import recording_core as rec
+from recording_core.accounts import find_same_accounts
 from recording_core.cli.arguments import raise_usage_errors
 from recording_core.cli.commands.report import show_waiting_status
 from recording_core.cli.options import CollectOptions, add_collect_options
@@ -19,14 +21,14 @@ from recording_core.cli.output.output import Output, OutputColumn, add_output_op
 from recording_core.reporting.number_format import format_count
 
 if TYPE_CHECKING:
-    from recording_core.reporting.missing import SessionLookup, SessionResult
+    from recording_core.reporting.missing import ExpectedSession, SessionLookup, SessionResult
 
 RESULT_COLUMNS: tuple[OutputColumn[SessionResult], ...] = (
     OutputColumn("OUTCOME", lambda each: each.outcome),
     OutputColumn("PROVIDER", lambda each: each.expected.provider),
     OutputColumn("ACCOUNT", lambda each: each.expected.account, drop_priority=2),
     OutputColumn("SESSION", lambda each: each.expected.session),
-    OutputColumn("STARTED", lambda each: each.expected.started_at, drop_priority=1),
+    OutputColumn("STARTED (UTC)", lambda each: each.expected.started_at, drop_priority=1),
     OutputColumn("REASON", lambda each: each.reason or None),
 )
 
@@ -64,10 +66,12 @@ def missing(expected: str, collect: CollectOptions, everything: bool, out: Outpu
         find_missing,
         read_expected_sessions,
     )
+    from recording_core.reporting.next_steps import build_lookup
     from recording_core.reporting.window import ReportWindow
 
     sessions = read_expected_sessions(expected)
     accounts = collect.find_accounts()
+    sessions = _rename_accounts(sessions, accounts or ())
     window = ReportWindow(collect.since, collect.until, "UTC", SystemClock().now())
     with ExitStack() as stack:
         stack.enter_context(raise_usage_errors())
@@ -83,7 +87,23 @@ def missing(expected: str, collect: CollectOptions, everything: bool, out: Outpu
     outcomes = ", ".join(f"{counts[each]} {each}" for each in SessionOutcome if counts[each])
     write_message(f"{format_count(len(found), 'session')} expected: {outcomes or 'none'}")
     if counts[SessionOutcome.RECORDED] < len(found):
+        first = next(each.expected for each in found if each.outcome is not SessionOutcome.RECORDED)
+        write_message(
+            f"To look again: {build_lookup(first.provider, first.account, first.session)}"
+        )
         raise AttentionNeeded()
+
+
+def _rename_accounts(
+    sessions: Sequence[ExpectedSession], accounts: Sequence[rec.Account]
+) -> tuple[ExpectedSession, ...]:
+    """Name the account that is listed, if another one has the same credentials."""
+    same = find_same_accounts(accounts)
+    names = {(each.provider, each.name): earlier.name for each, earlier in same.items()}
+    return tuple(
+        evolve(each, account=names.get((each.provider, each.account or ""), each.account))
+        for each in sessions
+    )
 
 
 def _build_lookup(accounts: Sequence[rec.Account], stack: ExitStack) -> SessionLookup:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
 import click
 
 import recording_core as rec
-from recording_core.accounts import is_configured, list_missing_settings
+from recording_core.accounts import list_accounts
 from recording_core.cli.output.matrix import (
     SupportedOperations,
     build_matrix_markdown,
@@ -16,13 +17,14 @@ from recording_core.cli.output.matrix import (
     write_matrix,
 )
 from recording_core.cli.output.output import Output, OutputColumn, add_output_options
+from recording_core.configuration.environment import is_configured, list_missing_settings
 from recording_core.plugins.hookspecs import PROJECT
 
 INFO: tuple[OutputColumn[dict[str, Any]], ...] = (
     OutputColumn("PROVIDER", lambda info: info["name"]),
     OutputColumn("NAME", lambda info: info["label"]),
     OutputColumn("DISTRIBUTION", lambda info: info["distribution"]),
-    OutputColumn("CREDENTIALS", lambda info: "set" if info["configured"] else "not set"),
+    OutputColumn("ACCOUNTS", lambda info: tuple(info["accounts"])),
     OutputColumn("EMULATOR", lambda info: info["emulator"], drop_priority=2),
     OutputColumn("DOCUMENTATION", lambda info: info["documentation"], drop_priority=3),
 )
@@ -37,16 +39,20 @@ OPERATIONS: tuple[OutputColumn[SupportedOperations], ...] = (
 @click.command()
 @add_output_options
 def providers(out: Output) -> None:
-    """List the installed vendors and whether their credentials are set."""
-    out.write_rows([_describe_provider(info) for info in rec.providers().values()], INFO)
+    """List the installed vendors and their configured accounts."""
+    accounts = list_accounts()
+    out.write_rows([_describe_provider(info, accounts) for info in rec.providers().values()], INFO)
 
 
-def _describe_provider(info: rec.ProviderInfo) -> dict[str, Any]:
+def _describe_provider(info: rec.ProviderInfo, accounts: Sequence[rec.Account]) -> dict[str, Any]:
+    own = [each for each in accounts if each.provider == info.name]
+    in_environment = is_configured(info) and not list_missing_settings(info)
     return {
         "name": info.name,
         "label": info.label,
         "distribution": find_distribution(info.name),
-        "configured": is_configured(info) and not list_missing_settings(info),
+        "configured": in_environment or any(each.source for each in own),
+        "accounts": [each.name for each in own],
         "settings": [
             {"name": each.name, "env": each.env, "secret": each.secret, "default": each.default}
             for each in info.settings

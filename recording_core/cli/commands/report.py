@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -21,6 +22,7 @@ from recording_core.cli.output.output import OutputColumn, write_table
 from recording_core.cli.output.progress import show_status
 from recording_core.cli.output.summary import describe_coverage
 from recording_core.cli.output.values import format_for_programs, sanitize_line
+from recording_core.redaction import escape_controls
 from recording_core.reporting.number_format import (
     NOT_REPORTED,
     format_count,
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
 #: format -> the file name extensions for which it is the default
 FORMATS: Mapping[str, tuple[str, ...]] = {
-    "table": (),
+    "table": (".txt", ".tsv"),
     "csv": (".csv",),
     "json": (".json",),
     "parquet": (".parquet",),
@@ -82,11 +84,25 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
     "--output", metavar="FILE", help="Write to this file, a path or URL; - is standard output."
 )
 @click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
+@click.option("--raw", is_flag=True, help="Write CSV without protection against formulas.")
+@click.option(
+    "--excel",
+    is_flag=True,
+    help="Write CSV for a spreadsheet with decimal commas: a byte order mark and semicolons.",
+)
+@click.option(
+    "--metrics",
+    metavar="FILE",
+    help="Write Prometheus text to this file, for the textfile collector of node_exporter.",
+)
 def report(
     collect: CollectOptions,
     form: str | None,
     output: str | None,
     as_json: bool,
+    raw: bool,
+    excel: bool,
+    metrics: str | None,
     **options: Any,
 ) -> None:
     """Report on the recordings of all configured accounts.
@@ -96,12 +112,17 @@ def report(
     changed.
 
     In a pipe or file, a table is written as lines of tab-separated fields: those of --by, then
-    every measure in the order of docs/report.md.
+    every measure in the order of docs/report.md. A CSV file gets a .coverage.json next to
+    it.
 
     Exit code 3: an account is missing or its listing is not complete.
     """
-    form = _choose_format(form, output, as_json)
     output = None if output == "-" else output
+    form = _choose_format(form or ("json" if as_json else None), output, as_csv=raw or excel)
+    if as_json and form != "json":
+        raise click.UsageError(f"--json and --format {form} contradict each other.")
+    if raw and excel:
+        raise click.UsageError("--raw, for machines, and --excel, for people, exclude each other.")
     on_terminal = output is None and sys.stdout.isatty()
     if on_terminal and form in ("parquet", "arrow"):
         raise click.UsageError(f"A terminal cannot show {form}: write it to a file with --output.")
@@ -116,22 +137,37 @@ def report(
             source=collect.source,
             **options,
         )
+    if metrics is not None:
+        from recording_core.reporting.metrics import write_metrics
+
+        write_metrics(found, metrics)
     if on_terminal and form == "table":
         show_report(found)
+        _show_commands(found)
     else:
         for line in (*_describe_missing(found), *_describe_unknown_statuses(found)):
             write_message(line)
-        _write_data(_serialize_report(found, form), output)
+        if form == "csv":
+            data = found.to_csv(output, raw=raw, excel=excel).encode()
+        else:
+            data = _serialize_report(found, form)
+        _write_data(data, output, written=form == "csv")
     _report_coverage(found.coverage)
 
 
-def _choose_format(form: str | None, output: str | None, as_json: bool) -> str:
-    if as_json and form not in (None, "json"):
-        raise click.UsageError(f"--json and --format {form} contradict each other.")
-    if as_json or form:
-        return form or "json"
-    name = (output or "").lower()
-    return next((each for each, endings in FORMATS.items() if name.endswith(endings)), "table")
+def _choose_format(form: str | None, output: str | None, *, as_csv: bool) -> str:
+    """Choose the format: the given one, else that of the file's extension, else a table."""
+    ending = os.path.splitext(output or "")[1].lower()
+    known = {each: name for name, endings in FORMATS.items() for each in endings}
+    if form is None and ending and ending not in known:
+        raise click.UsageError(
+            f"--output {output}: no format has the extension {ending}. Known extensions are "
+            f"{', '.join(known)}; --format names another format."
+        )
+    form = form or known.get(ending) or ("csv" if as_csv else "table")
+    if as_csv and form != "csv":
+        raise click.UsageError(f"--raw and --excel are options of CSV, and not of {form}.")
+    return form
 
 
 def _check_options(
@@ -158,6 +194,8 @@ def _report_coverage(coverage: tuple[AccountCoverage, ...]) -> None:
     """Report the coverage of each account, and raise its errors."""
     for each in coverage:
         write_message(f"{_format_account(each)}: {describe_coverage(each.coverage)}")
+        for sentence in each.repaired:
+            write_message(f"{_format_account(each)}: {sentence}")
     errors = [each.error for each in coverage if each.error is not None]
     raise_errors(
         [] if any(each.asked_at for each in coverage) else errors,
@@ -191,21 +229,21 @@ def _describe_unknown_statuses(found: Report) -> Iterator[str]:
 # -- files and pipes ------------------------------------------------------------------------------
 
 
-def _write_data(data: bytes, output: str | None) -> None:
+def _write_data(data: bytes, output: str | None, *, written: bool) -> None:
+    """Write data to standard output or a file, unless the file has been `written` already."""
     if output is None:
         click.echo(data, nl=False)
         return
-    from recording_core.reporting.collect.folder import write_file
+    if not written:
+        from recording_core.reporting.collect.folder import write_file
 
-    write_file(output, data)
+        write_file(output, data)
     write_message(f"Wrote {output}, {format_size(len(data))}.")
 
 
 def _serialize_report(found: Report, form: str) -> bytes:
     if form == "json":
-        return f"{found.to_json()}\n".encode()
-    if form == "csv":
-        return found.to_csv().encode()
+        return f"{escape_controls(found.to_json())}\n".encode()
     if form == "html":
         from recording_core.reporting.html.page import render_page
 
@@ -271,7 +309,8 @@ def show_report(found: Report) -> None:
         return "" if row is total else Bar(most, 0, count, width=BAR_WIDTH, color="cyan")
 
     columns: list[OutputColumn[Mapping[str, Any]]] = [
-        OutputColumn(name, itemgetter(name), _format_group) for name in found.by
+        OutputColumn(_build_heading(name, found), itemgetter(name), _format_group)
+        for name in found.by
     ]
     columns.append(OutputColumn("", build_bar, lambda bar: bar, width=BAR_WIDTH))
     columns += [
@@ -291,6 +330,26 @@ def show_report(found: Report) -> None:
         click.secho("*: the number of recordings for which the value is known", dim=True)
     for line in _describe_unknown_statuses(found):
         click.secho(line, fg="yellow")
+
+
+def _show_commands(found: Report) -> None:
+    """Print the command that lists the recordings of each count that asks for action."""
+    from recording_core.reporting.next_steps import build_command
+
+    for name, recordings in found.attention.items():
+        command = build_command(found.window, found.expiring, name, recordings)
+        click.echo(f"{SHOWN[name][0]}: {format_number(found.totals[name])}, listed by `{command}`")
+
+
+def _build_heading(name: str, found: Report) -> str:
+    """Build the heading of a grouping: that of a time names its zone."""
+    from recording_core.reporting.compute.groupings import TIME_GROUPINGS
+
+    if name in TIME_GROUPINGS:
+        return f"{name} ({found.window.tz})"
+    # The values of a column are shown as they are, in UTC.
+    is_time = any(isinstance(row[name], datetime) for row in found.rows)
+    return f"{name} (UTC)" if is_time else name
 
 
 def _build_title(found: Report) -> str:

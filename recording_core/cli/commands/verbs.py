@@ -20,10 +20,16 @@ from recording_core.cli.options import (
     add_connection,
     build_option_group,
 )
-from recording_core.cli.output.messages import AttentionNeeded, raise_errors, write_message
+from recording_core.cli.output.messages import (
+    AttentionNeeded,
+    confirm_action,
+    describe_account,
+    raise_errors,
+    write_message,
+)
 from recording_core.cli.output.output import Output, OutputColumn, add_output_options
 from recording_core.cli.output.progress import show_download_progress
-from recording_core.redaction import redact_url
+from recording_core.redaction import escape_controls, redact_url
 from recording_core.reporting.number_format import format_count, format_size
 
 SESSION: tuple[OutputColumn[rec.RecordingSession], ...] = (
@@ -113,6 +119,7 @@ def start(
     out.write_rows((session,), SESSION)
     if out.is_table:
         words = [provider.name, target.kind, target.id]
+        words += ["--account", provider.account] if provider.account != "default" else []
         words += ["--recording", session.id] if session.id else []
         write_message(f"To stop: recordings stop {shlex.join(words)}")
 
@@ -143,16 +150,22 @@ def _build_session_command(verb: str, summary: str) -> click.Command:
                     "`-` takes no KIND, ID or --recording: the session has them."
                 )
             session = rec.loads(sys.stdin.buffer.read(), rec.RecordingSession)
+            if connect_options.account not in (None, session.account):
+                raise click.UsageError(
+                    f"The session belongs to account {session.account!r}, not to "
+                    f"{connect_options.account!r}."
+                )
+            account = connect_options.choose(session.provider, session.account)
         else:
             name = PROVIDER.convert(provider, None, None)
             if not kind or not id:
                 raise click.UsageError(
                     "Give PROVIDER KIND ID, or - to read a session's JSON from standard input."
                 )
-            account = connect_options.account or "default"
-            session = rec.RecordingSession(name, account, recording or None, build_target(kind, id))
-        connection = connect_options.connect(session.provider, account=session.account)
-        with connection, raise_usage_errors():
+            target = build_target(kind, id)
+            account = connect_options.choose(name)
+            session = rec.RecordingSession(name, account.name, recording or None, target)
+        with connect_options.open(account) as connection, raise_usage_errors():
             out.write_rows((getattr(connection, verb)(session),), SESSION)
 
     return command
@@ -160,7 +173,8 @@ def _build_session_command(verb: str, summary: str) -> click.Command:
 
 _SESSION_HELP = """
 KIND is call, conference or meeting; ID is its identifier at the vendor. With `-` as the only
-argument, the session is read as JSON from standard input, as `start --json` prints it.
+argument, the session is read as JSON from standard input, as `start --json` prints it. It is used
+with the credentials of the account that it names.
 """
 pause = _build_session_command(
     "pause", "Pause a recording, e.g. while a card number is read out. May be repeated."
@@ -220,7 +234,8 @@ def show(provider: rec.Provider, ids: tuple[str, ...], target: Target, out: Outp
             out.write_rows(recording.files, FILE)
             for file in recording.files:
                 if file.url:
-                    click.echo(f"{file.id}: {file.url if out.urls else redact_url(file.url)}")
+                    url = file.url if out.urls else redact_url(file.url)
+                    click.echo(escape_controls(f"{file.id}: {url}"))
 
     _apply_to_each(ids, show_recording)
 
@@ -288,30 +303,24 @@ def delete(
     Asks for confirmation on a terminal; otherwise --yes is required.
     """
 
+    place = describe_account(provider)
+
     def delete_recording(id: str) -> None:
         provider.delete(id, target=target)
         if out.json:
-            out.write_object({"provider": provider.name, "id": id, "deleted": True})
+            names = {"provider": provider.name, "account": provider.account}
+            out.write_object({**names, "id": id, "deleted": True})
         else:
-            write_message(f"{provider.name}: deleted {id}.")
+            write_message(f"Deleted {id} of {place}.")
 
     if not yes:
-        _confirm_deletion(f"{format_count(len(ids), 'recording')} at {provider.info.label}")
-    _apply_to_each(ids, delete_recording)
-
-
-def _confirm_deletion(recordings: str) -> None:
-    if not sys.stdin.isatty():
-        raise click.UsageError(
-            "Deletion is permanent: confirm it with --yes, as this is not a terminal."
+        recordings = f"{format_count(len(ids), 'recording')} of {place}"
+        confirm_action(
+            f"Delete {recordings} permanently?",
+            reason=f"This deletes {recordings} permanently",
+            refused="Nothing was deleted.",
         )
-    try:
-        confirmed = click.confirm(f"Delete {recordings} permanently?", err=True)
-    except click.Abort:
-        click.echo(err=True)  # so that the shell's prompt begins on a new line
-        raise
-    if not confirmed:
-        raise click.ClickException("Nothing was deleted.")
+    _apply_to_each(ids, delete_recording)
 
 
 def _apply_to_each(ids: Sequence[str], act: Callable[[str], None]) -> None:

@@ -14,17 +14,27 @@ import click
 from attrs import frozen
 
 import recording_core as rec
+from recording_core.accounts import choose_account
 from recording_core.cli.arguments import PROVIDER, TARGET, TIME, raise_usage_errors
-from recording_core.cli.options import add_connection, build_option_group, build_port_option
-from recording_core.cli.output.messages import AttentionNeeded, write_message
+from recording_core.cli.options import (
+    ConnectOptions,
+    account_option,
+    add_connect_options,
+    build_option_group,
+    build_port_option,
+    config_option,
+    name_accounts,
+)
+from recording_core.cli.output.messages import raise_errors, write_message
 from recording_core.cli.output.output import Output, OutputColumn, add_output_options
 from recording_core.cli.output.summary import describe_coverage
-from recording_core.cli.serving import serve_receivers, watch_for_interrupt
+from recording_core.cli.serving import serve_receivers
+from recording_core.cli.signals import watch_for_interrupt
 from recording_core.clock import SystemClock
 from recording_core.reporting.number_format import format_count
 
 EVENT: tuple[OutputColumn[rec.RecordingEvent], ...] = (
-    OutputColumn("TIME", lambda each: each.occurred_at, width=16),
+    OutputColumn("TIME (UTC)", lambda each: each.occurred_at, width=16),
     OutputColumn("PROVIDER", lambda each: each.provider, width=11),
     OutputColumn("EVENT", lambda each: each.kind, width=9),
     OutputColumn("STATUS", lambda each: each.status, width=10, drop_priority=3),
@@ -48,7 +58,8 @@ def webhooks() -> None:
 class ReceiverOptions:
     """The options that choose an account and its secrets or keys."""
 
-    account: str
+    account: str | None
+    config: str | None
     allow_v2: bool
     key_file: tuple[Path, ...]
     secret_env: tuple[str, ...]
@@ -71,9 +82,11 @@ class ReceiverOptions:
                 f"{provider}'s webhooks cannot be verified: set {prefix}_WEBHOOK_SECRET, or name "
                 "another variable with --secret-env"
             )
+        # Without credentials, a receiver is of the account `default`.
+        account = choose_account(provider, self.account, self.config)
         return rec.Receiver(
             provider,
-            account=self.account,
+            account=account.name,
             allow_v2=self.allow_v2,
             secret=secrets or None,
             key=keys or None,
@@ -102,9 +115,8 @@ add_receiver_options = build_option_group(
         is_flag=True,
         help="Accept the vendor's older signature too, which does not cover the body.",
     ),
-    click.option(
-        "--account", default="default", metavar="NAME", help="Name of the account in the output."
-    ),
+    account_option,
+    config_option,
 )
 
 replay_store_option = click.option(
@@ -222,7 +234,7 @@ def verify(
         if out.json:
             out.write_object({"passes": False, "status": error.status, "reason": error.message})
             raise click.exceptions.Exit(1) from None
-        content = _describe_unverified(provider, saved_request, options.account)
+        content = _describe_unverified(provider, saved_request, receiver.account)
         raise rec.RecordingError(
             f"The request fails verification ({error.status}): {error.message}; {content}"
         ) from None
@@ -288,7 +300,7 @@ class _FixedClock(SystemClock):
 
 
 @webhooks.command()
-@click.argument("provider", type=PROVIDER)
+@click.argument("providers", nargs=-1, type=PROVIDER, metavar="[PROVIDER]...")
 @click.option(
     "--since",
     type=TIME,
@@ -303,30 +315,44 @@ class _FixedClock(SystemClock):
 )
 @replay_store_option
 @add_output_options
-@add_connection
+@add_connect_options
 def reconcile(
-    provider: rec.Provider,
+    providers: tuple[str, ...],
     since: datetime,
     target: rec.CommunicationSession | None,
     replay_store: rec.ReplayStore | None,
+    connect_options: ConnectOptions,
     out: Output,
 ) -> None:
     """Print events of listed recordings for which no webhook arrived.
 
-    With --replay-store, skips the events in that file and adds those that are printed.
+    Checks all configured accounts, or those of PROVIDER, or those that --account names. With
+    --replay-store, skips the events in that file and adds those that are printed.
 
-    Exit code 3: a plugin failed to handle an event, or the listing is not complete.
+    Exit code 3: a plugin failed to handle an event, a listing is not complete, or one of several
+    accounts failed.
     """
     from recording_core.webhooks.dispatch import Dispatcher
     from recording_core.webhooks.reconcile import reconcile_events
 
     dispatcher = Dispatcher(rec.MemoryReplayStore() if replay_store is None else replay_store)
     dispatcher.listen(_EventPrinter(out))
-    with raise_usage_errors():
-        done = reconcile_events(provider, dispatcher, since=since, target=target)
-    summary = f"{format_count(len(done), 'event')} dispatched"
-    if done.failed:
-        summary += f", {format_count(len(done.failed), 'event')} rejected by a listener"
-    write_message(f"{provider.name}: {summary}; {describe_coverage(done.coverage)}")
-    if done.failed or not done.coverage.complete:
-        raise AttentionNeeded()
+    accounts = connect_options.select(tuple(dict.fromkeys(providers)))
+    names = name_accounts(accounts)
+    complete = True
+    errors: list[rec.RecordingError] = []
+    for account, name in names.items():
+        try:
+            with connect_options.open(account) as provider, raise_usage_errors():
+                done = reconcile_events(provider, dispatcher, since=since, target=target)
+        except rec.RecordingError as error:
+            errors.append(error)
+            if len(names) > 1:
+                write_message(f"Error: {name}: {error}")
+            continue
+        summary = f"{format_count(len(done), 'event')} dispatched"
+        if done.failed:
+            summary += f", {format_count(len(done.failed), 'event')} rejected by a listener"
+        write_message(f"{name}: {summary}; {describe_coverage(done.coverage)}")
+        complete = complete and done.coverage.complete and not done.failed
+    raise_errors(errors, len(names), "No account could be checked", complete=complete)

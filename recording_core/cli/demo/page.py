@@ -176,5 +176,8 @@ def _build_file(folder: Path, copy: rec.Copy) -> dict[str, Any]:
         "description": " · ".join(part for part in parts if part is not None),
         "name": copy.path.name,
         "href": quote(copy.path.relative_to(folder).as_posix()),
-        "is_audio": format is not None and format.media_type.startswith("audio/"),
+        # A player of less than a second would show 0:00.
+        "is_audio": format is not None
+        and format.media_type.startswith("audio/")
+        and (file.duration is None or file.duration >= _SECOND),
     }

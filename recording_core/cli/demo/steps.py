@@ -26,6 +26,7 @@ from recording_core.cli.output.values import sanitize_line
 from recording_core.cli.serving import serve_receivers
 from recording_core.download.lengths import can_read_length
 from recording_core.model.enums import LIVE
+from recording_core.reporting.collect.folder import write_file
 from recording_core.reporting.number_format import format_count, format_size
 
 if TYPE_CHECKING:
@@ -39,8 +40,10 @@ BRANCH = 20
 #: The number of past recordings that are downloaded per vendor.
 NEWEST = 5
 PROCESSING = timedelta(milliseconds=300)
-#: The duration of each part of a recording, in seconds.
-PART_SECONDS = 0.4
+#: How long a session is recorded before its pause, in seconds: players show whole seconds.
+FIRST_PART_SECONDS = 1.05
+#: The duration of the pause, and of the part after it, in seconds.
+PART_SECONDS = 0.2
 #: How long to wait for media.
 TIMEOUT = timedelta(seconds=30)
 #: How long to wait for an emulator to send the webhooks that are due, in seconds.
@@ -314,7 +317,7 @@ class Demo:
             duration=now - self.began,
             created_at=now,
         )
-        (self.folder / "index.html").write_text(html, encoding="utf-8")
+        write_file(self.folder / "index.html", html.encode())
 
 
 def _record(vendor: DemoVendor, target: rec.CommunicationSession) -> TimelineEntry:
@@ -323,13 +326,13 @@ def _record(vendor: DemoVendor, target: rec.CommunicationSession) -> TimelineEnt
     vendor.sessions.append(recorded)
     if provider.can(rec.Operation.ACTIVE, target.kind) and provider.active(target):
         recorded.actions.append("found active")
-    time.sleep(PART_SECONDS)
+    time.sleep(FIRST_PART_SECONDS)
     if provider.can(rec.Operation.PAUSE, target.kind):
         recorded.session = provider.pause(recorded.session)
-        time.sleep(PART_SECONDS / 2)
+        time.sleep(PART_SECONDS)
         recorded.session = provider.resume(recorded.session)
         recorded.actions += ["paused", "resumed"]
-        time.sleep(PART_SECONDS / 2)
+        time.sleep(PART_SECONDS)
     recorded.session = provider.stop(recorded.session)
     recorded.interval = rec.Interval(began, datetime.now(UTC))
     recorded.actions.append("stopped")

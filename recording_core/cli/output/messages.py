@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import click
@@ -36,3 +37,26 @@ def raise_errors(
 def write_message(text: str) -> None:
     """Write a message, as one line, to standard error."""
     click.echo(sanitize_line(text), err=True)
+
+
+def describe_account(provider: rec.Provider) -> str:
+    """Describe the account that an action affects, and the API that receives the request."""
+    return f"account {provider.account!r} of {provider.info.label} at {provider.transport.base_url}"
+
+
+def confirm_action(question: str, *, reason: str, refused: str) -> None:
+    """Ask a person to confirm an action.
+
+    Without a terminal it raises `UsageError` with the reason why it must be confirmed; an answer
+    other than yes ends the command with the message `refused`.
+    """
+    if not sys.stdin.isatty():
+        text = f"{reason}: confirm it with --yes, as this is not a terminal."
+        raise click.UsageError(sanitize_line(text))
+    try:
+        confirmed = click.confirm(sanitize_line(question), err=True)
+    except click.Abort:
+        click.echo(err=True)  # so that the shell's prompt begins on a new line
+        raise
+    if not confirmed:
+        raise click.ClickException(refused)

@@ -22,7 +22,7 @@ from attrs import frozen
 import recording_core as rec
 from recording_core.cli.options import build_option_group
 from recording_core.cli.output.values import format_for_people, format_for_programs, sanitize_line
-from recording_core.redaction import MASK, redact_url
+from recording_core.redaction import MASK, escape_controls, redact_url
 
 if TYPE_CHECKING:
     from rich.console import JustifyMethod, RenderableType
@@ -31,8 +31,8 @@ T = TypeVar("T")
 
 #: word -> its colour on a terminal
 COLOURS: Mapping[str, str] = {
-    **dict.fromkeys(("available", "ok"), "green"),
-    **dict.fromkeys(("failed", "unknown", "attention"), "red"),
+    **dict.fromkeys(("available", "ok", "holds"), "green"),
+    **dict.fromkeys(("failed", "unknown", "attention", "refuted"), "red"),
     **dict.fromkeys(("expired", "deleted", "empty"), "yellow"),
     **dict.fromkeys(("pending", "recording", "paused", "stopping", "processing"), "cyan"),
 }
@@ -79,7 +79,7 @@ class Output:
         if not self.urls:
             text = json.dumps(_remove_queries(json.loads(text)), ensure_ascii=False)
         # JSON is UTF-8 in every locale.
-        click.echo(text.encode())
+        click.echo(escape_controls(text).encode())
 
     def write_rows(
         self, items: Iterable[T], columns: Sequence[OutputColumn[T]], *, heading: bool = True

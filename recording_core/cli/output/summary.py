@@ -54,9 +54,12 @@ def write_summary(listings: Sequence[VendorListing], *, indent: int = 0) -> None
 
     def write_details(listing: VendorListing) -> None:
         counts = Counter(each.status for each in listing.recordings)
+        # Below, what has no file is missing.
+        counts[rec.RecordingStatus.AVAILABLE] -= _count_without_file(listing.recordings)
         statuses = [f"{counts[each]} {each}" for each in rec.RecordingStatus if counts[each]]
         missing = (*_describe_missing_media(listing.recordings), *describe_gaps(listing.coverage))
-        rows = [("status", ", ".join(statuses) or "no recordings")]
+        none = "none with media" if listing.recordings else "no recordings"
+        rows = [("status", ", ".join(statuses) or none)]
         rows += [("" if index else "missing", why) for index, why in enumerate(missing)]
         write_grid(rows, widths=(7,), indent=indent + 2)
 
@@ -98,9 +101,15 @@ def _describe_missing_media(recordings: Sequence[rec.Recording]) -> Iterator[str
     finished = len(available) + sum(each.status in REASONS for each in recordings)
     if finished < len(recordings):
         yield f"{len(recordings) - finished} not ready: still being recorded or processed"
-    without_file = sum(not each.files for each in available)
+    without_file = _count_without_file(recordings)
     if without_file:
-        yield f"{without_file} without a file: the vendor offers none to download"
+        yield f"{without_file} available without a file: the vendor offers none to download"
+
+
+def _count_without_file(recordings: Sequence[rec.Recording]) -> int:
+    return sum(
+        each.status is rec.RecordingStatus.AVAILABLE and not each.files for each in recordings
+    )
 
 
 #: How many sentences or paths of one kind are shown; `--json` has all of them.

@@ -13,16 +13,16 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from recording_core.redaction import escape_controls
 from recording_core.reporting.number_format import NOT_REPORTED, format_datetime, format_length
 
 
 def sanitize_line(text: str) -> str:
-    """Return text on one line without control characters, which a vendor's titles may contain.
+    """Return text on one line, with control characters escaped, which titles may contain.
 
     No-break spaces become spaces, so that the output can be searched.
     """
-    joined = " ".join(text.split())
-    return "".join(each if each.isprintable() else "�" for each in joined)
+    return escape_controls(" ".join(text.split()))
 
 
 def format_for_people(value: Any) -> str:

@@ -16,9 +16,11 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from recording_core.accounts import Account, check_distinct, find_accounts
-from recording_core.errors import ConfigurationError, RecordingError, StorageError
+from recording_core.accounts import Account, find_accounts, merge_accounts
+from recording_core.configuration.account_file import check_distinct
+from recording_core.errors import ConfigurationError
 from recording_core.listing.page import Window
+from recording_core.listing.row_schema import build_arrow_schema
 from recording_core.provider.provider import Provider
 from recording_core.reporting.collect.collector import (
     AccountCoverage,
@@ -32,8 +34,8 @@ from recording_core.reporting.collect.stable_windows import (
     BEGINNING,
     DAY,
     END,
-    Commit,
     DayRange,
+    Part,
     extend_to_days,
     find_day_ranges,
     find_newest_undated,
@@ -41,8 +43,8 @@ from recording_core.reporting.collect.stable_windows import (
     find_unstable_windows,
     floor_to_day,
 )
-from recording_core.reporting.collect.store import RowStore
-from recording_core.reporting.row_schema import build_arrow_schema, check_schema
+from recording_core.reporting.collect.store import AccountIndex, RowStore
+from recording_core.reporting.number_format import format_count
 from recording_core.reporting.window import ReportWindow
 
 _Key = tuple[str, str]
@@ -93,7 +95,7 @@ def _collect_into(
     durable: bool,
 ) -> CollectedRows:
     """List what may have changed since the folder was written, and read all rows."""
-    accounts = find_accounts() if chosen is None else chosen
+    accounts = merge_accounts(find_accounts() if chosen is None else chosen)
     if not accounts:
         raise ConfigurationError(
             "The argument accounts is empty: leave it out to use all configured accounts."
@@ -104,18 +106,25 @@ def _collect_into(
     if isinstance(executor, ProcessPoolExecutor):
         _check_processes(store, accounts)
     days = extend_to_days(window.since, window.until)
-    tasks = []
+    tasks, damage = [], {}
     for each, name in zip(accounts, names, strict=True):
-        commits = store.read_account(*name, skip_damaged=True)
-        parts = find_parts(commits, days)
-        damaged = set(store.find_damaged(parts))
-        lost = [part.day for part in parts if part.file in damaged]
-        windows = find_unstable_windows(commits, days, window.now, lost)
+        index = store.read_account(*name)
+        damage[name] = _find_damage(store, index, days)
+        # The undated rows are in every window, so any day returns them again.
+        lost = [part.day or floor_to_day(window.now) for part in damage[name].parts]
+        windows = find_unstable_windows(index.commits, days, window.now, lost)
         if windows:
             tasks.append(AccountTask(each, windows, folder, window.now, durable))
     results = {(each.provider, each.account): each for each in collect_accounts(tasks, executor)}
-    found = {name: store.read_account(*name, skip_damaged=True) for name in names}
-    return _read_accounts(store, found, days, window.now, results, skip_damaged=True)
+    found = {name: store.read_account(*name) for name in names}
+    collected = _read_accounts(store, found, days, window.now, results)
+    return evolve(
+        collected,
+        coverage=tuple(
+            each if each.error else evolve(each, repaired=_repair(store, damage[name], found[name]))
+            for name, each in zip(found, collected.coverage, strict=True)
+        ),
+    )
 
 
 def _read_folder(
@@ -129,9 +138,9 @@ def _read_folder(
             f"{store.folder} holds no collected recordings. Collect into it with to= or --to."
         )
     if chosen is not None:
-        found = {name: found.get(name, ()) for name in map(get_account_key, chosen)}
+        found = {name: found.get(name, AccountIndex()) for name in map(get_account_key, chosen)}
     days = extend_to_days(window.since, window.until)
-    return _read_accounts(store, found, days, window.now, {}, skip_damaged=False)
+    return _read_accounts(store, found, days, window.now, {})
 
 
 def _check_processes(store: RowStore, accounts: Iterable[Account | Provider]) -> None:
@@ -149,32 +158,29 @@ def _check_processes(store: RowStore, accounts: Iterable[Account | Provider]) ->
 
 def _read_accounts(
     store: RowStore,
-    accounts: Mapping[_Key, Sequence[Commit]],
+    accounts: Mapping[_Key, AccountIndex],
     days: Window,
     now: datetime,
     results: Mapping[_Key, AccountCoverage],
-    *,
-    skip_damaged: bool,
 ) -> CollectedRows:
     """Read each account's coverage and find its files; `results` are of sweeps made just now."""
     coverages, files = [], []
-    for name, commits in accounts.items():
-        parts = [*find_parts(commits, days), *find_newest_undated(commits)]
-        lost = set(store.find_damaged(parts))
-        if lost and not skip_damaged:
-            raise _build_damage_error(store, min(lost))
-        errors = [str(_build_damage_error(store, file)) for file in sorted(lost)]
-        files += [store.folder.locate(part.file) for part in parts if part.file not in lost]
-        ranges = find_day_ranges(commits, days)
-        rows = sum(part.rows for part in parts)
+    for name, index in accounts.items():
+        parts = _find_parts(index, days)
+        damage = _find_damage(store, index, days)
         result = results.get(name)
+        errors = list(damage.describe(store))
+        files += [store.folder.locate(each.file) for each in parts if each not in damage.parts]
+        ranges = find_day_ranges(index.commits, days)
+        rows = sum(part.rows for part in parts if part not in damage.parts)
         if result is not None and result.error is not None:
             errors.append(str(result.error))
         elif any(each.commit for each in ranges):
             errors += _describe_gaps(store, ranges, days, now)
         else:
             errors.append(f"Nothing was collected into {store.folder}. Collect it with --to.")
-        coverages.append(_build_coverage(name, ranges, rows, errors, result))
+        coverage = _build_coverage(name, ranges, rows, errors, result)
+        coverages.append(evolve(coverage, gaps=_find_gaps(ranges, damage, days, now)))
     return CollectedRows(files or build_arrow_schema().empty_table(), tuple(coverages))
 
 
@@ -202,14 +208,37 @@ def _build_coverage(
     if errors:
         all_errors = tuple(dict.fromkeys((*coverage.errors, *errors)))
         coverage = evolve(coverage, errors=all_errors, complete=False)
-    asked_at = min((each.asked_at for each in commits), default=None)
-    return AccountCoverage(*name, coverage, asked_at, result.error if result is not None else None)
+    times = [each.asked_at for each in commits]
+    return AccountCoverage(
+        *name,
+        coverage,
+        asked_at=min(times, default=None),
+        listed_at=max(times, default=None),
+        error=result.error if result is not None else None,
+    )
 
 
-def _describe_gaps(
-    store: RowStore, found: Iterable[DayRange], days: Window, now: datetime
-) -> Iterator[str]:
-    """Describe the days that were never collected; days outside an unbounded window are none."""
+def _find_gaps(
+    ranges: Sequence[DayRange], damage: _Damage, days: Window, now: datetime
+) -> tuple[Window, ...]:
+    """Find the days that no complete sweep covers, or whose rows cannot be read."""
+    if not any(each.commit for each in ranges):
+        return (days,)
+    gaps = list(_find_uncollected(ranges, days, now))
+    for each in ranges:
+        if each.commit is not None and not each.commit.coverage.complete:
+            gaps.append((each.since, each.until))
+    gaps += [(part.day, part.day + DAY) for part in damage.parts if part.day is not None]
+    return tuple(
+        Window(since if since > BEGINNING else None, until if until < END else None)
+        for since, until in sorted(gaps)
+    )
+
+
+def _find_uncollected(
+    found: Iterable[DayRange], days: Window, now: datetime
+) -> Iterator[tuple[datetime, datetime]]:
+    """Find the days that were never collected; days outside an unbounded window are none."""
     for each in found:
         first = each.since
         if each.commit is not None:
@@ -219,27 +248,66 @@ def _describe_gaps(
                 continue
         elif each.since == BEGINNING and days.since is None:
             continue
+        yield first, each.until
+
+
+def _describe_gaps(
+    store: RowStore, found: Iterable[DayRange], days: Window, now: datetime
+) -> Iterator[str]:
+    for first, end in _find_uncollected(found, days, now):
         since = f"from {first:%Y-%m-%d}"
-        until = f" to {each.until:%Y-%m-%d}" if each.until != END else " on"
+        until = f" to {end:%Y-%m-%d}" if end != END else " on"
         yield (
             f"The days {since}{until} were not collected into {store.folder}. "
             "Collect them with --to."
         )
 
 
-def _build_damage_error(store: RowStore, name: str) -> RecordingError:
-    """Build the error of a part that cannot be read: the reason, and what to do."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+# -- damage ---------------------------------------------------------------------------------------
 
-    where = store.folder.describe(name)
-    try:
-        check_schema(pq.read_schema(pa.BufferReader(store.folder.read(name))), where)
-        reason = "is not the file that was collected"
-    except (StorageError, ConfigurationError) as error:
-        if isinstance(error, ConfigurationError):
-            return error
-        reason = "is missing"
-    except (pa.ArrowException, OSError):
-        reason = "is not a complete Parquet file"
-    return StorageError(f"{where} {reason}. Collect its day again, with --to and the same folder.")
+
+@frozen
+class _Damage:
+    """The damaged files of an account: part, or index file -> what is wrong with it."""
+
+    parts: Mapping[Part, str]
+    index: Mapping[str, str]
+
+    def describe(self, store: RowStore) -> Iterator[str]:
+        found = {part.file: reason for part, reason in self.parts.items()} | dict(self.index)
+        for file, reason in sorted(found.items()):
+            yield (
+                f"{store.folder.describe(file)} {reason}, so its recordings are left out. "
+                "Collect them again with --to and the same folder."
+            )
+
+
+def _find_parts(index: AccountIndex, days: Window) -> list[Part]:
+    """Find the parts with the rows of a window's days, and those with undated rows."""
+    return [*find_parts(index.commits, days), *find_newest_undated(index.commits)]
+
+
+def _find_damage(store: RowStore, index: AccountIndex, days: Window) -> _Damage:
+    parts = _find_parts(index, days)
+    reasons = store.find_damaged(parts)
+    return _Damage(
+        {each: reasons[each.file] for each in parts if each.file in reasons}, index.damaged
+    )
+
+
+def _repair(store: RowStore, damage: _Damage, index: AccountIndex) -> tuple[str, ...]:
+    """Describe the damage that a collection has replaced, and remove damaged index files."""
+    sentences = []
+    for file, reason in sorted(damage.index.items()):
+        store.folder.remove(file)
+        sentences.append(f"{store.folder.describe(file)} {reason}: its days were collected again.")
+    for part, reason in sorted(damage.parts.items(), key=lambda each: each[0].file):
+        day = Window(part.day, part.day + DAY) if part.day is not None else Window(END, END)
+        current = _find_parts(index, day) if part.day is None else find_parts(index.commits, day)
+        if part not in current:
+            rows = sum(each.rows for each in current)
+            sentences.append(
+                f"{store.folder.describe(part.file)} {reason}: collected again, "
+                f"{rows:,} of its {format_count(part.rows, 'recording')}."
+            )
+    return tuple(sentences)

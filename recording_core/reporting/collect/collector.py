@@ -11,8 +11,9 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import nullcontext
+from contextvars import copy_context
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from recording_core.accounts import Account
 from recording_core.errors import PluginError, RecordingError
 from recording_core.listing.coverage import MOST_KEPT, Coverage
 from recording_core.listing.page import Window
+from recording_core.listing.row_schema import load_declared_columns, replace_surrogates, rows
 from recording_core.reporting.collect.folder import Folder
 from recording_core.reporting.collect.stable_windows import (
     DAY,
@@ -33,7 +35,6 @@ from recording_core.reporting.collect.stable_windows import (
     floor_to_day,
 )
 from recording_core.reporting.collect.store import RowStore
-from recording_core.reporting.row_schema import load_declared_columns, replace_surrogates, rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,7 +72,9 @@ class AccountTask:
 class AccountCoverage:
     """The coverage of one account, and the error that stopped its collection, if any.
 
-    `asked_at` is the time of the oldest sweep that the rows come from; None if there was no sweep.
+    `asked_at` and `listed_at` are the times of the oldest and of the newest sweep that the rows
+    come from; None if there was no sweep. `gaps` are the days that no complete sweep covers.
+    `repaired` has a sentence for each damaged file of the folder whose days were collected again.
     """
 
     provider: str
@@ -79,9 +82,12 @@ class AccountCoverage:
     coverage: Coverage
     asked_at: datetime | None = None
     error: RecordingError | None = None
+    gaps: tuple[Window, ...] = ()
+    repaired: tuple[str, ...] = ()
+    listed_at: datetime | None = None
 
     def as_row(self) -> dict[str, Any]:
-        """Return one flat dict: provider, account, the fields of `Coverage`, asked_at, error."""
+        """Return one flat dict: provider, account, the fields of `Coverage`, and the others."""
         error = f"{type(self.error).__name__}: {self.error}" if self.error else None
         return {
             "provider": self.provider,
@@ -89,6 +95,8 @@ class AccountCoverage:
             **asdict(self.coverage, recurse=False),
             "asked_at": self.asked_at,
             "error": error,
+            "gaps": [asdict(each) for each in self.gaps],
+            "repaired": self.repaired,
         }
 
 
@@ -103,11 +111,11 @@ def collect_accounts(
         for task in tasks:
             try:
                 job = (
-                    threads.submit(collect_account, task, stopped)
+                    threads.submit(copy_context().run, collect_account, task, stopped)
                     if executor is None
                     else executor.submit(collect_account, task)
                 )
-            except BrokenExecutor as error:  # since a worker died
+            except RuntimeError as error:  # a worker died, or no thread can be started
                 job = Future()
                 job.set_exception(error)
             jobs.append(job)
@@ -140,7 +148,7 @@ def collect_account(task: AccountTask, stopped: threading.Event | None = None) -
     done: list[Coverage] = []
     try:
         store = RowStore(Folder(task.folder, durable=task.durable))
-        commits = store.read_account(provider, account, skip_damaged=True)
+        commits = store.read_account(provider, account).commits
         if task.durable and not commits:
             store.register_account(provider, account, task.now)
         given = task.account  # a connection of the caller stays open
@@ -303,7 +311,7 @@ class _AccountCollector:
         if absent_is_gone:
             now = pa.scalar(self._now, pa.timestamp("us", "UTC"))
             keep &= pc.field("media_expires_at") <= now
-        lost = set(self._store.find_damaged(parts))
+        lost = self._store.find_damaged(parts)
         for part in parts:
             if part.file in lost:
                 continue  # collected again, as far as the vendor still lists its rows
@@ -333,17 +341,13 @@ class _DayWriter:
     _parts: list[Part] = field(factory=list)
 
     def add_recordings(self, recordings: Sequence[Recording]) -> None:
-        import pyarrow as pa
-
         by_day: dict[datetime | None, list[Recording]] = {}
         for each in recordings:
             time = each.created_at or each.started_at
             day = floor_to_day(time) if time is not None else None
             by_day.setdefault(day, []).append(each)
         for day, found in by_day.items():
-            batches = rows(found, columns=self._columns)
-            # Not through the C stream: it turns an error of a column into text with a traceback.
-            self.add_table(day, pa.Table.from_batches(batches, batches.schema))
+            self.add_table(day, rows(found, columns=self._columns).to_arrow())
 
     def add_table(self, day: datetime | None, table: pa.Table) -> None:
         if not table.num_rows:

@@ -1,19 +1,21 @@
 """Folder: the files of a report at any fsspec URL, such as a path, `memory://` or `s3://`.
 
-Writes are atomic: on a local disk a file is written under a temporary name, synced and renamed;
-object stores publish a whole object at once. A failure is a `StorageError` that names the file.
+Writes are atomic: on a local disk a file is written under a temporary name, synced and renamed, and
+has the mode of the file that it replaces; object stores publish a whole object at once. A failure
+is a `StorageError` that names the file.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import re
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from recording_core.download.atomic_file import open_temporary_file, remove_abandoned_file
 from recording_core.errors import ConfigurationError, RecordingError, StorageError
 from recording_core.redaction import redact_text
 
@@ -26,7 +28,7 @@ _GLOB_CHARACTERS = re.compile(r"[*?[]")
 class Folder:
     """A folder by its URL or path. Raises `ConfigurationError` if the URL cannot be opened.
 
-    `durable=False` skips the sync, for a temporary folder.
+    `durable=False` is for a temporary folder: writes are not synced, and fail once it was removed.
     """
 
     def __init__(self, url: str | os.PathLike[str], *, durable: bool = True) -> None:
@@ -43,7 +45,7 @@ class Folder:
             ) from None
         except Exception as error:  # noqa: BLE001  # each file system has its own errors
             raise self._build_storage_error("opened", "", error) from None
-        self._durable = durable
+        self.is_durable = durable
 
     @property
     def is_local(self) -> bool:
@@ -110,6 +112,13 @@ class Folder:
         with suppress(Exception):  # a file that stays does no harm
             self.files.rm_file(self._path(name))
 
+    def remove_abandoned_parts(self, below: str) -> None:
+        """Remove the temporary files in a subfolder whose writers died."""
+        if self.is_local:
+            for name in self.list_sizes(below):
+                if name.endswith(".part"):
+                    remove_abandoned_file(Path(self._path(name)))
+
     def locate(self, name: str) -> str:
         """Return a file's path on this machine, or its URL."""
         if self.is_local:
@@ -128,22 +137,15 @@ class Folder:
         return f"{self.root.rstrip('/')}/{name}" if name else self.root
 
     def _write_local(self, path: Path, data: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not self.is_durable and not Path(self.root).is_dir():
+            raise FileNotFoundError(errno.ENOENT, "the report was interrupted")
         if path.exists() and not path.is_file():
             path.write_bytes(data)  # a pipe or a device: renaming a file onto it would destroy it
             return
         path = path.resolve()  # the target of a link, not the link
-        temporary = path.with_name(f".{uuid.uuid4().hex}.part")
-        try:
-            with temporary.open("xb") as file:
-                file.write(data)
-                if self._durable:
-                    file.flush()
-                    os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        with open_temporary_file(path, private=False) as out:
+            out.write(data)
+            out.commit(durable=self.is_durable)
 
     @contextmanager
     def _raise_storage_errors(self, name: str, action: str) -> Iterator[None]:
@@ -165,8 +167,19 @@ class Folder:
 
 def write_file(path: str | os.PathLike[str], data: bytes) -> None:
     """Write one file at a path or URL atomically. Raises `StorageError`."""
+    folder, name = _open_parent(path)
+    folder.write(name, data)
+
+
+def read_file(path: str | os.PathLike[str]) -> bytes | None:
+    """Read one file at a path or URL; None if it does not exist. Raises `StorageError`."""
+    folder, name = _open_parent(path)
+    return folder.read_all([name]).get(name)
+
+
+def _open_parent(path: str | os.PathLike[str]) -> tuple[Folder, str]:
     parent, slash, name = os.fspath(path).replace(os.sep, "/").rpartition("/")
-    Folder(f"{parent}{slash}" or ".").write(name, data)
+    return Folder(f"{parent}{slash}" or "."), name
 
 
 def redact_file_url(url: str) -> str:

@@ -15,7 +15,7 @@ from attrs import field, frozen
 
 from recording_core.listing.coverage import Coverage
 from recording_core.listing.page import Window
-from recording_core.reporting.row_schema import SCHEMA_VERSION
+from recording_core.listing.row_schema import SCHEMA_VERSION
 
 #: The version of the index format; incremented when its meaning changes.
 INDEX_VERSION = 1
@@ -35,7 +35,8 @@ END = datetime.max.replace(tzinfo=UTC)
 class Part:
     """One Parquet file with the rows of one day (UTC); `day` is None for undated rows.
 
-    `unfinished` is the number of rows whose status is not final.
+    `unfinished` is the number of rows whose status is not final, and `sha256` the digest of the
+    file's content.
     """
 
     day: datetime | None
@@ -43,6 +44,7 @@ class Part:
     rows: int
     size: int
     unfinished: int = 0
+    sha256: str = ""
 
 
 @frozen

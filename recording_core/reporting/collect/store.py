@@ -1,12 +1,13 @@
 """Row store: the collected rows in a folder, as Parquet parts and an index of the valid ones.
 
     FOLDER/
-      index/PROVIDER/ACCOUNT/TIME-ID.json             the days that one sweep covered, and its parts
+      index/PROVIDER/ACCOUNT/TIME-DIGEST.json         the days that one sweep covered, and its parts
       rows/PROVIDER/ACCOUNT/DAY-TIME-ID.parquet       the rows of one day (UTC) from that sweep
 
 Only parts that an index file names are read. The index file is written last and atomically, so a
 run that is killed leaves the sweeps that it finished, and parts that are ignored. File names are
-never reused, so two processes may collect into one folder.
+never reused, so two processes may collect into one folder. The index holds the SHA-256 of each
+part, and an index file's name the beginning of its own: a changed byte is found when it is read.
 """
 
 from __future__ import annotations
@@ -14,15 +15,17 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import field, frozen
 
 from recording_core.errors import ConfigurationError, MalformedPayload, StorageError
 from recording_core.listing.coverage import Coverage
+from recording_core.listing.row_schema import SCHEMA_VERSION
 from recording_core.model.enums import FINAL
 from recording_core.model.serialization import dumps, loads
 from recording_core.reporting.collect.folder import Folder
@@ -34,8 +37,7 @@ from recording_core.reporting.collect.stable_windows import (
     find_newest_undated,
     floor_to_day,
 )
-from recording_core.reporting.parquet import encode_parquet
-from recording_core.reporting.row_schema import SCHEMA_VERSION
+from recording_core.reporting.parquet import count_rows, encode_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,6 +47,24 @@ _VERSIONS = (INDEX_VERSION, SCHEMA_VERSION)
 _RETENTION = timedelta(days=7)
 _WRITTEN_AT = re.compile(r"-([0-9]{8}T[0-9]{12})-[0-9a-f]{32}\.parquet$")
 _UNSAFE = re.compile(r"[^a-z0-9_-]")
+_PART_NAME = re.compile(r"[0-9a-zA-Z-]+\.parquet", re.ASCII)
+#: The number of parts that are read and checked at once: remote folders answer slowly.
+_CHECKS_AT_ONCE = 8
+
+
+@frozen
+class AccountIndex:
+    """The index files of one account: their commits, newest first, and those that are damaged.
+
+    `damaged` is name -> what is wrong with it, as the end of a sentence.
+    """
+
+    files: Mapping[str, Commit] = field(factory=dict)
+    damaged: Mapping[str, str] = field(factory=dict)
+
+    @property
+    def commits(self) -> tuple[Commit, ...]:
+        return tuple(self.files.values())
 
 
 @frozen
@@ -52,64 +72,98 @@ class RowStore:
     """The collected rows of any number of accounts in one folder."""
 
     folder: Folder
+    #: the files of parts that were found whole, so that each is read once
+    _whole: set[str] = field(factory=set, eq=False, repr=False)
 
     # -- reading ---------------------------------------------------------------------------------
 
-    def read_accounts(
-        self, *, skip_damaged: bool = False
-    ) -> dict[tuple[str, str], tuple[Commit, ...]]:
-        """Read (provider, account) -> its commits, newest first. Raises as `read_account` does."""
-        found = self._read_index("index", skip_damaged)
-        return {key: tuple(files.values()) for key, files in found.items()}
+    def read_accounts(self) -> dict[tuple[str, str], AccountIndex]:
+        """Read (provider, account) -> its index.
 
-    def read_account(
-        self, provider: str, account: str, *, skip_damaged: bool = False
-    ) -> tuple[Commit, ...]:
-        """Read the commits of one account, newest first.
-
-        Raises `StorageError` for an index file that is truncated or cannot be read, and
-        `ConfigurationError` for one of another version. `skip_damaged` ignores truncated files, so
-        that their days are collected again.
+        Raises `StorageError` for a folder that cannot be read, and `ConfigurationError` for an
+        index file of another version.
         """
-        found = self._read_index(f"index/{_build_path(provider, account)}", skip_damaged)
-        return tuple(found.get((provider, account), {}).values())
-
-    def find_damaged(self, parts: Iterable[Part]) -> tuple[str, ...]:
-        """Find the parts that are missing or have another size than was written."""
-        parts = tuple(parts)
-        sizes = self.folder.list_sizes("rows") if parts else {}
-        return tuple(each.file for each in parts if sizes.get(each.file) != each.size)
-
-    def _read_index(
-        self, below: str, skip_damaged: bool
-    ) -> dict[tuple[str, str], dict[str, Commit]]:
-        """Read (provider, account) -> index file -> its commit, newest first."""
-        names = self.folder.list_sizes(below)
-        files = self.folder.read_all(name for name in names if name.endswith(".json"))
-        commits: dict[str, Commit] = {}
-        for name, data in files.items():
-            try:
-                commits[name] = self._parse_commit(name, data)
-            except StorageError:
-                if not skip_damaged:
-                    raise
-        found: dict[tuple[str, str], dict[str, Commit]] = {}
-        for name in sorted(commits, key=lambda name: (commits[name].asked_at, name), reverse=True):
-            commit = commits[name]
-            found.setdefault((commit.provider, commit.account), {})[name] = commit
+        found = {}
+        for folder, index in self._read_index("index").items():
+            _, provider, account = folder.split("/", 2)  # escaped, if no commit has the names
+            for commit in index.commits[:1]:
+                provider, account = commit.provider, commit.account
+            found[provider, account] = index
         return dict(sorted(found.items()))
 
-    def _parse_commit(self, name: str, data: bytes) -> Commit:
+    def read_account(self, provider: str, account: str) -> AccountIndex:
+        """Read the index of one account. Raises as `read_accounts` does."""
+        folder = f"index/{_build_path(provider, account)}"
+        return self._read_index(folder).get(folder, AccountIndex())
+
+    def find_damaged(self, parts: Iterable[Part]) -> dict[str, str]:
+        """Find the parts that are not what was written: file -> the end of a sentence about it.
+
+        Each part is read once per store, as its size shows only the coarsest damage.
+        """
+        wanted = [each for each in parts if each.file not in self._whole]
+        sizes = self.folder.list_sizes("rows") if wanted else {}
+        with ThreadPoolExecutor(_CHECKS_AT_ONCE) as threads:
+            checks = threads.map(lambda part: self._check_part(part, sizes.get(part.file)), wanted)
+            reasons = {part.file: reason for part, reason in zip(wanted, checks, strict=True)}
+        self._whole.update(file for file, reason in reasons.items() if not reason)
+        return {file: reason for file, reason in reasons.items() if reason}
+
+    def _check_part(self, part: Part, size: int | None) -> str:
+        """Return what is wrong with a part; empty if it is whole."""
+        if size is None:
+            return "is missing"
+        if size != part.size:
+            return f"has {size} bytes and not {part.size} as collected"
+        if not self.folder.is_durable:
+            return ""  # written by this process, into a folder that it removes
+        try:
+            data = self.folder.read(part.file)
+        except StorageError as error:
+            return f"cannot be read ({error})"
+        if sha256(data).hexdigest() != part.sha256:
+            return "has another SHA-256 than was collected"
+        if (rows := count_rows(data)) != part.rows:
+            return f"has {rows} rows and not {part.rows} as its index file states"
+        return ""
+
+    def _read_index(self, below: str) -> dict[str, AccountIndex]:
+        """Read the folder of each account -> its index."""
+        names = self.folder.list_sizes(below)
+        contents = self.folder.read_all(name for name in names if name.endswith(".json"))
+        found: dict[str, tuple[dict[str, Commit], dict[str, str]]] = {}
+        for name, data in contents.items():
+            files, damaged = found.setdefault(name.rpartition("/")[0], ({}, {}))
+            commit = self._parse_commit(name, data)
+            if isinstance(commit, Commit):
+                files[name] = commit
+            else:
+                damaged[name] = commit
+        return {
+            folder: AccountIndex(
+                dict(sorted(files.items(), key=lambda each: (each[1].asked_at, each[0]))[::-1]),
+                damaged,
+            )
+            for folder, (files, damaged) in found.items()
+        }
+
+    def _parse_commit(self, name: str, data: bytes) -> Commit | str:
+        """Parse an index file, or return what is wrong with it."""
+        folder, _, file = name.removeprefix("index/").rpartition("/")
+        if not file.endswith(f"-{_build_digest(data)}.json"):
+            return "does not have the content that was written"
         try:
             document = json.loads(data)
             versions = document["version"], document["schema"]
             if versions == _VERSIONS:
-                return loads(data, Commit)
+                commit = loads(data, Commit)
+                return (
+                    commit
+                    if _is_within(commit, folder)
+                    else ("names files outside the folder of its account")
+                )
         except (MalformedPayload, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise StorageError(
-                f"{self.folder.describe(name)} is not a complete index file ({error}). "
-                "Delete it and collect into the folder again: its days are then collected again."
-            ) from None
+            return f"is not an index file ({error})"
         raise ConfigurationError(
             f"{self.folder.describe(name)} was written by another version of recording-core: "
             f"its index and row versions are {versions}, and this version reads {_VERSIONS}. "
@@ -129,12 +183,14 @@ class RowStore:
         self.folder.write(name, data)
         is_final = pc.is_in(table["status"], pa.array([each.value for each in FINAL]))
         unfinished = table.num_rows - (pc.sum(is_final).as_py() or 0)
-        return Part(day, name, table.num_rows, len(data), unfinished)
+        digest = sha256(data).hexdigest()
+        return Part(day, name, table.num_rows, len(data), unfinished, digest)
 
     def commit(self, entry: Commit) -> None:
         """Write the index file of a sweep. Its parts must have been written before."""
-        path = _build_path(entry.provider, entry.account)
-        self.folder.write(f"index/{path}/{_build_unique_stem()}.json", dumps(entry).encode())
+        path, data = _build_path(entry.provider, entry.account), dumps(entry).encode()
+        stem = f"{_format_timestamp(datetime.now(UTC))}-{_build_digest(data)}"
+        self.folder.write(f"index/{path}/{stem}.json", data)
 
     def register_account(self, provider: str, account: str, asked_at: datetime) -> None:
         """Register an account before its first sweep: the folder is not complete without it."""
@@ -142,9 +198,11 @@ class RowStore:
         self.commit(Commit(provider, account, today, today, asked_at, Coverage()))
 
     def remove_superseded(self, provider: str, account: str) -> None:
-        """Remove files that no report reads: superseded sweeps, and parts without a commit."""
+        """Remove files that no report reads: superseded sweeps, parts without a commit, and the
+        temporary files of dead processes.
+        """
         path = _build_path(provider, account)
-        files = self._read_index(f"index/{path}", skip_damaged=True).get((provider, account), {})
+        files = self.read_account(provider, account).files
         read = {id(each.commit) for each in find_day_ranges([*files.values()])}
         undated = find_newest_undated(files.values())
         before = _format_timestamp(datetime.now(UTC) - _RETENTION)
@@ -160,6 +218,23 @@ class RowStore:
             written_at = _WRITTEN_AT.search(name)
             if name not in named and written_at and written_at[1] < before:
                 self.folder.remove(name)
+        for below in (f"index/{path}", f"rows/{path}"):
+            self.folder.remove_abandoned_parts(below)
+
+
+def _is_within(commit: Commit, folder: str) -> bool:
+    """Whether a commit belongs to the account of its folder, and so do its parts."""
+    path = _build_path(commit.provider, commit.account)
+    start = f"rows/{path}/"
+    return path == folder and all(
+        part.file.startswith(start) and _PART_NAME.fullmatch(part.file.removeprefix(start))
+        for part in (*commit.parts, *(commit.undated or ()))
+    )
+
+
+def _build_digest(data: bytes) -> str:
+    """Return the part of a digest that the name of an index file contains."""
+    return sha256(data).hexdigest()[:32]
 
 
 def _build_path(provider: str, account: str) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from attrs import define
+from attrs import define, frozen
 
 from recording_core.errors import ConfigurationError
+from recording_core.listing.row_schema import build_arrow_types
 from recording_core.reporting.compute.concurrency import (
     MIN_ROWS_PER_MINUTE,
     compute_peaks,
@@ -20,6 +21,7 @@ from recording_core.reporting.compute.engines import Engine, EngineSession, find
 from recording_core.reporting.compute.functions import select_time, to_microseconds
 from recording_core.reporting.compute.groupings import TIME_GROUPINGS, build_offset, parse_groupings
 from recording_core.reporting.compute.measures import (
+    CONDITIONS,
     MEASURE_NAMES,
     MEASURES,
     Measure,
@@ -27,13 +29,17 @@ from recording_core.reporting.compute.measures import (
     prepare_rows,
 )
 from recording_core.reporting.compute.prices import Prices, load_published_prices
-from recording_core.reporting.row_schema import build_arrow_types
 from recording_core.reporting.window import ReportWindow, build_window
 
 if TYPE_CHECKING:
     import pyarrow
 
 _MINUTE = timedelta(minutes=1)
+#: The fields of a recording that asks for action; `time` is `created_at`, else `started_at`.
+RECORDING_FIELDS = (
+    *("provider", "account", "recording_id", "kind", "session_id", "status"),
+    *("time", "media_expires_at", "error"),
+)
 
 
 def compute_measures(
@@ -66,9 +72,53 @@ def compute_measures(
     check_expiring(window.now, expiring)
     prices = load_published_prices() if prices is None else prices
     context = MeasureContext(window.now, expiring, prices)
+    with open_calculator(source, window, context, engine) as calculator:
+        return calculator.compute(by, only)
+
+
+@contextmanager
+def open_calculator(
+    source: Any, window: ReportWindow, context: MeasureContext, engine: str | Engine
+) -> Iterator[Calculator]:
+    """Open the rows once for several computations. Raises as `compute_measures` does."""
     with find_engine(engine).open(source) as session:
-        names = parse_groupings(by, session.schema.names)
-        return Computation(session, names, window, context, _select_measures(only)).compute()
+        yield Calculator(session, window, context)
+
+
+@frozen
+class Calculator:
+    """The rows of a report in an engine's session, and the arguments of all its measures."""
+
+    _session: EngineSession
+    _window: ReportWindow
+    _context: MeasureContext
+
+    def compute(
+        self, by: str | Iterable[str], only: Iterable[str] = MEASURE_NAMES
+    ) -> pyarrow.Table:
+        """Compute measures per group, as `compute_measures` does."""
+        names = parse_groupings(by, self._session.schema.names)
+        return self._open_computation(names, only).compute()
+
+    def find_recordings(self, condition: str, limit: int) -> list[dict[str, Any]]:
+        """Find the recordings that one of `CONDITIONS` counts: `limit` of them, newest first.
+
+        Those whose media expires come in the order of its expiry.
+        """
+        rows = self._open_computation((), ()).select_rows()
+        rows = rows.filter(CONDITIONS[condition](rows, self._context))
+        time = rows.created_at.coalesce(rows.started_at)
+        first = rows.media_expires_at.asc() if condition == "expiring" else time.desc()
+        found = rows.mutate(time=time).order_by([first, rows.recording_id]).limit(limit)
+        recordings: list[dict[str, Any]] = self._session.run(
+            found.select(*RECORDING_FIELDS)
+        ).to_pylist()
+        return recordings
+
+    def _open_computation(self, names: tuple[str, ...], only: Iterable[str]) -> Computation:
+        return Computation(
+            self._session, names, self._window, self._context, _select_measures(only)
+        )
 
 
 def check_expiring(now: datetime, expiring: timedelta) -> None:
@@ -109,7 +159,7 @@ class Computation:
 
         has_peaks = any(each.expression is None for each in self._measures)
         tables = []
-        for rows in self._split_rows(self._select_rows()):
+        for rows in self._split_rows(self.select_rows()):
             table = self.aggregate(rows)
             tables.append(self.add_peaks(rows, table) if has_peaks else table)
         return self._format_table(pa.concat_tables(tables))
@@ -136,7 +186,7 @@ class Computation:
             last = min(last, window.until)
         return row_count, first.astimezone(UTC), max(first, last).astimezone(UTC)
 
-    def _select_rows(self) -> Any:
+    def select_rows(self) -> Any:
         """Select the prepared rows of the window, with the keys of their groups."""
         window = self._window
         rows = prepare_rows(self._session.rows, self._context)

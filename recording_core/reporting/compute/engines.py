@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from attrs import field, frozen
 
 from recording_core.errors import ConfigurationError, StorageError
+from recording_core.listing.row_schema import build_arrow_schema, check_schema
 from recording_core.reporting.collect.folder import list_protocols, redact_file_url
 from recording_core.reporting.compute.functions import DUCKDB_MACROS
 from recording_core.reporting.parquet import open_parquet
-from recording_core.reporting.row_schema import build_arrow_schema, check_schema
 
 if TYPE_CHECKING:
     import ibis

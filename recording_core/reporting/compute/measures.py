@@ -6,7 +6,7 @@ in any order of addition.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -82,8 +82,28 @@ def _count(rows: Table, where: Any) -> Any:
     return rows.count(where=where).fill_null(0)
 
 
-def _count_status(status: RecordingStatus) -> _Expression:
-    return lambda rows, context: _count(rows, rows.status == status.value)
+def _has_status(status: RecordingStatus) -> _Expression:
+    return lambda rows, context: rows.status == status.value
+
+
+def _is_expiring(rows: Table, context: MeasureContext) -> Any:
+    soon = to_microseconds(context.now + context.expiring)
+    return (rows.status == _AVAILABLE) & (cast_to_microseconds(rows.media_expires_at) < soon)
+
+
+#: measure -> whether it counts a row. These counts ask for action, so a report also names their
+#: recordings.
+CONDITIONS: Mapping[str, Callable[[Table, MeasureContext], Any]] = {
+    "failed": _has_status(RecordingStatus.FAILED),
+    "expiring": _is_expiring,
+    "unknown": _has_status(RecordingStatus.UNKNOWN),
+    "without_media": lambda rows, context: (rows.status == _AVAILABLE) & (rows.files == 0),
+    "empty": _has_status(RecordingStatus.EMPTY),
+}
+
+
+def _count_condition(rows: Table, context: MeasureContext, *, name: str) -> Any:
+    return _count(rows, CONDITIONS[name](rows, context))
 
 
 def _sum_seconds(rows: Table, context: MeasureContext) -> Any:
@@ -98,12 +118,6 @@ def _compute_quantile(rows: Table, context: MeasureContext, *, index: int) -> An
     # rounded to a twentieth of a millisecond.
     fine, coarse = (value * 2e7).round().cast("float64"), (value * 2e4).round().cast("float64")
     return (value < 1e7).ifelse(fine / 2e7, coarse / 2e4)
-
-
-def _count_expiring(rows: Table, context: MeasureContext) -> Value:
-    expires = cast_to_microseconds(rows.media_expires_at)
-    soon = to_microseconds(context.now + context.expiring)
-    return _count(rows, (rows.status == _AVAILABLE) & (expires < soon))
 
 
 def _collect_unknown_words(rows: Table, context: MeasureContext) -> Any:
@@ -202,17 +216,19 @@ MEASURES = (
         "seconds",
     ),
     Measure(
-        "failed", "the number of recordings that failed", _count_status(RecordingStatus.FAILED)
+        "failed",
+        "the number of recordings that failed",
+        partial(_count_condition, name="failed"),
     ),
     Measure(
         "empty",
         "the number of recordings without content, which is not an error",
-        _count_status(RecordingStatus.EMPTY),
+        partial(_count_condition, name="empty"),
     ),
     Measure(
         "unknown",
         "the number of recordings whose status at the vendor is not supported yet",
-        _count_status(RecordingStatus.UNKNOWN),
+        partial(_count_condition, name="unknown"),
     ),
     Measure(
         "unknown_words",
@@ -223,13 +239,19 @@ MEASURES = (
     Measure(
         "without_media",
         "the number of recordings that are `available` and have no file to download",
-        lambda rows, context: _count(rows, (rows.status == _AVAILABLE) & (rows.files == 0)),
+        partial(_count_condition, name="without_media"),
     ),
     Measure(
         "expiring",
         "the number of recordings that are `available` now and whose media the vendor removes "
         "within the period `expiring`",
-        _count_expiring,
+        partial(_count_condition, name="expiring"),
+    ),
+    Measure(
+        "nearest_expiry",
+        "when the vendor next removes the media of a recording that is `available` now",
+        lambda rows, context: rows.media_expires_at.min(where=rows.status == _AVAILABLE),
+        "time",
     ),
     Measure(
         "undated",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from recording_core.listing.page import Window
 from recording_core.plugins.registry import providers
+from recording_core.reporting.next_steps import build_examination
 from recording_core.reporting.number_format import NOT_REPORTED, format_count, format_time
 
 if TYPE_CHECKING:
@@ -19,14 +21,14 @@ def summarize_accounts(report: Report) -> list[dict[str, Any]]:
     queried, and `state` is `complete`, `partial`, or `missing`: none of its recordings is in any
     figure.
     """
-    in_figures = {(row["provider"], row["account"]) for row in report.overview.accounts}
+    without_figures = report.without_figures
     summaries = []
     for each in report.coverage:
         coverage = each.coverage
         state, state_label = "partial", "not complete"
         if coverage.complete:
             state = state_label = "complete"
-        elif (each.provider, each.account) not in in_figures and (each.error or not each.asked_at):
+        elif each in without_figures and (each.error or not each.asked_at):
             state = state_label = "missing"
         expected, asked_at = coverage.expected, each.asked_at
         summaries.append(
@@ -39,11 +41,22 @@ def summarize_accounts(report: Report) -> list[dict[str, Any]]:
                 "expected": f"{expected:,}" if expected is not None else None,
                 "queried": format_time(asked_at, report.window.zone) if asked_at else None,
                 "reasons": _collect_reasons(each),
+                "repaired": each.repaired,
+                "command": build_examination(each.provider, each.account),
                 "not_listable": coverage.not_listable,
                 "unread_fields": coverage.unread_fields,
             }
         )
     return summaries
+
+
+def find_gaps(report: Report) -> dict[str, tuple[Window, ...]]:
+    """Find the windows that were not listed completely, by the label of the account."""
+    return {
+        # An account that lacks single rows may lack them anywhere.
+        build_account_label(each.provider, each.account): each.gaps or (Window(),)
+        for each in report.missing
+    }
 
 
 def find_provider_label(provider: str | None) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from recording_core.reporting.html.status_groups import STATUS_GROUPS
 from recording_core.reporting.html.timeline import TimelineStep
-from recording_core.reporting.number_format import format_count
+from recording_core.reporting.number_format import format_count, join_words
 
 _MAX_LABELS = 7
 _MAX_GRID_LINES = 4
@@ -30,7 +30,8 @@ def build_stacked_chart(steps: Sequence[TimelineStep]) -> dict[str, list[dict[st
     """Build a chart with one column per step, whose status groups are stacked.
 
     It has `columns`, each with its `segments` from bottom to top; `labels` below the plot, of which
-    narrow pages hide the `minor` ones; and `grid_lines` with their values.
+    narrow pages hide the `minor` ones; `grid_lines` with their values; and `gaps`, the marks of
+    steps for which an account is missing.
     """
     highest = max((step.recordings for step in steps), default=0)
     interval = _choose_interval(highest)
@@ -50,7 +51,17 @@ def build_stacked_chart(steps: Sequence[TimelineStep]) -> dict[str, list[dict[st
         {"y": _format_css_percent(1 - at / top), "text": f"{at:,}"}
         for at in range(0, top + 1, interval)
     ]
-    return {"columns": columns, "labels": _build_labels(steps, pitch), "grid_lines": grid_lines}
+    gaps = [
+        {
+            "x": _format_css_percent(index * pitch),
+            "width": _format_css_percent(pitch),
+            "description": f"{step.name}: not all recordings of {join_words(step.missing)}",
+        }
+        for index, step in enumerate(steps)
+        if step.missing
+    ]
+    labels = _build_labels(steps, pitch)
+    return {"columns": columns, "labels": labels, "grid_lines": grid_lines, "gaps": gaps}
 
 
 def _build_segments(step: TimelineStep, top: int) -> dict[str, Any]:

@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Any
 from recording_core.reporting.html.account_coverage import build_account_label
 from recording_core.reporting.html.charts import format_bar_width
 from recording_core.reporting.html.measure_format import format_known, format_measure
-from recording_core.reporting.html.status_groups import MEANINGS, find_status_group
+from recording_core.reporting.html.status_groups import (
+    MEANINGS,
+    count_statuses,
+    find_status_group,
+)
 from recording_core.reporting.number_format import NOT_REPORTED, format_percent, format_time
 
 if TYPE_CHECKING:
@@ -70,8 +74,8 @@ def _build_bar_note(row: Mapping[str, Any], name: str, zone: tzinfo) -> str:
 def list_statuses(report: Report) -> list[dict[str, str]]:
     """List each status with its group, its meaning, its count and its share."""
     counts: Counter[str] = Counter()
-    for row in report.overview.times:
-        counts[row["status"] or ""] += row["recordings"]
+    for _, status, count in count_statuses(report.overview):
+        counts[status or ""] += count
     maximum = max(counts.values(), default=0)
     order = [*MEANINGS, *(each for each in counts if each not in MEANINGS)]
     return [

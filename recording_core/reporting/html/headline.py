@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from recording_core.reporting.html.account_coverage import build_account_label, find_provider_label
+from recording_core.reporting.html.account_coverage import find_provider_label
 from recording_core.reporting.html.measure_format import (
     find_known_measure,
     format_known,
@@ -24,25 +24,6 @@ from recording_core.reporting.number_format import (
 if TYPE_CHECKING:
     from recording_core.reporting.report import Report
 
-#: measure -> a topic, and a sentence about the recordings; most important first
-_ATTENTION = {
-    "failed": ("Failed", "{recordings} failed: {accounts}."),
-    "expiring": (
-        "Expiring",
-        "{recordings} will lose their media soon: {accounts}. Download what must be kept.",
-    ),
-    "unknown": (
-        "New statuses",
-        "The status of {recordings} is not supported yet: {statuses}. It is unknown whether these "
-        "recordings succeeded. An update of recording-core may support these statuses.",
-    ),
-    "without_media": ("No media", "{recordings} available without a file to download: {accounts}."),
-    "undated": (
-        "No date",
-        "{recordings} without a date, {accounts}: they are counted in every period.",
-    ),
-}
-
 
 def build_headline(
     report: Report, account_count: int, missing_accounts: Sequence[str]
@@ -56,7 +37,6 @@ def build_headline(
         "tz": window.tz,
         "summary": _summarize(report, missing_accounts),
         "tiles": _build_tiles(report, account_count, len(missing_accounts)),
-        "attention": _find_attention(report),
     }
 
 
@@ -97,15 +77,16 @@ def _build_tiles(report: Report, account_count: int, missing_count: int) -> list
     period = format_count(days, "day") if days else format_length(seconds)
     expiring = "their vendors then remove the media" if totals["expiring"] else "none reported"
     peak_at = format_time(totals["peak_at"], report.window.zone) if totals["peak_at"] else ""
-    tiles = (
+    tiles = [
         ("Recordings", "recordings", "", f"at {accounts}"),
         ("Duration", "hours", "hours", durations),
         ("Size", "bytes", "", ""),
         ("Failed", "failed", "", failed),
         (f"Expiring within {period}", "expiring", "", expiring),
         ("Peak at once", "peak_concurrency", "", peak_at),
-        ("Storage cost", "cost", f"{report.currency} per month", ""),
-    )
+    ]
+    if totals["cost_known"] == count:  # a part of the cost is not a figure to plan with
+        tiles.append(("Storage cost", "cost", f"{report.currency} per month", ""))
     return [
         {
             "label": label,
@@ -128,48 +109,3 @@ def _build_note(totals: Mapping[str, Any], name: str, note: str) -> str:
     if not note and not of and find_known_measure(name) != "recordings":
         return "known for all"
     return "; ".join(filter(None, (note, of)))
-
-
-def _find_attention(report: Report) -> list[tuple[str, str]]:
-    """Find what needs attention, as (topic, sentence)."""
-    accounts = report.overview.accounts
-    return [
-        (
-            topic,
-            sentence.format(
-                recordings=format_count(report.totals[name], "recording"),
-                accounts=_list_accounts(accounts, name),
-                statuses=_list_unknown_statuses(accounts),
-            ),
-        )
-        for name, (topic, sentence) in _ATTENTION.items()
-        if report.totals[name]
-    ]
-
-
-def _list_accounts(accounts: Iterable[Mapping[str, Any]], name: str) -> str:
-    rows = sorted((row for row in accounts if row[name]), key=lambda row: -row[name])
-    named = [
-        f"{row[name]:,} at {build_account_label(row['provider'], row['account'])}"
-        for row in rows[:6]
-    ]
-    if len(rows) > 6:
-        named.append(f"{sum(row[name] for row in rows[6:]):,} elsewhere")
-    return join_words(named)
-
-
-def _list_unknown_statuses(accounts: Iterable[Mapping[str, Any]]) -> str:
-    """List the unknown statuses by vendor, since all its accounts share its vocabulary."""
-    found: dict[str, set[str]] = {}
-    for row in accounts:
-        if row["unknown"]:
-            label = find_provider_label(row["provider"])
-            found.setdefault(label, set()).update(row["unknown_words"])
-    return "; ".join(f"{vendor} sends {_quote(statuses)}" for vendor, statuses in found.items())
-
-
-def _quote(words: Iterable[str]) -> str:
-    """Format words as `“one” and “two”`, with the number of further words if there are many."""
-    first, rest = sorted(words)[:12], sorted(words)[12:]
-    more = [f"{len(rest):,} more"] if rest else []
-    return join_words([*(f"“{word}”" for word in first), *more]) or "nothing"

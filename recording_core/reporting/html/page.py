@@ -16,11 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 from recording_core.errors import ConfigurationError
 from recording_core.redaction import redact_text
-from recording_core.reporting.html.account_coverage import summarize_accounts
+from recording_core.reporting.html.account_coverage import find_gaps, summarize_accounts
+from recording_core.reporting.html.attention import list_attention
 from recording_core.reporting.html.charts import build_stacked_chart
 from recording_core.reporting.html.comparisons import compare_accounts, list_statuses
 from recording_core.reporting.html.headline import build_headline
-from recording_core.reporting.html.status_groups import STATUS_GROUPS, find_status_group
+from recording_core.reporting.html.status_groups import (
+    STATUS_GROUPS,
+    count_statuses,
+    find_status_group,
+)
 from recording_core.reporting.html.table import MeasureTable
 from recording_core.reporting.html.timeline import build_timeline
 from recording_core.reporting.number_format import NOT_REPORTED
@@ -42,8 +47,9 @@ def render_page(report: Report) -> str:
     missing = [each["label"] for each in accounts if each["state"] == "missing"]
     window = report.window
     until = min(window.until or window.now, window.now)
-    timeline = build_timeline(report.overview, window.since, until, window.zone)
-    groups = {find_status_group(row["status"]).name for row in report.overview.times}
+    gaps = find_gaps(report)
+    timeline = build_timeline(report.overview, window.since, until, window.zone, gaps)
+    groups = {find_status_group(status).name for _, status, _ in count_statuses(report.overview)}
     return render_template(
         "recording_core.reporting.html",
         "page.html.jinja",
@@ -51,6 +57,7 @@ def render_page(report: Report) -> str:
         NOT_REPORTED=NOT_REPORTED,
         accounts=accounts,
         top=build_headline(report, len(accounts), missing),
+        attention=list_attention(report),
         timeline=timeline,
         chart=build_stacked_chart(timeline.steps) if timeline is not None else None,
         status_groups=[each for each in STATUS_GROUPS if each.name in groups],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -92,7 +93,7 @@ class MeasureTable:
         """The heading of each column; cells of an `is_partial` one may have an `of`."""
         tz, currency = self._report.window.tz, self._report.currency
         groups = [
-            (name.replace("_", " ").capitalize(), tz if name in TIME_GROUPINGS else "")
+            (name.replace("_", " ").capitalize(), tz if self._is_time(name) else "")
             for name in self._report.by
         ]
         return [
@@ -142,6 +143,11 @@ class MeasureTable:
         if hasattr(value, "astimezone"):
             return format_time(value, self._report.window.zone)
         return str(value)
+
+    def _is_time(self, name: str) -> bool:
+        return name in TIME_GROUPINGS or any(
+            isinstance(row[name], datetime) for row in self._report.rows
+        )
 
     def _is_partial(self, name: str) -> bool:
         return bool(self._totals[find_known_measure(name)] != self._totals["recordings"])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from recording_core.reporting.html.status_groups import find_status_group
+from recording_core.listing.page import Window
+from recording_core.reporting.html.status_groups import count_statuses, find_status_group
 from recording_core.reporting.number_format import format_date
 
 if TYPE_CHECKING:
@@ -21,11 +23,16 @@ MAX_STEPS = 130
 
 @frozen
 class TimelineStep:
-    """One column: its short label, its full name, and its recordings by status group."""
+    """One column: its short label, its full name, and its recordings by status group.
+
+    `missing` are the labels of the accounts that were not listed completely for this time.
+    """
 
     label: str
     name: str
     counts: Mapping[str, int]
+    start: datetime
+    missing: tuple[str, ...] = ()
 
     @property
     def recordings(self) -> int:
@@ -42,17 +49,50 @@ class Timeline:
 
 
 def build_timeline(
+    overview: Overview,
+    since: datetime | None,
+    until: datetime,
+    zone: tzinfo,
+    gaps: Mapping[str, Sequence[Window]] = MappingProxyType({}),
+) -> Timeline | None:
+    """Build the timeline with the shortest steps that fit; None if no recording is dated.
+
+    `gaps` is the label of an account -> the windows that were not listed completely.
+    """
+    timeline = _build_timeline(overview, since, until, zone)
+    if timeline is None or not gaps:
+        return timeline
+    ends = [*(step.start for step in timeline.steps[1:]), datetime.max.replace(tzinfo=UTC)]
+    steps = [
+        evolve(
+            step,
+            missing=tuple(
+                label
+                for label, windows in gaps.items()
+                if any(_overlaps(each, step.start, end) for each in windows)
+            ),
+        )
+        for step, end in zip(timeline.steps, ends, strict=True)
+    ]
+    return evolve(timeline, steps=tuple(steps))
+
+
+def _overlaps(window: Window, start: datetime, end: datetime) -> bool:
+    return (window.since is None or window.since < end) and (
+        window.until is None or window.until > start
+    )
+
+
+def _build_timeline(
     overview: Overview, since: datetime | None, until: datetime, zone: tzinfo
 ) -> Timeline | None:
-    """Build the timeline with the shortest steps that fit; None if no recording is dated."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     undated = 0
-    for row in overview.times:
-        if row[overview.unit] is None:
-            undated += row["recordings"]
+    for unit, status, count in count_statuses(overview):
+        if unit is None:
+            undated += count
         else:
-            group = find_status_group(row["status"])
-            counts[row[overview.unit]][group.name] += row["recordings"]
+            counts[unit][find_status_group(status).name] += count
     if not counts:
         return None
     if overview.unit == "hour":
@@ -73,7 +113,7 @@ def build_timeline(
         begin = first
     if scale.count_steps(begin, end) > MAX_STEPS:
         end = last
-    return Timeline(scale.unit, _build_steps(days, scale, begin, end), undated)
+    return Timeline(scale.unit, _build_steps(days, scale, begin, end, zone), undated)
 
 
 @frozen
@@ -124,7 +164,7 @@ _SCALES = (
 
 
 def _build_steps(
-    days: Mapping[date, Counter[str]], scale: _Scale, begin: date, end: date
+    days: Mapping[date, Counter[str]], scale: _Scale, begin: date, end: date, zone: tzinfo
 ) -> tuple[TimelineStep, ...]:
     counts: dict[int, Counter[str]] = defaultdict(Counter)
     for day, found in days.items():
@@ -133,7 +173,12 @@ def _build_steps(
     if scale.count_steps(begin, end) > MAX_STEPS:
         indexes = sorted(counts)  # centuries apart, so a vendor's clock is wrong
     return tuple(
-        TimelineStep(scale.label(start), scale.name(start), counts.get(index, {}))
+        TimelineStep(
+            scale.label(start),
+            scale.name(start),
+            counts.get(index, {}),
+            datetime.combine(start, time(), zone),
+        )
         for index in indexes
         for start in (scale.start(index),)
     )
@@ -150,7 +195,10 @@ def _build_hours(counts: Mapping[str, Any], zone: tzinfo) -> tuple[TimelineStep,
     label = "%H:%M" if number <= 24 else "%a %H:%M"
     return tuple(
         TimelineStep(
-            local.strftime(label), f"{format_date(local)}, {local:%H:%M}", found.get(start, {})
+            local.strftime(label),
+            f"{format_date(local)}, {local:%H:%M}",
+            found.get(start, {}),
+            start,
         )
         for start in sorted({*found, *between})
         for local in (start.astimezone(zone),)

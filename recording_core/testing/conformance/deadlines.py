@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 from attrs import evolve
 
-from recording_core import HttpSettings, Operation, OutcomeUnknown, RecordingError, Unavailable
+from recording_core import (
+    CommunicationSession,
+    HttpSettings,
+    NotReady,
+    Operation,
+    OutcomeUnknown,
+    RateLimited,
+    RecordingError,
+    Unavailable,
+    UnsupportedOperation,
+    connect,
+)
+from recording_core.clock import SystemClock
 from recording_core.testing.conformance.base import Call, ConformanceBase, state_requirement
 from recording_core.testing.conformance.replies import JSON
 from recording_core.testing.emulator.server import Reply
 from recording_core.testing.timing import assert_within
+from recording_core.transport.rate_limit import TokenBucket
 
 #: In seconds. The read timeout is far longer and never ends a call here.
 TOTAL = 0.3
@@ -30,6 +48,52 @@ SLOW: Mapping[str, Reply] = {
     "drips the body": evolve(_COMPLETE, drip="body"),
     "drips a body without a length": evolve(_COMPLETE, drip="body", framing="none"),
     "drips chunks": evolve(_COMPLETE, drip="body", framing="chunked"),
+}
+
+
+@contextmanager
+def _open_full_port() -> Iterator[str]:
+    """Yield a base URL at which connecting hangs: its queue is full, and nothing accepts."""
+    with socket.socket() as server, ExitStack() as waiting:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for _ in range(8):
+            client = waiting.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(server.getsockname())
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@contextmanager
+def _open_silent_port() -> Iterator[str]:
+    """Yield an https base URL whose host accepts connections and sends nothing."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
+        yield f"https://127.0.0.1:{server.getsockname()[1]}"
+
+
+@contextmanager
+def _hold_name_resolution() -> Iterator[str]:
+    """Yield a base URL whose host's name is resolved when the block ends."""
+    host, ended, resolve = "hanging-resolver.invalid", threading.Event(), socket.getaddrinfo
+
+    def hang(name: Any, *others: Any, **more: Any) -> Any:
+        if name != host:
+            return resolve(name, *others, **more)
+        ended.wait(_LONG)
+        raise socket.gaierror
+
+    with mock.patch("socket.getaddrinfo", hang):
+        try:
+            yield f"https://{host}"
+        finally:
+            ended.set()
+
+
+#: What can block before anything is sent to the vendor.
+BLOCKED: Mapping[str, Callable[[], AbstractContextManager[str]]] = {
+    "the host accepts no connection": _open_full_port,
+    "the TLS handshake never ends": _open_silent_port,
+    "the name is not resolved": _hold_name_resolution,
 }
 
 
@@ -51,6 +115,74 @@ class DeadlineRequirements(ConformanceBase):
                     kind = OutcomeUnknown if verb.endswith(Operation.START) else Unavailable
                     with state_requirement(f"{verb} raises {kind.__name__} if the vendor {what}"):
                         _check_timeout(error, kind)
+
+    @pytest.mark.parametrize("what", BLOCKED)
+    def test_each_verb_returns_in_time_if_no_connection_is_made(self, what: str) -> None:
+        """Nothing was sent, so that a start raises `Unavailable` too."""
+        with (
+            BLOCKED[what]() as base_url,
+            connect(
+                self.vendor.provider,
+                base_url=base_url,
+                http=HttpSettings(total_timeout=TOTAL),
+                **self.vendor.credentials,
+            ) as provider,
+            state_requirement(
+                f"each verb returns within total_timeout={TOTAL} and raises Unavailable, also a "
+                f"start, if {what}"
+            ),
+        ):
+            for error in _run_in_time(self.build_calls(provider), TOTAL).values():
+                assert type(error) is Unavailable, f"the verb raised {error!r}"
+
+    def test_a_timeout_includes_the_wait_for_a_turn_under_the_rate(self, tmp_path: Path) -> None:
+        """`total_timeout` does not include it: a rate limit makes no verb late."""
+        self.require_declared(Operation.LIST, Operation.DOWNLOAD)
+        some = next((each for each in self.list_all() if each.files), None)
+        sessions = [self.begin(self.provider, each) for each in self._find_startable_targets()]
+        limit = timedelta(seconds=TOTAL)
+        calls: dict[str, Call] = {
+            f"wait for a {each.target.kind}": partial(self.provider.wait, each, timeout=limit)
+            for each in sessions
+        }
+        if some is not None:
+            calls["download"] = partial(
+                self.provider.download, some.id, tmp_path, target=some.target, timeout=limit
+            )
+        bucket = TokenBucket(0.001, SystemClock(), 1.0)
+        bucket.take()  # the next one is allowed a quarter of an hour later
+        self.provider.transport.bucket = bucket
+        with state_requirement(f"each call returns within timeout={TOTAL} at an empty bucket"):
+            for error in _run_in_time(calls, TOTAL).values():
+                assert isinstance(error, NotReady | RateLimited), f"it raised {error!r}"
+
+    def test_a_wait_for_a_session_without_an_id_returns_within_its_timeout(self) -> None:
+        """Its recording is searched in the list, whose pages are fetched in other threads."""
+        self.require_declared(Operation.LIST)
+        sessions = [self.begin(self.provider, each) for each in self._find_startable_targets()]
+        calls: dict[str, Call] = {
+            f"wait for a {each.target.kind}": partial(
+                self.provider.wait, evolve(each, id=None), timeout=timedelta(seconds=TOTAL)
+            )
+            for each in sessions
+        }
+        for what in ("sends nothing", "drips the body"):
+            self.vendor.faults.extend([SLOW[what]] * 40 * len(calls))
+            with state_requirement(f"wait returns within timeout={TOTAL} if the vendor {what}"):
+                for error in _run_in_time(calls, TOTAL).values():
+                    expected = NotReady | UnsupportedOperation
+                    assert isinstance(error, expected), f"wait raised {error!r}"
+            self.vendor.faults.clear()
+
+    def _find_startable_targets(self) -> list[CommunicationSession]:
+        if not self.provider.can(Operation.START):
+            return []
+        kinds = self.find_kinds(Operation.START)
+        return [
+            each
+            for each in self.find_targets(Operation.START)
+            if each.kind in kinds and self.provider.can(Operation.GET, each.kind)
+        ]
 
     def test_a_verb_of_several_requests_returns_within_the_total_timeout(self) -> None:
         """Each response arrives in time; the total applies to the verb, or the listing's page."""

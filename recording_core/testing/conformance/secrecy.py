@@ -26,7 +26,7 @@ from recording_core.testing.emulator.emulator import Emulator
 from recording_core.testing.emulator.server import Reply
 
 #: Shorter values of a query, such as a version or a duration, are not signatures.
-_SIGNATURE_LENGTH = 20
+SIGNATURE_LENGTH = 20
 
 
 class SecrecyRequirements(ConformanceBase):
@@ -36,7 +36,7 @@ class SecrecyRequirements(ConformanceBase):
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.DEBUG)
-        secrets = dict(_generate_secrets(self.vendor))
+        secrets = dict(generate_secrets(self.vendor))
         with self.vendor.connect(http=SINGLE_REQUESTS) as provider:
             for verb, call in self.build_calls(provider, tmp_path).items():
                 for what, reply in _build_quoting_replies(self.vendor).items():
@@ -51,7 +51,7 @@ class SecrecyRequirements(ConformanceBase):
                             _check_error(secrets, error)
                         self.vendor.faults.clear()
                         self.vendor.media_faults.clear()
-        _check_hidden(secrets, _format_log(caplog), "the log")
+        check_hidden(secrets, _format_log(caplog), "the log")
 
     def test_no_error_or_log_shows_a_signed_url(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -59,7 +59,7 @@ class SecrecyRequirements(ConformanceBase):
         self.require_declared(Operation.LIST, Operation.DOWNLOAD)
         caplog.set_level(logging.DEBUG)
         recordings = [each for each in self.list_all() if each.files]
-        signatures = dict(_generate_signatures(recordings))
+        signatures = dict(generate_signatures(recordings))
         if not signatures:
             pytest.skip("this vendor signs no media URL")
         for recording in recordings:
@@ -70,12 +70,12 @@ class SecrecyRequirements(ConformanceBase):
             except RecordingError as error:
                 _check_error(signatures, error)
             self.vendor.media_faults.clear()
-            _check_hidden(signatures, repr(recording), "repr(recording)")
-        _check_hidden(signatures, _format_log(caplog), "the log")
+            check_hidden(signatures, repr(recording), "repr(recording)")
+        check_hidden(signatures, _format_log(caplog), "the log")
 
     def test_no_repr_shows_a_credential(self) -> None:
         provider = self.provider
-        secrets = dict(_generate_secrets(self.vendor))
+        secrets = dict(generate_secrets(self.vendor))
         values: list[Any] = [provider, provider.info, provider.transport, provider.media]
         values += [*vars(provider).values(), *vars(provider.transport).values()]
         if provider.can(Operation.LIST):
@@ -120,15 +120,15 @@ class SecrecyRequirements(ConformanceBase):
                     self.vendor.faults.clear()
 
     def _check_media_requests(self) -> None:
-        secrets = dict(_generate_secrets(self.vendor))
+        secrets = dict(generate_secrets(self.vendor))
         for request in self.vendor.list_requests("media"):
             text = f"{request.path} {request.query} {dict(request.headers)} {request.body!r}"
-            _check_hidden(
+            check_hidden(
                 secrets, text, f"the request {request.method} {request.path} to the media host"
             )
 
 
-def _generate_secrets(emulator: Emulator) -> Iterator[tuple[str, str]]:
+def generate_secrets(emulator: Emulator) -> Iterator[tuple[str, str]]:
     """Generate each form in which a credential could show, and its description."""
     for setting in get_provider_info(emulator.provider).settings:
         value = emulator.credentials.get(setting.name)
@@ -142,7 +142,7 @@ def _generate_secrets(emulator: Emulator) -> Iterator[tuple[str, str]]:
                 yield f"Basic {encoded}", f"the credential {setting.name}, as basic authentication"
 
 
-def _generate_signatures(recordings: list[Recording]) -> Iterator[tuple[str, str]]:
+def generate_signatures(recordings: list[Recording]) -> Iterator[tuple[str, str]]:
     """Generate each query of a media URL, each long value in it, and their descriptions."""
     for recording in recordings:
         for file in recording.files:
@@ -150,14 +150,14 @@ def _generate_signatures(recordings: list[Recording]) -> Iterator[tuple[str, str
             if query:
                 yield query, "the query of a media URL"
             for name, value in parse_qsl(query):
-                if len(value) >= _SIGNATURE_LENGTH:
+                if len(value) >= SIGNATURE_LENGTH:
                     yield value, f"the parameter {name} of a media URL"
                     yield quote(value, safe=""), f"the parameter {name} of a media URL"
 
 
 def _build_quoting_replies(emulator: Emulator) -> dict[str, Reply]:
     """Build replies that quote the credentials, by description."""
-    quoted = " ".join(form for form, _ in _generate_secrets(emulator))
+    quoted = " ".join(form for form, _ in generate_secrets(emulator))
     payload = {
         "message": f"bad: {quoted}",
         "error": quoted,
@@ -183,20 +183,20 @@ def check_reprs(secrets: dict[str, str], values: Iterable[Any]) -> None:
     for value in values:
         name = type(value).__name__
         with state_requirement(f"repr and str of {name} show no credential"):
-            _check_hidden(secrets, f"{value!r} {value}", f"the repr or str of {name}")
+            check_hidden(secrets, f"{value!r} {value}", f"the repr or str of {name}")
 
 
 def _check_error(secrets: dict[str, str], error: BaseException) -> None:
     """Check everything that a log, a ticket or a reader of attributes could show of an error."""
     texts = (str(error), repr(error), repr(vars(error)), *traceback.format_exception(error))
-    _check_hidden(secrets, " ".join(texts), f"a {type(error).__name__}")
+    check_hidden(secrets, " ".join(texts), f"a {type(error).__name__}")
 
 
 def _format_log(caplog: pytest.LogCaptureFixture) -> str:
     return "\n".join(f"{r.name} {r.getMessage()} {r.exc_text or ''}" for r in caplog.records)
 
 
-def _check_hidden(secrets: dict[str, str], text: str, place: str) -> None:
+def check_hidden(secrets: dict[str, str], text: str, place: str) -> None:
     for form, what in secrets.items():
         if form in text:
             before, _, after = text.partition(form)

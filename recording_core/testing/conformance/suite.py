@@ -11,7 +11,8 @@ own that yields a running emulator works, too.
 The emulator runs on its `ManualClock`, so nothing sleeps. It should list about fifty recordings,
 on several pages. What is tested follows from the capabilities that `ProviderInfo` declares: each
 declared operation has to work, each other one has to raise before any request. A test that needs
-an undeclared capability is skipped, with the reason.
+an undeclared capability is skipped, with the reason. What an assumption can change is tested twice:
+without assumptions, and with all that the emulator can follow.
 
 `WebhookConformance` is the same for a vendor with webhooks: the emulator signs each event, and
 `Emulator.build_webhook_requests` returns them.
@@ -22,7 +23,11 @@ If a vendor differs from the defaults, override `processing_timeout`, `warm_up`,
 
 from __future__ import annotations
 
+import pytest
+
+from recording_core.plugins.registry import get_provider_info, load_object
 from recording_core.testing.conformance.answers import AnswerRequirements
+from recording_core.testing.conformance.assumptions import AssumptionRequirements
 from recording_core.testing.conformance.deadlines import DeadlineRequirements
 from recording_core.testing.conformance.downloads import DownloadRequirements
 from recording_core.testing.conformance.evidence import EvidenceRequirements
@@ -30,11 +35,17 @@ from recording_core.testing.conformance.listings import ListingRequirements
 from recording_core.testing.conformance.odd_fields import OddEventRequirements, OddFieldRequirements
 from recording_core.testing.conformance.secrecy import SecrecyRequirements
 from recording_core.testing.conformance.starts import StartRequirements
+from recording_core.testing.conformance.telemetry import TelemetryRequirements
 from recording_core.testing.conformance.verbs import VerbRequirements
+
+#: What an assumption can change. These run without assumptions, and with all of the emulator's.
+_RUN_TWICE = (ListingRequirements, StartRequirements, VerbRequirements)
 
 
 class ProviderConformance(
     # pytest runs the tests of the last base first.
+    AssumptionRequirements,
+    TelemetryRequirements,
     SecrecyRequirements,
     DeadlineRequirements,
     DownloadRequirements,
@@ -46,6 +57,17 @@ class ProviderConformance(
     VerbRequirements,
 ):
     """The requirements of every provider. Inherit, name the emulator by a marker, run pytest."""
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Run the tests of `_RUN_TWICE` without assumptions, and with all of them."""
+        marker = metafunc.definition.get_closest_marker("emulator")
+        depends = any(metafunc.function.__name__ in vars(each) for each in _RUN_TWICE)
+        if depends and marker is not None and "emulator_assumptions" in metafunc.fixturenames:
+            name = marker.args[0] if marker.args else marker.kwargs["provider"]
+            emulator = load_object(get_provider_info(name), "emulator")
+            if emulator.assumptions:
+                runs = {"without assumptions": (), "with all assumptions": "all"}
+                metafunc.parametrize("emulator_assumptions", runs.values(), ids=runs.keys())
 
 
 class WebhookConformance(OddEventRequirements):

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from uuid import UUID
 
 from attrs import evolve, frozen
@@ -21,6 +21,7 @@ from attrs import evolve, frozen
 from recording_core.clock import Clock
 from recording_core.model.entities import CommunicationSession, Interval
 from recording_core.plugins.registry import get_provider_info, load_object
+from recording_core.provider.assumptions import Assumption
 from recording_core.provider.connection import Connection
 from recording_core.testing.emulator.deliveries import (
     Deliveries,
@@ -62,6 +63,9 @@ class Emulator(ABC):
         latency: before each answer, in real time
         seed: determines the past recordings and the credentials
         port: of the API; by default any free port
+        assume: the numbers of the assumptions that it follows, or `"all"`; by default none, so that
+            it shows only what the vendor's pages, clients and fixtures show. Raises `ValueError`
+            for another number
     """
 
     #: the provider's name
@@ -72,6 +76,8 @@ class Emulator(ABC):
     retention: ClassVar[timedelta] = timedelta(days=90)
     #: keywords of the constructor for a run on the wall clock, which shorten the vendor's delays
     wall_clock_settings: ClassVar[Mapping[str, Any]] = {}
+    #: the provider's table of assumptions, the same as that of its `ProviderInfo`
+    assumptions: ClassVar[tuple[Assumption, ...]] = ()
     #: when its webhook events are delivered again
     redelivery: RedeliveryPolicy = RedeliveryPolicy.ONCE
 
@@ -89,7 +95,10 @@ class Emulator(ABC):
         latency: timedelta = timedelta(0),
         seed: int = 0,
         port: int = 0,
+        assume: Iterable[int] | Literal["all"] = (),
     ) -> None:
+        numbers = (each.number for each in self.assumptions) if assume == "all" else assume
+        self._assumed = frozenset(map(self._check_number, numbers))
         self.recordings = recordings
         self.clock: Clock = clock if clock is not None else ManualClock()
         #: from the end of a recording until its media can be fetched
@@ -161,6 +170,18 @@ class Emulator(ABC):
         raise NotImplementedError(f"{self.provider} has no webhooks")
 
     # -- what subclasses do not override ---------------------------------------------------------
+
+    def assumes(self, number: int) -> bool:
+        """Whether it follows the assumption of this number. Raises `ValueError` for another one."""
+        return self._check_number(number) in self._assumed
+
+    def _check_number(self, number: int) -> int:
+        if number not in (numbers := [each.number for each in self.assumptions]):
+            raise ValueError(
+                f"{type(self).__name__}.assumptions has no number {number}, only: "
+                f"{', '.join(map(str, numbers)) or 'none'}"
+            )
+        return number
 
     def deliver_to(self, url: str) -> None:
         """Deliver later events to this URL, signed, if it is a loopback URL."""

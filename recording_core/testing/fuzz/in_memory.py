@@ -26,11 +26,11 @@ def serve_in_memory(provider: Provider, answer: Callable[[Request], Reply]) -> N
         in_memory.answer = answer
         return in_memory
 
-    for scheme in ("http://", "https://"):
-        adapter: Any = provider.transport._session.get_adapter(scheme)
-        manager = adapter.poolmanager
-        manager.clear()
-        manager.pool_classes_by_scheme = {"http": build_pool, "https": build_pool}
+    adapter: Any = provider.transport._session.get_adapter("https://")
+    adapter._one_use = adapter
+    manager = adapter.poolmanager
+    manager.clear()
+    manager.pool_classes_by_scheme = {"http": build_pool, "https": build_pool}
 
 
 class _InMemoryPool(urllib3.HTTPConnectionPool):

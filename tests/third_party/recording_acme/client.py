@@ -38,6 +38,8 @@ class AcmeVoice(Provider):
 
     default_base_url = "https://api.acme.example/v1"
     rate = 10.0
+    path_words = "calls recording recordings stop"
+    known_fields = mapping.KNOWN_FIELDS
     start_parameters: ClassVar[Mapping[SessionKind, Mapping[str, Bounds]]] = {
         SessionKind.CALL: {
             "format": Bounds(values=("wav", "mp3")),

@@ -10,6 +10,7 @@ from typing import Any
 
 from attrs import define, evolve
 
+from recording_acme.assumptions import ASSUMPTIONS
 from recording_core import WebhookRequest, call
 from recording_core.plugin import MEDIA_TYPES, EmulatedEvent, Webhook, build_file_reply, build_media
 from recording_core.testing import Emulator, Reply, Request
@@ -37,6 +38,7 @@ class AcmeEmulator(Emulator):
 
     provider = "acme"
     prefix = "/v1"
+    assumptions = ASSUMPTIONS
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -73,8 +75,10 @@ class AcmeEmulator(Emulator):
             case (method, "recordings", id, *verb) if id in self._recordings:
                 recording = self._recordings[id]
                 if (method, verb) == ("PUT", ["stop"]):
+                    before = evolve(recording)
                     recording.ended = recording.ended or self.clock.now()
-                elif (method, verb) == ("DELETE", []):
+                    return Reply.json(self._build_row(before if self.assumes(2) else recording))
+                if (method, verb) == ("DELETE", []):
                     del self._recordings[id]
                     return Reply(204)
                 return Reply.json(self._build_row(recording))
@@ -93,7 +97,10 @@ class AcmeEmulator(Emulator):
     def _list(self, request: Request) -> Reply:
         call_id, page = request.arg("call"), int(request.arg("page") or 1)
         found = [each for each in self._recordings.values() if call_id in (None, each.call)]
-        found.sort(key=lambda each: each.started, reverse=True)
+        if self.assumes(1):
+            found.sort(key=lambda each: each.started, reverse=True)
+        else:
+            found.sort(key=lambda each: each.id)
         end = page * PER_PAGE
         return Reply.json(
             {

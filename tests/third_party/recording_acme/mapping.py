@@ -23,6 +23,11 @@ STATUSES: Mapping[str, RecordingStatus] = {
     "broken": RecordingStatus.FAILED,
 }
 
+#: https://acme.example/docs/recordings
+KNOWN_FIELDS = frozenset(
+    ("id", "call", "state", "format", "started", "ended", "seconds", "bytes", "link")
+)
+
 
 def read_recording(payload: Any, account: str) -> Recording:
     """Read a recording, from the API or from a webhook request."""

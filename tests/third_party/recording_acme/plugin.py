@@ -15,5 +15,6 @@ def recording_provider() -> ProviderInfo:
         client="recording_acme.client:AcmeVoice",
         webhooks="recording_acme.webhooks:AcmeWebhooks",
         emulator="recording_acme.emulator:AcmeEmulator",
+        assumptions="recording_acme.assumptions:ASSUMPTIONS",
         media_hosts=("media.acme.example",),
     )

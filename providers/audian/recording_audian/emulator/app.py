@@ -10,10 +10,11 @@ they leave open; it names the choice made here, which is the stricter one for a 
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, ClassVar
 
+from recording_audian.assumptions import ASSUMPTIONS
 from recording_audian.emulator import listing, media, recordings, requests, responses, webhooks
 from recording_audian.emulator.authentication import ApiKeys, read_credential
 from recording_audian.emulator.recordings import CallRecording, EmulatedRecording, RecordingStore
@@ -26,7 +27,7 @@ Result = dict[str, Any] | Reply
 
 CALL, CONFERENCE = SessionKind.CALL, SessionKind.CONFERENCE
 PARAMETER_READERS = {
-    CALL: requests.read_call_parameters,
+    CALL: requests.read_start_parameters,
     CONFERENCE: requests.read_conference_parameters,
 }
 #: The formats of the past recordings of calls, in turn; and the parameters of the two past
@@ -42,13 +43,14 @@ class AudianEmulator(Emulator):
     """Audian's recording API, with one live call and one live conference.
 
     `starting` is how long a call's recording is `initiated`. The attributes below are the questions
-    on which Audian's pages contradict each other or are silent; a test sets them.
+    on which Audian's pages contradict each other or are silent; a test or `assume` sets them.
     """
 
     provider: ClassVar[str] = "audian"
     prefix: ClassVar[str] = "/v2"
     retention: ClassVar[timedelta] = recordings.RETENTION
     wall_clock_settings: ClassVar[Mapping[str, Any]] = {"starting": timedelta(0)}
+    assumptions = ASSUMPTIONS
     redelivery = webhooks.REDELIVERY
 
     #: the envelope of a success, and the shape of an error
@@ -61,6 +63,8 @@ class AudianEmulator(Emulator):
     token_lifetime = timedelta(minutes=15)
     #: whether each start returns the 429 of a full storage, which a retry does not change
     quota_exceeded = False
+    #: whether lists are paged by keys, as https://docs.audian.com/api-basics/pagination has them
+    is_paged_by_keys = False
     since_field: listing.SinceField = "created_at"
     #: the zone of the vendor's clocks, if it reads the time in `since` and ignores its `Z`
     since_zone: tzinfo | None = None
@@ -76,6 +80,15 @@ class AudianEmulator(Emulator):
     def __init__(self, *, starting: timedelta = timedelta(seconds=1), **settings: Any) -> None:
         super().__init__(**settings)
         self.starting = starting
+        self.is_paged_by_keys = self.assumes(1)
+        if self.assumes(3):
+            self.envelope = "data"
+        if self.assumes(4):
+            self.error_shape = "kazoo"
+        if self.assumes(5):
+            self.since_field = "started_at"
+        if self.assumes(7):
+            self.redirect_status = None
         characters = string.ascii_letters + string.digits
         key = "".join(self.random.choices(characters, k=40))
         self.credentials = {"api_key": key}
@@ -236,7 +249,8 @@ class AudianEmulator(Emulator):
             case ("GET", "v2", "recordings"):
                 # Undocumented: whether the list has conferences' recordings. Here it has not.
                 rows, since = self._calls.list_retained(), (self.since_field, self.since_zone)
-                return listing.build_call_page(rows, request, now, self.base_url, *since)
+                calls = listing.filter_calls(rows, request, now, *since)
+                return self._build_page(calls, request, listing.build_call_page)
             case ("GET", "v2", "recordings", id):
                 # Undocumented: a conference's recording by this path. Here: 404.
                 return self._calls.require(id).build_row(now, self.base_url)
@@ -309,7 +323,15 @@ class AudianEmulator(Emulator):
         rows = [
             each for each in self._conferences.list_retained() if each.session_id == conference_id
         ]
-        return listing.build_conference_page(rows, request, self.clock.now(), self.base_url)
+        return self._build_page(rows, request, listing.build_conference_page)
+
+    def _build_page(
+        self, rows: Any, request: Request, build: Callable[..., dict[str, Any]]
+    ) -> Result:
+        now = self.clock.now()
+        if self.is_paged_by_keys:  # a page is then its own envelope
+            return Reply.json(listing.build_key_page(rows, request, now, self.base_url))
+        return build(rows, request, now, self.base_url)
 
     # -- both kinds, and their media ------------------------------------------------------------
 
@@ -333,13 +355,15 @@ class AudianEmulator(Emulator):
                 recording.pauses[-1] = Interval(recording.pauses[-1].start, now)
             case _:
                 raise build_not_found_error("Path")
+        if verb in ("pause", "resume") and not self.assumes(6):
+            return {}
         return recording.build_verb_response(verb, now, self.base_url)
 
     def _check_start(self, kind: SessionKind, session_id: str) -> None:
         if session_id not in self._stores[kind].live:
             raise build_not_found_error("Call" if kind is CALL else "Conference")
         if self._stores[kind].find_running(session_id):
-            # Undocumented, as is whether two recordings of one session may run.
+            # Undocumented, as is whether two recordings of one session may run: assumption 8.
             raise self._build_conflict("A recording is already in progress")
         if self.quota_exceeded:
             raise ErrorResponse(429, "quota_exceeded", "Recording storage quota exceeded")
@@ -361,7 +385,12 @@ class AudianEmulator(Emulator):
         if kind is CONFERENCE:
             recording = recordings.ConferenceRecording(**common)
         else:
-            recording = CallRecording(**common, starting=self.starting, processing=self.processing)
+            recording = CallRecording(
+                **common,
+                starting=self.starting,
+                processing=self.processing,
+                has_id=self.assumes(2),
+            )
         self._stores[kind].recordings[id] = recording
         return recording
 

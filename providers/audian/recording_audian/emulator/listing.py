@@ -26,21 +26,27 @@ LARGEST_PAGE = 100
 
 # https://docs.audian.com/call-control/call-recording, list recordings. Undocumented: `since` and
 # `call_id` together. Here both apply.
-def build_call_page(
+def filter_calls(
     recordings: Sequence[CallRecording],
     request: Request,
     now: datetime,
-    base_url: str,
     since_field: SinceField,
     since_zone: tzinfo | None,
-) -> dict[str, Any]:
-    """Build a page of recordings, which are given newest first. Raises `ErrorResponse`."""
+) -> Sequence[CallRecording]:
+    """Return the recordings that the request's filters select. Raises `ErrorResponse`."""
     if since := request.read_time("since", build_parameter_error("since")):
         # With a zone: as a vendor that reads every time in that zone.
         since = since.replace(tzinfo=since_zone or since.tzinfo)
         recordings = [each for each in recordings if _is_since(each, since, since_field, now)]
     if (call_id := request.arg("call_id")) is not None:
         recordings = [each for each in recordings if each.session_id == call_id]
+    return recordings
+
+
+def build_call_page(
+    recordings: Sequence[CallRecording], request: Request, now: datetime, base_url: str
+) -> dict[str, Any]:
+    """Build a page of recordings, which are given newest first."""
     rows, numbers = _cut_page(recordings, request, now, base_url)
     has_more = numbers["offset"] + numbers["limit"] < numbers["total"]
     return {"data": rows, "pagination": {**numbers, "has_more": has_more}}
@@ -53,6 +59,25 @@ def build_conference_page(
     """Build a page of one conference's recordings: another envelope, and without `has_more`."""
     rows, numbers = _cut_page(recordings, request, now, base_url)
     return {"recordings": rows, **numbers}
+
+
+# https://docs.audian.com/api-basics/pagination shows this for other lists. Undocumented: what a key
+# looks like. Here it is the next row's id.
+def build_key_page(
+    recordings: Sequence[EmulatedRecording], request: Request, now: datetime, base_url: str
+) -> dict[str, Any]:
+    """Build a page that is read by keys; it ignores `limit` and `offset`, and has no total."""
+    size = min(_read_whole_number(request, "page_size", DEFAULT_PAGE, least=1), LARGEST_PAGE)
+    ids = [each.id for each in recordings]
+    key = request.arg("start_key")
+    if key is not None and key not in ids:
+        raise build_parameter_error("start_key")
+    start = ids.index(key) if key is not None else 0
+    rows = [each.build_list_row(now, base_url) for each in recordings[start : start + size]]
+    page: dict[str, Any] = {"data": rows, "page_size": size, "status": "success"}
+    if start + size < len(ids):
+        page["next_start_key"] = ids[start + size]
+    return page
 
 
 def _cut_page(

@@ -63,7 +63,7 @@ class EmulatedRecording:
 
     def build_list_row(self, now: datetime, base_url: str) -> dict[str, Any]:
         row = self.build_row(now, base_url)
-        return {name: row[name] for name in self.list_fields}
+        return {name: value for name, value in row.items() if name in self.list_fields}
 
     def build_verb_response(self, verb: str, now: datetime, base_url: str) -> dict[str, Any]:
         return self.build_row(now, base_url)
@@ -93,7 +93,7 @@ class CallRecording(EmulatedRecording):
     Its row has neither start nor end, and its `created_at` is the end.
     """
 
-    list_fields = ("recording_id", "call_id", "duration", "file_size", "status", "created_at")
+    list_fields = ("recording_id", "id", "call_id", "duration", "file_size", "status", "created_at")
 
     bitrate: int
     sample_rate: int
@@ -101,6 +101,8 @@ class CallRecording(EmulatedRecording):
     starting: timedelta
     #: from the stop to `completed`; the status is `stopped` in the first half of it
     processing: timedelta
+    #: whether its row has `id` too, as the engine's: assumption 2
+    has_id: bool
 
     def compute_status(self, now: datetime) -> str:
         if self.is_running(now):
@@ -116,6 +118,7 @@ class CallRecording(EmulatedRecording):
         has_ended, has_media = not self.is_running(now), self.has_media(now)
         return {
             "recording_id": self.id,
+            **({"id": self.id} if self.has_id else {}),
             "call_id": self.session_id,
             "duration": self.seconds if has_ended else None,
             "file_size": self.size if has_media else None,
@@ -131,7 +134,8 @@ class CallRecording(EmulatedRecording):
     def build_verb_response(self, verb: str, now: datetime, base_url: str) -> dict[str, Any]:
         """Build the response to a start and a stop.
 
-        The one to a pause or resume is undocumented. Here: the fields that those have in common.
+        The one to a pause or resume is undocumented (assumption 6): the fields that those have in
+        common.
         """
         # As in the page's sample, although a get may report `initiated` for another second.
         statuses = {"start": "recording", "stop": "stopped"}

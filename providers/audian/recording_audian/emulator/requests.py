@@ -11,8 +11,8 @@ from recording_core.plugin import Request
 #: Field -> the type of its value, or its possible values.
 Rules = Mapping[str, type | Sequence[Any]]
 
-# https://docs.audian.com/call-control/call-recording, recording parameters. Undocumented: null,
-# which is rejected here, and fields that no page names, which are ignored.
+# https://docs.audian.com/call-control/call-recording, recording parameters of `POST /v2/calls`.
+# Undocumented: null, which is rejected here, and fields that no page names, which are ignored.
 CALL_FIELDS: Rules = {
     "enabled": bool,
     "participant": ("all", "caller", "callee"),
@@ -51,6 +51,15 @@ def read_call_parameters(body: Mapping[str, Any]) -> dict[str, Any]:
     _check_fields(body, {**CALL_FIELDS, "sample_rate": SAMPLE_RATES[format]})
     defaults = {"bitrate": BIT_RATES[format], "sample_rate": 16000}
     return {"format": format, **{name: body.get(name, defaults[name]) for name in defaults}}
+
+
+def read_start_parameters(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the parameters of a call's `record/start`. Raises `ErrorResponse`.
+
+    The page shows these two. Undocumented: what the others do here. They are ignored.
+    """
+    shown = {name: body[name] for name in ("format", "participant") if name in body}
+    return read_call_parameters(shown)
 
 
 def read_conference_parameters(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from recording_core import WebhookRequest
 from recording_core.plugin import EmulatedEvent, RedeliveryPolicy, Reply, Request, Webhook
 
 #: https://docs.audian.com/webhooks/setup: a response 2xx within 30 seconds, else retries.
-#: Undocumented: how many, and how far apart. Here: three attempts, ten seconds apart.
+#: Undocumented: how many, and how far apart (assumption 10): three attempts, ten seconds apart.
 REDELIVERY = RedeliveryPolicy(
     attempts=3,
     delay=timedelta(seconds=10),

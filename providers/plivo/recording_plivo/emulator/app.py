@@ -1,17 +1,27 @@
-"""Emulated Plivo: its routes and verbs, as its pages and official clients show them.
+"""Emulated Plivo: its routes and verbs, as its pages, official clients and fixtures show them.
 
-If they do not document something, a comment states "undocumented" and what is done here.
+What they leave open is a numbered assumption (`recording_plivo/assumptions.py`), or a comment
+states "undocumented" and what is done here.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from recording_core import CommunicationSession, Interval, SessionKind, WebhookRequest
 from recording_core.plugin import EmulatedEvent, Emulator, Reply, Request, Webhook, build_uuid
-from recording_plivo.emulator import listing, media, recordings, requests, responses, webhooks
+from recording_plivo.assumptions import ASSUMPTIONS
+from recording_plivo.emulator import (
+    listing,
+    media,
+    recordings,
+    requests,
+    responses,
+    webhooks,
+)
 from recording_plivo.emulator.authentication import build_credentials, is_authenticated
 from recording_plivo.emulator.recordings import SESSION_NAMES, EmulatedRecording, EmulatedSession
 from recording_plivo.emulator.responses import ErrorResponse
@@ -19,13 +29,19 @@ from recording_plivo.emulator.responses import ErrorResponse
 # https://www.plivo.com/docs/voice/api/recordings, /conferences, /multiparty-calls: the path below
 # /v1/Account/{auth_id}/ and the method -> the emulator's method that answers.
 ROUTES: Mapping[str, Mapping[str, str]] = {
+    "": {"GET": "_get_account"},
     "Recording": {"GET": "_list"},
     "Recording/*": {"GET": "_get", "DELETE": "_delete"},
+    "Call": {"GET": "_list_live_calls"},
+    "Call/*": {"GET": "_get_live_call"},
     "Call/*/Record": {"POST": "_start", "DELETE": "_stop"},
     "Conference": {"GET": "_list_conferences"},
     "Conference/*": {"GET": "_get_conference"},
     "Conference/*/Record": {"POST": "_start", "DELETE": "_stop"},
+    "MultiPartyCall": {"GET": "_list_multiparty_calls"},
     "MultiPartyCall/*": {"GET": "_get_multiparty_call"},
+    "MultiPartyCall/*/Participant": {"GET": "_list_participants"},
+    "MultiPartyCall/*/Participant/*": {"GET": "_get_participant"},
     "MultiPartyCall/*/Record": {"POST": "_start", "DELETE": "_stop"},
     "MultiPartyCall/*/Record/Pause": {"POST": "_pause"},
     "MultiPartyCall/*/Record/Resume": {"POST": "_resume"},
@@ -43,7 +59,8 @@ KINDS = {
     "Conference": SessionKind.CONFERENCE,
     "MultiPartyCall": SessionKind.MEETING,
 }
-#: One past recording in ten is written as the page shows it, one as in the first years.
+#: One past recording in ten is written as in the first years, and with assumption 6 another one as
+#: the page shows it.
 PAST_SHAPES: Mapping[int, recordings.RowShape] = {3: "page", 6: "2013"}
 
 
@@ -58,6 +75,7 @@ class PlivoEmulator(Emulator):
 
     provider = "plivo"
     prefix = "/v1"
+    assumptions = ASSUMPTIONS
     redelivery = webhooks.REDELIVERY
 
     def __init__(
@@ -81,21 +99,43 @@ class PlivoEmulator(Emulator):
         with self.lock:
             session = recordings.build_session(self.random, kind, name, self._read_clock())
             self._sessions.append(session)
-        return CommunicationSession(kind, session.path_ids[0])
+        return CommunicationSession(kind, session.target_id)
+
+    def record_by_xml(self, target: CommunicationSession, *, format: str = "mp3") -> str:
+        """Record a call or conference by its XML element until it ends, and return the id."""
+        return self._begin_recording(self.find_session(target), source="xml", format=format).id
+
+    def record_masked_call(self, target: CommunicationSession) -> str:
+        """Record a call as one of number masking until it ends, and return the id."""
+        return self._begin_recording(self.find_session(target), source="masking").id
+
+    def fail_to_record(
+        self, target: CommunicationSession, *, member: str | None = None, is_masked: bool = False
+    ) -> None:
+        """Fail to start the recording of a multiparty call, its member, or a masked call."""
+        self._begin_recording(
+            self.find_session(target),
+            source="masking" if is_masked else "api",
+            member=member,
+            has_failed=True,
+        )
 
     def hang_up(self, target: CommunicationSession) -> None:
         """End a session and its running recordings."""
         now = self._read_clock()
         with self.lock:
             session = self.find_session(target)
-            session.has_ended = True
+            session.ended = now
             for recording in self._recordings.values():
                 if recording.session is session and recording.is_running(now):
                     recording.stopped = now
 
     def find_session(self, target: CommunicationSession) -> EmulatedSession:
         """Find a session, with its members and its uuid. Raises `ErrorResponse`."""
-        return self._find_session(target.kind, target.id)
+        for session in reversed(self._sessions):
+            if session.kind is target.kind and target.id in (session.target_id, *session.path_ids):
+                return session
+        raise ErrorResponse(404)
 
     def add(
         self,
@@ -149,9 +189,14 @@ class PlivoEmulator(Emulator):
                 kind=kind,
                 name=self.random.choice(SESSION_NAMES[kind]),
                 format="wav" if index % 7 == 5 else "mp3",
-                # There were no multiparty calls in the years of the older shapes.
-                shape="now" if kind is SessionKind.MEETING else PAST_SHAPES.get(index % 10, "now"),
+                shape=self._find_past_shape(kind, index),
             )
+
+    def _find_past_shape(self, kind: SessionKind, index: int) -> recordings.RowShape:
+        shape = PAST_SHAPES.get(index % 10, "now")
+        # There were no multiparty calls in the years of the older shapes.
+        is_older = kind is not SessionKind.MEETING and (shape != "page" or self.assumes(6))
+        return shape if is_older else "now"
 
     def list_ids(self) -> list[str]:
         with self.lock:
@@ -168,9 +213,16 @@ class PlivoEmulator(Emulator):
         return webhooks.build_signed_request(event.payload, webhook, token, self.webhook_random)
 
     def _follow(self, recording: EmulatedRecording) -> None:
-        url = self._build_url(recording)
+        context = webhooks.WebhookContext(
+            url=self._build_url(recording),
+            resource_url=f"{self.base_url}/Account/{self.credentials['auth_id']}/Recording/"
+            f"{recording.id}/",
+            processing=self.processing,
+            is_after_row=not self.assumes(9),
+            has_null_words=self.assumes(10),
+        )
         self.deliveries.follow(
-            recording.id, lambda now: webhooks.find_events(recording, now, url, self.processing)
+            recording.id, lambda now: webhooks.find_events(recording, now, context)
         )
         for webhook in (recording.webhook, recording.transcript_webhook):
             if webhook is not None:
@@ -180,7 +232,7 @@ class PlivoEmulator(Emulator):
 
     def answer(self, request: Request) -> Reply:
         auth_id = self.credentials["auth_id"]
-        # Undocumented: another account's path. Here the response is that to a wrong credential.
+        # 401 is the documented code for credentials that do not match, also if the path does not.
         if not is_authenticated(request, self.credentials) or request.segments()[2:3] != [auth_id]:
             return responses.UNAUTHORIZED
         try:
@@ -192,14 +244,34 @@ class PlivoEmulator(Emulator):
             reply: Reply = getattr(self, name)(segments, args)
         except ErrorResponse as error:
             reply = self._build_error(error)
-        if requests.is_asynchronous(segments, args):  # also if the response is an error
-            return self._build_reply(202, message="async api spawned")
+        if args.get("callback_url") and (
+            not requests.is_about_the_end(segments) or (self.assumes(8) and reply.status == 202)
+        ):
+            return self._answer_asynchronously(reply, webhooks.read_answer_webhook(args))
         return reply
+
+    def _answer_asynchronously(self, reply: Reply, webhook: Webhook) -> Reply:
+        """Send the response, also an error, to `callback_url`, and acknowledge the request."""
+        acknowledgement = {"api_id": build_uuid(self.random), "message": "async api spawned"}
+        if reply.body:
+            payload = json.loads(reply.body)
+            if self.assumes(13):
+                acknowledgement["api_id"] = payload["api_id"]
+            parameters = webhooks.build_answer_parameters(payload)
+            answer = EmulatedEvent(self._read_clock(), "answer", parameters, True, webhook)
+            self.deliveries.follow(build_uuid(self.webhook_random), lambda now: [answer])
+            self.deliveries.start_sending(webhook.url)
+        return Reply.json(acknowledgement, 202)
 
     def _list(self, segments: Sequence[str], args: Mapping[str, Any]) -> Reply:
         path = f"/v1/Account/{self.credentials['auth_id']}/Recording/"
         shown, meta = listing.build_page(
-            self._find_listed(), args, now=self._read_clock(), path=path, paging=self.paging
+            self._find_listed(),
+            args,
+            now=self._read_clock(),
+            path=path,
+            paging=self.paging,
+            assumes=self.assumes,
         )
         return self._build_reply(meta=meta, objects=[self._build_row(each) for each in shown])
 
@@ -208,83 +280,153 @@ class PlivoEmulator(Emulator):
 
     def _delete(self, segments: Sequence[str], args: Mapping[str, Any]) -> Reply:
         self.remove(self._require_listed(segments[1]).id)
-        return Reply(204)
+        return responses.NO_CONTENT
 
     def _start(self, segments: Sequence[str], args: Mapping[str, Any]) -> Reply:
         session, member = self._require_live(segments)
         requests.check_words(args)
         time_limit = requests.read_time_limit(args) if session.kind is SessionKind.CALL else None
-        # Undocumented: starting twice. Here both are recorded, each on its own.
-        recording = EmulatedRecording(
-            id=build_uuid(self.random),
-            session=session,
-            started=self._read_clock(),
-            file_format=args.get("file_format") or "mp3",
+        # Every start is answered as documented, also a second one: each is a recording of its own.
+        recording = self._begin_recording(
+            session,
+            format=args.get("file_format") or "mp3",
             time_limit=time_limit,
             member=member,
-            webhook=webhooks.read_webhook(args),
+            track_type=args.get("record_track_type") or "all",
+            webhook=webhooks.read_webhook(args, session.kind),
             transcript_webhook=webhooks.read_transcript_webhook(args),
         )
-        self._recordings[recording.id] = recording
-        self._follow(recording)
-        recording.api_id = build_uuid(self.random)
         fields = responses.build_start_fields(recording, self._build_url(recording))
         return Reply.json({"api_id": recording.api_id, **fields}, 202)
+
+    def _begin_recording(
+        self, session: EmulatedSession, *, format: str = "mp3", **more: Any
+    ) -> EmulatedRecording:
+        with self.lock:
+            recording = EmulatedRecording(
+                id=build_uuid(self.random),
+                session=session,
+                started=self._read_clock(),
+                file_format=format,
+                **more,
+            )
+            if recording.has_failed:
+                recording.stopped = recording.started
+            self._recordings[recording.id] = recording
+            self._follow(recording)
+            recording.api_id = build_uuid(self.random)
+        return recording
 
     def _stop(self, segments: Sequence[str], args: Mapping[str, Any]) -> Reply:
         # https://www.plivo.com/docs/api/call/record/: `URL` stops that one of a call's recordings.
         url = args.get("URL", "") if segments[0] == "Call" else ""
-        for recording in self._require_running(segments, url):
+        for recording in self._find_addressed(segments, args, url):
             recording.stopped = self._read_clock()
-        return Reply(204)
+        return responses.NO_CONTENT
 
     def _pause(self, segments: Sequence[str], args: Mapping[str, Any]) -> Reply:
-        for recording in self._require_running(segments):
+        for recording in self._find_addressed(segments, args):
             if not recording.pauses or recording.pauses[-1].end is not None:
                 recording.pauses.append(Interval(self._read_clock()))
-        return Reply(204)
+            else:
+                self._answer_repetition()
+        return responses.NO_CONTENT
 
     def _resume(self, segments: Sequence[str], args: Mapping[str, Any]) -> Reply:
-        for recording in self._require_running(segments):
+        for recording in self._find_addressed(segments, args):
             if recording.pauses and recording.pauses[-1].end is None:
                 recording.pauses[-1] = Interval(recording.pauses[-1].start, self._read_clock())
-        return Reply(204)
+            else:
+                self._answer_repetition()
+        return responses.NO_CONTENT
 
-    def _require_running(self, segments: Sequence[str], url: str = "") -> list[EmulatedRecording]:
-        running = self._find_running(*self._require_live(segments))
+    def _answer_repetition(self) -> None:
+        """Refuse a second pause or resume, with assumption 7; it is accepted otherwise."""
+        if self.assumes(7):
+            raise ErrorResponse(400, "the recording already has this state")
+
+    def _find_addressed(
+        self, segments: Sequence[str], args: Mapping[str, Any], url: str = ""
+    ) -> list[EmulatedRecording]:
+        """Find the recordings that a stop, pause or resume is about.
+
+        A participant's are those of the given track type, whose default is `all`, as at the start.
+        """
+        session, member = self._require_live(segments)
+        running = self._find_running(session, member)
+        if member is not None:
+            requests.check_words(args, "record_track_type")
+            wanted = args.get("record_track_type") or "all"
+            running = [each for each in running if each.track_type == wanted]
         if url:
             running = [each for each in running if self._build_url(each) == url]
-        # Undocumented: stopping or pausing what is not recorded, and pausing or resuming twice.
-        # Here: 404, and the second is accepted like the first.
-        if not running:
+        if not running and self.assumes(12):
             raise ErrorResponse(404)
         return running
 
+    # -- live objects ---------------------------------------------------------------------------
+
+    def _get_account(self, segments: Sequence[str], args: Mapping[str, Any]) -> Reply:
+        return self._build_reply(**responses.build_account(self.credentials["auth_id"]))
+
+    def _list_live_calls(self, segments: Sequence[str], args: Mapping[str, Any]) -> Reply:
+        self._require_live_filter(args)
+        calls = self._find_sessions(SessionKind.CALL)
+        return self._build_reply(calls=[each.call_uuid for each in calls if each.ended is None])
+
+    def _get_live_call(self, segments: Sequence[str], args: Mapping[str, Any]) -> Reply:
+        self._require_live_filter(args)
+        session, _ = self._require_live(segments)
+        return self._build_reply(**responses.build_live_call(session))
+
+    def _require_live_filter(self, args: Mapping[str, Any]) -> None:
+        # Calls that ended are no part of this emulator.
+        if args.get("status") != "live":
+            raise ErrorResponse(404)
+
     def _list_conferences(self, segments: Sequence[str], args: Mapping[str, Any]) -> Reply:
-        conferences = (each for each in self._sessions if each.kind is SessionKind.CONFERENCE)
-        live = [each.name for each in conferences if not each.has_ended]
-        return self._build_reply(conferences=live)
+        conferences = self._find_sessions(SessionKind.CONFERENCE)
+        return self._build_reply(conferences=[each.name for each in conferences if not each.ended])
 
     def _get_conference(self, segments: Sequence[str], args: Mapping[str, Any]) -> Reply:
         session, _ = self._require_live(segments)
-        return self._build_reply(
-            conference_name=session.name,
-            conference_run_time=str((self._read_clock() - session.began) // timedelta(seconds=1)),
-            conference_member_count=str(len(session.members)),
-            members=[{"member_id": member} for member in session.members],
-        )
+        return self._build_reply(**responses.build_conference(session, self._read_clock()))
+
+    def _list_multiparty_calls(self, segments: Sequence[str], args: Mapping[str, Any]) -> Reply:
+        objects = [
+            self._build_multiparty_call(each)
+            for each in reversed(self._find_sessions(SessionKind.MEETING))
+            if args.get("friendly_name") in (None, each.name)
+        ]
+        status = str(args.get("status", "")).lower()
+        found = [each for each in objects if status in ("", each["status"].lower())]
+        return self._build_reply(**listing.build_live_page(found, args))
 
     def _get_multiparty_call(self, segments: Sequence[str], args: Mapping[str, Any]) -> Reply:
         session = self._find_session(SessionKind.MEETING, segments[1])
-        # Undocumented: whether a participant's own recording, or a paused one, counts. Here only
-        # the paused one does.
-        is_recorded = bool(self._find_running(session, None))
-        return self._build_reply(
-            mpc_uuid=session.uuid,
-            friendly_name=session.name,
-            status="ended" if session.has_ended else "active",
-            recording="recording" if is_recorded else "not-recording",
-        )
+        return self._build_reply(**self._build_multiparty_call(session))
+
+    def _build_multiparty_call(self, session: EmulatedSession) -> dict[str, Any]:
+        # A paused recording counts. Undocumented: that of one participant (assumption 11).
+        members = (None,) if self.assumes(11) else (None, *session.members)
+        is_recorded = any(self._find_running(session, each) for each in members)
+        auth_id, now = self.credentials["auth_id"], self._read_clock()
+        return responses.build_multiparty_call(session, auth_id, now, is_recorded=is_recorded)
+
+    def _list_participants(self, segments: Sequence[str], args: Mapping[str, Any]) -> Reply:
+        session = self._find_session(SessionKind.MEETING, segments[1])
+        auth_id = self.credentials["auth_id"]
+        members = [responses.build_participant(session, each, auth_id) for each in session.members]
+        return self._build_reply(**listing.build_live_page(members, args))
+
+    def _get_participant(self, segments: Sequence[str], args: Mapping[str, Any]) -> Reply:
+        session = self._find_session(SessionKind.MEETING, segments[1])
+        if segments[3] not in session.members:
+            raise ErrorResponse(404)
+        auth_id = self.credentials["auth_id"]
+        return self._build_reply(**responses.build_participant(session, segments[3], auth_id))
+
+    # -- transcriptions -------------------------------------------------------------------------
 
     def _start_transcription(self, segments: Sequence[str], args: Mapping[str, Any]) -> Reply:
         self._transcribed.add(self._require_listed(segments[1]).id)
@@ -332,7 +474,10 @@ class PlivoEmulator(Emulator):
 
     def _build_row(self, recording: EmulatedRecording) -> dict[str, Any]:
         return recording.build_row(
-            self.credentials["auth_id"], self.media_origin, self._read_clock()
+            self.credentials["auth_id"],
+            self.media_origin,
+            self._read_clock(),
+            has_meeting_type=self.assumes(1),
         )
 
     def _build_url(self, recording: EmulatedRecording) -> str:
@@ -354,16 +499,19 @@ class PlivoEmulator(Emulator):
 
     def _find_session(self, kind: SessionKind, id: str) -> EmulatedSession:
         """Find the latest session of that id, also if it has ended."""
-        for session in reversed(self._sessions):
-            if session.kind is kind and id in session.path_ids:
+        for session in reversed(self._find_sessions(kind)):
+            if id in session.path_ids:
                 return session
         raise ErrorResponse(404)
+
+    def _find_sessions(self, kind: SessionKind) -> list[EmulatedSession]:
+        return [each for each in self._sessions if each.kind is kind]
 
     def _require_live(self, segments: Sequence[str]) -> tuple[EmulatedSession, str | None]:
         """Find the live session that the path names, and the participant if it names one."""
         session = self._find_session(KINDS[segments[0]], segments[1])
         member = segments[3] if segments[2:3] == ["Participant"] else None
-        if session.has_ended or member not in (None, *session.members):
+        if session.ended is not None or member not in (None, *session.members):
             raise ErrorResponse(404)
         return session, member
 

@@ -26,6 +26,10 @@ PagingMode = Literal["offset", "cursor", "hybrid"]
 
 LARGEST_PAGE = 20  # also the default; undocumented: more, which the official clients never send
 DEFAULT_WINDOW = timedelta(days=7)
+#: The filters by one session, which lift the default window unless assumption 4 holds.
+WINDOW_FILTERS = frozenset(
+    {"call_uuid", "conference_name", "conference_uuid", "mpc_name", "mpc_uuid"}
+)
 LONGEST_WINDOW = timedelta(days=30)
 TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d(\.\d{1,6})?)?", re.ASCII)
 COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -67,6 +71,7 @@ def build_page(
     now: datetime,
     path: str,
     paging: PagingMode,
+    assumes: Callable[[int], bool],
 ) -> tuple[list[EmulatedRecording], dict[str, Any]]:
     """Build one page, newest `add_time` first, and its `meta`. Raises `ErrorResponse`."""
     limit = read_whole_number(args, "limit", LARGEST_PAGE, least=1, most=LARGEST_PAGE)
@@ -79,27 +84,45 @@ def build_page(
         after, filters = _decode_cursor(args["cursor"])
     if paging == "cursor" or after is not None:
         offset = 0
-    is_wanted = _build_filter(filters, now)
+    is_wanted = _build_filter(filters, now, assumes)
     found = sorted(filter(is_wanted, recordings), key=_build_sort_key, reverse=True)
     left = [each for each in found if after is None or _build_sort_key(each) < after][offset:]
     shown = left[:limit]
     next_: dict[str, Any] = {}
+    linked = filters if assumes(2) else {}  # the published links have none
     if len(left) > limit and paging == "offset":
-        next_ = {**filters, "limit": limit, "offset": offset + limit}
+        next_ = {**linked, "limit": limit, "offset": offset + limit}
     elif len(left) > limit:
         # A cursor holds the last row's sort key and not a count: rows that disappear shift nothing.
         # It also holds the filters, since the sample in the official client shows no other
         # parameter with it.
-        next_ = {"limit": limit, "cursor": _encode_cursor(_build_sort_key(shown[-1]), filters)}
+        cursor = _encode_cursor(_build_sort_key(shown[-1]), filters)
+        next_ = {**linked, "limit": limit, "cursor": cursor}
     previous: dict[str, Any] = {}
     if paging == "offset" and offset:
-        previous = {**filters, "limit": limit, "offset": max(0, offset - limit)}
+        previous = {**linked, "limit": limit, "offset": max(0, offset - limit)}
     return shown, {
         "limit": limit,
         "next": f"{path}?{urlencode(next_)}" if next_ else None,
         "offset": offset,
         "previous": f"{path}?{urlencode(previous)}" if previous else None,
         "total_count": len(found),
+    }
+
+
+def build_live_page(objects: Sequence[Any], args: Mapping[str, Any]) -> dict[str, Any]:
+    """Build a page of multiparty calls or participants, whose `meta` has no `total_count`."""
+    limit = read_whole_number(args, "limit", 20, least=1, most=20)
+    offset = read_whole_number(args, "offset", 0)
+    return {
+        "meta": {
+            "count": len(objects),
+            "limit": limit,
+            "next": None,
+            "offset": offset,
+            "previous": None,
+        },
+        "objects": list(objects[offset : offset + limit]),
     }
 
 
@@ -121,7 +144,9 @@ def _decode_cursor(cursor: str) -> tuple[list[str], dict[str, Any]]:
     return after, filters
 
 
-def _build_filter(filters: Mapping[str, Any], now: datetime) -> Callable[[EmulatedRecording], bool]:
+def _build_filter(
+    filters: Mapping[str, Any], now: datetime, assumes: Callable[[int], bool]
+) -> Callable[[EmulatedRecording], bool]:
     """Build a function that returns whether a recording matches all filters."""
     times = {
         op: _parse_time(filters[f"add_time{op}"])
@@ -135,10 +160,10 @@ def _build_filter(filters: Mapping[str, Any], now: datetime) -> Callable[[Emulat
     }
     if times and days:
         raise ErrorResponse(400, "recording_storage_duration cannot be combined with add_time")
-    if not days:
-        # Undocumented: whether a filter by days in storage lifts the window. It excludes
-        # `add_time`, so it replaces the window here.
-        times = _apply_window(times, now)
+    if times:
+        times = _complete_bounds(times, now, narrows=assumes(3))
+    elif not (days and assumes(5)) and (assumes(4) or WINDOW_FILTERS.isdisjoint(filters)):
+        times = {"__gte": now - DEFAULT_WINDOW}
     equal = [
         (read, _strip_plus(filters[key]) if key.endswith("_number") else filters[key])
         for key, read in FILTERS.items()
@@ -151,20 +176,24 @@ def _build_filter(filters: Mapping[str, Any], now: datetime) -> Callable[[Emulat
     )
 
 
-def _apply_window(times: Mapping[str, datetime], now: datetime) -> dict[str, datetime]:
-    """Compute the bounds that Plivo applies. A filter by call, name or number widens nothing."""
-    if not times:
-        return {"__gte": now - DEFAULT_WINDOW}
+def _complete_bounds(
+    times: Mapping[str, datetime], now: datetime, *, narrows: bool
+) -> dict[str, datetime]:
+    """Compute the bounds that Plivo applies if at least one is given.
+
+    With one bound alone the range ends now; `narrows` (assumption 3) cuts it to thirty days instead
+    of an error.
+    """
     low = max((times[op] for op in ("__gt", "__gte") if op in times), default=None)
     high = min((times[op] for op in ("__lt", "__lte") if op in times), default=None)
     if low and high and high - low > LONGEST_WINDOW:
         raise ErrorResponse(400, "the range of add_time must not exceed 30 days")
-    # Undocumented: what one bound alone does. The thirty days next to it are listed here, which is
-    # less than requested, without an error.
-    if low and not high:
+    if low and not high and narrows:
         return {**times, "__lte": low + LONGEST_WINDOW}
-    if high and not low:
+    if high and not low and narrows:
         return {**times, "__gte": high - LONGEST_WINDOW}
+    if (high and not low) or (low and not high and now - low > LONGEST_WINDOW):
+        raise ErrorResponse(400, "the range of add_time must not exceed 30 days")
     return dict(times)
 
 

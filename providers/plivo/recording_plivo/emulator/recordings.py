@@ -17,8 +17,8 @@ from recording_core.plugin import Webhook, build_uuid, compute_recorded_time
 RowShape = Literal["now", "page", "2013"]
 
 # https://www.plivo.com/docs/voice/api/recordings documents `conference` and `normal`; the official
-# clients' fixtures contain `conference` and `call`. Undocumented: the type of a multiparty call's
-# recording. It is `mpc` here; clients must accept any word.
+# clients' fixtures contain `conference` and `call`. Only with assumption 1 a multiparty call's
+# recording has a type.
 RECORDING_TYPES = {
     SessionKind.CALL: "call",
     SessionKind.CONFERENCE: "conference",
@@ -48,7 +48,7 @@ NEVER = datetime(9000, 1, 1, tzinfo=UTC)
 
 @define
 class EmulatedSession:
-    """A call, conference or multiparty call that can be recorded until it `has_ended`."""
+    """A call, conference or multiparty call that can be recorded until it ended."""
 
     kind: SessionKind
     uuid: str
@@ -58,7 +58,13 @@ class EmulatedSession:
     members: tuple[str, ...] = ()
     from_number: str = ""
     to_number: str = ""
-    has_ended: bool = False
+    ended: datetime | None = None
+
+    @property
+    def target_id(self) -> str:
+        """The id of the target: the call's UUID, or the name of a conference or multiparty call."""
+        has_prefix = self.kind is SessionKind.MEETING and self.name.startswith(("name_", "uuid_"))
+        return f"name_{self.name}" if has_prefix else self.name or self.call_uuid
 
     @property
     def path_ids(self) -> tuple[str, ...]:
@@ -86,6 +92,12 @@ class EmulatedRecording:
     added_after: timedelta = ADDED_AFTER
     subaccount: str | None = None
     shape: RowShape = "now"
+    #: what started it: a request, an XML element, or number masking
+    source: Literal["api", "xml", "masking"] = "api"
+    #: `participant`, `all` or `both` of a member's recording
+    track_type: str = "all"
+    #: whether recording could not be started, so that there is no id
+    has_failed: bool = False
     #: the URLs that its start named for its events, and for its transcript
     webhook: Webhook | None = None
     transcript_webhook: Webhook | None = None
@@ -113,7 +125,7 @@ class EmulatedRecording:
 
     def is_listed(self, now: datetime, processing: timedelta) -> bool:
         """Whether its row and its media exist: once `processing` has passed since `add_time`."""
-        return now >= self.added + processing
+        return not self.has_failed and now >= self.added + processing
 
     def build_media_path(self, account: str) -> str:
         """Build the path of its media; the first years had another host and path."""
@@ -121,16 +133,20 @@ class EmulatedRecording:
             return f"/recordings_2013/{self.id}.{self.file_format}"
         return f"/v1/Account/{self.subaccount or account}/Recording/{self.id}.{self.file_format}"
 
-    def build_row(self, account: str, media_origin: str, now: datetime) -> dict[str, Any]:
-        """Build the API's recording object, in the wire types of the official clients' fixtures."""
+    def build_row(
+        self, account: str, media_origin: str, now: datetime, *, has_meeting_type: bool
+    ) -> dict[str, Any]:
+        """Build the API's recording object, in the wire types of the official clients' fixtures.
+
+        The clients for Ruby and Node also read the names and UUIDs of its conference or multiparty
+        call.
+        """
+        kind = self.session.kind
         billed = max(1, math.ceil(self.duration / timedelta(minutes=1)))
-        row = {
+        row: dict[str, Any] = {
             "add_time": self.added.astimezone(PLIVO_ZONE).isoformat(" ", "microseconds"),
             "call_uuid": self.session.call_uuid,
-            # The object has no field for the name of a multiparty call.
-            "conference_name": (
-                self.session.name if self.session.kind is SessionKind.CONFERENCE else ""
-            ),
+            "conference_name": self.session.name if kind is SessionKind.CONFERENCE else "",
             "from_number": self.session.from_number,
             "monthly_recording_storage_amount": round(STORAGE_RATE * billed, 6),
             "recording_duration_ms": format_milliseconds(self.duration),
@@ -140,12 +156,18 @@ class EmulatedRecording:
             "recording_start_ms": format_milliseconds(self.started - EPOCH),
             "recording_storage_duration": self.count_days_stored(now),
             "recording_storage_rate": STORAGE_RATE,
-            "recording_type": RECORDING_TYPES[self.session.kind],
+            "recording_type": RECORDING_TYPES[kind],
             "recording_url": media_origin + self.build_media_path(account),
             "resource_uri": f"/v1/Account/{self.subaccount or account}/Recording/{self.id}/",
             "rounded_recording_duration": 60 * billed,
             "to_number": self.session.to_number,
         }
+        if kind is SessionKind.CONFERENCE:
+            row["conference_uuid"] = self.session.uuid
+        if kind is SessionKind.MEETING:
+            row |= {"mpc_name": self.session.name, "mpc_uuid": self.session.uuid}
+            if not has_meeting_type:
+                del row["recording_type"]
         return _OLDER_SHAPES[self.shape](row, self) if self.shape in _OLDER_SHAPES else row
 
     def count_days_stored(self, now: datetime) -> int:
@@ -185,7 +207,8 @@ def format_milliseconds(span: timedelta) -> str:
 
 def _rewrite_as_page(row: Mapping[str, Any], recording: EmulatedRecording) -> dict[str, Any]:
     """https://www.plivo.com/docs/voice/api/recordings: numbers in quotes, nulls, no parties."""
-    shown = {key: value for key, value in row.items() if key not in ("from_number", "to_number")}
+    later = ("from_number", "to_number", "conference_uuid")
+    shown = {key: value for key, value in row.items() if key not in later}
     shown.update({key: str(row[key]) for key in BILLING_FIELDS})
     shown["conference_name"] = row["conference_name"] or None
     if recording.session.kind is SessionKind.CALL:
@@ -195,7 +218,10 @@ def _rewrite_as_page(row: Mapping[str, Any], recording: EmulatedRecording) -> di
 
 def _rewrite_as_2013(row: Mapping[str, Any], recording: EmulatedRecording) -> dict[str, Any]:
     """https://www.plivo.com/docs/api/recording/: no start, end or billing, a naive `add_time`."""
-    later = ("from_number", "to_number", "recording_start_ms", "recording_end_ms", *BILLING_FIELDS)
+    later = (
+        *("from_number", "to_number", "recording_start_ms", "recording_end_ms"),
+        *("conference_uuid", *BILLING_FIELDS),
+    )
     naive = recording.added.astimezone(UTC).replace(tzinfo=None)
     shown = {key: value for key, value in row.items() if key not in later}
     return {**shown, "add_time": naive.isoformat("T", "microseconds")}

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from recording_core.plugin import Request
 from recording_plivo.emulator.responses import ErrorResponse
 
-#: At the `Record` endpoints of these, `callback_url` receives the recording's end. Everywhere else
-#: it receives the response itself: https://www.plivo.com/docs/voice/api/overview (asynchronous
-#: requests).
+#: At the `Record` endpoints of these, `callback_url` receives the recording's end, and with
+#: assumption 8 also the response. Everywhere else it receives the response itself:
+#: https://www.plivo.com/docs/voice/api/overview (asynchronous requests).
 CALLBACK_AT_THE_END = ("Call", "Conference")
 #: A parameter -> the words that it may be. Unknown parameters are ignored, a conference's
 #: `time_limit` too: the official client itself sends some that no page documents.
 ALLOWED_WORDS = {
     "file_format": ("mp3", "wav"),
     "transcription_type": ("auto",),
+    "transcription_report_type": ("full", "compact"),
     "callback_method": ("GET", "POST"),
     "recording_callback_method": ("GET", "POST"),
     "record_channel_type": ("mono", "stereo"),
@@ -31,12 +32,12 @@ DEFAULT_TIME_LIMIT = 60  # seconds; only calls have one
 def find_route(request: Request, routes: Mapping[str, Mapping[str, str]]) -> tuple[str, list[str]]:
     """Find the name of the method that answers, and the path's segments below the account."""
     segments = request.segments()
-    # Undocumented: a path without its last slash. Every sample has it; it is required here.
-    if segments[:2] != ["v1", "Account"] or len(segments) < 4 or not request.path.endswith("/"):
+    # The client for Node requests some paths without the last slash.
+    if segments[:2] != ["v1", "Account"]:
         raise ErrorResponse(404)
     segments = segments[3:]
     for pattern, names in routes.items():
-        words = pattern.split("/")
+        words = pattern.split("/") if pattern else []
         pairs = zip(words, segments, strict=False)
         if len(words) == len(segments) and all(word in ("*", part) for word, part in pairs):
             if request.method not in names:
@@ -46,21 +47,27 @@ def find_route(request: Request, routes: Mapping[str, Mapping[str, str]]) -> tup
 
 
 def read_arguments(request: Request) -> dict[str, Any]:
-    """Read query and body together: the official client sends a DELETE's arguments as a body."""
+    """Read query and body together: official clients send a DELETE's arguments as a body.
+
+    An empty argument is absent: the client for Go sends parameters that were not given, empty.
+    """
+    return {name: value for name, value in _read_all(request).items() if value != ""}
+
+
+def _read_all(request: Request) -> dict[str, Any]:
     if request.method == "GET" or not request.body:
         return dict(request.query)
-    # https://www.plivo.com/docs/voice/api/overview: "Plivo only accepts ... application/json".
-    # Undocumented: the response to any other type.
+    # https://www.plivo.com/docs/voice/api/overview: "Plivo only accepts ... application/json"; 400
+    # is the documented code for a wrong parameter.
     if not (request.header("content-type") or "").startswith("application/json"):
         raise ErrorResponse(400, "the body must be application/json")
     body = request.require_object(ErrorResponse(400, "the body must be a JSON object"))
     return {**dict(request.query), **body}
 
 
-def is_asynchronous(segments: Sequence[str], args: Mapping[str, Any]) -> bool:
-    """Whether the response goes to `callback_url`, and only an acknowledgement to the client."""
-    at_the_end = segments[0] in CALLBACK_AT_THE_END and segments[-1] == "Record"
-    return bool(args.get("callback_url")) and not at_the_end
+def is_about_the_end(segments: list[str]) -> bool:
+    """Whether `callback_url` receives the end of the recording that this request starts."""
+    return segments[-1:] == ["Record"] and segments[0] in CALLBACK_AT_THE_END
 
 
 def check_words(args: Mapping[str, Any], *names: str) -> None:

@@ -1,6 +1,9 @@
 """Webhooks of the emulated Plivo: their events, parameters and signatures.
 
     https://www.plivo.com/docs/voice/api/conferences, and the pages on calls and multiparty calls
+    https://www.plivo.com/docs/voice/xml/record, /voice/xml/conference
+    https://www.plivo.com/docs/voice/api/number-masking
+    https://www.plivo.com/docs/voice/api/overview (asynchronous requests)
     https://www.plivo.com/docs/voice/concepts/callback-configurations
     https://docs.plivo.com/docs/voice/concepts/signature-validation
 
@@ -11,11 +14,14 @@ from __future__ import annotations
 
 import base64
 import hmac
+import json
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
+
+from attrs import frozen
 
 from recording_core import SessionKind, WebhookRequest
 from recording_core.plugin import EmulatedEvent, RedeliveryPolicy, Webhook
@@ -29,13 +35,40 @@ REDELIVERY = RedeliveryPolicy(
 #: From the row's appearance to its transcript. The page documents only "under 5 minutes".
 TRANSCRIBED_AFTER = timedelta(minutes=1)
 
+#: The number that number masking shows to both parties.
+VIRTUAL_NUMBER = "12025550125"
 
-def read_webhook(args: Mapping[str, Any]) -> Webhook | None:
+#: While the recording runs: https://www.plivo.com/docs/voice/xml/record (recordSession)
+RUNNING_NUMBERS = dict.fromkeys(
+    ("RecordingDuration", "RecordingDurationMs", "RecordingStartMs", "RecordingEndMs"), "-1"
+)
+
+
+@frozen
+class WebhookContext:
+    """What the events of a recording depend on, other than the recording.
+
+    Attributes:
+        url: of its media
+        resource_url: of its row
+        processing: from the row's `add_time` until the row exists
+        is_after_row: whether the end is reported once row and media exist (not with assumption 9)
+        has_null_words: whether absent values are the word `null` (assumption 10)
+    """
+
+    url: str
+    resource_url: str
+    processing: timedelta
+    is_after_row: bool
+    has_null_words: bool
+
+
+def read_webhook(args: Mapping[str, Any], kind: SessionKind) -> Webhook | None:
     """`callback_url` of calls and conferences, `recording_callback_url` of multiparty calls."""
-    for prefix in ("recording_callback", "callback"):
-        url = args.get(f"{prefix}_url")
-        if isinstance(url, str) and url:
-            return Webhook(url, str(args.get(f"{prefix}_method") or "POST"))
+    prefix = "recording_callback" if kind is SessionKind.MEETING else "callback"
+    url = args.get(f"{prefix}_url")
+    if isinstance(url, str) and url:
+        return Webhook(url, str(args.get(f"{prefix}_method") or "POST"))
     return None
 
 
@@ -45,47 +78,85 @@ def read_transcript_webhook(args: Mapping[str, Any]) -> Webhook | None:
     return Webhook(url) if isinstance(url, str) and url else None
 
 
-def find_events(
-    recording: EmulatedRecording, now: datetime, url: str, processing: timedelta
-) -> Iterable[EmulatedEvent]:
-    """Find what happened until `now`. Calls and conferences have only the event of their end.
+def read_answer_webhook(args: Mapping[str, Any]) -> Webhook:
+    """`callback_url` of any other request, which receives the response itself."""
+    return Webhook(str(args["callback_url"]), str(args.get("callback_method") or "POST"))
 
-    Undocumented: whether that event is sent before the row exists. Here it is not.
-    """
-    done = recording.added + processing
-    for number, (at, name) in enumerate(_find_moments(recording, done), 1):
+
+def build_answer_parameters(answer: Mapping[str, Any]) -> dict[str, str]:
+    """Build the parameters of a response that is sent to `callback_url`."""
+    return {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in answer.items()
+    }
+
+
+def find_events(
+    recording: EmulatedRecording, now: datetime, context: WebhookContext
+) -> Iterable[EmulatedEvent]:
+    """Find what happened until `now`. A start by the API has no event, except in a meeting."""
+    end = recording.added + context.processing if context.is_after_row else recording.ended
+    moments = sorted(_find_moments(recording, end), key=lambda moment: moment[0])
+    last = len(moments) if recording.transcript_webhook is None else 0
+    for number, (at, name) in enumerate(moments, 1):
         if at > now:
             continue
-        if recording.session.kind is SessionKind.MEETING:
-            parameters = _build_meeting_parameters(recording, url, at, name)
+        parameters = _find_builder(recording)(recording, context, at, name)
+        if "EventName" in parameters:
             parameters["SequenceNumber"] = str(number)
-        else:
-            parameters = _build_record_parameters(recording, url)
-        is_last = name == "Completed" and recording.transcript_webhook is None
-        yield EmulatedEvent(at, f"{name} {number}", parameters, is_last, recording.webhook)
-    if recording.transcript_webhook is not None and done + TRANSCRIBED_AFTER <= now:
-        at, parameters = done + TRANSCRIBED_AFTER, _build_transcript_parameters(recording)
+        yield EmulatedEvent(at, f"{name} {number}", parameters, number == last, recording.webhook)
+    at = recording.added + context.processing + TRANSCRIBED_AFTER
+    if recording.transcript_webhook is not None and at <= now:
+        parameters = _build_transcript_parameters(recording)
         yield EmulatedEvent(at, "transcript", parameters, True, recording.transcript_webhook)
 
 
-def _find_moments(recording: EmulatedRecording, done: datetime) -> list[tuple[datetime, str]]:
-    """Find when a recording has an event, and which, in order."""
-    if recording.session.kind is not SessionKind.MEETING:
-        return [(done, "Completed")]
-    moments = [(recording.started, "Initiated"), (done, "Completed")]
-    for pause in recording.pauses:
-        moments.append((pause.start, "Paused"))
-        if pause.end is not None:
-            moments.append((pause.end, "Resumed"))
-    return sorted(moments, key=lambda moment: moment[0])
+def _find_moments(recording: EmulatedRecording, end: datetime) -> Iterator[tuple[datetime, str]]:
+    """Find when a recording has an event, and which."""
+    kind = recording.session.kind
+    if recording.has_failed:
+        yield recording.started, "Failed"
+    elif recording.source == "api" and kind is not SessionKind.MEETING:
+        yield end, "Completed"
+    elif recording.source == "xml" and kind is SessionKind.CONFERENCE:
+        yield recording.started, "enter"
+        yield end, "record"
+        yield end, "exit"
+    else:
+        yield recording.started, "Initiated"
+        for pause in recording.pauses:
+            yield pause.start, "Paused"
+            if pause.end is not None:
+                yield pause.end, "Resumed"
+        yield end, "Completed"
 
 
-def _build_record_parameters(recording: EmulatedRecording, url: str) -> dict[str, str]:
+Builder = Callable[[EmulatedRecording, WebhookContext, datetime, str], dict[str, str]]
+
+
+def _find_builder(recording: EmulatedRecording) -> Builder:
+    """Find the function that builds the parameters of a recording's events."""
+    kind = recording.session.kind
+    if recording.source == "masking":
+        return _build_masking_parameters
+    if kind is SessionKind.MEETING:
+        return _build_meeting_parameters
+    if recording.source == "api":
+        return _build_record_parameters
+    if kind is SessionKind.CONFERENCE:
+        return _build_xml_conference_parameters
+    return _build_xml_record_parameters
+
+
+def _build_record_parameters(
+    recording: EmulatedRecording, context: WebhookContext, at: datetime, name: str
+) -> dict[str, str]:
+    """https://www.plivo.com/docs/voice/api/conferences, and the same of a call."""
     session = recording.session
     is_call = session.kind is SessionKind.CALL
     return {
         "api_id": recording.api_id,
-        "record_url": url,
+        "record_url": context.url,
         "recording_id": recording.id,
         **({"call_uuid": session.call_uuid} if is_call else {"conference_name": session.name}),
         "recording_duration": str(recording.duration // timedelta(seconds=1)),
@@ -95,26 +166,102 @@ def _build_record_parameters(recording: EmulatedRecording, url: str) -> dict[str
     }
 
 
-def _build_meeting_parameters(
-    recording: EmulatedRecording, url: str, at: datetime, name: str
+def _build_xml_record_parameters(
+    recording: EmulatedRecording, context: WebhookContext, at: datetime, name: str
 ) -> dict[str, str]:
-    subject = "MPC" if recording.member is None else "Participant"
-    parameters = {
-        "EventName": f"{subject}Recording{name}",
+    """https://www.plivo.com/docs/voice/xml/record, with the parameters of every XML request."""
+    session = recording.session
+    return {
+        "RecordUrl": context.url,
+        "RecordFile": context.url,
+        "RecordingID": recording.id,
+        **(RUNNING_NUMBERS if name == "Initiated" else _build_xml_numbers(recording)),
+        "CallUUID": session.call_uuid,
+        "From": session.from_number,
+        "To": session.to_number,
+        "Direction": "inbound",
+        "CallStatus": "in-progress",
+    }
+
+
+def _build_xml_conference_parameters(
+    recording: EmulatedRecording, context: WebhookContext, at: datetime, name: str
+) -> dict[str, str]:
+    """https://www.plivo.com/docs/voice/xml/conference: URL and id are there from `enter` on."""
+    session = recording.session
+    return {
+        "ConferenceAction": name,
+        "ConferenceName": session.name,
+        "ConferenceUUID": session.uuid,
+        "ConferenceMemberID": "" if name == "record" else session.members[0],
+        "CallUUID": "" if name == "record" else session.call_uuid,
+        "RecordUrl": context.url,
+        "RecordingID": recording.id,
+        **(_build_xml_numbers(recording) if name == "record" else {}),
+    }
+
+
+def _build_xml_numbers(recording: EmulatedRecording) -> dict[str, str]:
+    millisecond = timedelta(milliseconds=1)
+    return {
+        "RecordingDuration": str(recording.duration // timedelta(seconds=1)),
+        "RecordingDurationMs": str(recording.duration // millisecond),
+        "RecordingStartMs": str((recording.started - EPOCH) // millisecond),
+        "RecordingEndMs": str((recording.ended - EPOCH) // millisecond),
+    }
+
+
+def _build_meeting_parameters(
+    recording: EmulatedRecording, context: WebhookContext, at: datetime, name: str
+) -> dict[str, str]:
+    """https://www.plivo.com/docs/voice/api/multiparty-calls
+
+    A participant's have neither the name nor the UUID of the multiparty call.
+    """
+    is_whole = recording.member is None
+    names = {"MPCName": recording.session.name, "MPCUUID": recording.session.uuid}
+    return {
+        "EventName": f"{'MPC' if is_whole else 'Participant'}Recording{name}",
         "EventTimestamp": _format_time(at),
-        "MPCName": recording.session.name,
-        "MPCUUID": recording.session.uuid,
+        **(names if recording.member is None else {"MemberID": recording.member}),
+        **_build_event_numbers(recording, context, name),
+    }
+
+
+def _build_masking_parameters(
+    recording: EmulatedRecording, context: WebhookContext, at: datetime, name: str
+) -> dict[str, str]:
+    """https://www.plivo.com/docs/voice/api/number-masking"""
+    session = recording.session
+    return {
+        "EventName": f"SessionRecording{name}",
+        "EventTimestamp": _format_time(at),
+        "SessionUUID": session.uuid,
+        "From": session.from_number,
+        "To": session.to_number,
+        "VirtualNumber": VIRTUAL_NUMBER,
+        **_build_event_numbers(recording, context, name),
+    }
+
+
+def _build_event_numbers(
+    recording: EmulatedRecording, context: WebhookContext, name: str
+) -> dict[str, str]:
+    if recording.has_failed:
+        return {}  # there is no recording
+    fields = {
         "RecordingUUID": recording.id,
-        "RecordingURL": url,
+        "RecordingURL": context.url,
+        "RecordingResourceURL": context.resource_url,
         "RecordingFormat": recording.file_format,
         "RecordingStartTime": _format_time(recording.started),
     }
-    if recording.member is not None:
-        parameters["MemberID"] = recording.member
     if name == "Completed":
-        parameters["RecordingDuration"] = str(recording.duration // timedelta(seconds=1))
-        parameters["RecordingEndTime"] = _format_time(recording.ended)
-    return parameters
+        fields["RecordingDuration"] = str(recording.duration // timedelta(seconds=1))
+        fields["RecordingEndTime"] = _format_time(recording.ended)
+    elif context.has_null_words:
+        fields |= {"RecordingDuration": "null", "RecordingEndTime": "null"}
+    return fields
 
 
 def _build_transcript_parameters(recording: EmulatedRecording) -> dict[str, str]:

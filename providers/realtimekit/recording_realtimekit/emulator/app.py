@@ -3,8 +3,7 @@
     https://developers.cloudflare.com/api/resources/realtime_kit/subresources/recordings/
     https://developers.cloudflare.com/realtime/realtimekit/recording-guide/
 
-If those pages leave a question open, the emulator takes the harsher reading, and a comment names
-the question.
+If those pages leave a question open, a comment names the number of the assumption.
 """
 
 from __future__ import annotations
@@ -14,10 +13,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, ClassVar
+from uuid import UUID, uuid5
 
 from recording_core import WebhookRequest
 from recording_core import meeting as build_meeting
 from recording_core.plugin import EmulatedEvent, Emulator, Reply, Request, Webhook, build_uuid
+from recording_realtimekit.assumptions import ASSUMPTIONS
 from recording_realtimekit.emulator import listing, media, recordings, requests, webhooks
 from recording_realtimekit.emulator.authentication import authenticate, build_route_error
 from recording_realtimekit.emulator.recordings import EmulatedMeeting, EmulatedRecording
@@ -37,7 +38,7 @@ class RealtimeKitEmulator(Emulator):
     """Cloudflare RealtimeKit.
 
     Args:
-        page_base: the number of the first page, 0 or 1, which no page of the vendor documents
+        page_base: the number of the first page, 0 or 1 (assumption 1)
         starting: the time from INVOKED to RECORDING
         shortest: a shorter recording ends as ERRORED
         settings: those of every emulator
@@ -45,13 +46,12 @@ class RealtimeKitEmulator(Emulator):
 
     provider: ClassVar[str] = "realtimekit"
     prefix: ClassVar[str] = "/client/v4"
-    redelivery = webhooks.REDELIVERY
+    assumptions = ASSUMPTIONS
     wall_clock_settings: ClassVar = dict.fromkeys(("starting", "shortest"), timedelta(0))
 
-    #: rows in a page at most, whichever `per_page` is given; not documented
-    max_page_size = 100
-    #: the status for a second start, a pause of a paused and a stop of a stopped recording; not
-    #: documented, and the vendor's own client library retries a 409
+    #: rows in a page at most, whichever `per_page` is given; by default no limit (assumption 2)
+    max_page_size: int | None = None
+    #: the status of a refused start, pause, resume or stop (assumption 5)
     conflict_status = 409
 
     def __init__(
@@ -63,6 +63,7 @@ class RealtimeKitEmulator(Emulator):
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
+        self.redelivery = webhooks.build_redelivery(self.assumes)
         self.page_base = page_base
         self.starting = starting
         self.shortest = shortest
@@ -78,7 +79,9 @@ class RealtimeKitEmulator(Emulator):
         self._rows: list[EmulatedRecording] = []
         self._by_id: dict[str, EmulatedRecording] = {}
         self._bucket = media.RecordingsBucket()
-        self._webhooks = webhooks.EmulatedWebhooks(self.webhook_random)
+        self._webhooks = webhooks.EmulatedWebhooks(
+            self.webhook_random, self.credentials["app_id"], self.assumes
+        )
 
     def build_error(self, status: int) -> Reply:
         return ErrorResponse(status, "The request is refused").build_reply()
@@ -97,9 +100,6 @@ class RealtimeKitEmulator(Emulator):
                 failed=kind == recordings.FAILED_INDEX,
                 body=recordings.HISTORY[kind],
                 start_reason={"reason": "RECORD_ON_START"} if record_on_start else None,
-                size_as_text=self.random.random() < 0.3,
-                spaced_times=self.random.random() < 0.3,
-                zero_duration=self.random.random() < 0.15,
             )
 
     def list_ids(self) -> list[str]:
@@ -119,11 +119,10 @@ class RealtimeKitEmulator(Emulator):
         failed: bool = False,
         body: Mapping[str, Any] | None = None,
         start_reason: Mapping[str, Any] | None = None,
-        **quirks: bool,
     ) -> EmulatedRecording:
         """Add a recording that ended `ago`; with `duration=None` one that began then and runs.
 
-        `body` is the body of its start; `quirks` are fields of `EmulatedRecording`.
+        `body` is the body of its start.
         """
         at = self.clock.now() - ago
         begun, ended = (at, None) if duration is None else (at - duration, at)
@@ -136,10 +135,9 @@ class RealtimeKitEmulator(Emulator):
                 tracks=tracks,
                 session_id=build_uuid(self.random) if ended else None,
                 stopped_at=ended,
-                stop_reason={"reason": reason, "caller": recordings.INTERNAL},
+                stop_reason={"reason": reason},
                 failed=failed,
                 start_reason=start_reason or recordings.BY_API,
-                **quirks,
             )
             if duration is None:
                 self._follow(made, since=self.clock.now())
@@ -168,7 +166,7 @@ class RealtimeKitEmulator(Emulator):
     def _follow(self, recording: EmulatedRecording, since: datetime) -> None:
         self.deliveries.follow(
             recording.id,
-            lambda now: webhooks.find_events(recording, since, now, self._bucket.sign_url),
+            lambda now: self._webhooks.find_events(recording, since, now, self._bucket.sign_url),
         )
 
     # -- routes ---------------------------------------------------------------------------------
@@ -198,7 +196,7 @@ class RealtimeKitEmulator(Emulator):
             case ("PUT", "recordings", recording_id):
                 return self._act(request, recording_id)
             case (_, "webhooks", *rest):
-                reply = self._webhooks.answer(request, rest)
+                reply = self._webhooks.answer(request, rest, self.clock.now())
                 for webhook in self._webhooks.list_receivers():
                     self.deliveries.start_sending(webhook.url)
                 if reply is not None:
@@ -212,17 +210,19 @@ class RealtimeKitEmulator(Emulator):
         meeting = self.meetings.get(body["meeting_id"])
         if meeting is None:
             raise ErrorResponse(404, "Meeting not found")
-        if tracks or not body.get("allow_multiple_recordings"):
-            # Whether tracks may be recorded in addition to the video is not documented: they may,
-            # here, but not twice.
+        if not body.get("allow_multiple_recordings"):
             running = self._find_running(meeting.id)
-            if any((row.participants is not None) == tracks for row in running):
+            if self.assumes(6):  # tracks do not count in addition to the video
+                running = [row for row in running if (row.participants is not None) == tracks]
+            if running:
                 raise ErrorResponse(self.conflict_status, "A recording is already in progress")
         made = self._add_recording(meeting, self.clock.now(), body, tracks=tracks)
         self._follow(made, since=made.invoked_at)
+        # The answer always precedes the recorder: INVOKED, without a time of its start.
+        before = made.invoked_at - timedelta.resolution
         if not tracks:
-            return self._build_details(made)
-        row = made.build_row(self.clock.now(), self._bucket.sign_url)
+            return build_success(made.build_details(before, self._bucket.sign_url))
+        row = made.build_row(before, self._bucket.sign_url)
         # The guide to track recording shows `meeting_id`, which no schema has.
         return build_success({"recording": {**row, "meeting_id": meeting.id}})
 
@@ -238,18 +238,24 @@ class RealtimeKitEmulator(Emulator):
         action = requests.read_action(request)
         now = self.clock.now()
         status = recording.find_status(now)
-        if status not in ACTIONS[action]:
-            # The answer to an action that comes too late or twice is not documented.
+        if status in ACTIONS[action]:
+            getattr(recording, action)(now)
+        elif self.assumes(5):
             raise ErrorResponse(
                 self.conflict_status, f"Cannot {action} a recording that is {status}"
             )
-        getattr(recording, action)(now)
+        # No error is declared for this request: an action without an effect shows the recording.
         return self._build_details(recording)
 
     def _list(self, request: Request) -> Reply:
         now = self.clock.now()
         page, paging = listing.build_page(
-            self._rows, request, now, base=self.page_base, max_size=self.max_page_size
+            self._rows,
+            request,
+            now,
+            base=self.page_base,
+            max_size=self.max_page_size,
+            assumes=self.assumes,
         )
         items = [row.build_list_item(now, self._bucket.sign_url) for row in page]
         return build_success(items, paging=paging)
@@ -268,12 +274,13 @@ class RealtimeKitEmulator(Emulator):
         if recording is None:
             return self._bucket.build_error("missing")
         file = next(file for file in recording.files if file.name == name)
-        return media.build_media_reply(request, recording.build_content(file), file.format)
+        content = recording.build_content(file)
+        is_audio = file.kind != "video"
+        return media.build_media_reply(request, content, file.format, is_audio=is_audio)
 
     # -- state ----------------------------------------------------------------------------------
 
     def _find_recording(self, recording_id: str) -> EmulatedRecording:
-        # The answer to an id that is not a UUID is not documented: 404, here.
         if recording_id not in self._by_id:
             raise ErrorResponse(404, "Recording not found")
         return self._by_id[recording_id]
@@ -303,6 +310,7 @@ class RealtimeKitEmulator(Emulator):
             invoked_at=invoked_at.replace(microsecond=invoked_at.microsecond // 1000 * 1000),
             body=body,
             participants=participants if tracks else None,
+            assumes=self.assumes,
             starting=self.starting,
             shortest=self.shortest,
             processing=self.processing,
@@ -313,13 +321,16 @@ class RealtimeKitEmulator(Emulator):
         return made
 
     def _build_meeting(self, index: int) -> EmulatedMeeting:
+        meeting_id = build_uuid(self.random)
         return EmulatedMeeting(
-            id=build_uuid(self.random),
+            id=meeting_id,
             title=("Weekly sync", "Interview", "Board")[index],
             created_at=self.clock.now() - timedelta(days=100),
             session_id=build_uuid(self.random),
             participants=tuple(
-                recordings.EmulatedParticipant(user_id, build_uuid(self.random))
+                recordings.EmulatedParticipant(
+                    user_id, build_uuid(self.random), str(uuid5(UUID(meeting_id), user_id))
+                )
                 for user_id in recordings.USER_IDS
             ),
         )

@@ -6,12 +6,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from recording_core.plugin import Request
+from recording_realtimekit.assumptions import DEFAULT_SIZE, LARGEST_SIZE
 from recording_realtimekit.emulator.recordings import STATUSES, EmulatedRecording
 from recording_realtimekit.emulator.requests import is_uuid
-from recording_realtimekit.emulator.responses import ErrorResponse
-
-#: rows in a page without `per_page`; not documented
-DEFAULT_SIZE = 25
+from recording_realtimekit.emulator.responses import ErrorResponse, build_invalid
 
 RowFilter = Callable[[EmulatedRecording], bool]
 
@@ -23,25 +21,30 @@ def build_page(
     now: datetime,
     *,
     base: int,
-    max_size: int,
+    max_size: int | None,
+    assumes: Callable[[int], bool],
 ) -> tuple[Sequence[EmulatedRecording], dict[str, int]]:
     """Build the page that `request` asks for, and its `paging`. Raises `ErrorResponse`.
 
-    `rows` are all recordings, oldest first, and `base` is the number of the first page.
+    `rows` are all recordings, oldest first, and `base` is the number of the first page. `assumes`
+    returns whether the emulator follows the assumption of a number.
     """
-    filters = _read_filters(request, now)
+    filters = _read_filters(request, now, by_invocation=assumes(4))
     matches = [row for row in rows if all(accepts(row) for accepts in filters)]
     _read_word(request, "sort_by", ("invokedTime",))
-    # The order without `sort_order` is not documented: oldest first, here.
-    if _read_word(request, "sort_order", ("ASC", "DESC")) == "DESC":
+    order = _read_word(request, "sort_order", ("ASC", "DESC")) or ("ASC" if assumes(3) else "DESC")
+    if order == "DESC":
         matches.reverse()
-    # The schema allows `per_page=0` without a meaning: the default size, here.
-    size = min(_read_count(request, "per_page") or DEFAULT_SIZE, max_size)
-    # If pages count from 1, page 0 is the first page too.
-    before = ((_read_count(request, "page_no") or base) - base) * size
-    page = matches[before : before + size]
-    # Counted from 1, with both ends included, as in the sample. The offsets of an empty page are
-    # not documented: zeros, here.
+    # Without `per_page`, which may also be 0, all rows are in one page, or the assumed number.
+    default_size = DEFAULT_SIZE if assumes(2) else len(matches)
+    size = _read_count(request, "per_page") or default_size
+    size = min(size, max_size or (LARGEST_SIZE if assumes(2) else size))
+    number = _read_count(request, "page_no")
+    if number is None or (number < base and assumes(1)):
+        number = base
+    before = (number - base) * size
+    page = matches[before : before + size] if before >= 0 else []
+    # Counted from 1, with both ends included, as in the sample.
     return page, {
         "total_count": len(matches),
         "start_offset": before + 1 if page else 0,
@@ -49,7 +52,7 @@ def build_page(
     }
 
 
-def _read_filters(request: Request, now: datetime) -> list[RowFilter]:
+def _read_filters(request: Request, now: datetime, *, by_invocation: bool) -> list[RowFilter]:
     filters: list[RowFilter] = []
     if (meeting_id := request.arg("meeting_id")) is not None:
         if not is_uuid(meeting_id):
@@ -58,12 +61,16 @@ def _read_filters(request: Request, now: datetime) -> list[RowFilter]:
     if (search := request.arg("search")) is not None:
         text = search.casefold()
         filters.append(lambda row: text in f"{row.meeting.id} {row.meeting.title}".casefold())
-    # The page calls it "the start time range for which you want to retrieve the meetings" and
-    # names no field. Here it is the time of the invocation, as in `sort_by`.
+
+    # "The start time range for which you want to retrieve the meetings": the start, or under
+    # assumption 4 the invocation.
+    def find_time(row: EmulatedRecording) -> datetime:
+        return row.invoked_at if by_invocation else row.started_at
+
     if since := request.read_time("start_time", _build_error("start_time")):
-        filters.append(lambda row: row.invoked_at >= since)
+        filters.append(lambda row: find_time(row) >= since)
     if until := request.read_time("end_time", _build_error("end_time")):
-        filters.append(lambda row: row.invoked_at <= until)
+        filters.append(lambda row: find_time(row) <= until)
     if expired := _read_word(request, "expired", ("true", "false")):
         filters.append(lambda row: row.is_expired(now) is (expired == "true"))
     # The official client repeats the parameter; Dyte's specification, the API's predecessor,
@@ -98,4 +105,4 @@ def _read_count(request: Request, name: str) -> int | None:
 
 
 def _build_error(name: str) -> ErrorResponse:
-    return ErrorResponse(400, f'BAD_REQUEST: "{name}" is invalid')
+    return build_invalid(name)

@@ -8,13 +8,17 @@ from typing import ClassVar
 
 from recording_core.plugin import MEDIA_TYPES, EmulatedBucket, Reply, Request, build_file_reply
 
+#: of files with sound alone, in containers that may also have a picture
+AUDIO_TYPES = {"mp4": "audio/mp4", "webm": "audio/webm"}
+
 #: how long a URL is valid, and how long its file is kept:
 #: https://developers.cloudflare.com/realtime/realtimekit/data-retention/
 RETENTION = timedelta(days=7)
 
 
-def build_media_reply(request: Request, content: bytes, format: str) -> Reply:
-    return build_file_reply(request, content, MEDIA_TYPES[format])
+def build_media_reply(request: Request, content: bytes, format: str, *, is_audio: bool) -> Reply:
+    types = MEDIA_TYPES | AUDIO_TYPES if is_audio else MEDIA_TYPES
+    return build_file_reply(request, content, types[format])
 
 
 class RecordingsBucket(EmulatedBucket):

@@ -22,8 +22,8 @@ RUNNING = ("INVOKED", "RECORDING", "PAUSED")
 # https://developers.cloudflare.com/api/resources/realtime_kit/subresources/recordings/methods/start_recordings/
 MAX_DURATION = timedelta(hours=24)
 VIDEO_FORMATS = {"H264": "mp4", "VP8": "webm", "VP9": "webm"}
-# No page names the extension of an AAC file; the container is our choice.
-AUDIO_FORMATS = {"AAC": "m4a", "MP3": "mp3"}
+# AAC is documented in the container of the video alone; its own one is assumption 11.
+AUDIO_FORMATS = {"AAC": "mp4", "MP3": "mp3"}
 
 # The page documents `access_key` and `secret` with "this field is not readable by clients, only
 # writeable". Samples on other pages show `secret` and `password` in answers, and so do ours.
@@ -31,8 +31,11 @@ WRITE_ONLY = ("access_key", "private_key")
 
 # https://developers.cloudflare.com/realtime/realtimekit/recording-guide/track-recording/
 # The answer to a start of a track recording has this template as it is, with nothing filled in.
-# Its beginning and its end are the page's; the part between them is our choice.
-TRACK_TEMPLATE = "{{file_name_prefix}}_user-{{user_id}}_peer-{{peer_id}}_peer_audio_{{time}}.webm"
+TRACK_TEMPLATE = (
+    "{{file_name_prefix}}_{{user_id}}_{{peer_id}}_{{stream_kind}}_{{media_kind}}_{{date_time}}.webm"
+)
+#: the prefix of a track's file without `layers`
+DEFAULT_PREFIX = "default"
 
 # `user_Id` is the vendor's spelling.
 ORGANIZATION = {
@@ -40,13 +43,13 @@ ORGANIZATION = {
     "user_Id": "5f1ac6ae-0f5a-4f0b-8d53-6c2f9ab6d8b1",
     "name": "Example Organization",
 }
-INTERNAL = {"type": "INTERNAL"}
 BY_API = {"reason": "API_CALL", "caller": ORGANIZATION}
 
 #: a time at which every recording has ended
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
-#: the participants of each meeting; the first left and returned, which makes two tracks
+#: The participants of each meeting. The first left and returned, which makes two tracks; the second
+#: one's id contains the separator of a track's file name.
 USER_IDS = ("alice", "bob_2", "6b1f6f0e-carol", "alice")
 
 STORAGE = {
@@ -70,7 +73,10 @@ HISTORY: Sequence[Mapping[str, Any]] = (
     {},
     {"realtimekit_bucket_config": {"enabled": False}, "storage_config": STORAGE},
     {"video_config": {"codec": "VP8"}, "audio_config": {}, "file_name_prefix": "weekly"},
-    {"storage_config": {"type": "sftp", "auth_method": "PASSWORD", "password": "emulated"}},
+    {
+        "storage_config": {"type": "sftp", "auth_method": "PASSWORD", "password": "emulated"},
+        "audio_config": {"codec": "AAC"},
+    },
 )
 TRACKS_INDEX, FAILED_INDEX = 2, 4
 
@@ -81,6 +87,8 @@ class EmulatedParticipant:
 
     user_id: str
     peer_id: str
+    #: the vendor's own id of the user
+    id: str
 
 
 @frozen
@@ -124,7 +132,8 @@ class EmulatedRecording:
     """A recording whose state follows from the time at which it is read.
 
     `body` is the body of the start. `participants` are those whose tracks are recorded, or None if
-    the whole meeting is composed into one video.
+    the whole meeting is composed into one video. `assumes` returns whether the emulator follows the
+    assumption of a number.
     """
 
     id: str
@@ -133,6 +142,7 @@ class EmulatedRecording:
     invoked_at: datetime
     body: Mapping[str, Any]
     participants: tuple[EmulatedParticipant, ...] | None
+    assumes: Callable[[int], bool]
     #: from INVOKED to RECORDING: "usually a few seconds"
     starting: timedelta
     #: a shorter recording ends as ERRORED
@@ -145,12 +155,6 @@ class EmulatedRecording:
     stop_reason: Mapping[str, Any] | None = None
     #: it could not be recovered
     failed: bool = False
-    #: `file_size` is a string, as in the samples of webhooks
-    size_as_text: bool = False
-    #: `2023-01-25 04:51:35.903816Z`, as in the predecessor's samples
-    spaced_times: bool = False
-    #: `recording_duration` is 0 although there is a file, as in the predecessor's samples
-    zero_duration: bool = False
 
     # -- states ----------------------------------------------------------------------------------
 
@@ -174,7 +178,7 @@ class EmulatedRecording:
         return ended + self.processing if ended and ended + self.processing <= now else None
 
     def compute_duration(self, now: datetime) -> timedelta:
-        """Compute the recorded time. Whether pauses count is not documented; here they do not."""
+        """Compute the "total recording time", without pauses (assumption 7)."""
         end = self.find_end(now) or now
         return max(compute_recorded_time(self.started_at, end, self.pauses), timedelta(0))
 
@@ -206,17 +210,21 @@ class EmulatedRecording:
         epoch = round(self.invoked_at.timestamp() * 1000)
         if self.participants is not None:
             layer = self.body.get("layers", {}).get("default", {})
-            prefix = layer.get("file_name_prefix", self.meeting.id)
+            prefix = layer.get("file_name_prefix", DEFAULT_PREFIX)
+            names = [
+                f"{prefix}_{each.user_id}_{each.peer_id}_peer_audio" for each in self.participants
+            ]
+            if self.assumes(16):
+                names = [
+                    f"participant_{each.id}_{each.peer_id}_peer_media_kind_audio"
+                    for each in self.participants
+                ]
             # Each participant joined a second after the previous one, so all files differ.
             return tuple(
                 EmulatedFile(
-                    f"{prefix}_user-{each.user_id}_peer-{each.peer_id}_peer_audio_"
-                    f"{epoch + 1000 * i}.webm",
-                    "webm",
-                    "track",
-                    timedelta(seconds=i),
+                    f"{name}_{epoch + 1000 * i}.webm", "webm", "track", timedelta(seconds=i)
                 )
-                for i, each in enumerate(self.participants)
+                for i, name in enumerate(names)
             )
         video, audio = self.body.get("video_config", {}), self.body.get("audio_config")
         prefix = self.body.get("file_name_prefix")
@@ -229,6 +237,8 @@ class EmulatedRecording:
         if audio is not None and audio.get("export_file", True):
             # With VP8 and VP9 the audio is Vorbis, whichever codec was requested.
             format = AUDIO_FORMATS[audio.get("codec", "AAC")] if container == "mp4" else "webm"
+            if format == "mp4" and self.assumes(11):
+                format = "m4a"
             files.append(EmulatedFile(f"{stem}_audio.{format}", format, "audio"))
         return tuple(files)
 
@@ -237,8 +247,10 @@ class EmulatedRecording:
         return build_media(file.format, self.compute_duration(END_OF_TIME) - file.delay)
 
     @cached_property
-    def size(self) -> int:
-        """The size of the video, or of all tracks; the API has no field for an extra audio file."""
+    def size(self) -> int | None:
+        """The size of the video; the API has no field for that of an extra audio file."""
+        if self.participants is not None:
+            return 0 if self.assumes(13) else None
         sized = [file for file in self.files if file.kind != "audio"] or self.files
         return sum(len(self.build_content(file)) for file in sized)
 
@@ -256,74 +268,84 @@ class EmulatedRecording:
 
     def build_row(self, now: datetime, sign_url: SignUrl) -> dict[str, Any]:
         """Build the fields that every answer has; none of them names the meeting."""
-        ended, since = self.find_end(now), self.find_stored_since(now)
+        began, ended = self.find_start(now), self.find_end(now)
         status = self.find_status(now)
-        size = self.size if status == "UPLOADED" else None
         row: dict[str, Any] = {
             "id": self.id,
-            "audio_download_url": self._build_url("audio", since, sign_url),
-            "download_url": self._build_url("video", since, sign_url),
-            "download_url_expiry": format_rfc3339(since + RETENTION) if since else None,
-            "file_size": str(size) if self.size_as_text and size is not None else size,
+            "audio_download_url": self._build_url("audio", now, sign_url),
+            "download_url": self._build_url("video", now, sign_url),
+            "download_url_expiry": self._format_expiry(now),
+            "file_size": self.size if status == "UPLOADED" else None,
             "invoked_time": format_rfc3339(self.invoked_at),
             "output_file_name": self.files[0].name if self.files else "",
             "session_id": self.session_id,
-            "started_time": self._format_time(self.find_start(now)),
+            "started_time": format_rfc3339(began) if began else None,
             "status": status,
-            "stopped_time": self._format_time(ended),
+            "stopped_time": format_rfc3339(ended) if ended else None,
         }
         if self.participants is not None:
-            row["download_url"] = self._build_layers(since, sign_url)
+            row["download_url"] = self._build_layers(now, sign_url)
             row["output_file_name"] = TRACK_TEMPLATE
             # Only the guide to track recording has it; no page names a composite one's type.
             row["type"] = "TRACK"
         if ended:
-            seconds = int(self.compute_duration(now).total_seconds())
-            row["recording_duration"] = 0 if self.zero_duration else seconds
+            row["recording_duration"] = int(self.compute_duration(now).total_seconds())
         return row
 
     def build_details(self, now: datetime, sign_url: SignUrl) -> dict[str, Any]:
         """Build the answer of the recording's own URL, of its start and of the three actions."""
-        return {
+        details = {
             **self.build_row(now, sign_url),
             "storage_config": self._build_storage(),
             "start_reason": self.start_reason,
-            # The reason after `max_seconds` is not documented: null, here.
-            "stop_reason": self.stop_reason if self.find_end(now) else None,
         }
+        # The schema has it as optional and not as null. No word is documented for `max_seconds`.
+        if self.stop_reason is not None and self.find_end(now) is not None:
+            details["stop_reason"] = self.stop_reason
+        return details
 
     def build_list_item(self, now: datetime, sign_url: SignUrl) -> dict[str, Any]:
         """Build an item of a list: the only answer that names the meeting."""
+        row = self.build_row(now, sign_url)
+        row.pop("type", None)  # the guide shows it in the answers about one recording
+        if self.participants is not None and not self.assumes(14):
+            # The schema of a list has a string or null, and the guide shows one recording.
+            row |= {"download_url": None, "download_url_expiry": None}
         return {
-            **self.build_row(now, sign_url),
+            **row,
             "storage_config": self._build_storage(),
             "meeting": self.meeting.build_row(),
         }
 
-    def _build_url(self, kind: str, since: datetime | None, sign_url: SignUrl) -> str | None:
+    def _find_signed_since(self, now: datetime) -> datetime | None:
+        """Return when the URLs were signed that a row shows, or None if it shows none."""
+        is_hidden = self.assumes(12) and self.is_expired(now)
+        return None if is_hidden else self.find_stored_since(now)
+
+    def _format_expiry(self, now: datetime) -> str | None:
+        since = self._find_signed_since(now)
+        return format_rfc3339(since + RETENTION) if since else None
+
+    def _build_url(self, kind: str, now: datetime, sign_url: SignUrl) -> str | None:
         name = next((file.name for file in self.files if file.kind == kind), None)
+        since = self._find_signed_since(now)
         return sign_url(f"{self.id}/{name}", since) if name and since else None
 
-    def _build_layers(
-        self, since: datetime | None, sign_url: SignUrl
-    ) -> list[dict[str, Any]] | None:
+    def _build_layers(self, now: datetime, sign_url: SignUrl) -> Any:
         """Build the layers of tracks: every schema has a string or null, the guide shows this."""
+        since = self._find_signed_since(now)
         if since is None:
             return None
         urls = {
             file.name: {"download_url": sign_url(f"{self.id}/{file.name}", since)}
             for file in self.files
         }
-        return [{"layer_name": "default", "download_urls": urls}]
+        layers = [{"layer_name": "default", "download_urls": urls}]
+        return {"links": layers} if self.assumes(15) else layers
 
     def _build_storage(self) -> dict[str, Any] | None:
         storage = self.body.get("storage_config")
         return storage and {key: storage[key] for key in storage if key not in WRITE_ONLY}
-
-    def _format_time(self, at: datetime | None) -> str | None:
-        if at is None:
-            return None
-        return at.strftime("%Y-%m-%d %H:%M:%S.%fZ") if self.spaced_times else format_rfc3339(at)
 
 
 def format_rfc3339(at: datetime) -> str:

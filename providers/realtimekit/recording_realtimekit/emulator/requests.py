@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from recording_core.plugin import Request
-from recording_realtimekit.emulator.responses import ErrorResponse
+from recording_realtimekit.emulator.responses import ErrorResponse, build_invalid
 
 #: the type of a field's values, its possible values, or whether a value is valid
 FieldCheck = type | Sequence[Any] | Callable[[Any], bool]
@@ -103,15 +103,16 @@ def read_start_body(request: Request) -> dict[str, Any]:
     for word in (storage.get("type"), storage.get("auth_method")):
         for name in REQUIRED_STORAGE_FIELDS.get(str(word), ()):
             if name not in storage:
-                raise ErrorResponse(400, f'BAD_REQUEST: "storage_config.{name}" is required')
+                raise build_invalid(f"storage_config.{name}", "is required")
     return body
 
 
 def read_track_body(request: Request) -> dict[str, Any]:
     """Read the body of a start of a track recording. Raises `ErrorResponse`."""
     body = _read_body(request, TRACK_FIELDS, ("meeting_id",))
-    if set(body.get("layers", {})) - {"default"}:
-        raise ErrorResponse(400, 'BAD_REQUEST: "layers" may only have "default"')
+    for name in body.get("layers", {}):
+        if name != "default":
+            raise build_invalid(f"layers.{name}", "is not allowed")
     return body
 
 
@@ -124,7 +125,7 @@ def _read_body(
     request: Request, checks: Mapping[str, FieldCheck], required: Collection[str]
 ) -> dict[str, Any]:
     """Read and check a body. Fields that no table names pass, as the misspelt ones of guides do."""
-    body = request.require_object(ErrorResponse(400, "BAD_REQUEST: body must be a JSON object"))
+    body = request.require_object(ErrorResponse(422, "The body must be of type object"))
     for path, check in checks.items():
         *parents, name = path.split(".")
         holder: Any = body
@@ -133,16 +134,17 @@ def _read_body(
             if holder is None:
                 break
             if not isinstance(holder, dict):
-                raise ErrorResponse(400, f'BAD_REQUEST: "{".".join(parents[:depth])}" is invalid')
+                raise build_invalid(".".join(parents[:depth]), "must be of type object")
         if holder is None:
             continue
         if name in holder and not _is_valid(holder[name], check):
-            raise ErrorResponse(400, f'BAD_REQUEST: "{path}" is invalid')
+            raise build_invalid(path)
         if name not in holder and path in required:
-            raise ErrorResponse(400, f'BAD_REQUEST: "{path}" is required')
+            raise build_invalid(path, "is required")
     # Only the storage may be null, which is the same as leaving it out.
-    if any(body[key] is None for key in body if key != "storage_config"):
-        raise ErrorResponse(400, "BAD_REQUEST: null is not a value")
+    for name, value in body.items():
+        if value is None and name != "storage_config":
+            raise build_invalid(name)
     return body
 
 

@@ -42,3 +42,11 @@ class GatewayErrorResponse(ErrorResponse):
 
 def build_success(data: Any, status: int = 200, **more: Any) -> Reply:
     return Reply.json({"success": True, "data": data, **more}, status)
+
+
+def build_invalid(name: str, message: str = "contains an invalid value") -> ErrorResponse:
+    """Build the error of a field outside its bounds, in the words of the validator Joi.
+
+    A third party received 422 with `"layers" is required` and similar ones (assumption 17).
+    """
+    return ErrorResponse(422, f'"{name}" {message}')

@@ -4,8 +4,8 @@
     https://api.voipbin.net/openapi.json
     https://github.com/voipbin/monorepo
 
-If the pages and the source differ, the source is emulated. "Undocumented" in a comment marks what
-both leave open; it names the choice made here.
+If the pages and the source differ, the source is emulated. What both leave open is an assumption,
+which is followed only if `assume=` names its number: `recording_voipbin.assumptions`.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from recording_core.plugin import (
     build_file_reply,
     build_uuid,
 )
+from recording_voipbin.assumptions import ASSUMPTIONS
 from recording_voipbin.emulator import media, recordings, requests, webhooks
 from recording_voipbin.emulator.authentication import EmulatedCustomer
 from recording_voipbin.emulator.listing import build_page
@@ -84,6 +85,7 @@ class VoIPBinEmulator(Emulator):
 
     provider = "voipbin"
     prefix = "/v1.0"
+    assumptions = ASSUMPTIONS
     redelivery = webhooks.REDELIVERY
     wall_clock_settings: ClassVar = dict.fromkeys(("starting", "stopping"), timedelta(0))
 
@@ -93,8 +95,6 @@ class VoIPBinEmulator(Emulator):
     #: recording has the second ones
     reference_key: Literal["reference_type", "type"] = "reference_type"
     conference_word: Literal["confbridge", "conference"] = "confbridge"
-    #: whether the credential may read recordings only, and no stored files
-    storage_forbidden = False
     #: served in place of each recording's ZIP
     zip_override: bytes | None = None
 
@@ -124,11 +124,18 @@ class VoIPBinEmulator(Emulator):
         self._uploads: list[media.EmulatedFile] = []
         #: the files of each archive that was requested, by its key in the bucket
         self._archives: dict[str, tuple[media.EmulatedFile, ...]] = {}
-        self._bucket = media.GoogleBucket()
+        self._archive_bucket = media.GoogleBucket()
+        self._file_bucket = media.FileBucket()
+        #: what `PUT /v1.0/customer` replaces, all of it at once
+        self.customer = dict.fromkeys(requests.CUSTOMER_FIELDS, "") | {
+            "name": "Emulated",
+            "email": "emulated@example.com",
+            "phone_number": "+12025550100",
+            "address": "1 Example Street",
+            "webhook_method": "POST",
+        }
         #: created with the customer, and shown in its own row only
         self._webhook_secret = base64.urlsafe_b64encode(self.webhook_random.randbytes(24)).decode()
-        #: the customer's one webhook
-        self._customer_webhook: Webhook | None = None
         self.sessions = [self.begin(kind) for kind in KINDS.values()]
 
     def build_error(self, status: int) -> Reply:
@@ -137,7 +144,8 @@ class VoIPBinEmulator(Emulator):
         )
 
     def populate(self) -> None:
-        self._bucket = media.GoogleBucket(self.media_origin, self.random.randbytes(32))
+        keys = self.media_origin, self.random.randbytes(32)
+        self._archive_bucket, self._file_bucket = media.GoogleBucket(*keys), media.FileBucket(*keys)
         now = self.clock.now()
         # A conference has several recordings, and the live one was recorded before.
         ended = [self._add_past_session(SessionKind.CONFERENCE) for _ in range(2)]
@@ -179,6 +187,11 @@ class VoIPBinEmulator(Emulator):
             for id in session.recording_ids:
                 if not self._recordings[id].stuck:
                     self._recordings[id].end(self.clock.now())
+
+    def delete_session(self, target: CommunicationSession) -> None:
+        """Delete a call or a conference that has ended, but not its recordings."""
+        with self.lock:
+            self._sessions[target.id].is_deleted = True
 
     def find_reference_id(self, target: CommunicationSession) -> str:
         """Return the `reference_id` of the target's recordings: for conferences, another id."""
@@ -237,22 +250,24 @@ class VoIPBinEmulator(Emulator):
 
     def find_webhooks(self, event: EmulatedEvent) -> Iterable[Webhook]:
         yield from super().find_webhooks(event)
-        if self._customer_webhook is not None:
-            yield self._customer_webhook
+        webhook = webhooks.find_webhook(self.customer)
+        if webhook is not None:
+            yield webhook
 
     def sign_event(self, event: EmulatedEvent, webhook: Webhook, now: datetime) -> WebhookRequest:
         return webhooks.build_signed_request(event, webhook, self._webhook_secret)
 
     def _get_customer(self, request: Request, parts: Sequence[str]) -> Reply:
-        webhook = self._customer_webhook or Webhook("", "")
-        row = {"id": self.customer_id, "webhook_method": webhook.method, "webhook_uri": webhook.url}
-        return Reply.json({**row, "webhook_secret": self._webhook_secret})
+        row = {"id": self.customer_id, **self.customer, "webhook_secret": self._webhook_secret}
+        return Reply.json(row)
 
     def _put_customer(self, request: Request, parts: Sequence[str]) -> Reply:
-        self._customer_webhook = webhooks.read_webhook(request)
-        if self._customer_webhook is not None:
-            self.deliveries.start_sending(self._customer_webhook.url)
-        return self._get_customer(request, parts)
+        """Replace every field: one that the body lacks becomes empty."""
+        self.customer = requests.read_customer_body(request)
+        webhook = webhooks.find_webhook(self.customer)
+        if webhook is not None:
+            self.deliveries.start_sending(webhook.url)
+        return Reply.json({"id": self.customer_id, **self.customer})
 
     # -- the API's port -------------------------------------------------------------------------
 
@@ -278,20 +293,17 @@ class VoIPBinEmulator(Emulator):
         if name is None:
             raise ErrorResponse("NOT_FOUND", "ROUTE_NOT_FOUND", "The route was not found.")
         self._customer.check_request(request, self.clock.now())
-        if self.storage_forbidden and parts[0] == "storage_files":
-            raise ErrorResponse("PERMISSION_DENIED")
         handler: Callable[[Request, Sequence[str]], Reply] = getattr(self, name)
         return handler(request, parts)
 
     def _log_in(self, request: Request) -> Reply:
         if request.json_object() != self.login:
-            return Reply(400)  # without an envelope; undocumented: whether it is a 401
+            return Reply(400)  # without an envelope, as some routes outside of /v1.0
         token = self._customer.build_token(self.clock.now())
         return Reply.json({"username": self.login["username"], "token": token})
 
     def _list(self, request: Request, parts: Sequence[str]) -> Reply:
-        rows = self._list_recordings()
-        return Reply.json(build_page(rows, self._build_row, request, self.time_format))
+        return self._build_page(self._list_recordings(), self._build_row, request)
 
     def _get(self, request: Request, parts: Sequence[str]) -> Reply:
         return Reply.json(self._build_row(self._require_recording(parts[1])))
@@ -306,11 +318,13 @@ class VoIPBinEmulator(Emulator):
         files = tuple(self._require_recording(parts[1]).list_files(self.clock.now()))
         key = media.build_archive_key(files)
         self._archives[key] = files
-        return self._build_redirect(key)
+        return self._build_redirect(self._archive_bucket.sign_url(key, self.clock.now()))
 
     def _get_session(self, request: Request, parts: Sequence[str]) -> Reply:
         session = self._require_session(parts)
-        return Reply.json(session.build_row(self.customer_id, self.time_format))
+        if session.is_deleted:
+            raise ErrorResponse("FAILED_PRECONDITION", "STATE_INVALID", "It was deleted.")
+        return Reply.json(self._build_session_row(session))
 
     def _start(self, request: Request, parts: Sequence[str]) -> Reply:
         session, parameters = self._require_session(parts), requests.read_start_body(request)
@@ -319,9 +333,9 @@ class VoIPBinEmulator(Emulator):
             # https://docs.voipbin.net documents 409 for this; the source has no such status.
             if is_call:
                 raise ErrorResponse("INTERNAL")
-            return Reply.json(recordings.ZERO_SESSION)
+            return Reply.json(recordings.ZERO_SESSIONS[session.kind])
         recording = self._add_recording(session, self.clock.now())
-        recording.format = parameters["format"] or "wav"  # undocumented: the default
+        recording.format = parameters["format"]
         recording.on_end_flow_id = parameters["on_end_flow_id"]
         session.recording_id = recording.id
         self.deliveries.follow(
@@ -331,46 +345,53 @@ class VoIPBinEmulator(Emulator):
             limit = timedelta(seconds=min(parameters["duration"], 10**9))
             limit = limit if is_call else min(limit, MAX_CONFERENCE_DURATION)
             recording.end(recording.started_at + limit)
-        return Reply.json(session.build_row(self.customer_id, self.time_format))
+        return Reply.json(self._build_session_row(session))
 
     def _stop(self, request: Request, parts: Sequence[str]) -> Reply:
         session = self._require_session(parts)
         is_call = session.kind is SessionKind.CALL
         if session.recording_id == NIL and is_call:
-            return Reply.json(recordings.ZERO_SESSION)
+            return Reply.json(recordings.ZERO_SESSIONS[session.kind])
         if session.has_ended or session.recording_id == NIL:
             raise ErrorResponse("INTERNAL" if is_call else "INVALID_ARGUMENT")
-        # Undocumented: a stop of a recording that has ended without a stop. Here it clears
-        # `recording_id`, which nothing else does.
-        if session.recording_id in self._recordings:
-            self._recordings[session.recording_id].stop(self.clock.now())
+        recording, now = self._recordings.get(session.recording_id), self.clock.now()
+        if not is_call and recording is not None and recording.has_ended(now):
+            # The error of the server that records is returned before `recording_id` is cleared. For
+            # a call it is only logged. Nothing else clears `recording_id`.
+            raise ErrorResponse("INVALID_ARGUMENT")
+        if recording is not None:
+            recording.stop(now)
         session.recording_id = NIL
-        return Reply.json(session.build_row(self.customer_id, self.time_format))
+        return Reply.json(self._build_session_row(session))
 
     def _list_files(self, request: Request, parts: Sequence[str]) -> Reply:
         # The files of a deleted recording are listed until they are deleted too.
         files = [file for file in self._find_stored_files().values() if not file.foreign]
-        return Reply.json(build_page(files, self._build_file_row, request, self.time_format))
+        return self._build_page(files, self._build_file_row, request)
 
     def _get_file(self, request: Request, parts: Sequence[str]) -> Reply:
-        return Reply.json(self._build_file_row(self._require_file(parts[1])))
+        file = self._require_file(requests.parse_uuid(parts[1]))
+        return Reply.json(self._build_file_row(file))
 
     def _download_file(self, request: Request, parts: Sequence[str]) -> Reply:
-        return self._build_redirect(self._require_file(parts[1]).key)
+        file = self._require_file(requests.parse_uuid(parts[1], "INVALID_REQUEST_PARAMETER"))
+        return self._build_redirect(self._file_bucket.sign_url(file.key, self.clock.now()))
 
     # -- the media's port -----------------------------------------------------------------------
 
     def answer_media(self, request: Request) -> Reply:
-        if error := self._bucket.find_error(request, self.clock.now()):
+        is_archive = request.segments()[1:2] == ["tmp"]
+        bucket = self._archive_bucket if is_archive else self._file_bucket
+        if error := bucket.find_error(request, self.clock.now()):
             return error
         folder, name = request.segments()[1:3]
-        if folder == "tmp":
+        if is_archive:
             archive = media.build_archive(self._archives[f"{folder}/{name}"])
             body = archive if self.zip_override is None else self.zip_override
             return build_file_reply(request, body, "application/zip")
         file = self._find_stored_files().get(name)
         if file is None:
-            return self._bucket.build_error("missing")
+            return bucket.build_error("missing")
         return build_file_reply(request, file.build_content(), "audio/wav")
 
     # -- helpers --------------------------------------------------------------------------------
@@ -396,9 +417,8 @@ class VoIPBinEmulator(Emulator):
         kind, id = KINDS[parts[0]], requests.parse_uuid(parts[1])
         session = self._sessions.get(id)
         if session is None or session.kind is not kind:
-            # Undocumented: the reason. Here: built like that of a recording.
-            message = f"The {kind} was not found."
-            raise ErrorResponse("NOT_FOUND", f"{kind.upper()}_NOT_FOUND", message)
+            reason = f"{kind.upper()}_NOT_FOUND" if self.assumes(3) else "RESOURCE_NOT_FOUND"
+            raise ErrorResponse("NOT_FOUND", reason, f"The {kind} was not found.")
         return session
 
     def _find_stored_files(self) -> dict[str, media.EmulatedFile]:
@@ -407,13 +427,25 @@ class VoIPBinEmulator(Emulator):
         recorded = (file for each in self._recordings.values() for file in each.list_files(now))
         return {file.id: file for file in (*self._uploads, *recorded)}
 
-    def _require_file(self, text: str) -> media.EmulatedFile:
-        file = self._find_stored_files().get(requests.parse_uuid(text))
-        if file is None:
-            raise ErrorResponse("NOT_FOUND", "RESOURCE_NOT_FOUND", "The resource was not found.")
-        if file.foreign:
-            raise ErrorResponse("PERMISSION_DENIED")
+    def _require_file(self, id: str) -> media.EmulatedFile:
+        file = self._find_stored_files().get(id)
+        if file is None or file.foreign:
+            raise ErrorResponse("NOT_FOUND", "FILE_NOT_FOUND", "The file was not found.")
         return file
+
+    def _build_page(
+        self, rows: Iterable[Any], build_row: Callable[[Any], dict[str, Any]], request: Request
+    ) -> Reply:
+        error = ErrorResponse("INTERNAL") if self.assumes(5) else None
+        page = build_page(rows, build_row, request, self.time_format, malformed_token_error=error)
+        return Reply.json(page)
+
+    def _build_session_row(self, session: EmulatedSession) -> dict[str, Any]:
+        ended = recordings.ENDED_STATUSES[session.kind] if self.assumes(4) else None
+        ids = session.recording_ids if self.assumes(6) else sorted(session.recording_ids)
+        return session.build_row(
+            self.customer_id, self.time_format, ended_status=ended, recording_ids=ids
+        )
 
     def _build_row(
         self, recording: EmulatedRecording, at: datetime | None = None
@@ -423,14 +455,14 @@ class VoIPBinEmulator(Emulator):
         return recording.build_row(at, self.customer_id, self.time_format, *words)
 
     def _build_file_row(self, file: media.EmulatedFile) -> dict[str, Any]:
-        # Undocumented: whether each response has a newly signed URL. The row has a field for its
-        # expiry. Here: the URL is signed once, and that of a file older than a day has expired.
-        url = self._bucket.sign_url(file.key, file.created_at)
+        # From VoIPBin's source: the URL is signed when the file is stored, if at all; here, that of
+        # an uploaded file is not.
+        is_signed = file.reference_id != NIL
+        url = self._file_bucket.sign_url(file.key, file.created_at) if is_signed else ""
         return file.build_row(self.customer_id, url, self.time_format)
 
-    def _build_redirect(self, key: str) -> Reply:
+    def _build_redirect(self, url: str) -> Reply:
         """Redirect to a newly signed URL, with the page that Go writes into the body."""
-        url = self._bucket.sign_url(key, self.clock.now())
         page = f'<a href="{html.escape(url)}">Temporary Redirect</a>.\n\n'
         headers = {"Content-Type": "text/html; charset=utf-8", "Location": url}
         return Reply(307, page.encode(), headers)

@@ -6,7 +6,6 @@ import base64
 import hmac
 import json
 from datetime import datetime, timedelta
-from urllib.parse import unquote
 
 from attrs import field, frozen
 
@@ -36,8 +35,8 @@ class EmulatedCustomer:
     def check_request(self, request: Request, now: datetime) -> None:
         """Raise `ErrorResponse` unless the request has a credential of this customer."""
         # From VoIPBin's source: a token in any place takes precedence over an access key in any
-        # place, so an expired token in a cookie makes a valid key useless. No header contains an
-        # access key.
+        # place, so an expired token in a cookie makes a valid key useless. The cookie of an access
+        # key precedes the query, and no other header contains one.
         cookies = _read_cookies(request)
         bearer = (request.header("authorization") or "").partition("Bearer ")[2]
         if token := cookies.get("token") or request.arg("token") or bearer:
@@ -65,7 +64,7 @@ class EmulatedCustomer:
 
 def _read_cookies(request: Request) -> dict[str, str]:
     pairs = (part.partition("=") for part in (request.header("cookie") or "").split(";"))
-    return {name.strip(): unquote(value) for name, _, value in pairs}
+    return {name.strip(): value for name, _, value in pairs}
 
 
 def _encode(data: bytes) -> str:

@@ -44,7 +44,8 @@ class GoogleBucket(EmulatedBucket):
         "header": (401, "AuthenticationRequired", "Authentication required."),
         "unsigned": (403, "AccessDenied", "Access denied."),
         "signature": (403, "SignatureDoesNotMatch", "Access denied."),
-        "expired": (403, "ExpiredToken", "The provided token has expired."),
+        # https://cloud.google.com/storage/docs/xml-api/reference-status
+        "expired": (400, "ExpiredToken", "The provided token has expired."),
         "missing": (404, "NoSuchKey", "The specified key does not exist."),
     }
     xml_declaration = "<?xml version='1.0' encoding='UTF-8'?>"
@@ -55,9 +56,18 @@ class GoogleBucket(EmulatedBucket):
         return sorted(super().build_query(path, stamp))
 
 
+class FileBucket(GoogleBucket):
+    """The same bucket, which signs the URLs of single files for a week. From VoIPBin's source."""
+
+    lifetime = timedelta(days=7)
+
+
 @frozen
 class EmulatedFile:
-    """One file in VoIPBin's storage: a WAV, even if its name ends in another format."""
+    """One file in VoIPBin's storage: a WAV, even if its name ends in another format.
+
+    The storage also has files that customers upload for other purposes.
+    """
 
     id: str
     filename: str
@@ -71,7 +81,7 @@ class EmulatedFile:
 
     @property
     def key(self) -> str:
-        """Its key in the bucket. Undocumented: the layout."""
+        """Its key in the bucket, whose layout no page shows."""
         return f"files/{self.id}/{self.filename}"
 
     @property
@@ -82,18 +92,24 @@ class EmulatedFile:
         return build_wav(self.seconds, pitch=self.pitch)
 
     def build_row(self, customer_id: str, url: str, time_format: TimeFormat) -> dict[str, Any]:
-        """Build its row in `/storage_files`, the only response that has a size."""
+        """Build its row in `/storage_files`, the only response that has a size.
+
+        An empty URL is that of a file whose URL was not signed.
+        """
         times = {
-            "tm_download_expire": self.created_at + GoogleBucket.lifetime,
+            "tm_download_expire": self.created_at + FileBucket.lifetime if url else None,
             "tm_create": self.created_at,
             "tm_update": None,
             "tm_delete": None,
         }
+        is_recorded = self.reference_id != NIL
         return {
-            **build_owner_fields(self.id, customer_id),
-            # Undocumented: the type of a file that does not belong to a recording. Here: empty.
-            "reference_type": "" if self.reference_id == NIL else "recording",
+            **build_owner_fields(self.id, customer_id, "agent"),
+            "type": "recording" if is_recorded else "rag",
+            "reference_type": "recording" if is_recorded else "",
             "reference_id": self.reference_id,
+            "name": "recording file" if is_recorded else "",
+            "detail": "",
             "filename": self.filename,
             "filesize": self.size,
             "uri_download": url,
@@ -113,12 +129,15 @@ def build_archive_key(files: Iterable[EmulatedFile]) -> str:
 
 @functools.lru_cache(maxsize=8)
 def build_archive(files: tuple[EmulatedFile, ...]) -> bytes:
-    """Build a ZIP of the files, deflated, with the size of each after its data."""
+    """Build a ZIP of the files, newest first: deflated, and with the size of each after its data.
+
+    Its entries have no date. From VoIPBin's source.
+    """
     stream = _UnseekableStream()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in files:
-            content = file.build_content()
-            archive.writestr(zipfile.ZipInfo(file.filename), content, zipfile.ZIP_DEFLATED)
+        for file in sorted(files, key=lambda each: each.created_at, reverse=True):
+            entry = zipfile.ZipInfo(file.filename, (1980, 0, 0, 0, 0, 0))
+            archive.writestr(entry, file.build_content(), zipfile.ZIP_DEFLATED)
     return stream.getvalue()
 
 

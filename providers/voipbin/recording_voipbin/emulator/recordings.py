@@ -33,17 +33,22 @@ AUDIO_SHARE = 0.96
 #: https://docs.voipbin.net, Recording: `tm_delete` is empty "in older recordings".
 OLD_AGE = timedelta(days=30)
 
-#: Undocumented: the status of a session that has ended. A start compares with `progressing` only.
+#: Assumption 4: the status of a session that has ended. A start compares with `progressing` only.
 ENDED_STATUSES: Mapping[SessionKind, str] = {
     SessionKind.CALL: "hangup",
     SessionKind.CONFERENCE: "terminated",
 }
 #: From VoIPBin's source: if a recording cannot be started or stopped, a backend may answer `null`
-#: with 200, and the API writes an object with these fields.
-ZERO_SESSION: Mapping[str, Any] = {
-    **build_owner_fields(NIL, NIL),
-    "status": "",
-    "recording_id": NIL,
+#: with 200, and the API writes an object with these fields. Go leaves out an empty status.
+ZERO_SESSIONS: Mapping[SessionKind, Mapping[str, Any]] = {
+    SessionKind.CALL: {
+        **build_owner_fields(NIL, NIL),
+        **{"source": {}, "destination": {}, "action": {}, "recording_id": NIL},
+    },
+    SessionKind.CONFERENCE: {
+        **{"id": NIL, "customer_id": NIL, "recording_id": NIL, "direct_hash": ""},
+        **dict.fromkeys(("tm_end", "tm_create", "tm_update", "tm_delete")),
+    },
 }
 
 
@@ -58,21 +63,36 @@ class EmulatedSession:
     reference_id: str
     created_at: datetime
     has_ended: bool = False
+    is_deleted: bool = False
     #: The current recording, or the last one: only an explicit stop clears it.
     recording_id: str = NIL
     recording_ids: list[str] = field(factory=list)
 
-    def build_row(self, customer_id: str, time_format: TimeFormat) -> dict[str, Any]:
+    def build_row(
+        self,
+        customer_id: str,
+        time_format: TimeFormat,
+        *,
+        ended_status: str | None,
+        recording_ids: Sequence[str],
+    ) -> dict[str, Any]:
+        """Build its row; with `ended_status` None, an ended session has no status."""
+        is_call = self.kind is SessionKind.CALL
+        status = ended_status if self.has_ended else "progressing"
         row = {
-            **build_owner_fields(self.id, customer_id),
-            "status": ENDED_STATUSES[self.kind] if self.has_ended else "progressing",
+            **(build_owner_fields(self.id, customer_id) if is_call else {}),
+            **{"id": self.id, "customer_id": customer_id},
+            **({"status": status} if status is not None else {}),
             "recording_id": self.recording_id,
         }
         # Go leaves out an empty list, and never a UUID.
-        if self.recording_ids:
-            row["recording_ids"] = list(self.recording_ids)
+        if recording_ids:
+            row["recording_ids"] = list(recording_ids)
         times = {"tm_create": self.created_at, "tm_update": None, "tm_delete": None}
-        return {**row, **build_time_fields(times, time_format)}
+        if is_call:
+            return {**row, **build_time_fields(times, time_format)}
+        times = {"tm_end": None, **times}
+        return {**row, "direct_hash": "", **build_time_fields(times, time_format, nulls=True)}
 
 
 @define(eq=False)
@@ -89,6 +109,7 @@ class EmulatedRecording:
     stopping: timedelta
     #: from `tm_end` until the last file is stored
     storing: timedelta
+    #: also the extension of its files; empty if the start names none
     format: str = "wav"
     on_end_flow_id: str = NIL
     activeflow_id: str = NIL
@@ -170,8 +191,7 @@ class EmulatedRecording:
             "tm_start": start,
             "tm_end": end,
             "tm_create": self.created_at,
-            # Undocumented: whether `stopping` is an update. Here it is.
-            "tm_update": self.deleted_at or end or self.stop_requested_at or start,
+            "tm_update": self.deleted_at or end or start,
             "tm_delete": self.deleted_at,
         }
         row = {
@@ -180,7 +200,7 @@ class EmulatedRecording:
             kind_key: "call" if is_call else word,
             "reference_id": self.session.reference_id,
             "status": self.compute_status(now),
-            "format": self.format,
+            **({"format": self.format} if self.format else {}),
             "on_end_flow_id": self.on_end_flow_id,
             **build_time_fields(times, time_format),
         }

@@ -18,30 +18,47 @@ START_FIELDS: Mapping[str, type] = {
     "end_of_silence": int,
     "end_of_key": str,
 }
+#: `PUT /v1.0/customer` replaces all of these. From VoIPBin's source.
+CUSTOMER_FIELDS = (
+    *("name", "detail", "email", "phone_number", "address", "webhook_method", "webhook_uri"),
+)
 
 
-def parse_uuid(text: str) -> str:
+def parse_uuid(text: str, reason: str = "INVALID_ID") -> str:
     """Parse the id in a path, and return it in lower case. Raises `ErrorResponse`."""
     id = _parse_uuid_or_nil(text)
     if id == NIL:  # the server rejects the nil UUID too
-        raise ErrorResponse("INVALID_ARGUMENT", "INVALID_ID", "The id is not a UUID.")
+        raise ErrorResponse("INVALID_ARGUMENT", reason, "The id is not a UUID.")
     return id
 
 
 def read_start_body(request: Request) -> dict[str, Any]:
-    """Read the five fields of a start; absent ones are zero or empty. Raises `ErrorResponse`."""
+    """Read the five fields of a start; absent ones are zero or empty. Raises `ErrorResponse`.
+
+    The format stays empty too: no default replaces it.
+    """
+    values = _read_body(request, START_FIELDS)
+    # The server replaces a flow id that is not a UUID by the nil UUID, without an error.
+    values["on_end_flow_id"] = _parse_uuid_or_nil(values["on_end_flow_id"])
+    return values
+
+
+def read_customer_body(request: Request) -> dict[str, str]:
+    """Read all fields of a customer; absent ones are empty. Raises `ErrorResponse`."""
+    return _read_body(request, dict.fromkeys(CUSTOMER_FIELDS, str))
+
+
+def _read_body(request: Request, kinds: Mapping[str, type]) -> dict[str, Any]:
     error = ErrorResponse("INVALID_ARGUMENT", "INVALID_JSON_BODY", "The body is not valid JSON.")
     # `null` is an object without fields; an empty body is not JSON.
     body = {} if request.body.strip() == b"null" else request.require_object(error)
     values: dict[str, Any] = {}
-    for name, kind in START_FIELDS.items():
+    for name, kind in kinds.items():
         value = kind() if body.get(name) is None else body[name]
         if type(value) is not kind:
             message = f"{name} has a wrong type."
             raise ErrorResponse("INVALID_ARGUMENT", "INVALID_JSON_BODY", message)
         values[name] = value
-    # The server replaces a flow id that is not a UUID by the nil UUID, without an error.
-    values["on_end_flow_id"] = _parse_uuid_or_nil(values["on_end_flow_id"])
     return values
 
 

@@ -20,6 +20,7 @@ HTTP_STATUSES: Mapping[str, int] = {
     "UNAUTHENTICATED": 401,
     "PERMISSION_DENIED": 403,
     "NOT_FOUND": 404,
+    "FAILED_PRECONDITION": 409,
     "INTERNAL": 500,
 }
 
@@ -54,12 +55,16 @@ class ErrorResponse(Exception):
             "message": self.message,
             "request_id": request_id,
         }
-        return Reply.json({"error": error}, HTTP_STATUSES[self.status])
+        reply = Reply.json({"error": error}, HTTP_STATUSES[self.status])
+        if self.reason == "INVALID_JSON_BODY":
+            # The framework has written its own header before: from VoIPBin's source.
+            return reply.with_headers(**{"Content-Type": "text/plain; charset=utf-8"})
+        return reply
 
 
-def build_owner_fields(id: str, customer_id: str) -> dict[str, Any]:
-    """Build the first fields of every row."""
-    return {"id": id, "customer_id": customer_id, "owner_type": "", "owner_id": NIL}
+def build_owner_fields(id: str, customer_id: str, owner_type: str = "") -> dict[str, Any]:
+    """Build the first fields of every row, except that of a conference, which has two of them."""
+    return {"id": id, "customer_id": customer_id, "owner_type": owner_type, "owner_id": NIL}
 
 
 def format_time(at: datetime, time_format: TimeFormat) -> str:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from recording_core import WebhookRequest
-from recording_core.plugin import EmulatedEvent, RedeliveryPolicy, Request, Webhook
+from recording_core.plugin import EmulatedEvent, RedeliveryPolicy, Webhook
 from recording_voipbin.emulator.recordings import EmulatedRecording
-from recording_voipbin.emulator.responses import ErrorResponse
 
 #: Three attempts, after network errors and 5xx. Any other response counts as delivered.
 REDELIVERY = RedeliveryPolicy(
@@ -23,7 +22,6 @@ REDELIVERY = RedeliveryPolicy(
     delay=timedelta(seconds=1),
     should_retry=lambda status: status is None or status >= 500,
 )
-METHODS = ("POST", "PUT", "GET", "DELETE")
 
 
 def build_events(
@@ -42,15 +40,10 @@ def build_events(
         yield EmulatedEvent(ended, "finished", payload, is_last=True)
 
 
-def read_webhook(request: Request) -> Webhook | None:
-    """Read the webhook of `PUT /v1.0/customer`; an empty URL is none. Raises `ErrorResponse`."""
-    error = ErrorResponse("INVALID_ARGUMENT", "INVALID_JSON_BODY", "The body is not JSON.")
-    body = request.require_object(error)
-    # Undocumented: no method, and a method that is not one of the four. Here: POST, and a 400.
-    url, method = body.get("webhook_uri", ""), body.get("webhook_method") or "POST"
-    if not isinstance(url, str) or method not in METHODS:
-        raise ErrorResponse("INVALID_ARGUMENT", message="The webhook is not valid.")
-    return Webhook(url, method) if url else None
+def find_webhook(customer: Mapping[str, str]) -> Webhook | None:
+    """Find the webhook of a customer; an empty URL is none, and an empty method is sent as GET."""
+    url, method = customer["webhook_uri"], customer["webhook_method"]
+    return Webhook(url, method or "GET") if url else None
 
 
 def build_signed_request(event: EmulatedEvent, webhook: Webhook, secret: str) -> WebhookRequest:

@@ -1,7 +1,8 @@
-"""Row schema: the columns of a report's rows, and the conversion of recordings to Arrow."""
+"""Row schema: the columns of rows, and the conversion of recordings to Arrow and data frames."""
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,8 @@ from recording_core.plugins.columns import Column
 from recording_core.plugins.registry import load_registry
 
 if TYPE_CHECKING:
+    import pandas
+    import polars
     import pyarrow
 
 #: Incremented when a column changes its name, type or meaning.
@@ -104,19 +107,19 @@ def _check_columns(columns: Iterable[Column]) -> tuple[Column, ...]:
     return columns
 
 
-def _import_pyarrow() -> Any:
+def _import_library(name: str) -> Any:
     try:
-        import pyarrow
+        return importlib.import_module(name)
     except ImportError:
+        package = "'recording-core[report]'" if name == "pyarrow" else name
         raise ConfigurationError(
-            "Reports need pyarrow, which is not installed: pip install 'recording-core[report]'"
+            f"This needs {name}, which is not installed: pip install {package}"
         ) from None
-    return pyarrow
 
 
 def build_arrow_types() -> dict[str, pyarrow.DataType]:
     """Return the Arrow type of each type of a column or measure."""
-    pa = _import_pyarrow()
+    pa = _import_library("pyarrow")
     return {
         "text": pa.string(),
         "words": pa.list_(pa.string()),
@@ -137,7 +140,7 @@ def build_arrow_schema(columns: Iterable[Column] = ()) -> pyarrow.Schema:
     types = build_arrow_types()
     fields = [(each.name, types[each.type]) for each in (*COLUMNS, *_check_columns(columns))]
     metadata = {_VERSION_KEY: str(SCHEMA_VERSION).encode()}
-    return _import_pyarrow().schema(fields, metadata=metadata)
+    return _import_library("pyarrow").schema(fields, metadata=metadata)
 
 
 def check_schema(schema: pyarrow.Schema, where: str) -> None:
@@ -174,12 +177,13 @@ def check_schema(schema: pyarrow.Schema, where: str) -> None:
 def rows(
     recordings: Iterable[Recording], *, columns: Iterable[Column] = (), batch: int = _BATCH
 ) -> Rows:
-    """Convert recordings to Arrow record batches of at most `batch` rows, lazily.
+    """Convert recordings, such as a list or a listing, to rows for data frames, lazily.
 
-    The result has `__arrow_c_stream__`, so `pyarrow.table(rows)`, pandas, polars and DuckDB read
-    it; iterating yields `pyarrow.RecordBatch`. `columns` come after `COLUMNS`. Each reading
-    iterates over the recordings again: a listing is swept again, and an iterator can be read
-    once.
+    The result has `to_pandas`, `to_polars`, `to_arrow`, and `__arrow_c_stream__`, so that
+    `pyarrow.table(rows)`, `polars.DataFrame(rows)` and DuckDB read it. Iterating yields a dict per
+    recording, and `batches()` yields Arrow record batches of at most `batch` rows. `columns` come
+    after the columns of every row. Each reading iterates over the recordings again: a listing is
+    swept again, and an iterator can be read once.
 
     Raises `ConfigurationError` without pyarrow and `PluginError` for columns that clash. Reading
     raises `PluginError` for a column whose `read` raises or returns another type, and the errors of
@@ -188,12 +192,40 @@ def rows(
     if batch < 1:
         raise ValueError("batch must be at least 1")
     columns = _check_columns(columns)
-    _import_pyarrow()
+    _import_library("pyarrow")
     return Rows(recordings, columns, batch)
 
 
+class FrameSource:
+    """What has an Arrow table, and converts it for pandas and polars."""
+
+    __slots__ = ()
+
+    def to_arrow(self) -> pyarrow.Table:
+        raise NotImplementedError
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return the table of `to_arrow` as a pandas data frame.
+
+        Whole numbers are `Int64`, so that they stay whole next to null. pandas adds up nothing
+        known to 0, unless you write `sum(min_count=1)`. Raises as `to_arrow`, and
+        `ConfigurationError` without pandas.
+        """
+        pandas, arrow = _import_library("pandas"), _import_library("pyarrow")
+        return self.to_arrow().to_pandas(types_mapper={arrow.int64(): pandas.Int64Dtype()}.get)
+
+    def to_polars(self) -> polars.DataFrame:
+        """Return the table of `to_arrow` as a polars data frame.
+
+        polars adds up nothing known to 0: check `count()`. Raises as `to_arrow`, and
+        `ConfigurationError` without polars.
+        """
+        frame: polars.DataFrame = _import_library("polars").from_arrow(self.to_arrow())
+        return frame
+
+
 @frozen
-class Rows:
+class Rows(FrameSource):
     """The result of `rows`: recordings as a stream that any Arrow reader accepts."""
 
     _recordings: Iterable[Recording] = field(repr=False)
@@ -205,8 +237,19 @@ class Rows:
         """The Arrow schema of every batch."""
         return build_arrow_schema(self.columns)
 
-    def __iter__(self) -> Iterator[pyarrow.RecordBatch]:
-        pa = _import_pyarrow()
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Yield each row as a dict, which `pandas.DataFrame(rows)` reads."""
+        for batch in self.batches():
+            yield from batch.to_pylist()
+
+    def to_arrow(self) -> pyarrow.Table:
+        """Return all rows as one Arrow table."""
+        # Not through the C stream: it turns an error of a column into text with a traceback.
+        return _import_library("pyarrow").Table.from_batches(self.batches(), self.schema)
+
+    def batches(self) -> Iterator[pyarrow.RecordBatch]:
+        """Yield the rows as Arrow record batches."""
+        pa = _import_library("pyarrow")
         schema = self.schema
         columns = list(zip((*COLUMNS, *self.columns), schema.types, strict=True))
         source = iter(self._recordings)
@@ -215,8 +258,8 @@ class Rows:
             yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        pa = _import_pyarrow()
-        reader = pa.RecordBatchReader.from_batches(self.schema, iter(self))
+        pa = _import_library("pyarrow")
+        reader = pa.RecordBatchReader.from_batches(self.schema, self.batches())
         return reader.__arrow_c_stream__(requested_schema)
 
 

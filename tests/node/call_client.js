@@ -1,0 +1,60 @@
+// Call an official client in a process of its own.
+//
+// Reads {client, origin, options, steps} from standard input. Each step is [path, arguments], such
+// as ["recordings.get", ["an-id"]]. Prints one line of JSON per step: {"value": ...} or {"error":
+// {"name", "message", "status"}}. `collect` as the last element of a step reads all pages.
+
+"use strict";
+
+const CLIENTS = {
+  plivo({ origin, options }) {
+    // The client's address is a constant, so the emulator's takes its place in each request.
+    const axios = require("axios");
+    const { request } = axios.Axios.prototype;
+    axios.Axios.prototype.request = function (config, ...more) {
+      const url = config.url.replace("https://api.plivo.com", origin);
+      return request.call(this, { ...config, url }, ...more);
+    };
+    const plivo = require("plivo");
+    return new plivo.Client(options.auth_id, options.auth_token, options.more);
+  },
+  cloudflare({ options }) {
+    const Cloudflare = require("cloudflare");
+    return new (Cloudflare.default || Cloudflare)(options);
+  },
+};
+
+function describe(error) {
+  const status = error.status ?? error.response?.status ?? null;
+  return { name: error.constructor?.name ?? typeof error, message: String(error.message ?? error), status };
+}
+
+async function run(client, [path, args, mode]) {
+  const names = path.split(".");
+  const name = names.pop();
+  const owner = names.reduce((value, each) => value[each], client);
+  const result = owner[name](...args);
+  if (mode !== "collect") return result;
+  const found = [];
+  for await (const each of result) found.push(each);
+  return found;
+}
+
+async function main() {
+  const chunks = [];
+  for await (const chunk of process.stdin) chunks.push(chunk);
+  const request = JSON.parse(Buffer.concat(chunks).toString());
+  const client = CLIENTS[request.client](request);
+  for (const step of request.steps) {
+    let line;
+    try {
+      line = { value: (await run(client, step)) ?? null };
+    } catch (error) {
+      line = { error: describe(error) };
+    }
+    console.log(JSON.stringify(line));
+  }
+  process.exit(0); // a client may keep its connections, and with them the process, alive
+}
+
+main();
