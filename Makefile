@@ -5,6 +5,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PROVIDERS := $(foreach each,audian plivo realtimekit voipbin,-e providers/$(each))
 CODE := recording_core providers tests benchmarks cassettes docs
 
+# Twice as many processes as cores: tests wait for sockets and timers as long as they compute.
+WORKERS := $(shell $(PYTHON) -c "import os; print(2 * (os.cpu_count() or 1))")
+
 # Tests with random examples.
 RANDOM_TESTS := $(addprefix tests/test_,fuzz_answers.py fuzz_webhooks.py stateful.py shifting_pages.py)
 
@@ -17,7 +20,7 @@ demo: .venv/.demo   ## run the library against emulated vendors on this machine
 	@$(BIN)/recordings demo
 
 test: .venv/.dev   ## run the tests, on all cores
-	@$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not spark and not node"
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not spark and not node"
 
 test-all: test .venv/.spark .venv/.node   ## run all tests, also those that need Java 17 and Node 20
 	@$(BIN)/python -m pytest -q -m "spark or node"
@@ -39,7 +42,7 @@ docs: .venv/.dev   ## write the generated tables, and build site/index.html, whi
 	@$(BIN)/python -m sphinx -q -W --keep-going -b html -d .doctrees docs site
 
 coverage: .venv/.dev   ## measure which lines and branches the tests run; each package has a floor
-	@$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not spark and not node" --cov \
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not spark and not node" --cov \
 	  --cov-report= --cov-report=json:coverage.json
 	@$(BIN)/python tests/coverage_floors.py coverage.json
 

@@ -99,7 +99,7 @@ def test_list_in_a_pipe(environment: dict[str, str]) -> None:
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     assert len(lines) >= 90
-    assert {line.count("\t") for line in lines} == {6}
+    assert {line.count("\t") for line in lines} == {7}
     assert "\x1b" not in result.stdout + result.stderr
 
 
@@ -427,8 +427,9 @@ def test_the_demo(tmp_path: Path) -> None:
     assert "delivered: started, stopped, available" in result.stdout
     shown = (tmp_path / "copies" / "index.html").read_text()
     players = set(re.findall(r'<audio [^>]*src="([^"]+)"', shown))
-    audio_files = {path.name for path in (tmp_path / "copies").iterdir() if path.suffix in AUDIO}
-    assert players == audio_files
+    audio_files = [path for path in (tmp_path / "copies").iterdir() if path.suffix in AUDIO]
+    # A file without a second of sound has no player; the emulated ones consist of a header.
+    assert players == {path.name for path in audio_files if path.stat().st_size > 100}
     assert shown.count('<rect class="pause" x=') == 3
     assert 'href="report.html"' in shown
 

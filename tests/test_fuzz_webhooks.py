@@ -33,11 +33,11 @@ from recording_core.webhooks.receiver import Receiver
 
 VENDORS = sorted(rec.providers())
 EXAMPLES = settings().max_examples
-#: Examples of the mutation tests, each of a hundred payloads.
+#: Examples of the mutation tests, each of `PAYLOADS` payloads.
 MUTATION_EXAMPLES = EXAMPLES if EXAMPLES <= 100 else 2 * EXAMPLES
 #: The slowest test takes half a minute on an idle machine, and some minutes under `make soak`.
 pytestmark = pytest.mark.timeout(600 if EXAMPLES <= 100 else 7200)
-PAYLOADS = 100
+PAYLOADS = 50 if EXAMPLES <= 100 else 100
 #: A smaller seed is not simpler, so nothing is shrunk. Errors carry the payload as a note.
 FUZZ_SETTINGS = settings(
     deadline=None,

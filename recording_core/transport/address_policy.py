@@ -33,6 +33,7 @@ from recording_core.transport.deadline import (
     release_connection,
     watch_socket,
 )
+from recording_core.transport.name_resolution import resolve_addresses
 from recording_core.transport.settings import MediaHosts
 
 #: The part of a URL up to the end of its host and port, and what is percent-encoded after it. Both
@@ -213,9 +214,6 @@ class _WatchedConnection:
 
     def _new_conn(self: Any) -> socket.socket:
         """Resolve the name once, and connect to the addresses in turn, within `timeout` each."""
-        # Imported with the first connection.
-        from recording_core.transport.name_resolution import resolve_addresses
-
         # Behind a proxy the socket reaches the proxy; the URL's form was checked before.
         policy = self.policy if self.proxy is None else None
         try:

@@ -82,7 +82,7 @@ def open_calculator(
 ) -> Iterator[Calculator]:
     """Open the rows once for several computations. Raises as `compute_measures` does."""
     with find_engine(engine).open(source) as session:
-        yield Calculator(session, window, context)
+        yield Calculator(session, window, context, _read_time_range(session, window))
 
 
 @frozen
@@ -92,6 +92,8 @@ class Calculator:
     _session: EngineSession
     _window: ReportWindow
     _context: MeasureContext
+    #: the number of rows, and the time that they span
+    _time_range: tuple[int, datetime, datetime]
 
     def compute(
         self, by: str | Iterable[str], only: Iterable[str] = MEASURE_NAMES
@@ -116,9 +118,34 @@ class Calculator:
         return recordings
 
     def _open_computation(self, names: tuple[str, ...], only: Iterable[str]) -> Computation:
+        measures = _select_measures(only)
         return Computation(
-            self._session, names, self._window, self._context, _select_measures(only)
+            self._session, names, self._window, self._context, measures, *self._time_range
         )
+
+
+def _read_time_range(
+    session: EngineSession, window: ReportWindow
+) -> tuple[int, datetime, datetime]:
+    """Return the number of rows and the time that they span, from Parquet's own statistics."""
+    rows = session.rows
+    [statistics] = session.run(
+        rows.aggregate(
+            rows=rows.count(),
+            first_created=rows.created_at.min(),
+            first_started=rows.started_at.min(),
+            last_created=rows.created_at.max(),
+            last_started=rows.started_at.max(),
+        )
+    ).to_pylist()
+    row_count = statistics.pop("rows")
+    known = [value for value in statistics.values() if value is not None]
+    first, last = min(known, default=window.now), max(known, default=window.now)
+    if window.since is not None:
+        first = max(first, window.since)
+    if window.until is not None:
+        last = min(last, window.until)
+    return row_count, first.astimezone(UTC), max(first, last).astimezone(UTC)
 
 
 def check_expiring(now: datetime, expiring: timedelta) -> None:
@@ -147,12 +174,14 @@ class Computation:
     _window: ReportWindow
     _context: MeasureContext
     _measures: tuple[Measure, ...]
+    _row_count: int
+    _first: datetime
+    _last: datetime
 
     def __attrs_post_init__(self) -> None:
         #: The internal names of the grouping columns, which differ from those of all measures.
         self._keys = [f"group_{number}" for number in range(len(self._by))]
         self._time_names = [name for name in self._by if name in TIME_GROUPINGS]
-        self._row_count, self._first, self._last = self._read_time_range()
 
     def compute(self) -> pyarrow.Table:
         import pyarrow as pa
@@ -163,28 +192,6 @@ class Computation:
             table = self.aggregate(rows)
             tables.append(self.add_peaks(rows, table) if has_peaks else table)
         return self._format_table(pa.concat_tables(tables))
-
-    def _read_time_range(self) -> tuple[int, datetime, datetime]:
-        """Return the number of rows and the time that they span, from Parquet's own statistics."""
-        rows = self._session.rows
-        [statistics] = self._session.run(
-            rows.aggregate(
-                rows=rows.count(),
-                first_created=rows.created_at.min(),
-                first_started=rows.started_at.min(),
-                last_created=rows.created_at.max(),
-                last_started=rows.started_at.max(),
-            )
-        ).to_pylist()
-        row_count = statistics.pop("rows")
-        known = [value for value in statistics.values() if value is not None]
-        window = self._window
-        first, last = min(known, default=window.now), max(known, default=window.now)
-        if window.since is not None:
-            first = max(first, window.since)
-        if window.until is not None:
-            last = min(last, window.until)
-        return row_count, first.astimezone(UTC), max(first, last).astimezone(UTC)
 
     def select_rows(self) -> Any:
         """Select the prepared rows of the window, with the keys of their groups."""
