@@ -380,7 +380,7 @@ def test_mutated_responses_give_documented_values_or_our_errors(
 
     mutate()
     assert sum(outcomes.values()) >= MUTATION_EXAMPLES * PAYLOADS
-    assert min(outcomes["error"], outcomes["value"]) > 1000, (
+    assert min(outcomes["error"], outcomes["value"]) > sum(outcomes.values()) // 10, (
         f"the mutations change too little or too much: {outcomes}"
     )
 

@@ -328,6 +328,7 @@ def test_401_from_another_origin_renews_no_token(serve: Serve) -> None:
             operation="download",
             attempt=1,
         )
+        answer.close()
         assert answer.status_code == 401
     assert list_paths(journal) == ["PUT /token"]
     assert len(visits) == 1
