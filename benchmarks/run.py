@@ -20,6 +20,7 @@ BENCHMARKS = (
     "bench_plivo",
     "bench_listing",
     "bench_download",
+    "bench_archive",
     "bench_webhooks",
     "bench_report",
 )

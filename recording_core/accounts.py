@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -157,6 +158,18 @@ def find_accounts(config: str | os.PathLike[str] | None = None) -> tuple[Account
             f"{CONFIG_VARIABLE}, or set a vendor's variables; `recordings doctor` lists them"
         )
     return found
+
+
+def get_account_key(account: Account | Provider) -> tuple[str, str]:
+    """Return (provider, account) as recordings carry them."""
+    if isinstance(account, Account):
+        return account.provider, account.name
+    return account.name, account.account
+
+
+def open_connection(account: Account | Provider) -> AbstractContextManager[Provider]:
+    """Connect to an account while a context lasts; a connection of the caller stays open."""
+    return account.connect() if isinstance(account, Account) else nullcontext(account)
 
 
 # -- the configured accounts ----------------------------------------------------------------------
@@ -309,6 +322,16 @@ def open_account(
             base_url=base_url or table.find_base_url(info),
             http=evolve(http or table.http, **changes),
         )
+
+
+def uses_environment(account: Account) -> bool:
+    """Whether the credentials of an account are those of the environment.
+
+    An account of a file uses them if its table has none. Raises `ConfigurationError`.
+    """
+    if account.source is None:
+        return True
+    return not _find_table(account).has_credential(plugins.get_provider_info(account.provider))
 
 
 def _find_table(account: Account) -> AccountTable:

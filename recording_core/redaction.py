@@ -241,6 +241,13 @@ class Secrets:
             text = text.replace(secret, MASK)
         return text
 
+    def compute_digest(self) -> str:
+        """Compute a digest of the credentials that were given, too slow to guess them by it."""
+        import hashlib
+
+        data = "\0".join(self._values).encode()
+        return hashlib.pbkdf2_hmac("sha256", data, b"recording_core.redaction", 100_000).hex()
+
     def __repr__(self) -> str:
         return f"<Secrets of {len(self._values) + len(self._fetched)} values>"
 

@@ -37,6 +37,50 @@ def list_names(folder: Path) -> list[str]:
     return sorted(each.name for each in folder.iterdir())
 
 
+# -- unique names ---------------------------------------------------------------------------------
+
+
+def test_unique_destination_needs_no_lock_and_looks_for_no_dead_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(atomic_file, "lock_file", None)
+    monkeypatch.setattr(atomic_file, "remove_abandoned_file", None)
+    path = tmp_path / "new" / "folder" / "a.wav"
+    with open_temporary_file(path, unique=True) as out:
+        out.write(b"whole")
+        out.commit()
+    assert path.read_bytes() == b"whole"
+    assert list_names(path.parent) == ["a.wav"]
+
+
+def test_unique_destination_that_is_written_twice_keeps_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    with open_temporary_file(path, unique=True) as first:
+        with (
+            pytest.raises(StorageError, match="Cannot create"),
+            open_temporary_file(path, unique=True),
+        ):
+            pass
+        first.write(b"first")
+        first.commit()
+    assert path.read_bytes() == b"first"
+
+
+# -- new folders ----------------------------------------------------------------------------------
+
+
+def test_new_folder_is_synced_in_the_one_that_contains_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(atomic_file, "_sync_folder", synced.append)
+    path = tmp_path / "new" / "folder" / "a.wav"
+    write(path)
+    assert synced == [tmp_path, tmp_path / "new", path.parent]
+    write(path)
+    assert synced[3:] == [path.parent]
+
+
 # -- files of dead writers ------------------------------------------------------------------------
 
 
@@ -139,6 +183,65 @@ def test_name_that_another_writer_took_over_is_left_to_it(tmp_path: Path) -> Non
         out.path.unlink()
         create_part(tmp_path)
     assert list_names(tmp_path) == [".a.wav.0.part"]
+
+
+def _list_open_files() -> set[str]:
+    return {os.path.realpath(each) for each in Path("/proc/self/fd").iterdir()}
+
+
+@pytest.fixture
+def windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Imitate what Windows refuses: to rename or remove a file that this process has open."""
+
+    def refuse_open_files(call: Any) -> Any:
+        def check_and_call(path: Any, *others: Any, **more: Any) -> Any:
+            if os.path.realpath(path) in _list_open_files():
+                raise PermissionError(errno.EACCES, "used by another process", str(path))
+            return call(path, *others, **more)
+
+        return check_and_call
+
+    for name in ("replace", "rename", "unlink", "remove"):
+        monkeypatch.setattr(os, name, refuse_open_files(getattr(os, name)))
+    monkeypatch.setattr(atomic_file, "HAS_LOCKS", False)
+    for name in ("fchown", "fchmod", "O_DIRECTORY", "O_NOFOLLOW", "O_NONBLOCK"):
+        monkeypatch.delattr(os, name)
+
+
+@pytest.mark.usefixtures("windows")
+def test_system_that_renames_no_open_file_is_supported(tmp_path: Path) -> None:
+    for data in (b"first", b"second"):
+        write(tmp_path / "a.wav", data, private=False)
+        assert (tmp_path / "a.wav").read_bytes() == data
+    with open_temporary_file(tmp_path / "a.wav") as out:
+        out.write(b"not committed")
+    assert list_names(tmp_path) == ["a.wav"]
+
+
+def test_file_that_cannot_be_renamed_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock has ended then: another writer may have the name."""
+
+    def refuse(*_: Any) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(StorageError, match=r"Cannot finish .* Operation not permitted"):
+        write(tmp_path / "a.wav")
+    assert list_names(tmp_path) == []
+
+    def take_over(source: Path, _: Path) -> None:
+        source.unlink()
+        other.enter_context(open_temporary_file(tmp_path / "a.wav"))
+        refuse()
+
+    with ExitStack() as other:
+        attempts = iter((refuse, take_over))
+        monkeypatch.setattr(os, "replace", lambda *paths: next(attempts)(*paths))
+        with pytest.raises(StorageError):
+            write(tmp_path / "a.wav")
+        assert list_names(tmp_path) == [".a.wav.0.part"]
 
 
 def test_file_system_without_locks_keeps_all_temporary_files(

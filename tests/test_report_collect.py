@@ -117,7 +117,7 @@ def test_a_report_contains_the_recordings_of_every_vendor(
 ) -> None:
     report = rec.report(accounts=connected, now=get_now(vendors))
     assert count_by_provider(report) == dict.fromkeys(sorted(vendors), PAST)
-    assert report.totals["recordings"] == 4 * PAST
+    assert report.totals["recordings"] == len(vendors) * PAST
     assert report.complete
     assert [each.provider for each in report.coverage] == list(vendors)
     assert all(each.coverage.seen == PAST for each in report.coverage)
@@ -236,7 +236,7 @@ def test_a_bug_of_a_plugin_affects_its_own_rows_only(
 
     monkeypatch.setattr(type(connected[1]), "_page", crash)
     report = rec.report(accounts=connected, now=get_now(vendors))
-    assert len(report.rows) == 3
+    assert len(report.rows) == len(vendors) - 1
     [missing] = report.missing
     assert isinstance(missing.error, rec.PluginError)
     assert "'plivo' failed as it listed account 'default': KeyError" in str(missing.error)
@@ -430,7 +430,7 @@ def test_an_account_that_never_responded_is_missing_when_the_folder_is_read(
     [plivo] = report.missing
     assert (plivo.provider, plivo.asked_at) == ("plivo", None)
     assert "Nothing was collected into" in plivo.coverage.errors[0]
-    assert report.totals["recordings"] == 3 * PAST
+    assert report.totals["recordings"] == (len(vendors) - 1) * PAST
 
 
 def test_a_report_with_days_after_the_last_sweep_is_not_complete(
@@ -442,7 +442,7 @@ def test_a_report_with_days_after_the_last_sweep_is_not_complete(
     up_to_date = rec.report(source=tmp_path / "kept", until=at, now=get_now(vendors))
     assert up_to_date.complete
     stale = rec.report(source=tmp_path / "kept", until=get_now(vendors), now=get_now(vendors))
-    assert len(stale.missing) == 4
+    assert len(stale.missing) == len(vendors)
     first = f"{at + timedelta(days=1):%Y-%m-%d}"
     assert all(f"from {first} to" in each.coverage.errors[0] for each in stale.missing)
     ahead = get_now(vendors) + timedelta(days=30)
@@ -555,7 +555,7 @@ def test_a_damaged_part_costs_its_rows_and_is_collected_again(
     ]
     again = rec.report(to=folder, **args)
     assert again.complete
-    assert again.totals["recordings"] == 4 * PAST
+    assert again.totals["recordings"] == len(vendors) * PAST
     [repaired] = [each for each in again.coverage if each.repaired]
     assert repaired.provider == "plivo"
     assert part.name in repaired.repaired[0]
@@ -595,7 +595,7 @@ def test_a_damaged_index_file_costs_its_days_and_is_collected_again(
     assert (damaged.provider, damaged.account) == ("plivo", "default")
     assert all(each.name in "".join(damaged.coverage.errors) for each in entries)
     again = rec.report(to=folder, **args)
-    assert again.totals["recordings"] == 4 * PAST
+    assert again.totals["recordings"] == len(vendors) * PAST
     repaired = "".join(sentence for each in again.coverage for sentence in each.repaired)
     assert all(each.name in repaired for each in entries)
     assert rec.report(source=folder, now=get_now(vendors)).complete
@@ -627,17 +627,17 @@ def test_a_folder_may_be_a_url(
     for url in (f"file://{tmp_path}/kept", f"memory://{tmp_path.name}"):
         first = rec.report(accounts=connected, to=url, now=get_now(vendors))
         assert rec.report(source=url, now=get_now(vendors)).rows == first.rows
-        assert first.totals["recordings"] == 4 * PAST
+        assert first.totals["recordings"] == len(vendors) * PAST
 
 
-@pytest.mark.parametrize("name", ["a[1]", "of * all", "why?"])
 def test_a_folder_name_with_glob_characters_is_literal(
-    vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path, name: str
+    vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path
 ) -> None:
+    name = "a[1] of * all, or?"
     for url in (f"{tmp_path}/{name}", f"memory://{tmp_path.name}/{name}"):
         for _ in range(2):
             first = rec.report(accounts=connected, to=url, now=get_now(vendors))
-            assert first.totals["recordings"] == 4 * PAST
+            assert first.totals["recordings"] == len(vendors) * PAST
         assert rec.report(source=url, now=get_now(vendors)).rows == first.rows
 
 
@@ -684,7 +684,7 @@ def test_a_recording_of_several_sweeps_is_counted_once(
 ) -> None:
     for _ in range(3):
         report = rec.report(accounts=connected, to=tmp_path / "kept", now=get_now(vendors))
-        assert [each.coverage.seen for each in report.coverage] == [PAST] * 4
+        assert [each.coverage.seen for each in report.coverage] == [PAST] * len(vendors)
         advance(vendors, timedelta(hours=1))
 
 
@@ -848,7 +848,7 @@ def test_a_report_survives_a_worker_that_dies(
             return job
 
     report = rec.report(accounts=connected, executor=FailingExecutor(), now=get_now(vendors))
-    assert len(report.rows) == 3
+    assert len(report.rows) == len(vendors) - 1
     assert "worker of plivo account 'default' failed" in str(report.missing[0].error)
 
 

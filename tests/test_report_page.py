@@ -25,10 +25,10 @@ from hypothesis import strategies as st
 
 import recording_core as rec
 from recording_core import plugin
+from recording_core.listing.coverage import AccountCoverage
 from recording_core.model.capabilities import StoragePrice
 from recording_core.reporting import number_format
 from recording_core.reporting.collect.collected_rows import CollectedRows
-from recording_core.reporting.collect.collector import AccountCoverage
 from recording_core.reporting.compute.prices import Prices
 from recording_core.reporting.html import charts
 from recording_core.reporting.html.page import render_page

@@ -28,7 +28,6 @@ import recording_core as rec
 from recording_core import plugin
 from recording_core.listing.row_schema import rows
 from recording_core.model.serialization import dumps
-from recording_core.reporting.collect.folder import Folder, write_file
 from recording_core.reporting.collect.stable_windows import (
     BEGINNING,
     DAY,
@@ -42,6 +41,7 @@ from recording_core.reporting.collect.stable_windows import (
     floor_to_day,
 )
 from recording_core.reporting.collect.store import RowStore
+from recording_core.storage.folder import Folder, write_file
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 TODAY = floor_to_day(NOW)
@@ -375,7 +375,7 @@ def test_a_failed_write_leaves_no_file_and_names_the_file(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", raise_disk_full)
-    with pytest.raises(rec.StorageError, match=r"Cannot finish .*\.parquet: No space left"):
+    with pytest.raises(rec.StorageError, match=r"Cannot create .*\.parquet: No space left"):
         write_sweep(here, "a")
     assert [path for path in Path(here.folder.root).rglob("*") if path.is_file()] == []
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,8 +19,13 @@ from attrs import define, field
 
 from recording_core.errors import StorageError
 
-if sys.platform != "win32":
+try:
     import fcntl
+except ImportError:  # Windows
+    HAS_LOCKS = False
+else:
+    #: Whether this system has locks that end with their process.
+    HAS_LOCKS = True
 
 _CREATE = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
 #: How many processes may write one destination at once.
@@ -78,49 +82,72 @@ class TemporaryFile:
         with _convert_errors("finish", self.destination):
             if durable:
                 os.fsync(self.descriptor)
-            os.replace(self.path, self.destination)
+            try:
+                os.replace(self.path, self.destination)
+            except PermissionError:  # Windows renames no open file
+                self.close()
+                os.replace(self.path, self.destination)
             self.committed = True
-        if durable and os.name == "posix":
+        if durable:
             consequence = "The file is complete, but a power failure may lose it"
             with _convert_errors("sync the folder of", self.destination, consequence):
                 _sync_folder(self.destination.parent)
 
+    def close(self) -> None:
+        """Close the descriptor, which ends the lock."""
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def remove(self) -> None:
+        """Remove the file, unless another writer has its name. Raises `OSError`."""
+        if not HAS_LOCKS:
+            self.close()  # Windows removes no open file
+            self.path.unlink()
+        elif self.descriptor >= 0:
+            remove_locked_file(self.path, self.descriptor)
+        else:
+            remove_abandoned_file(self.path)
+
 
 @contextmanager
-def open_temporary_file(destination: Path, *, private: bool = True) -> Iterator[TemporaryFile]:
+def open_temporary_file(
+    destination: Path, *, private: bool = True, unique: bool = False
+) -> Iterator[TemporaryFile]:
     """Create a temporary file for a destination, and remove it unless it was committed.
 
-    Also removes temporary files of the same destination whose writers died. Unless it is `private`,
+    Also removes temporary files of the same destination whose writers died. A destination that is
+    `unique` has no other writer, living or dead: its file needs no lock. Unless it is `private`,
     the file has the mode of the one that it replaces, or else the mode of any new file.
     """
+    create = _create_file if unique else _create_locked_file
     with _convert_errors("create", destination):
-        destination.parent.mkdir(parents=True, exist_ok=True)
         replaced = None if private else _find_status(destination)
         mode = 0o600 if private or replaced is not None else 0o666
-        path, descriptor = _create_locked_file(destination, mode)
+        try:
+            path, descriptor = create(destination, mode)
+        except FileNotFoundError:
+            _create_folder(destination.parent)
+            path, descriptor = create(destination, mode)
     out = TemporaryFile(path, destination, descriptor)
     try:
-        if replaced is not None and os.name == "posix":
+        if replaced is not None and hasattr(os, "fchown"):
             with _convert_errors("create", destination):
                 _copy_access(descriptor, replaced)
         yield out
     finally:
         # Errors are ignored, since the bytes were either synced before or are not needed.
-        is_ours = not out.committed and out.process == os.getpid()
-        if is_ours and os.name == "posix":
+        if not out.committed and out.process == os.getpid():
             with suppress(OSError):
-                remove_locked_file(path, descriptor)
+                out.remove()
         with suppress(OSError):
-            os.close(descriptor)
-        if is_ours and os.name != "posix":  # Windows removes no open file
-            with suppress(OSError):
-                path.unlink()
+            out.close()
 
 
 def lock_file(descriptor: int) -> None:
     """Lock a file until its process ends. Raises `OSError` if it is locked or cannot be."""
-    if sys.platform == "win32":
-        raise OSError(errno.ENOLCK, "Windows has no lock that ends with its process")
+    if not HAS_LOCKS:
+        raise OSError(errno.ENOLCK, "This system has no lock that ends with its process")
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
@@ -154,14 +181,19 @@ def remove_abandoned_file(path: Path) -> None:
         os.close(descriptor)
 
 
+def _build_temporary_path(destination: Path, number: int) -> Path:
+    return destination.with_name(f".{destination.name}.{number}.part")
+
+
+def _create_file(destination: Path, mode: int) -> tuple[Path, int]:
+    path = _build_temporary_path(destination, 0)
+    return path, os.open(path, _CREATE, mode)
+
+
 def _create_locked_file(destination: Path, mode: int) -> tuple[Path, int]:
     """Create and lock the first of a destination's temporary files that no writer has."""
-
-    def build_path(number: int) -> Path:
-        return destination.with_name(f".{destination.name}.{number}.part")
-
     for number in range(_MAX_WRITERS):
-        path = build_path(number)
+        path = _build_temporary_path(destination, number)
         remove_abandoned_file(path)
         try:
             descriptor = os.open(path, _CREATE, mode)
@@ -171,7 +203,7 @@ def _create_locked_file(destination: Path, mode: int) -> tuple[Path, int]:
             lock_file(descriptor)
         if not is_removed(descriptor):  # by another process before it was locked
             for later in range(number + 1, number + 1 + _LOOK_AHEAD):
-                remove_abandoned_file(build_path(later))
+                remove_abandoned_file(_build_temporary_path(destination, later))
             return path, descriptor
         os.close(descriptor)
     raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
@@ -195,7 +227,22 @@ def _find_status(path: Path) -> os.stat_result | None:
         return None
 
 
+def _create_folder(folder: Path) -> None:
+    """Create a folder and those above it, and sync each in the one that contains it.
+
+    POSIX does not require that a synced file is found again if its folder is new.
+    """
+    missing = [folder]
+    while not missing[-1].parent.is_dir():
+        missing.append(missing[-1].parent)
+    for each in reversed(missing):
+        each.mkdir(exist_ok=True)  # another process may create it now
+        _sync_folder(each.parent)
+
+
 def _sync_folder(folder: Path) -> None:
+    if not hasattr(os, "O_DIRECTORY"):  # Windows syncs no folder
+        return
     try:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recording_core.download.file_names import build_file_name
+from recording_core.download.output_file import Destination
 from recording_core.download.transfer import FileFetcher, is_denied
 from recording_core.errors import (
     MalformedPayload,
@@ -33,10 +33,10 @@ def download_files(
     provider: Provider,
     recording: Recording,
     files: Sequence[MediaFile],
-    directory: Path,
+    destination: Destination,
     deadline: Deadline,
 ) -> tuple[Copy, ...]:
-    """Copy each file into a directory, under a portable name, and return one `Copy` per file.
+    """Copy each file to a destination, under a portable name, and return one `Copy` per file.
 
     Raises `UnsupportedOperation` if the vendor's answer names a storage of the customer's in place
     of files, `NotFound` if it names neither, `MalformedPayload` if its URL cannot be read,
@@ -66,17 +66,25 @@ def download_files(
         deadline=deadline,
         facts={"provider": provider.name, "recording_id": recording.id},
         duration=recording.duration,
+        open_file=destination.open_file,
     )
     alone = len(recording.files) == 1
     copies: list[Copy] = []
     for file in files:
-        path = directory / build_file_name(recording, file, alone=alone)
+        path = destination.build_path(recording, file, alone=alone)
         try:
             copies.append(_copy_file(provider, fetcher, recording, file, path))
         except RecordingError as error:
             error.copies = tuple(copies)
             raise
     return tuple(copies)
+
+
+def choose_format(provider: Provider, file: MediaFile, format: str | None) -> MediaFile:
+    """Return a file in this format if the vendor offers it, else as the vendor lists it."""
+    if format == file.format or format not in provider.download_formats:
+        return file
+    return provider._offer_format(file, format)
 
 
 def _copy_file(
@@ -100,6 +108,7 @@ def _copy_file(
                     "minute",
                 ) from None
             renewed = next((each for each in current.files if each.id == file.id), file)
+            renewed = choose_format(provider, renewed, file.format)
             is_lasting = error.body is not None or current.status not in _FETCHABLE
             if renewed.url == file.url and is_lasting:
                 raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 
 from recording_core.download.formats import get_extension
 from recording_core.model.entities import MediaFile, Recording
@@ -32,9 +33,20 @@ def build_file_name(recording: Recording, file: MediaFile, *, alone: bool) -> st
     if not alone:
         parts += [file.role, file.id]
         plain += f"-{file.role}" if file.id == file.role else f"-{file.role}-{file.id}"
+    return build_portable_name(parts, plain, ambiguous=ambiguous) + get_extension(file.format)
+
+
+def build_portable_name(
+    parts: Sequence[str], plain: str | None = None, *, ambiguous: bool = False
+) -> str:
+    """Build a name of at most 128 of `[a-z0-9_-]` from parts, which other parts do not have.
+
+    It is `plain`, or the parts with `-` between them, if that is such a name and not `ambiguous`.
+    """
+    plain = "-".join(parts) if plain is None else plain
     name = _NOT_PORTABLE.sub("_", plain)
     if name != plain or ambiguous or len(name) > _MAX_LENGTH or _HASH.search(name):
         # The hash is of JSON, in which the boundaries between the parts are unambiguous.
         digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
         name = f"{name[: _MAX_LENGTH - 17]}-{digest}"
-    return name + get_extension(file.format)
+    return name

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from attrs import define, field, frozen
 
 from recording_core.clock import Clock
-from recording_core.download.atomic_file import TemporaryFile, open_temporary_file
+from recording_core.download.atomic_file import open_temporary_file
 from recording_core.download.digest import Digest
 from recording_core.download.formats import (
     FORMATS,
@@ -25,6 +26,7 @@ from recording_core.download.formats import (
     looks_like_text,
 )
 from recording_core.download.lengths import TINYTAG_FORMATS, can_read_length, read_length
+from recording_core.download.output_file import OutputFile
 from recording_core.download.size_limits import SMALLEST_LIMIT, compute_size_limit
 from recording_core.errors import (
     AuthenticationFailed,
@@ -108,6 +110,7 @@ class FileFetcher:
 
     `facts` are the keywords of a `DownloadError`: provider and recording_id. `duration` is that of
     the recording, for files without one. `max_bytes` bounds a file, unless the user's settings do.
+    `open_file` opens the output file of a path.
     """
 
     media: MediaTransport
@@ -117,6 +120,9 @@ class FileFetcher:
     facts: Mapping[str, str] = field(kw_only=True)
     duration: timedelta | None = field(default=None, kw_only=True)
     max_bytes: int | None = field(default=None, kw_only=True)
+    open_file: Callable[[Path], AbstractContextManager[OutputFile]] = field(
+        default=open_temporary_file, kw_only=True
+    )
 
     def fetch(self, file: MediaFile, path: Path) -> FetchedFile:
         """Fetch one media file to `path`, which never holds a partial file.
@@ -125,25 +131,20 @@ class FileFetcher:
         another extension than that of `path` if that is its `FetchedFile.extension`. Raises
         `DownloadError` and `ProviderError`.
         """
-        with self.fetch_and_check(file, path) as (out, fetched):
+        with _complete_errors(self.facts), self.open_file(path) as out:
+            fetched = self.fetch_into(file, out)
             out.commit()
             return fetched
 
-    @contextmanager
-    def fetch_and_check(
-        self, file: MediaFile, path: Path
-    ) -> Iterator[tuple[TemporaryFile, FetchedFile]]:
-        """Fetch a file into a temporary one, and check it."""
+    def fetch_into(self, file: MediaFile, out: OutputFile) -> FetchedFile:
+        """Fetch a file into an open one, and check it."""
         with _complete_errors(self.facts):
             if file.url is None:
                 raise NotMedia(f"The file {file.id} has no URL to download it from")
             max_bytes = self.media.max_bytes or self.max_bytes
-            with (
-                open_temporary_file(path) as out,
-                closing(_Transfer(file, out, self.duration, max_bytes)) as transfer,
-            ):
+            with closing(_Transfer(file, out, self.duration, max_bytes)) as transfer:
                 self._run_attempts(transfer)
-                yield out, transfer.check_file()
+                return transfer.check_file()
 
     def _run_attempts(self, transfer: _Transfer) -> None:
         """Fetch a file in as many attempts as are allowed."""
@@ -213,13 +214,14 @@ def fetch_temporarily(
         facts=facts,
         max_bytes=max_bytes,
     )
-    with ExitStack() as stack:
+    with _complete_errors(facts), open_temporary_file(path) as out:
         try:
-            out, fetched = stack.enter_context(fetcher.fetch_and_check(file, path))
+            fetched = fetcher.fetch_into(file, out)
         except ProviderError as error:
             if not is_denied(error) or error.body is not None:
                 raise
-            out, fetched = stack.enter_context(fetcher.fetch_and_check(file, path))
+            out.rewind()
+            fetched = fetcher.fetch_into(file, out)
         listed = file.format
         if listed in FORMATS and "format" not in fetched.checks:
             raise NotMedia(f"The file is not {str(listed).upper()}, as which the vendor lists it")
@@ -231,17 +233,19 @@ def store_files(
     *,
     facts: Mapping[str, str],
     max_bytes: int | None = None,
+    open_file: Callable[[Path], AbstractContextManager[OutputFile]] = open_temporary_file,
 ) -> list[FetchedFile]:
     """Store files that were packed in another one: check all of them, then store all or none.
 
     Each part is a file, its path, and its bytes. The iterator of the bytes must end exactly at the
     end of the file, and raise if the archive ends before that. `max_bytes` is the most that a file
-    may have: pass `HttpSettings.max_media_bytes`. Raises `DownloadError`.
+    may have: pass `HttpSettings.max_media_bytes`, and `open_file` that of the `Destination`. Raises
+    `DownloadError`.
     """
     with _complete_errors(facts), ExitStack() as stack:
-        checked: list[tuple[TemporaryFile, FetchedFile]] = []
+        checked: list[tuple[OutputFile, FetchedFile]] = []
         for file, path, chunks in parts:
-            out = stack.enter_context(open_temporary_file(path))
+            out = stack.enter_context(open_file(path))
             transfer = _Transfer(file, out, max_bytes=max_bytes, has_framing=True)
             with closing(transfer):
                 for chunk in chunks:
@@ -250,6 +254,23 @@ def store_files(
         for out, _ in checked:
             out.commit()
         return [fetched for _, fetched in checked]
+
+
+def check_stored_file(
+    file: MediaFile, path: Path, *, duration: timedelta | None = None, sha256: str | None = None
+) -> FetchedFile:
+    """Check a file that was stored before as if it had arrived now.
+
+    That nothing was cut off is proved by its size or checksum at the vendor, or by the SHA-256 that
+    it had when it was complete. Raises `DownloadError` and `OSError`.
+    """
+    stored = _StoredFile(path)
+    transfer = _Transfer(file, stored, duration=duration, max_bytes=sys.maxsize)
+    with closing(transfer), path.open("rb") as content:
+        while chunk := content.read(_CHUNK_SIZE):
+            transfer.add_chunk(chunk)
+        transfer.has_framing = transfer.digest.hexdigest() == sha256
+        return transfer.check_file()
 
 
 @contextmanager
@@ -262,6 +283,25 @@ def _complete_errors(facts: Mapping[str, str]) -> Iterator[None]:
         raise
 
 
+@define
+class _StoredFile:
+    """A complete file that is checked again, in place of the output file of a transfer."""
+
+    destination: Path
+
+    def write(self, data: bytes) -> None:
+        """Write nothing: the data was read from the file."""
+
+    def rewind(self) -> None:
+        """Discard nothing."""
+
+    def open_for_reading(self) -> AbstractContextManager[BinaryIO]:
+        return self.destination.open("rb")
+
+    def commit(self) -> None:
+        """Store nothing."""
+
+
 class _Interrupted(Exception):
     """A transfer ended before the end of the file; another attempt may complete it."""
 
@@ -271,7 +311,7 @@ class _Transfer:
     """The transfer of one file in several attempts, each resumed if that is provably safe."""
 
     file: MediaFile
-    out: TemporaryFile
+    out: OutputFile
     #: the duration of the recording, for a file without one
     duration: timedelta | None = None
     #: the most bytes that are allowed; None for as many as the duration and the format allow

@@ -1,10 +1,16 @@
-"""Coverage: what a listing requested, and how much of it was seen."""
+"""Coverage: what a listing requested, and how much of it was seen, for one sweep or an account."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
 
-from attrs import define, field, frozen
+from attrs import asdict, define, field, frozen
+
+from recording_core.errors import RecordingError
+from recording_core.listing.page import Window
 
 #: The most sentences and paths that a listing keeps, since a vendor chooses their number.
 MOST_KEPT = 1000
@@ -92,3 +98,56 @@ class CoverageCounter:
 
 #: The fields that a counter and a coverage share.
 _COUNTS = ("windows", "pages", "expected", "seen", "duplicates", "found_on_reread", "undated")
+
+
+@frozen
+class AccountCoverage:
+    """The coverage of one account, and the error that stopped its collection, if any.
+
+    `asked_at` and `listed_at` are the times of the oldest and of the newest sweep that the rows
+    come from; None if there was no sweep. `gaps` are the days that no complete sweep covers.
+    `repaired` has a sentence for each damaged file of the folder whose days were collected again.
+    """
+
+    provider: str
+    account: str
+    coverage: Coverage
+    asked_at: datetime | None = None
+    error: RecordingError | None = None
+    gaps: tuple[Window, ...] = ()
+    repaired: tuple[str, ...] = ()
+    listed_at: datetime | None = None
+
+    def as_row(self) -> dict[str, Any]:
+        """Return one flat dict: provider, account, the fields of `Coverage`, and the others."""
+        error = f"{type(self.error).__name__}: {self.error}" if self.error else None
+        return {
+            "provider": self.provider,
+            "account": self.account,
+            **asdict(self.coverage, recurse=False),
+            "asked_at": self.asked_at,
+            "error": error,
+            "gaps": [asdict(each) for each in self.gaps],
+            "repaired": self.repaired,
+        }
+
+
+def merge_coverages(coverages: Iterable[Coverage]) -> Coverage:
+    """Merge several sweeps of one account into one coverage; complete only if each of them is.
+
+    Undated rows appear in each sweep, so `undated` is the maximum and not the sum.
+    """
+    sweeps = list(coverages)
+    sums = ("windows", "pages", "seen", "duplicates", "found_on_reread")
+    counts: dict[str, Any] = {name: sum(getattr(each, name) for each in sweeps) for name in sums}
+    expected = [each.expected for each in sweeps if each.expected is not None]
+    return Coverage(
+        **counts,
+        unreadable=tuple(row for each in sweeps for row in each.unreadable)[:MOST_KEPT],
+        expected=sum(expected) if expected and len(expected) == len(sweeps) else None,
+        undated=max((each.undated for each in sweeps), default=0),
+        errors=tuple(dict.fromkeys(error for each in sweeps for error in each.errors)),
+        complete=all(each.complete for each in sweeps),
+        not_listable=tuple(dict.fromkeys(words for each in sweeps for words in each.not_listable)),
+        unread_fields=dict(sum((Counter(each.unread_fields) for each in sweeps), Counter())),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from recording_core.model.entities import CommunicationSession, Recording
 from recording_core.model.enums import RecordingStatus
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Query:
     """The query of a listing; `None` does not restrict it.
 
@@ -64,6 +64,8 @@ class Window:
 class PageRows:
     """The rows of a page, parsed on first access, so that the next page is requested before that.
 
+    Iterating over it yields the recordings.
+
     Attributes:
         recordings: the rows that could be read
         unreadable: one sentence for each row that could not be read
@@ -79,6 +81,9 @@ class PageRows:
 
     def __len__(self) -> int:
         return len(self._raw)
+
+    def __iter__(self) -> Iterator[Recording]:
+        return iter(self.recordings)
 
     @property
     def recordings(self) -> Sequence[Recording]:

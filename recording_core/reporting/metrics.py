@@ -1,4 +1,4 @@
-"""Metrics: a report as Prometheus text, for the textfile collector of node_exporter.
+"""Metrics: Prometheus text, of a report or others, for the textfile collector of node_exporter.
 
 https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
 """
@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from recording_core.reporting.collect.folder import read_file, write_file
+from attrs import frozen
+
+from recording_core.storage.folder import read_file, write_file
 
 if TYPE_CHECKING:
-    from recording_core.reporting.collect.collector import AccountCoverage
+    from recording_core.listing.coverage import AccountCoverage
     from recording_core.reporting.report import Report
 
 _LAST_SUCCESS = "recordings_last_success_timestamp_seconds"
@@ -60,9 +62,17 @@ _OF_MEASURES = {
         "nearest_expiry",
     ),
 }
-_LABELS = re.compile(
-    re.escape(_LAST_SUCCESS) + r'\{provider="((?:[^"\\]|\\.)*)",account="((?:[^"\\]|\\.)*)"\} (\S+)'
-)
+#: The labels of an account, and a value.
+_LABELLED_VALUE = r'(\{provider="(?:[^"\\]|\\.)*",account="(?:[^"\\]|\\.)*"\}) (\S+)'
+
+
+@frozen
+class Metric:
+    """A gauge: its name, its help, and labels -> value. A value of None is left out."""
+
+    name: str
+    help: str
+    values: Mapping[str, Any]
 
 
 def write_metrics(report: Report, path: str | os.PathLike[str]) -> None:
@@ -71,26 +81,33 @@ def write_metrics(report: Report, path: str | os.PathLike[str]) -> None:
     The time of the last success of an account that failed now is taken from the file that is
     replaced. Raises `StorageError`.
     """
+    write_metric_file(path, _build_metrics(report, read_earlier_values(path, _LAST_SUCCESS)))
+
+
+def read_earlier_values(path: str | os.PathLike[str], name: str) -> Mapping[str, str]:
+    """Read labels -> value of a metric per account, in a file that may not exist."""
     earlier = (read_file(path) or b"").decode("utf-8", "replace")
-    write_file(path, "".join(f"{line}\n" for line in _format_metrics(report, earlier)).encode())
+    return dict(re.findall(rf"^{re.escape(name)}{_LABELLED_VALUE}$", earlier, re.MULTILINE))
 
 
-def _format_metrics(report: Report, earlier: str) -> Iterator[str]:
-    coverage = {_format_labels(each.provider, each.account): each for each in report.coverage}
+def write_metric_file(path: str | os.PathLike[str], metrics: Iterable[Metric]) -> None:
+    """Write metrics atomically, at a path or URL. Raises `StorageError`."""
+    lines = (line for metric in metrics for line in _format_metric(metric))
+    write_file(path, "".join(f"{line}\n" for line in lines).encode())
+
+
+def _build_metrics(report: Report, successes: Mapping[str, str]) -> Iterator[Metric]:
+    coverage = {format_labels(each.provider, each.account): each for each in report.coverage}
     figures = {
-        _format_labels(row["provider"], row["account"]): row for row in report.overview.accounts
+        format_labels(row["provider"], row["account"]): row for row in report.overview.accounts
     }
-    without = {_format_labels(each.provider, each.account) for each in report.without_figures}
-    successes = {
-        f'{{provider="{provider}",account="{account}"}}': value
-        for provider, account, value in _LABELS.findall(earlier)
-    }
-    yield from _format_metric(
+    without = {format_labels(each.provider, each.account) for each in report.without_figures}
+    yield Metric(
         "recordings_report_timestamp_seconds",
         "When the report was made.",
         {"": report.window.now},
     )
-    yield from _format_metric(
+    yield Metric(
         _LAST_SUCCESS,
         "When the account was last listed completely.",
         {
@@ -99,8 +116,7 @@ def _format_metrics(report: Report, earlier: str) -> Iterator[str]:
         },
     )
     for name, (words, read) in _OF_COVERAGE.items():
-        values = {labels: read(each) for labels, each in coverage.items()}
-        yield from _format_metric(name, words, values)
+        yield Metric(name, words, {labels: read(each) for labels, each in coverage.items()})
     for name, (words, measure) in _OF_MEASURES.items():
         # An account that was listed and has no recordings has no row, and its counts are 0.
         empty = None if measure == "nearest_expiry" else 0
@@ -109,15 +125,15 @@ def _format_metrics(report: Report, earlier: str) -> Iterator[str]:
             for labels in dict.fromkeys((*coverage, *figures))
             if labels not in without
         }
-        yield from _format_metric(name, words, of)
+        yield Metric(name, words, of)
 
 
-def _format_metric(name: str, words: str, values: Mapping[str, Any]) -> Iterator[str]:
-    yield f"# HELP {name} {words}"
-    yield f"# TYPE {name} gauge"
-    for labels, value in values.items():
+def _format_metric(metric: Metric) -> Iterator[str]:
+    yield f"# HELP {metric.name} {metric.help}"
+    yield f"# TYPE {metric.name} gauge"
+    for labels, value in metric.values.items():
         if value is not None:
-            yield f"{name}{labels} {_format_value(value)}"
+            yield f"{metric.name}{labels} {_format_value(value)}"
 
 
 def _format_value(value: Any) -> str:
@@ -128,7 +144,8 @@ def _format_value(value: Any) -> str:
     return value if isinstance(value, str) else str(int(value))
 
 
-def _format_labels(provider: str, account: str) -> str:
+def format_labels(provider: str, account: str) -> str:
+    """Format the labels of an account's metrics."""
     return f'{{provider="{_escape(provider)}",account="{_escape(account)}"}}'
 
 

@@ -19,15 +19,15 @@ from typing import Any
 from attrs import frozen
 
 from recording_core.errors import ConfigurationError, RecordingError
+from recording_core.listing.coverage import AccountCoverage
 from recording_core.model.capabilities import Operation
 from recording_core.model.entities import CommunicationSession, Recording
 from recording_core.model.enums import FINAL, RecordingStatus, SessionKind
 from recording_core.plugins import registry as plugins
 from recording_core.reporting.collect.collected_rows import CollectedRows
-from recording_core.reporting.collect.collector import AccountCoverage
 from recording_core.reporting.csv_format import parse_csv
-from recording_core.reporting.parquet import open_parquet
 from recording_core.reporting.window import ReportWindow
+from recording_core.storage.parquet import open_parquet
 
 #: Takes provider, account and session, and returns the recordings that the vendor lists for that
 #: session. Raises `RecordingError` also if it could not see all of them, since an empty result
@@ -246,7 +246,10 @@ def _index_rows(
 
 
 def _read_rows(collected: CollectedRows) -> Iterator[dict[str, Any]]:
-    for path in collected.rows if isinstance(collected.rows, list) else ():
+    if not isinstance(collected.rows, list):
+        yield from collected.rows.select(_READ).to_pylist()
+        return
+    for path in collected.rows:
         with open_parquet(path) as file:
             for batch in file.iter_batches(columns=_READ):
                 yield from batch.to_pylist()

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 from attrs import asdict, field, frozen
 
 from recording_core.accounts import Account
+from recording_core.listing.coverage import AccountCoverage
 from recording_core.listing.row_schema import FrameSource, build_arrow_schema, load_declared_columns
 from recording_core.provider.provider import Provider
 from recording_core.reporting.collect.collected_rows import CollectedRows, open_collected_rows
-from recording_core.reporting.collect.collector import AccountCoverage
-from recording_core.reporting.collect.folder import write_file
 from recording_core.reporting.compute.aggregation import check_expiring, open_calculator
 from recording_core.reporting.compute.engines import Engine, find_engine
 from recording_core.reporting.compute.groupings import TIME_GROUPINGS, parse_groupings
@@ -29,8 +28,9 @@ from recording_core.reporting.compute.measures import (
 from recording_core.reporting.compute.prices import Prices, load_published_prices, read_price_table
 from recording_core.reporting.csv_format import convert_time, format_csv
 from recording_core.reporting.next_steps import build_command
-from recording_core.reporting.parquet import encode_parquet
 from recording_core.reporting.window import ReportWindow, build_window
+from recording_core.storage.folder import write_file
+from recording_core.storage.parquet import encode_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -251,7 +251,7 @@ def report(
         accounts: accounts or connected providers; by default those of `find_accounts()`
         to: a folder (a path or any fsspec URL) that keeps the collected rows as Parquet; the next
             report with that folder lists only what may have changed
-        source: such a folder, which is read without a request to any vendor
+        source: such a folder, or an archive, which is read without a request to any vendor
         engine: `duckdb`, `spark`, or an engine object
         expiring: the period that the measure `expiring` looks ahead
         prices: your own price table, or the path of its TOML file

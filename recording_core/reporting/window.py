@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, tzinfo
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from attrs import frozen
 
@@ -28,13 +28,24 @@ class ReportWindow:
     @property
     def zone(self) -> tzinfo:
         """The time zone `tz`. Raises `ConfigurationError` if no zone has that name."""
+        if self.tz == "UTC":
+            return UTC  # also without time zone data
         try:
             return ZoneInfo(self.tz)
         except (OSError, ValueError, LookupError, TypeError):
+            check_zone_data()
             raise ConfigurationError(
                 f"no time zone is named {self.tz!r}: give an IANA name, such as Europe/Berlin, "
                 "America/New_York or UTC"
             ) from None
+
+
+def check_zone_data() -> None:
+    """Raise `ConfigurationError` if this machine has no time zone data, as Windows has none."""
+    if not available_timezones():
+        raise ConfigurationError(
+            "this machine has no time zone data, so that UTC is the only zone: pip install tzdata"
+        )
 
 
 def build_window(

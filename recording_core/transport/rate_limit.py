@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from recording_core.clock import Clock
@@ -23,6 +25,22 @@ class TokenBucket:
         self._tokens = self._capacity = max(1.0, burst or (rate or 0.0) * 60.0)
         self._last = clock.monotonic()
         self._lock = ForkSafeLock()
+
+    @contextmanager
+    def limit_to(self, share: float, burst: float | None = None) -> Iterator[None]:
+        """Allow only a share of the rate while the context lasts; 1.0 is all of it.
+
+        `burst` is how many requests are allowed at once, by default the same share.
+        """
+        rate, capacity = self._rate, self._capacity
+        if rate is not None and (share != 1.0 or burst is not None):
+            with self._lock:
+                self._rate, self._capacity = rate * share, max(1.0, burst or capacity * share)
+                self._tokens = min(self._tokens, self._capacity)
+        try:
+            yield
+        finally:
+            self._rate, self._capacity = rate, capacity
 
     def take(self) -> None:
         """Wait until the rate allows one more request.

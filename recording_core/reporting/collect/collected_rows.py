@@ -16,20 +16,15 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from recording_core.accounts import Account, find_accounts, merge_accounts
+from recording_core.accounts import Account, find_accounts, get_account_key, merge_accounts
 from recording_core.configuration.account_file import check_distinct
 from recording_core.errors import ConfigurationError
+from recording_core.listing.coverage import AccountCoverage, merge_coverages
 from recording_core.listing.page import Window
 from recording_core.listing.row_schema import build_arrow_schema
 from recording_core.provider.provider import Provider
-from recording_core.reporting.collect.collector import (
-    AccountCoverage,
-    AccountTask,
-    collect_accounts,
-    get_account_key,
-    merge_coverages,
-)
-from recording_core.reporting.collect.folder import Folder
+from recording_core.reporting.collect.archived_rows import is_archive, read_archived_rows
+from recording_core.reporting.collect.collector import AccountTask, collect_accounts
 from recording_core.reporting.collect.stable_windows import (
     BEGINNING,
     DAY,
@@ -46,13 +41,14 @@ from recording_core.reporting.collect.stable_windows import (
 from recording_core.reporting.collect.store import AccountIndex, RowStore
 from recording_core.reporting.number_format import format_count
 from recording_core.reporting.window import ReportWindow
+from recording_core.storage.folder import Folder
 
 _Key = tuple[str, str]
 
 
 @frozen
 class CollectedRows:
-    """The Parquet files of a report by path or URL, or else an empty table, and their coverage."""
+    """The Parquet files of a report by path or URL, or else an Arrow table, and their coverage."""
 
     rows: Any = field(repr=False)
     coverage: tuple[AccountCoverage, ...]
@@ -103,6 +99,11 @@ def _collect_into(
     names = [get_account_key(each) for each in accounts]
     check_distinct(names, "this report")
     store = RowStore(Folder(folder, durable=durable))
+    if durable and is_archive(store.folder):
+        raise ConfigurationError(
+            f"{store.folder} is an archive: read it with source= or --from, and collect into "
+            "another folder."
+        )
     if isinstance(executor, ProcessPoolExecutor):
         _check_processes(store, accounts)
     days = extend_to_days(window.since, window.until)
@@ -130,12 +131,16 @@ def _collect_into(
 def _read_folder(
     folder: str, window: ReportWindow, chosen: Sequence[Account | Provider] | None
 ) -> CollectedRows:
-    """Read the rows that a folder holds, without a request to any vendor."""
+    """Read the rows that a folder holds, or an archive, without a request to any vendor."""
     store = RowStore(Folder(folder))
+    if is_archive(store.folder):
+        names = None if chosen is None else [get_account_key(each) for each in chosen]
+        return CollectedRows(*read_archived_rows(store.folder, window, names))
     found = store.read_accounts()
     if not found:
         raise ConfigurationError(
-            f"{store.folder} holds no collected recordings. Collect into it with to= or --to."
+            f"{store.folder} holds no collected recordings. Collect into it with to= or --to. "
+            "If it is an archive, write its index with `recordings archive rebuild-index`."
         )
     if chosen is not None:
         found = {name: found.get(name, AccountIndex()) for name in map(get_account_key, chosen)}

@@ -9,23 +9,20 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import nullcontext
 from contextvars import copy_context
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from attrs import asdict, define, evolve, field, frozen
+from attrs import define, evolve, field, frozen
 
-from recording_core.accounts import Account
+from recording_core.accounts import Account, get_account_key, open_connection
 from recording_core.errors import PluginError, RecordingError
-from recording_core.listing.coverage import MOST_KEPT, Coverage
+from recording_core.listing.coverage import AccountCoverage, Coverage, merge_coverages
 from recording_core.listing.page import Window
 from recording_core.listing.row_schema import load_declared_columns, replace_surrogates, rows
-from recording_core.reporting.collect.folder import Folder
 from recording_core.reporting.collect.stable_windows import (
     DAY,
     Commit,
@@ -35,6 +32,7 @@ from recording_core.reporting.collect.stable_windows import (
     floor_to_day,
 )
 from recording_core.reporting.collect.store import RowStore
+from recording_core.storage.folder import Folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,38 +64,6 @@ class AccountTask:
     folder: str = field(repr=False)
     now: datetime
     durable: bool = True
-
-
-@frozen
-class AccountCoverage:
-    """The coverage of one account, and the error that stopped its collection, if any.
-
-    `asked_at` and `listed_at` are the times of the oldest and of the newest sweep that the rows
-    come from; None if there was no sweep. `gaps` are the days that no complete sweep covers.
-    `repaired` has a sentence for each damaged file of the folder whose days were collected again.
-    """
-
-    provider: str
-    account: str
-    coverage: Coverage
-    asked_at: datetime | None = None
-    error: RecordingError | None = None
-    gaps: tuple[Window, ...] = ()
-    repaired: tuple[str, ...] = ()
-    listed_at: datetime | None = None
-
-    def as_row(self) -> dict[str, Any]:
-        """Return one flat dict: provider, account, the fields of `Coverage`, and the others."""
-        error = f"{type(self.error).__name__}: {self.error}" if self.error else None
-        return {
-            "provider": self.provider,
-            "account": self.account,
-            **asdict(self.coverage, recurse=False),
-            "asked_at": self.asked_at,
-            "error": error,
-            "gaps": [asdict(each) for each in self.gaps],
-            "repaired": self.repaired,
-        }
 
 
 def collect_accounts(
@@ -151,8 +117,7 @@ def collect_account(task: AccountTask, stopped: threading.Event | None = None) -
         commits = store.read_account(provider, account).commits
         if task.durable and not commits:
             store.register_account(provider, account, task.now)
-        given = task.account  # a connection of the caller stays open
-        with given.connect() if isinstance(given, Account) else nullcontext(given) as connection:
+        with open_connection(task.account) as connection:
             collector = _AccountCollector(
                 connection,
                 store,
@@ -184,34 +149,6 @@ def _build_failure(
     coverage = merge_coverages(done)
     coverage = evolve(coverage, errors=(*coverage.errors, str(error)), complete=False)
     return AccountCoverage(provider, account, coverage, error=error)
-
-
-def get_account_key(account: Account | Provider) -> tuple[str, str]:
-    """Return (provider, account) as recordings carry them."""
-    if isinstance(account, Account):
-        return account.provider, account.name
-    return account.name, account.account
-
-
-def merge_coverages(coverages: Iterable[Coverage]) -> Coverage:
-    """Merge several sweeps of one account into one coverage; complete only if each of them is.
-
-    Undated rows appear in each sweep, so `undated` is the maximum and not the sum.
-    """
-    sweeps = list(coverages)
-    sums = ("windows", "pages", "seen", "duplicates", "found_on_reread")
-    counts: dict[str, Any] = {name: sum(getattr(each, name) for each in sweeps) for name in sums}
-    expected = [each.expected for each in sweeps if each.expected is not None]
-    return Coverage(
-        **counts,
-        unreadable=tuple(row for each in sweeps for row in each.unreadable)[:MOST_KEPT],
-        expected=sum(expected) if expected and len(expected) == len(sweeps) else None,
-        undated=max((each.undated for each in sweeps), default=0),
-        errors=tuple(dict.fromkeys(error for each in sweeps for error in each.errors)),
-        complete=all(each.complete for each in sweeps),
-        not_listable=tuple(dict.fromkeys(words for each in sweeps for words in each.not_listable)),
-        unread_fields=dict(sum((Counter(each.unread_fields) for each in sweeps), Counter())),
-    )
 
 
 # -- one window -----------------------------------------------------------------------------------

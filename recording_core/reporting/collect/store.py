@@ -28,7 +28,6 @@ from recording_core.listing.coverage import Coverage
 from recording_core.listing.row_schema import SCHEMA_VERSION
 from recording_core.model.enums import FINAL
 from recording_core.model.serialization import dumps, loads
-from recording_core.reporting.collect.folder import Folder
 from recording_core.reporting.collect.stable_windows import (
     INDEX_VERSION,
     Commit,
@@ -37,7 +36,8 @@ from recording_core.reporting.collect.stable_windows import (
     find_newest_undated,
     floor_to_day,
 )
-from recording_core.reporting.parquet import count_rows, encode_parquet
+from recording_core.storage.folder import Folder, StoredFile
+from recording_core.storage.parquet import count_rows, encode_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -102,19 +102,19 @@ class RowStore:
         Each part is read once per store, as its size shows only the coarsest damage.
         """
         wanted = [each for each in parts if each.file not in self._whole]
-        sizes = self.folder.list_sizes("rows") if wanted else {}
+        found = self.folder.list_files("rows") if wanted else {}
         with ThreadPoolExecutor(_CHECKS_AT_ONCE) as threads:
-            checks = threads.map(lambda part: self._check_part(part, sizes.get(part.file)), wanted)
+            checks = threads.map(lambda part: self._check_part(part, found.get(part.file)), wanted)
             reasons = {part.file: reason for part, reason in zip(wanted, checks, strict=True)}
         self._whole.update(file for file, reason in reasons.items() if not reason)
         return {file: reason for file, reason in reasons.items() if reason}
 
-    def _check_part(self, part: Part, size: int | None) -> str:
+    def _check_part(self, part: Part, stored: StoredFile | None) -> str:
         """Return what is wrong with a part; empty if it is whole."""
-        if size is None:
+        if stored is None:
             return "is missing"
-        if size != part.size:
-            return f"has {size} bytes and not {part.size} as collected"
+        if stored.size != part.size:
+            return f"has {stored.size} bytes and not {part.size} as collected"
         if not self.folder.is_durable:
             return ""  # written by this process, into a folder that it removes
         try:
@@ -129,7 +129,7 @@ class RowStore:
 
     def _read_index(self, below: str) -> dict[str, AccountIndex]:
         """Read the folder of each account -> its index."""
-        names = self.folder.list_sizes(below)
+        names = self.folder.list_files(below)
         contents = self.folder.read_all(name for name in names if name.endswith(".json"))
         found: dict[str, tuple[dict[str, Commit], dict[str, str]]] = {}
         for name, data in contents.items():
@@ -214,7 +214,7 @@ class RowStore:
                 self.folder.remove(file)
             else:
                 named |= {part.file for part in (*commit.parts, *(commit.undated or ()))}
-        for name in self.folder.list_sizes(f"rows/{path}"):
+        for name in self.folder.list_files(f"rows/{path}"):
             written_at = _WRITTEN_AT.search(name)
             if name not in named and written_at and written_at[1] < before:
                 self.folder.remove(name)

@@ -17,9 +17,9 @@ from attrs import field, frozen
 
 from recording_core.errors import ConfigurationError, StorageError
 from recording_core.listing.row_schema import build_arrow_schema, check_schema
-from recording_core.reporting.collect.folder import list_protocols, redact_file_url
 from recording_core.reporting.compute.functions import DUCKDB_MACROS
-from recording_core.reporting.parquet import open_parquet
+from recording_core.storage.file_systems import list_protocols, redact_file_url
+from recording_core.storage.parquet import open_parquet
 
 if TYPE_CHECKING:
     import ibis
@@ -61,9 +61,14 @@ class EngineSession:
 
     def run(self, expression: ibis.Table) -> pyarrow.Table:
         """Compute an expression over `rows`."""
-        import ibis
+        return self._run(compile_sql(expression.op(), self._dialect))
 
-        return self._run(str(ibis.to_sql(expression, dialect=self._dialect)))
+
+def compile_sql(node: ibis.expr.operations.Node, dialect: str) -> str:
+    """Compile the node of an expression to SQL, which takes longer than most statements."""
+    import ibis
+
+    return str(ibis.to_sql(node.to_expr(), dialect=dialect))
 
 
 class Engine(Protocol):
@@ -155,6 +160,11 @@ def _merge_schemas(paths: Iterable[str]) -> pyarrow.Schema:
 
 #: Bytes of memory per row for quantiles and for sorted starts and ends, without spilling to disk.
 _BYTES_PER_ROW = 192
+_BYTES_BY_UNIT = {
+    unit: 1024**power for power, unit in enumerate(("bytes", "KiB", "MiB", "GiB", "TiB"))
+}
+#: More rows than fit into any machine, so that the limit is none.
+_TOO_MANY_ROWS = 1024**5 / _BYTES_PER_ROW
 
 
 @frozen
@@ -200,14 +210,26 @@ def _register_files(con: Any, paths: tuple[str, ...]) -> None:
             con.register_filesystem(system)
             registered.add(protocols[0])
         names.append(glob.escape(inner if "file" in protocols else system.unstrip_protocol(inner)))
-    con.read_parquet(names, union_by_name=True, hive_partitioning=False).create_view(_ROWS)
+    quoted = ", ".join("'{}'".format(each.replace("'", "''")) for each in names)
+    # Not by DuckDB's own methods: before version 2 they wait for ever for a file system of fsspec.
+    con.execute(
+        f"CREATE VIEW {_ROWS} AS SELECT * FROM read_parquet("  # noqa: S608  # our own paths, quoted
+        f"[{quoted}], union_by_name = true, hive_partitioning = false)"
+    )
 
 
-def _compute_max_rows(con: Any) -> int:
+def _compute_max_rows(con: Any) -> int | None:
+    """Compute `max_rows` from DuckDB's limit of memory; None for one that cannot be read.
+
+    DuckDB writes it for people, such as `1.0 GiB`, and some petabytes if the system sets no limit.
+    """
     [(limit,)] = con.execute("SELECT current_setting('memory_limit')").fetchall()
-    number, _, unit = limit.partition(" ")  # such as `1.0 GiB`
-    powers = {"bytes": 0, "KiB": 1, "MiB": 2, "GiB": 3, "TiB": 4}
-    return max(1, int(float(number) * 1024 ** powers[unit]) // _BYTES_PER_ROW)
+    number, _, unit = str(limit).partition(" ")
+    try:
+        rows = float(number) * _BYTES_BY_UNIT[unit] / _BYTES_PER_ROW
+    except (LookupError, ValueError):
+        return None
+    return max(1, int(rows)) if rows < _TOO_MANY_ROWS else None
 
 
 @contextmanager

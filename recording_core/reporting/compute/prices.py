@@ -44,7 +44,7 @@ def read_price_table(path: str | Path) -> Prices:
     Raises `ConfigurationError` that names the file, the table and the key.
     """
     try:
-        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        table = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise ConfigurationError(
             f"The price table {path} cannot be read ({type(error).__name__}: {error})."

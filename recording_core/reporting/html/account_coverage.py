@@ -10,7 +10,7 @@ from recording_core.reporting.next_steps import build_examination
 from recording_core.reporting.number_format import NOT_REPORTED, format_count, format_time
 
 if TYPE_CHECKING:
-    from recording_core.reporting.collect.collector import AccountCoverage
+    from recording_core.listing.coverage import AccountCoverage
     from recording_core.reporting.report import Report
 
 

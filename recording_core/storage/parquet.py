@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from recording_core.errors import StorageError
-from recording_core.reporting.collect.folder import redact_file_url
+from recording_core.storage.file_systems import redact_file_url
 
 if TYPE_CHECKING:
     import pyarrow
