@@ -50,6 +50,9 @@ CASES = (
     PagingCase("audian", "offsets", 1, WORKERS, 1.2, "/v2", {"api_key": "key-of-the-benchmark"}),
     PagingCase("plivo", "pages by cursor", 1, 1, 1.1, "/v1",
         {"auth_id": "MAXXXXXXXXXXXXXXXXXX", "auth_token": "token-of-the-benchmark"}),
+    PagingCase("twilio", "pages by link", 1, 1, 1.1, "/2010-04-01",
+        {"account_sid": "AC0123456789abcdef0123456789abcdef",
+         "auth_token": "token-of-the-benchmark"}),
     # A page of recordings and one of their files; each contains the start of the next page.
     PagingCase("voipbin", "pages by time, and as many of files", 2, 1, 1.1, "/v1.0",
         {"token": "token-of-the-benchmark"}),

@@ -8,12 +8,13 @@ from typing import Any
 
 import attrs
 from attrs import frozen
-from pydantic_mappings import BASE_URL, MAPPINGS, NOW
+from pydantic_mappings import BASE_URL, MAPPINGS, NOW, TWILIO_ROOT
 from timing import BenchmarkRow, compute_ratio, measure_in_turn
 from vendor_pages import (
     build_audian_page,
     build_plivo_page,
     build_realtimekit_page,
+    build_twilio_page,
     build_voipbin_page,
 )
 
@@ -23,6 +24,7 @@ from recording_core.model import strict_json
 from recording_core.plugin import read_rows
 from recording_plivo import mapping as plivo
 from recording_realtimekit import mapping as realtimekit
+from recording_twilio import mapping as twilio
 from recording_voipbin import mapping as voipbin
 
 ROUNDS = 15
@@ -54,6 +56,12 @@ VENDORS = (
         build_realtimekit_page(100),
         "data",
         lambda row: realtimekit.read_recording(row, "default", NOW),
+    ),
+    VendorPage(
+        "Twilio",
+        build_twilio_page(),
+        "recordings",
+        lambda row: twilio.read_recording(row, "default", TWILIO_ROOT),
     ),
     # The files are in another list.
     VendorPage(

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlencode
 from attrs import frozen
 from plivo.utils.signature_v3 import construct_post_url, get_signature_v3
 from timing import BenchmarkRow, compute_ratio, measure_in_turn
+from twilio.request_validator import RequestValidator
 
 import recording_core as rec
 
@@ -144,9 +145,44 @@ def verify_plivo(delivery: SignedDelivery) -> Any:
     return fields
 
 
+# -- Twilio ---------------------------------------------------------------------------------------
+
+
+def build_twilio(id: str) -> SignedDelivery:
+    hexadecimal = f"{id:0>32}"
+    fields = {
+        "AccountSid": f"AC{hexadecimal}",
+        "CallSid": f"CA{hexadecimal}",
+        "RecordingChannels": "2",
+        "RecordingDuration": "37",
+        "RecordingSid": f"RE{hexadecimal}",
+        "RecordingSource": "StartCallRecordingAPI",
+        "RecordingStartTime": "Fri, 05 Jun 2026 11:58:00 +0000",
+        "RecordingStatus": "completed",
+        "RecordingTrack": "both",
+        "RecordingUrl": f"https://api.twilio.com/2010-04-01/Recordings/RE{hexadecimal}",
+    }
+    signature = RequestValidator(SECRET).compute_signature(URL, fields)
+    headers = {
+        "X-Twilio-Signature": signature,
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+    return SignedDelivery(headers, urlencode(fields).encode())
+
+
+def verify_twilio(delivery: SignedDelivery) -> Any:
+    fields = dict(parse_qsl(delivery.body.decode(), keep_blank_values=True))
+    message = URL + "".join(name + fields[name] for name in sorted(fields))
+    digest = hmac.digest(SECRET.encode(), message.encode(), "sha1")
+    signature = delivery.headers["X-Twilio-Signature"]
+    assert hmac.compare_digest(base64.b64encode(digest).decode(), signature)
+    return fields
+
+
 CASES = (
     WebhookCase("audian", build_audian, verify_audian),
     WebhookCase("plivo", build_plivo, verify_plivo),
+    WebhookCase("twilio", build_twilio, verify_twilio),
     WebhookCase("voipbin", build_voipbin, verify_voipbin),
 )
 
@@ -181,7 +217,7 @@ def main() -> list[BenchmarkRow]:
         )
         micros = statistics.median(times["ours"]) / EVENTS * 1e6
         ratio = compute_ratio(times["ours"], times["minimal"])
-        parser = "parse_qsl" if case.provider == "plivo" else "json.loads"
+        parser = "parse_qsl" if case.provider in ("plivo", "twilio") else "json.loads"
         table += [
             (f"a delivery of {case.provider}: verified, parsed, dispatched", f"{micros:.0f} µs",
              "–", True),  # an absolute time depends on the machine

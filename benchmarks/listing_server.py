@@ -13,6 +13,7 @@ from vendor_pages import (
     build_audian_page,
     build_plivo_page,
     build_realtimekit_page,
+    build_twilio_page,
     build_voipbin_files,
     build_voipbin_page,
 )
@@ -36,13 +37,13 @@ def build_audian(pages: int) -> PageFunction:
     return lambda request: page(int(request.arg("offset") or 0))
 
 
-def build_realtimekit(pages: int) -> PageFunction:
-    """Serve pages by `page_no`, with a total."""
+def build_realtimekit(pages: int, media: str = "", size: int = 0) -> PageFunction:
+    """Serve pages by `page_no`, with a total; `media` is the origin of the files of that size."""
 
     @functools.cache
     def page(number: int) -> bytes:
         rows = ROWS if number <= pages else 0
-        return build_realtimekit_page(rows, first=(number - 1) * ROWS, total=pages * ROWS)
+        return build_realtimekit_page(rows, (number - 1) * ROWS, pages * ROWS, media, size)
 
     return lambda request: page(int(request.arg("page_no") or 1))
 
@@ -58,6 +59,23 @@ def build_plivo(pages: int) -> PageFunction:
     def build_response(request: Request) -> bytes:
         cursor = request.arg("cursor")
         return page(int(cursor[1:]) if cursor else 0, request.path)
+
+    return build_response
+
+
+def build_twilio(pages: int) -> PageFunction:
+    """Serve pages by a token that contains the SID of the last row of the page before."""
+
+    @functools.cache
+    def page(first: int) -> bytes:
+        rows = max(0, min(ROWS, pages * ROWS - first))
+        last = first + rows
+        more = f"PageToken=PARE{last - 1:032x}" if last < pages * ROWS else None
+        return build_twilio_page(rows, first, more)
+
+    def build_response(request: Request) -> bytes:
+        token = request.arg("PageToken")
+        return page(int(token[4:], 16) + 1 if token else 0)
 
     return build_response
 
@@ -82,16 +100,18 @@ def build_voipbin(pages: int) -> PageFunction:
 
 
 #: Not the emulators: with all their rules they would take longer than what is measured.
-VENDORS: dict[str, Callable[[int], PageFunction]] = {
+VENDORS: dict[str, Callable[..., PageFunction]] = {
     "audian": build_audian,
     "plivo": build_plivo,
     "realtimekit": build_realtimekit,
+    "twilio": build_twilio,
     "voipbin": build_voipbin,
 }
 
 if __name__ == "__main__":
     vendor, count, latency = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
-    build_page = VENDORS[vendor](count)
+    media = {"media": sys.argv[4], "size": int(sys.argv[5])} if len(sys.argv) > 4 else {}
+    build_page = VENDORS[vendor](count, **media)
 
     def respond(request: Request) -> Reply:
         time.sleep(latency)

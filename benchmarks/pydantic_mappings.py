@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -16,12 +17,14 @@ import pydantic
 from recording_audian import mapping as audian
 from recording_core import FileRole, RecordingStatus, SessionKind
 from recording_realtimekit import mapping as realtimekit
+from recording_twilio import mapping as twilio
 from recording_voipbin import mapping as voipbin
 
-__all__ = ["BASE_URL", "MAPPINGS", "NOW"]
+__all__ = ["BASE_URL", "MAPPINGS", "NOW", "TWILIO_ROOT"]
 
 NOW = datetime(2026, 6, 5, tzinfo=UTC)
 BASE_URL = "https://api.audian.com:8443/v2"
+TWILIO_ROOT = "https://api.twilio.com/2010-04-01/Accounts/AC0123456789abcdef0123456789abcdef"
 _STRICT = pydantic.ConfigDict(strict=True)
 _FROZEN = pydantic.ConfigDict(strict=True, frozen=True)
 
@@ -254,6 +257,52 @@ def _map_realtimekit(page: bytes) -> list[_Recording]:
     return found
 
 
+# -- Twilio ---------------------------------------------------------------------------------------
+
+
+class _TwilioRow(pydantic.BaseModel):
+    model_config = _STRICT
+    sid: str
+    call_sid: str | None = None
+    conference_sid: str | None = None
+    channels: int | None = None
+    date_created: str | None = None
+    duration: int | None = pydantic.Field(None, strict=False)
+    error_code: int | None = None
+    start_time: str | None = None
+    status: str
+
+
+def _map_twilio(page: bytes) -> list[_Recording]:
+    found = []
+    for raw in json.loads(page)["recordings"]:
+        row = _TwilioRow.model_validate(raw)
+        length = timedelta(seconds=row.duration or 0)
+        found.append(
+            _Recording(
+                provider="twilio", account="default", id=row.sid, kind=SessionKind.CALL,
+                target=_Session(kind=SessionKind.CALL, id=row.call_sid or ""),
+                status=twilio.STATUSES.get(row.status, RecordingStatus.UNKNOWN),
+                provider_status=row.status, started_at=_parse_rfc_2822(row.start_time),
+                created_at=_parse_rfc_2822(row.date_created), duration=length, format="wav",
+                channels=row.channels,
+                files=(
+                    _File(
+                        id="mix", role=FileRole.MIX, format="wav", media_type="audio/wav",
+                        duration=length, channels=row.channels,
+                        url=f"{TWILIO_ROOT}/Recordings/{row.sid}.wav",
+                    ),
+                ),
+                raw=raw,
+            )
+        )  # fmt: skip
+    return found
+
+
+def _parse_rfc_2822(value: str | None) -> datetime | None:
+    return parsedate_to_datetime(value).astimezone(UTC) if value else None
+
+
 # -- VoIPBin --------------------------------------------------------------------------------------
 
 
@@ -296,5 +345,6 @@ MAPPINGS: dict[str, Callable[[bytes], list[_Recording]]] = {
     "Audian": _map_audian,
     "Plivo": _map_plivo,
     "RealtimeKit": _map_realtimekit,
+    "Twilio": _map_twilio,
     "VoIPBin": _map_voipbin,
 }

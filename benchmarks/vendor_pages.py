@@ -11,22 +11,26 @@ from typing import Any
 ROWS = 100
 
 
-def build_realtimekit_row(index: int) -> dict[str, Any]:
-    """Build one item as in https://developers.cloudflare.com/api/resources/realtime_kit."""
+def build_realtimekit_row(index: int, media: str = "", size: int = 0) -> dict[str, Any]:
+    """Build one item as in https://developers.cloudflare.com/api/resources/realtime_kit.
+
+    With the origin of a media server its file is there, and has that size.
+    """
     recording_id = f"97cb480d-5840-4528-ace3-{index:012d}"
     meeting_id = f"50c8940e-1b97-402a-97d6-{index % 100:012d}"
     name = f"{meeting_id}_17804807{index:05d}.mp4"
+    folder = f"{media}/{size}" if media else "https://bucket.r2.cloudflarestorage.com/recordings"
     return {
         "id": recording_id,
         "audio_download_url": None,
         "download_url": (
-            f"https://bucket.r2.cloudflarestorage.com/recordings/{name}"
+            f"{folder}/{name}"
             "?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=20260603T103200Z&X-Amz-Expires=604800"
             "&X-Amz-SignedHeaders=host&X-Amz-Signature="
             + hashlib.sha256(recording_id.encode()).hexdigest()
         ),
-        "download_url_expiry": "2026-06-10T10:30:00.000Z",
-        "file_size": 2_044_680 + index,
+        "download_url_expiry": f"{2099 if media else 2026}-06-10T10:30:00.000Z",
+        "file_size": size or 2_044_680 + index,
         "invoked_time": "2026-06-03T09:59:55.120Z",
         "output_file_name": name,
         "session_id": f"05e57591-d89e-45c9-ae44-{index:012d}",
@@ -51,12 +55,14 @@ def build_realtimekit_row(index: int) -> dict[str, Any]:
     }
 
 
-def build_realtimekit_page(rows: int = 1000, first: int = 0, total: int | None = None) -> bytes:
+def build_realtimekit_page(
+    rows: int = 1000, first: int = 0, total: int | None = None, media: str = "", size: int = 0
+) -> bytes:
     """Build a page of RealtimeKit's recordings."""
     return json.dumps(
         {
             "success": True,
-            "data": [build_realtimekit_row(first + index) for index in range(rows)],
+            "data": [build_realtimekit_row(first + index, media, size) for index in range(rows)],
             "paging": {
                 "total_count": rows if total is None else total,
                 "start_offset": first + 1,
@@ -113,6 +119,39 @@ def build_plivo_page(
             "objects": [build_plivo_row(first + index) for index in range(rows)],
         }
     ).encode()
+
+
+_TWILIO = "/2010-04-01/Accounts/AC0123456789abcdef0123456789abcdef"
+
+
+def build_twilio_page(rows: int = ROWS, first: int = 0, following: str | None = None) -> bytes:
+    """Build a page of Twilio's recordings of calls. `following` is the query of the next page."""
+    found: list[dict[str, Any]] = [
+        {
+            "account_sid": "AC0123456789abcdef0123456789abcdef",
+            "api_version": "2010-04-01",
+            "call_sid": f"CA{index:032x}",
+            "channels": 2,
+            "conference_sid": None,
+            "date_created": f"Mon, 01 Jun 2026 09:{index // 60 % 60:02}:{index % 60:02} +0000",
+            "date_updated": "Mon, 01 Jun 2026 12:00:00 +0000",
+            "duration": str(30 + index % 1000),
+            "encryption_details": None,
+            "error_code": None,
+            "media_url": f"https://api.twilio.com{_TWILIO}/Recordings/RE{index:032x}",
+            "price": "-0.0025",
+            "price_unit": "USD",
+            "sid": f"RE{index:032x}",
+            "source": "StartCallRecordingAPI",
+            "start_time": f"Mon, 01 Jun 2026 09:{index // 60 % 60:02}:{index % 60:02} +0000",
+            "status": "completed",
+            "subresource_uris": {},
+            "uri": f"{_TWILIO}/Recordings/RE{index:032x}.json",
+        }
+        for index in range(first, first + rows)
+    ]
+    link = f"{_TWILIO}/Recordings.json?{following}" if following is not None else None
+    return json.dumps({"page": 0, "next_page_uri": link, "recordings": found}).encode()
 
 
 def build_audian_page(rows: int = ROWS, first: int = 0, total: int = 10_000) -> bytes:

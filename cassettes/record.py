@@ -63,11 +63,20 @@ def _populate_voipbin(emulator: Any) -> None:
         )
 
 
+def _populate_twilio(emulator: Any) -> None:
+    now = emulator.clock.now()
+    call, conference = rec.SessionKind.CALL, rec.SessionKind.CONFERENCE
+    for hours, kind in enumerate((call, conference, call), start=1):
+        ended, long = now - timedelta(hours=hours), timedelta(seconds=hours)
+        emulator.add(ended=ended, duration=long, kind=kind)
+
+
 #: provider -> creates its past recordings: few, so that the cassettes stay small
 POPULATE: Mapping[str, Callable[[Any], None]] = {
     "audian": _populate_audian,
     "plivo": _populate_plivo,
     "realtimekit": _populate_realtimekit,
+    "twilio": _populate_twilio,
     "voipbin": _populate_voipbin,
 }
 

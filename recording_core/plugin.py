@@ -13,11 +13,11 @@ from recording_core import attach_names
 
 if TYPE_CHECKING:
     from recording_core.clock import Clock as Clock
-    from recording_core.download.file_names import build_file_name as build_file_name
     from recording_core.download.formats import FORMATS as FORMATS
     from recording_core.download.formats import find_format as find_format
     from recording_core.download.formats import read_base_name as read_base_name
     from recording_core.download.formats import read_suffix as read_suffix
+    from recording_core.download.output_file import Destination as Destination
     from recording_core.download.transfer import fetch_temporarily as fetch_temporarily
     from recording_core.download.transfer import store_files as store_files
     from recording_core.listing.page import Page as Page
@@ -78,6 +78,8 @@ if TYPE_CHECKING:
     from recording_core.transport.retry import RetryPolicy as RetryPolicy
     from recording_core.transport.status_codes import ErrorDetails as ErrorDetails
     from recording_core.transport.status_codes import find_error_class as find_error_class
+    from recording_core.webhooks.forms import build_form_message as build_form_message
+    from recording_core.webhooks.forms import read_form as read_form
     from recording_core.webhooks.hmac_json import HmacJsonScheme as HmacJsonScheme
     from recording_core.webhooks.hmac_json import KnownEvent as KnownEvent
     from recording_core.webhooks.scheme import WebhookScheme as WebhookScheme
@@ -88,8 +90,8 @@ if TYPE_CHECKING:
 #: module -> the names that it defines
 _MODULES = {
     "clock": "Clock",
-    "download.file_names": "build_file_name",
     "download.formats": "FORMATS find_format read_base_name read_suffix",
+    "download.output_file": "Destination",
     "download.transfer": "fetch_temporarily store_files",
     "listing.page": "Page PageRows Query Window read_rows",
     "model.capabilities": (
@@ -117,6 +119,7 @@ _MODULES = {
     "transport.deadline": "Deadline",
     "transport.retry": "RetryPolicy",
     "transport.status_codes": "ErrorDetails find_error_class",
+    "webhooks.forms": "build_form_message read_form",
     "webhooks.hmac_json": "HmacJsonScheme KnownEvent",
     "webhooks.scheme": "WebhookScheme",
     "webhooks.signatures": "check_base64 check_hex read_signatures",

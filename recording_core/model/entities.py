@@ -244,6 +244,8 @@ class RecordingSession:
         recordings: the resulting recordings, filled by `wait` and, if the vendor's response
             contains them, by `stop`
         raw: the vendor's last payload, with credential fields masked
+        start_id: the vendor's id of the start, which webhooks about the recording repeat; `None`
+            if they name the recording or the target instead
     """
 
     provider: str
@@ -258,6 +260,7 @@ class RecordingSession:
     parameters: Mapping[str, Any] = field(factory=dict, hash=False)
     recordings: tuple[Recording, ...] = ()
     raw: Mapping[str, Any] = field(factory=dict, eq=False)
+    start_id: str | None = field(default=None, eq=False, repr=False)
 
     def __repr__(self) -> str:
         length = None
@@ -274,7 +277,7 @@ class RecordingSession:
         The session and its recordings change together. Final statuses never regress, and late or
         repeated events change nothing. Pauses and resumes are ordered by the vendor's time; without
         one, the last delivered wins. An event belongs to a session without an id if it is about the
-        same target, or repeats the request id of its start. Raises `ValueError` if the event
+        same target, or repeats the `start_id`. Raises `ValueError` if the event
         belongs to another session.
         """
         from recording_core.model.transitions import apply_to_session

@@ -102,6 +102,7 @@ class RecordingEvent:
         replayed: true if an event with the same key was dispatched before; pauses and resumes are
             then dispatched again
         raw: the payload, with credential fields masked; not compared by `==`
+        start_id: the vendor's id of the start, as in `RecordingSession.start_id`
     """
 
     provider: str
@@ -117,6 +118,7 @@ class RecordingEvent:
     trusted: bool = True
     replayed: bool = False
     raw: Mapping[str, Any] = field(factory=dict, repr=False, eq=False)
+    start_id: str | None = field(default=None, eq=False, repr=False)
 
 
 #: The field of `Recording` that holds the time of an event.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from itertools import chain
 from typing import Any
@@ -64,6 +65,8 @@ def find_accelerated_decoder() -> Callable[[bytes], Any] | None:
 def decode_json(data: bytes) -> Any:
     """Decode UTF-8 JSON, repair values that cannot be represented, and mask credential fields.
 
+    A byte order mark is ignored, which RFC 8259 (8.1) allows and the shell of Windows writes.
+
     A number over 64 bits becomes `None` and a lone surrogate U+FFFD; the object around it is a
     `RepairedObject`, which names the key. Of duplicate keys the last wins. Raises
     `MalformedPayload`, which never quotes the data, for NaN, infinities, a hundred levels of
@@ -85,7 +88,7 @@ def decode_json_plain(data: bytes, *, masked: bool = True, repaired: bool = True
     `repaired=False` raises instead of replacing a value.
     """
     try:
-        text = data.decode("utf-8")
+        text = data.removeprefix(BOM_UTF8).decode("utf-8")
         # Lone surrogates come from escapes only, and would fail much later, when written to disk.
         if "\\ud" not in text and "\\uD" not in text:
             try:

@@ -69,9 +69,6 @@ _STATUSES_OF_KIND: Mapping[EventKind, tuple[RecordingStatus, ...]] = {
     **{EventKind(status): (status,) for status in FINAL},
 }
 
-#: The field of a start's response that webhooks about the started recording repeat.
-_START_ID = "api_id"
-
 #: Statuses of a session that may still be recording, so that a pause or resume changes them.
 _LIVE = frozenset(status for status, rank in _RANK.items() if rank <= 1)
 
@@ -204,18 +201,13 @@ def _is_event_of(
         return True
     if session.id is not None and event.recording_id is not None:
         return False
-    if session.id is None and _find_start_id(session) == _find_start_id(event) != "":
+    if session.id is None and session.start_id == event.start_id is not None:
         return True
     if event.target is None or event.target.kind is not session.target.kind:
         return False
     # A session may be addressed by a name or by the id of that occurrence.
     reference = event.recording.reference if event.recording is not None else None
     return any(_is_same_id(session.target.id, each) for each in (event.target.id, reference))
-
-
-def _find_start_id(ours: RecordingSession | RecordingEvent) -> str:
-    found = ours.raw.get(_START_ID)
-    return found if type(found) is str else ""
 
 
 def _is_same_id(one: str | None, other: str | None) -> bool:

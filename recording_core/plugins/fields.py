@@ -28,9 +28,13 @@ _match_whole = re.compile(r"[0-9]{1,19}", re.ASCII).fullmatch
 _match_whole_ms = re.compile(r"[0-9]{1,15}(?:\.0{1,20})?", re.ASCII).fullmatch
 #: Compiled when it is needed: few vendors send it.
 _RFC_2822 = (
-    r"(?:[A-Z][a-z]{2}, ?)?[0-9]{1,2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{5,8}"
-    r" (?:[+-][0-9]{4}|[A-Z]{1,3})"
+    r"(?:[A-Z][a-z]{2}, ?)?([0-9]{1,2}) ([A-Z][a-z]{2}) ([0-9]{4}) ([0-9:]{5,8})"
+    r" ([+-][0-9]{4}|[A-Z]{1,3})"
 )
+_MONTHS = {
+    **{"Jan": "01", "Feb": "02", "Mar": "03", "Apr": "04", "May": "05", "Jun": "06"},
+    **{"Jul": "07", "Aug": "08", "Sep": "09", "Oct": "10", "Nov": "11", "Dec": "12"},
+}
 _LARGEST = 1 << 63
 #: Longer than any recording, and within the range of `timedelta`.
 _LONGEST = 100 * 365 * 86400
@@ -291,12 +295,18 @@ def find_status(word: str | None, table: Mapping[str, RecordingStatus]) -> Recor
 
 def _read_rfc_2822(value: Any) -> datetime | None:
     """Read a time such as `Wed, 02 Sep 2026 10:00:00 +0000`; without an offset it is UTC."""
-    if type(value) is not str or not re.fullmatch(_RFC_2822, value, re.ASCII):
+    found = re.fullmatch(_RFC_2822, value, re.ASCII) if type(value) is str else None
+    if found is None:
         return None
-    from email.utils import parsedate_to_datetime
-
+    day, month, year, clock, zone = found.groups()
     try:
-        moment = parsedate_to_datetime(value)
+        if zone == "+0000" and month in _MONTHS and clock[2] == ":":
+            # What vendors send, in a tenth of the time.
+            moment = _from_iso(f"{year}-{_MONTHS[month]}-{day:0>2}T{clock}+00:00")
+        else:
+            from email.utils import parsedate_to_datetime
+
+            moment = parsedate_to_datetime(value)
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, TypeError, OverflowError, IndexError):
         return None

@@ -13,7 +13,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from recording_core.model.capabilities import ProviderInfo
-    from recording_core.model.entities import RecordingSession
+    from recording_core.model.entities import Copy, RecordingSession
     from recording_core.model.events import RecordingEvent
     from recording_core.plugins.columns import Column
 
@@ -39,6 +39,11 @@ def recording_event(event: RecordingEvent) -> None:
 @hookspec
 def recording_session_changed(session: RecordingSession, previous: RecordingSession | None) -> None:
     """A start, pause, resume or stop succeeded. `previous` is None after a start."""
+
+
+@hookspec
+def recording_archived(copy: Copy) -> None:
+    """A copy was recorded in an archive. Called in the thread or process that made it."""
 
 
 @hookspec

@@ -10,7 +10,12 @@ from requests.auth import AuthBase
 
 from recording_core.clock import Clock
 from recording_core.listing.page import Page, Query, Window
-from recording_core.model.entities import CommunicationSession, Recording, RecordingSession
+from recording_core.model.entities import (
+    CommunicationSession,
+    MediaFile,
+    Recording,
+    RecordingSession,
+)
 from recording_core.model.enums import RecordingStatus, SessionKind
 from recording_core.provider.connection import Connection
 from recording_core.provider.start_request import StartRequest, SupportedParameters
@@ -43,10 +48,17 @@ class ProviderBase(ABC):
     empty_not_found: ClassVar[bool] = False
     #: final statuses that are inferred from the time: they never prevent one attempt to download
     inferred_statuses: ClassVar[frozenset[RecordingStatus]] = frozenset({RecordingStatus.EXPIRED})
+    #: whether `get` and `active` show that a recording is paused. If not, the vendor's answer to
+    #: `pause` or `resume` alone shows its effect
+    get_shows_pauses: ClassVar[bool] = True
+    #: the formats in which the vendor offers each file, for `download(format=)`
+    download_formats: ClassVar[tuple[str, ...]] = ()
     #: the vendor's codes of errors after which a recording may have started nevertheless
     doubtful_start_codes: ClassVar[frozenset[str]] = frozenset()
     #: what the vendor's API cannot enumerate, in words, for `coverage.not_listable`
     not_listable: ClassVar[tuple[str, ...]] = ()
+    #: the field of a recording's payload with the vendor's id of the account, if no setting has it
+    account_field: ClassVar[str | None] = None
     #: the words of the API's paths, separated by spaces: telemetry shows them, and `{id}` in place
     #: of each other part
     path_words: ClassVar[str] = ""
@@ -59,6 +71,8 @@ class ProviderBase(ABC):
         self.info = connection.info
         self.name = connection.info.name
         self.account = connection.account
+        #: the ids of the vendor's account among the settings
+        self.account_ids = connection.list_ids()
         self.clock: Clock = connection.clock
         self.http = connection.http
         self.transport = Transport(
@@ -77,21 +91,27 @@ class ProviderBase(ABC):
             path_words=self.path_words,
         )
         #: not a `functools.cached_property`, whose lock a forked child could find closed
-        self._media: MediaTransport | None = None
+        self.__media: MediaTransport | None = None
+
+    def close(self) -> None:
+        """Close the connections of both clients."""
+        if self.__media is not None:
+            self.__media.close()
+        self.transport.close()
 
     @property
     def media(self) -> MediaTransport:
         """The client for media, imported at the first download."""
-        if self._media is None:
+        if self.__media is None:
             from recording_core.transport.media_client import MediaTransport
 
-            self._media = MediaTransport(
+            self.__media = MediaTransport(
                 self.transport,
                 vendor_hosts=self.info.media_hosts,
                 credential_hosts=self.credential_hosts,
                 first_byte_timeout=self.media_first_byte,
             )
-        return self._media
+        return self.__media
 
     @abstractmethod
     def _auth(self, settings: Mapping[str, str]) -> AuthBase:
@@ -103,9 +123,12 @@ class ProviderBase(ABC):
     def _error_details(self, status: int, headers: Mapping[str, str], body: Any) -> ErrorDetails:
         """Read an error body, a JSON object. The default reads `message` and `code`, or `error`.
 
-        Set `kind` only if the HTTP status implies another error class, and `recognized` and
-        `absent` if the vendor documents its error bodies.
+        After a request with `expect="text"` it is a text if it is not JSON. Set `kind` only if the
+        HTTP status implies another error class, and `recognized` and `absent` if the vendor
+        documents its error bodies.
         """
+        if not isinstance(body, dict):
+            return ErrorDetails()
         error = body.get("error")
         found = error if isinstance(error, dict) else body
         message, code = found.get("message") or error, found.get("code")
@@ -128,12 +151,17 @@ class ProviderBase(ABC):
 
         Send what the caller gave, and `request.merge(body)` as the body. The session's id is `None`
         if the vendor returns none. Its `parameters` are the vendor's own parameters that later
-        verbs must repeat; the shared ones are added.
+        verbs must repeat; the shared ones are added. Its `start_id` is what webhooks about the
+        recording repeat, if they name neither the recording nor the target.
         """
         raise NotImplementedError
 
     def _pause(self, session: RecordingSession) -> RecordingSession:
-        """Pause recording. Succeed if it is already paused."""
+        """Pause recording. Succeed if it is already paused.
+
+        What the session after this or another verb lacks is that of the session before: id, times,
+        pauses, parameters, recordings.
+        """
         raise NotImplementedError
 
     def _resume(self, session: RecordingSession) -> RecordingSession:
@@ -170,6 +198,13 @@ class ProviderBase(ABC):
     def _find_own_storage(self, recording: Recording) -> str | None:
         """Find the customer's own storage that the vendor's answer names, for messages."""
         return None
+
+    def _offer_format(self, file: MediaFile, format: str) -> MediaFile:
+        """Return a file as it is in another of the `download_formats`, such as by its suffix.
+
+        Its size and checksum are `None`, unless the vendor reports them for that format.
+        """
+        raise NotImplementedError
 
     def _delete(self, recording_id: str, target: CommunicationSession | None) -> None:
         """Delete one recording. The transport raises `NotFound` for a 404."""

@@ -45,6 +45,11 @@ class Connection:
         """List the values of secret settings, which no text may show."""
         return [self.settings[setting.name] for setting in self.info.settings if setting.secret]
 
+    def list_ids(self) -> tuple[str, ...]:
+        """List the values of the required settings that are not secret: the ids of the account."""
+        needed = (each for each in self.info.settings if not each.secret and each.default is None)
+        return tuple(self.settings[each.name] for each in needed)
+
     def __repr__(self) -> str:
         return f"<Connection to {self.info.name} account={self.account!r}>"
 

@@ -54,6 +54,7 @@ from recording_core.provider.start_request import (
 from recording_core.transport.deadline import Deadline
 
 if TYPE_CHECKING:
+    from recording_core.download.output_file import Destination
     from recording_core.model.events import RecordingEvent
 
 _log = logging.getLogger("recording_core")
@@ -109,16 +110,16 @@ class Provider(ProviderBase):
             OutcomeUnknown: it may have started: check (`active`, `list`) before you repeat it
             ProviderError: it was not started
         """
-        request = build_start_request(self._check_target(target), parameters, extra)
+        request = build_start_request(self.__check_target(target), parameters, extra)
         target = request.target
-        self._require_operation(Operation.START, target.kind)
+        self.__require_operation(Operation.START, target.kind)
         supported = self.start_parameters.get(target.kind, frozenset())
         check_support(request, supported, self.info.label)
         given = request.given_parameters()
         sent_at = self.clock.now()
         try:
-            with self._run_verb(Operation.START), self._convert_to_outcome_unknown():
-                session = _check_session_id(self._start(request))
+            with self.__run_verb(Operation.START), self.__convert_to_outcome_unknown():
+                session = _check_session_id(evolve(self._start(request), target=target))
         except OutcomeUnknown as error:
             error.target, error.sent_at = target, sent_at
             error.parameters = self.transport.secrets.redact_payload(
@@ -134,8 +135,7 @@ class Provider(ProviderBase):
         session = evolve(session, parameters={**given, **session.parameters})
         if session.started_at is None and session.status is RecordingStatus.RECORDING:
             session = evolve(session, started_at=sent_at)
-        self._notify_plugins(session, None)
-        return session
+        return self.__notify_plugins(session, None)
 
     def pause(self, session: RecordingSession) -> RecordingSession:
         """Pause recording, for example while a card number is spoken. May be repeated.
@@ -148,14 +148,15 @@ class Provider(ProviderBase):
             Unavailable: recording may or may not be paused: call `pause` again
             ProviderError: recording was not paused
         """
-        self._require_operation(Operation.PAUSE, self._check_session(session).target.kind)
+        self.__require_operation(Operation.PAUSE, self.__check_session(session).target.kind)
         at = self.clock.now()
-        with self._run_verb(Operation.PAUSE):
-            after = self._look_again(self._pause(session), RecordingStatus.PAUSED)
+        with self.__run_verb(Operation.PAUSE):
+            after = _complete_session(self._pause(session), session)
+            after = self.__look_again(after, self.get_shows_pauses, RecordingStatus.PAUSED)
         is_open = bool(after.pauses) and after.pauses[-1].end is None
         if after.status is RecordingStatus.PAUSED and not is_open:
             after = evolve(after, pauses=(*after.pauses, Interval(at)))
-        return self._finish_verb(session, after)
+        return self.__notify_plugins(after, session)
 
     def resume(self, session: RecordingSession) -> RecordingSession:
         """Resume recording after a pause. May be repeated.
@@ -163,12 +164,13 @@ class Provider(ProviderBase):
         Returns the session as the vendor reports it, with the end of the pause in `session.pauses`
         if it is no longer paused. Raises the same errors as `pause`.
         """
-        self._require_operation(Operation.RESUME, self._check_session(session).target.kind)
-        with self._run_verb(Operation.RESUME):
-            after = self._look_again(self._resume(session), RecordingStatus.RECORDING)
+        self.__require_operation(Operation.RESUME, self.__check_session(session).target.kind)
+        with self.__run_verb(Operation.RESUME):
+            after = _complete_session(self._resume(session), session)
+            after = self.__look_again(after, self.get_shows_pauses, RecordingStatus.RECORDING)
         if after.status not in _MAYBE_PAUSED:
             after = close_pause(after, after.stopped_at or self.clock.now())
-        return self._finish_verb(session, after)
+        return self.__notify_plugins(after, session)
 
     def stop(self, session: RecordingSession) -> RecordingSession:
         """Stop recording. May be repeated; succeeds if recording has already ended.
@@ -180,16 +182,16 @@ class Provider(ProviderBase):
             Unavailable: recording may or may not have ended: call `stop` again
             ProviderError: recording was not stopped
         """
-        self._require_operation(Operation.STOP, self._check_session(session).target.kind)
+        self.__require_operation(Operation.STOP, self.__check_session(session).target.kind)
         at = self.clock.now()
-        with self._run_verb(Operation.STOP):
-            after = self._look_again(self._stop(session))
+        with self.__run_verb(Operation.STOP):
+            after = self.__look_again(_complete_session(self._stop(session), session), True)
         if after.status in LIVE:  # the vendor accepted the stop, and still reports the old state
             after = evolve(after, status=RecordingStatus.STOPPING)
         if after.stopped_at is None:
             after = evolve(after, stopped_at=at)
         after = close_pause(after, after.stopped_at or at)
-        return self._finish_verb(session, after)
+        return self.__notify_plugins(after, session)
 
     def active(self, target: CommunicationSession) -> RecordingSession | None:
         """Return the running recording of a target, or `None`.
@@ -199,10 +201,11 @@ class Provider(ProviderBase):
         Raises:
             UnsupportedOperation: the vendor's API does not report running recordings
         """
-        target = self._check_target(target)
-        self._require_operation(Operation.ACTIVE, target.kind)
-        with self._run_verb(Operation.ACTIVE):
-            return self._active(target)
+        target = self.__check_target(target)
+        self.__require_operation(Operation.ACTIVE, target.kind)
+        with self.__run_verb(Operation.ACTIVE):
+            found = self._active(target)
+            return evolve(found, target=target) if found is not None else None
 
     def record(
         self,
@@ -233,18 +236,18 @@ class Provider(ProviderBase):
             NotReady: the timeout passed, or the session has no id and several recordings may be its
                 own; `error.session` is the session as it was last seen
         """
-        self._require_operation(Operation.GET, self._check_session(session).target.kind)
+        self.__require_operation(Operation.GET, self.__check_session(session).target.kind)
         limit = validation.check_duration(timeout, "timeout")
         if limit is None:
             raise TypeError("timeout must be a timedelta: a wait without a timeout may never end")
         end = self.clock.monotonic() + limit.total_seconds()
         pause = _FIRST_POLL
-        with self._trace("wait"):
+        with self.__trace("wait"):
             while True:
                 try:
                     # One poll must not outlast the timeout.
                     left = max(end - self.clock.monotonic(), _FIRST_POLL)
-                    with self._complete_errors(Operation.GET), Deadline(left):
+                    with self.__complete_errors(Operation.GET), Deadline(left):
                         session = self._observe(session)
                 except (Unavailable, RateLimited) as error:
                     if isinstance(error, Unavailable) and error._is_lasting:
@@ -290,16 +293,16 @@ class Provider(ProviderBase):
         query = Query(
             validation.check_time(since, "since"),
             validation.check_time(until, "until"),
-            self._check_target(target) if target is not None else None,
+            self.__check_target(target) if target is not None else None,
             validation.check_statuses(status),
         )
         if query.since is not None and query.until is not None and query.since > query.until:
             raise ValueError("since must not be after until")
-        self._require_operation(Operation.LIST, target.kind if target is not None else None)
+        self.__require_operation(Operation.LIST, target.kind if target is not None else None)
         return Listing(
             query,
             self._windows,
-            self._read_page,
+            self.__read_page,
             workers=self.http.workers,
             now=self.clock.now,
             not_listable=self.not_listable if target is None else (),
@@ -335,17 +338,18 @@ class Provider(ProviderBase):
         Raises:
             NotFound: the vendor has no recording of that id
         """
-        recording_id, target = self._resolve_recording(recording_or_id, target, Operation.GET)
-        with self._run_verb(Operation.GET):
-            return self._get_exact(recording_id, target)
+        recording_id, target = self.__resolve_recording(recording_or_id, target, Operation.GET)
+        with self.__run_verb(Operation.GET):
+            return self.__get_exact(recording_id, target)
 
     def download(
         self,
         recording_or_id: Recording | str,
-        directory: str | os.PathLike[str],
+        directory: str | os.PathLike[str] | Destination,
         *,
         target: CommunicationSession | None = None,
         files: FileRole | str | MediaFile | Iterable[FileRole | str | MediaFile] | None = None,
+        format: str | None = None,
         timeout: timedelta | None = None,
     ) -> tuple[Copy, ...]:
         """Download the files of a recording into a directory.
@@ -356,9 +360,12 @@ class Provider(ProviderBase):
         Args:
             recording_or_id: a recording or its id; read from the vendor if it is an id, or if the
                 URLs of its files have expired
-            directory: the directory for the files; their names consist of provider, account and id
+            directory: the directory for the files; their names consist of provider, account and id.
+                Or a `Destination`, for another storage or other names
             target: as for `get`
             files: only these: a role, an id, a `MediaFile`, or several of them; all without it
+            format: one of the formats in which the vendor offers the same file, such as `mp3`;
+                without it, each file has the format in which the vendor lists it
             timeout: the longest time for the whole download; without it, the download continues as
                 long as bytes arrive
 
@@ -369,17 +376,30 @@ class Provider(ProviderBase):
         Raises:
             NotReady: the media is not available yet
             NotFound: the recording or its media no longer exists
-            UnsupportedOperation: the media is in a storage that the vendor's API does not serve
+            UnsupportedOperation: the media is in a storage that the vendor's API does not serve, or
+                the vendor does not offer this format; then nothing was sent
             DownloadError: a file failed and left nothing; `error.copies` are those completed before
         """
-        recording_id, target = self._resolve_recording(recording_or_id, target, Operation.DOWNLOAD)
+        # Imported with the first download.
+        from recording_core.download.output_file import Destination
+
+        destination = (
+            directory if isinstance(directory, Destination) else Destination(Path(directory))
+        )
+        recording_id, target = self.__resolve_recording(recording_or_id, target, Operation.DOWNLOAD)
+        format = self.__check_format(format)
         limit = validation.check_duration(timeout, "timeout")
         seconds = limit.total_seconds() if limit else None
-        with self._complete_errors(Operation.DOWNLOAD), Deadline(seconds) as deadline:
-            recording = self._get_fetchable(recording_or_id, recording_id, target)
+        with self.__complete_errors(Operation.DOWNLOAD), Deadline(seconds) as deadline:
+            recording = self.__get_fetchable(recording_or_id, recording_id, target)
+            if format is not None:
+                from recording_core.download.downloader import choose_format
+
+                chosen = (choose_format(self, file, format) for file in recording.files)
+                recording = evolve(recording, files=tuple(chosen))
             selected = validation.select_files(recording, files)
             try:
-                return self._download(recording, selected, Path(directory), deadline)
+                return self._download(recording, selected, destination, deadline)
             except (AuthenticationFailed, NotReady) as error:
                 if recording.status not in FINAL - {RecordingStatus.AVAILABLE}:
                     raise
@@ -402,8 +422,8 @@ class Provider(ProviderBase):
             UnsupportedOperation: the vendor's API cannot delete recordings
             Unavailable: the recording may or may not be deleted: call `delete` again
         """
-        recording_id, target = self._resolve_recording(recording_or_id, target, Operation.DELETE)
-        with self._run_verb(Operation.DELETE):
+        recording_id, target = self.__resolve_recording(recording_or_id, target, Operation.DELETE)
+        with self.__run_verb(Operation.DELETE):
             self._delete(recording_id, target)
 
     def confirm(self, event: RecordingEvent) -> RecordingEvent:
@@ -421,7 +441,7 @@ class Provider(ProviderBase):
 
         if not isinstance(event, RecordingEvent):
             raise TypeError(f"event must be a RecordingEvent, not {type(event).__name__}")
-        self._check_owner("event", event)
+        self.__check_owner("event", event)
         if event.recording_id is None:
             raise ValueError("the event has no recording id, so that it cannot be confirmed")
         recording = self.get(event.recording_id, target=event.target)
@@ -433,13 +453,11 @@ class Provider(ProviderBase):
 
     def close(self) -> None:
         """Close the HTTP connections that are kept alive. A later verb opens them again."""
-        if self._media is not None:
-            self._media.close()
-        self.transport.close()
+        super().close()
 
     # -- helpers of the verbs --------------------------------------------------------------------
 
-    def _trace(self, operation: str) -> AbstractContextManager[None]:
+    def __trace(self, operation: str) -> AbstractContextManager[None]:
         """Return a context with a span of the verb, if the application records spans."""
         # Imported with the first verb.
         from recording_core.transport.telemetry import trace_verb
@@ -447,10 +465,10 @@ class Provider(ProviderBase):
         return trace_verb(operation, self.name, self.account)
 
     @contextmanager
-    def _complete_errors(self, operation: Operation) -> Iterator[None]:
+    def __complete_errors(self, operation: Operation) -> Iterator[None]:
         """Set provider and operation of a `ProviderError` that has none, e.g. from a mapping."""
         try:
-            with self._trace(operation):
+            with self.__trace(operation):
                 yield
         except ProviderError as error:
             error.provider = error.provider or self.name
@@ -458,13 +476,13 @@ class Provider(ProviderBase):
             raise
 
     @contextmanager
-    def _run_verb(self, operation: Operation) -> Iterator[None]:
+    def __run_verb(self, operation: Operation) -> Iterator[None]:
         """Limit all exchanges of one verb, or of one page, to the total timeout."""
-        with self._complete_errors(operation), Deadline(self.http.total_timeout, postponable=True):
+        with self.__complete_errors(operation), Deadline(self.http.total_timeout, postponable=True):
             yield
 
     @contextmanager
-    def _convert_to_outcome_unknown(self) -> Iterator[None]:
+    def __convert_to_outcome_unknown(self) -> Iterator[None]:
         """Raise `OutcomeUnknown` for an answer to a start that does not show its effect.
 
         It is a success that cannot be read, or an error that the vendor also returns after the
@@ -486,13 +504,19 @@ class Provider(ProviderBase):
                 "start",
             ) from None
 
-    def _look_again(self, session: RecordingSession, *wanted: RecordingStatus) -> RecordingSession:
-        """Read the recording once more if the answer to a verb does not show a wanted status."""
-        if session.status not in _MAYBE_LIVE.difference(wanted) or session.id is None:
+    def __look_again(
+        self, session: RecordingSession, shows: bool, *wanted: RecordingStatus
+    ) -> RecordingSession:
+        """Read the recording once more if the answer to a verb does not show a wanted status.
+
+        `shows`: whether another answer of the vendor could.
+        """
+        is_shown = session.status not in _MAYBE_LIVE.difference(wanted)
+        if is_shown or not shows or session.id is None:
             return session
         self.clock.sleep(_FIRST_POLL)  # a vendor may answer before the verb takes effect
         try:
-            found = self._get_exact(session.id, session.target)
+            found = self.__get_exact(session.id, session.target)
         except ProviderError:
             return session  # the vendor has accepted the verb, and shows no other state
         return evolve(session, status=found.status, provider_status=found.provider_status)
@@ -503,7 +527,7 @@ class Provider(ProviderBase):
 
         recording_id = session.id
         if recording_id is None:
-            candidates = self._find_candidates(session)
+            candidates = self.__find_candidates(session)
             if not candidates:
                 return session
             if len(candidates) > 1:
@@ -516,10 +540,10 @@ class Provider(ProviderBase):
                     operation="wait",
                 )
             recording_id = candidates[0].id
-        found = self._get_exact(recording_id, session.target)
+        found = self.__get_exact(recording_id, session.target)
         return update_session(session, (found,))
 
-    def _find_candidates(self, session: RecordingSession) -> Sequence[Recording]:
+    def __find_candidates(self, session: RecordingSession) -> Sequence[Recording]:
         """Find the recordings that may be the one of a session without an id.
 
         They are those of its webhooks, or else of the list, that began after the session's start,
@@ -535,7 +559,7 @@ class Provider(ProviderBase):
             or began >= since
         ]
 
-    def _get_exact(self, recording_id: str, target: CommunicationSession | None) -> Recording:
+    def __get_exact(self, recording_id: str, target: CommunicationSession | None) -> Recording:
         """Read a recording and check that the response is about that recording."""
         recording = self._get(recording_id, target)
         if recording.id.casefold() != recording_id.casefold():
@@ -544,21 +568,21 @@ class Provider(ProviderBase):
             )
         return set_target(recording, target)
 
-    def _read_page(self, query: Query, window: Window, cursor: Any) -> Page:
-        with self._run_verb(Operation.LIST):
+    def __read_page(self, query: Query, window: Window, cursor: Any) -> Page:
+        with self.__run_verb(Operation.LIST):
             page = self._page(query, window, cursor)
         target = query.target
         if target is None:
             return page
         return evolve(page, rows=page.rows.convert(lambda found: set_target(found, target)))
 
-    def _get_fetchable(
+    def __get_fetchable(
         self, given: Recording | str, recording_id: str, target: CommunicationSession | None
     ) -> Recording:
         """Return the given recording if its files can be fetched now, else read it again."""
         if isinstance(given, Recording) and _is_fetchable(given, self.clock.now()):
             return given
-        recording = self._get_exact(recording_id, target)
+        recording = self.__get_exact(recording_id, target)
         fetchable = {RecordingStatus.AVAILABLE, RecordingStatus.UNKNOWN, *self.inferred_statuses}
         if recording.status in fetchable:
             return recording
@@ -571,15 +595,23 @@ class Provider(ProviderBase):
         self,
         recording: Recording,
         files: Sequence[MediaFile],
-        directory: Path,
+        destination: Destination,
         deadline: Deadline,
     ) -> tuple[Copy, ...]:
-        # Imported with the first download.
         from recording_core.download.downloader import download_files
 
-        return download_files(self, recording, files, directory, deadline)
+        return download_files(self, recording, files, destination, deadline)
 
-    def _require_operation(self, operation: Operation, kind: SessionKind | None) -> None:
+    def __check_format(self, format: str | None) -> str | None:
+        format = validation.check_word(format, "format")
+        if format is None or format in self.download_formats:
+            return format
+        offer = f"offers {', '.join(self.download_formats)}, and not {format!r}"
+        if not self.download_formats:
+            offer = "offers each file in one format: leave out format"
+        raise UnsupportedOperation(f"{self.info.label} {offer}")
+
+    def __require_operation(self, operation: Operation, kind: SessionKind | None) -> None:
         """Raise `UnsupportedOperation` if the vendor's API has no such request."""
         if self.info.can(operation, kind):
             return
@@ -589,18 +621,20 @@ class Provider(ProviderBase):
         only = f". It supports this for: {', '.join(kinds)}" if kinds else ""
         raise UnsupportedOperation(f"{self.info.label} cannot {what}{only}")
 
-    def _check_session(self, session: RecordingSession) -> RecordingSession:
+    def __check_session(self, session: RecordingSession) -> RecordingSession:
         if not isinstance(session, RecordingSession):
             raise TypeError(f"session must be a RecordingSession, not {type(session).__name__}")
-        self._check_owner("session", session)
+        self.__check_owner("session", session)
         if session.id is not None:
             check_id(session.id, "the id of a session")
         return session
 
-    def _check_target(self, target: CommunicationSession) -> CommunicationSession:
+    def __check_target(self, target: CommunicationSession) -> CommunicationSession:
         return self._normalize_target(validation.check_target(target))
 
-    def _check_owner(self, what: str, given: Recording | RecordingSession | RecordingEvent) -> None:
+    def __check_owner(
+        self, what: str, given: Recording | RecordingSession | RecordingEvent
+    ) -> None:
         if given.provider != self.name:
             raise ValueError(f"the {what} belongs to {given.provider}, not to {self.name}")
         # Several accounts may have conferences of the same name: without this check, a verb could
@@ -611,7 +645,7 @@ class Provider(ProviderBase):
                 f"{self.account!r}: connect with account={given.account!r}"
             )
 
-    def _resolve_recording(
+    def __resolve_recording(
         self,
         given: Recording | str,
         target: CommunicationSession | None,
@@ -619,22 +653,20 @@ class Provider(ProviderBase):
     ) -> tuple[str, CommunicationSession | None]:
         """Check the arguments of a verb on a recording, and return its id and target."""
         if target is not None:
-            target = self._check_target(target)
+            target = self.__check_target(target)
         kind = None
         if isinstance(given, Recording):
-            self._check_owner("recording", given)
+            self.__check_owner("recording", given)
             target, kind, given = target or given.target, given.kind, given.id
         recording_id = check_id(given, "the id of a recording")
-        self._require_operation(operation, target.kind if target is not None else kind)
+        self.__require_operation(operation, target.kind if target is not None else kind)
         return recording_id, target
 
-    def _finish_verb(self, before: RecordingSession, after: RecordingSession) -> RecordingSession:
-        after = evolve(after, parameters={**before.parameters, **after.parameters})
-        self._notify_plugins(after, before)
-        return after
-
-    def _notify_plugins(self, session: RecordingSession, previous: RecordingSession | None) -> None:
+    def __notify_plugins(
+        self, session: RecordingSession, previous: RecordingSession | None
+    ) -> RecordingSession:
         plugins.notify_plugins("recording_session_changed", session=session, previous=previous)
+        return session
 
     def __enter__(self) -> Self:
         return self
@@ -647,7 +679,8 @@ class Provider(ProviderBase):
         internal = {name for name in dir(ProviderBase) if not name.startswith("_")} | set(
             vars(self)
         )
-        return sorted({*dir(type(self))} - internal | {"account", "info", "name", "not_listable"})
+        public = {"account", "close", "info", "name", "not_listable"}
+        return sorted({*dir(type(self))} - internal | public)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} account={self.account!r} at {self.transport.base_url}>"
@@ -668,6 +701,21 @@ def _is_fetchable(recording: Recording, now: datetime) -> bool:
             and (file.url_expires_at is None or file.url_expires_at > now)
             for file in recording.files
         )
+    )
+
+
+def _complete_session(after: RecordingSession, before: RecordingSession) -> RecordingSession:
+    """Complete the session after a verb by what the vendor's answer does not report."""
+    return evolve(
+        after,
+        id=after.id or before.id,
+        target=before.target,
+        started_at=after.started_at or before.started_at,
+        stopped_at=after.stopped_at or before.stopped_at,
+        pauses=after.pauses or before.pauses,
+        parameters={**before.parameters, **after.parameters},
+        recordings=after.recordings or before.recordings,
+        start_id=after.start_id or before.start_id,
     )
 
 

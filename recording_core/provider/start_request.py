@@ -112,7 +112,7 @@ class Bounds:
 SupportedParameters = frozenset[str] | Mapping[str, Bounds]
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class StartRequest:
     """The parameters of `Provider.start`, checked.
 

@@ -5,10 +5,9 @@ Use it as a context manager::
     with build_recorder(record_mode="once").use_cassette("list.yaml"):
         recordings = list(provider.list())
 
-vcrpy replaces the connection classes of known pools; this module adds the library's pools. Requests
-and responses are filtered before they are written, and requests are filtered in the same way at
-replay, so that they match: only headers that hold no credential are kept; credential fields, and
-signed queries of URLs, are masked. The credentials of a request are masked wherever a response
+Requests and responses are filtered before they are written, and requests are filtered in the same
+way at replay, so that they match: only headers that hold no credential are kept; credential fields,
+and signed queries of URLs, are masked. The credentials of a request are masked wherever a response
 quotes them.
 """
 
@@ -67,9 +66,6 @@ def build_recorder(*, replace: Mapping[str, str] | None = None, **settings: Any)
             network by accident
     """
     import vcr
-    from vcr.stubs.urllib3_stubs import VCRRequestsHTTPConnection, VCRRequestsHTTPSConnection
-
-    from recording_core.transport.address_policy import WatchedHTTPPool, WatchedHTTPSPool
 
     for name in _QUOTING_LOGGERS:
         logging.getLogger(name).addFilter(_is_warning)
@@ -82,11 +78,6 @@ def build_recorder(*, replace: Mapping[str, str] | None = None, **settings: Any)
             "before_record_request": filters.filter_request,
             "before_record_response": filters.filter_response,
             **settings,
-            "custom_patches": (
-                (WatchedHTTPPool, "ConnectionCls", VCRRequestsHTTPConnection),
-                (WatchedHTTPSPool, "ConnectionCls", VCRRequestsHTTPSConnection),
-                *settings.get("custom_patches", ()),
-            ),
         }
     )
 

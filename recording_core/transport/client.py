@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote, urljoin
 
 import requests
@@ -59,6 +59,9 @@ from recording_core.transport.status_codes import (
 _log = logging.getLogger("recording_core.transport")
 
 _CHUNK = 65536
+
+#: Of texts. Python also has encodings whose decoders are slow, or decode something else than text.
+_CHARSETS = frozenset({"utf-8", "us-ascii", "iso-8859-1", "windows-1252", "utf-16"})
 
 
 class Transport:
@@ -148,6 +151,9 @@ class Transport:
         retry: RetryPolicy,
         params: Any = None,
         json: Any = None,
+        form: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        expect: Literal["json", "text", "bytes", "none"] = "json",
         auth: AuthBase | None = None,
         unmasked: bool = False,
     ) -> ApiResponse:
@@ -161,16 +167,26 @@ class Transport:
                 its effect raises `OutcomeUnknown`
             params: the query
             json: the body
+            form: in place of `json`, the fields of a body in `application/x-www-form-urlencoded`.
+                An array is a field that repeats, true and false are words, None is left out.
+                Raises `ValueError` for an object, which a form cannot contain
+            headers: more headers, such as `Accept`
+            expect: what the payload of a 2xx response is: decoded JSON, a text (such as XML, in the
+                charset that the response names, else UTF-8), the bytes, or None, however the
+                body looks. Credential fields are masked in JSON alone
             auth: in place of the connection's own, for the request that authenticates
             unmasked: keep credential fields in the payload, for the request that authenticates
         """
         url = self._build_url(path, operation)
+        accept = "application/json" if expect == "json" else "*/*"
         self.bucket.take()
         facts: dict[str, Any] = {"provider": self.provider, "operation": operation}
         arguments = {
             "auth": auth or self.auth,
             "params": params,
             "json": json,
+            "data": _list_form_fields(form),
+            "headers": {"Accept": accept, **(headers or {})},
             "operation": operation,
             "retry": retry,
         }
@@ -180,7 +196,9 @@ class Transport:
                 deadline.sent = False
                 try:
                     arguments["attempt"] = attempt + 1
-                    return self._send_once(method, url, deadline, facts, unmasked, **arguments)
+                    return self._send_once(
+                        method, url, deadline, facts, expect, unmasked, **arguments
+                    )
                 except ProviderError as failure:
                     error = failure  # handled below: it is not to be the context of what is raised
                 if error.operation != operation:
@@ -218,10 +236,10 @@ class Transport:
         url: str,
         deadline: Deadline,
         facts: dict[str, Any],
+        expect: str,
         unmasked: bool,
         **arguments: Any,
     ) -> ApiResponse:
-        arguments["headers"] = {"Accept": "application/json"}
         try:
             for _ in range(MAX_REDIRECTS + 1):
                 with self.send(self._session, method, url, deadline, **arguments) as response:
@@ -230,7 +248,7 @@ class Transport:
                         arguments["params"] = None
                         continue
                     body = self._read_body(response, deadline, facts)
-                    return self._build_response(response, body, facts, unmasked)
+                    return self._build_response(response, body, facts, expect, unmasked)
         except NETWORK_ERRORS as error:
             failure = self._convert_network_error(error, deadline, facts)
         else:
@@ -281,6 +299,7 @@ class Transport:
         retry: RetryPolicy = RetryPolicy.IDEMPOTENT,
         params: Any = None,
         json: Any = None,
+        data: Any = None,
         headers_timeout: float | None = None,
     ) -> requests.Response:
         """Send one request. The environment's proxies are used for https only, not for loopback.
@@ -292,7 +311,9 @@ class Transport:
         from recording_core.transport.telemetry import send_exchange
 
         prepared = session.prepare_request(
-            requests.Request(method, url, params=params, json=json, headers=headers, auth=auth)
+            requests.Request(
+                method, url, params=params, json=json, data=data, headers=headers, auth=auth
+            )
         )
         environment: Any = {"stream": True, "proxies": {}, "verify": True, "cert": None}
         scheme, host, _ = parse_origin(prepared.url or "")
@@ -349,17 +370,24 @@ class Transport:
         return b"".join(chunks)
 
     def _build_response(
-        self, response: requests.Response, body: bytes, facts: dict[str, Any], unmasked: bool
+        self,
+        response: requests.Response,
+        body: bytes,
+        facts: dict[str, Any],
+        expect: str,
+        unmasked: bool,
     ) -> ApiResponse:
         status, headers = response.status_code, response.headers
-        payload = None
+        payload: Any = None
         try:
-            if body.strip() and unmasked:
+            if expect in ("text", "bytes") and 200 <= status < 300:
+                payload = _decode_text(body, headers) if expect == "text" else body
+            elif body.strip() and unmasked:
                 payload = strict_json.decode_json_plain(body, masked=False)
             elif body.strip():
                 payload = strict_json.decode_json(body)
         except MalformedPayload as error:
-            if 200 <= status < 300:
+            if 200 <= status < 300 and expect != "none":
                 kind = headers.get("Content-Type", "missing").partition(";")[0]
                 raise MalformedPayload(
                     f"{error.message} (Content-Type: {kind}). Either something other than the "
@@ -369,11 +397,16 @@ class Transport:
                     request_id=self._find_request_id(headers),
                     **facts,
                 ) from None
-        details = self._read_error_details(status, headers, payload, is_empty=not body.strip())
+        is_text = expect == "text" and status >= 400 and not isinstance(payload, dict)
+        if is_text:
+            payload = body.decode("utf-8", "replace")
+        details = self._read_error_details(
+            status, headers, payload, is_empty=not body.strip(), is_text=is_text
+        )
         if 200 <= status < 300 and details.kind is None and not details.is_error:
             if not unmasked and self.secrets.is_echoed_in(body):
                 payload = self.secrets.mask_echoes(payload)  # the vendor echoed our own credential
-            return ApiResponse(status, headers, payload)
+            return ApiResponse(status, headers, None if expect == "none" else payload)
         raise self._build_error(status, headers, body, payload, details, facts)
 
     def build_media_error(
@@ -395,10 +428,16 @@ class Transport:
         return self._build_error(status, headers, body, payload, details, facts, default)
 
     def _read_error_details(
-        self, status: int, headers: Mapping[str, str], body: Any, *, is_empty: bool
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        body: Any,
+        *,
+        is_empty: bool,
+        is_text: bool = False,
     ) -> ErrorDetails:
         """Read a decoded error body by the provider's `error_details`, with `recognized` set."""
-        if not isinstance(body, dict):
+        if not isinstance(body, dict) and (is_empty or not is_text):
             return ErrorDetails(recognized=is_empty and status == 404 and self._empty_not_found)
         details = self._error_details(status, headers, body)
         if details.recognized is None:
@@ -574,6 +613,33 @@ class Transport:
             return url if parse_origin(url) == self.origin else None
         except (ValueError, ForbiddenHost):
             return None
+
+
+def _list_form_fields(form: Mapping[str, Any] | None) -> list[tuple[str, str]] | None:
+    """List the fields of a form as pairs of text. Raises `ValueError` for an object."""
+    if form is None:
+        return None
+    pairs = []
+    for name, value in form.items():
+        for each in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(each, Mapping | list | tuple):
+                raise ValueError(f"the field {name!r} contains an object, which no form can")
+            if each is not None:
+                # `True` is Python's spelling.
+                pairs.append((name, str(each).lower() if isinstance(each, bool) else str(each)))
+    return pairs
+
+
+def _decode_text(body: bytes, headers: Mapping[str, str]) -> str:
+    """Decode a text in the charset of its headers, else UTF-8. Raises `MalformedPayload`."""
+    named = headers.get("Content-Type", "").lower().partition("charset=")[2]
+    charset = named.partition(";")[0].strip(" \"'") or "utf-8"
+    try:
+        if charset in _CHARSETS:
+            return body.decode(charset)
+    except ValueError:
+        pass
+    raise MalformedPayload(f"The response is not a text in {charset[:40]}")
 
 
 def _parse_base_url(base_url: str) -> Origin:

@@ -128,13 +128,13 @@ class HmacJsonScheme(WebhookScheme):
             name = Fields(payload).required_text(self.name_field)
             if not name.startswith(self.event_prefix):
                 return ()
-            return (self._build_event(payload, name, request, account, now),)
+            return (self.__build_event(payload, name, request, account, now),)
         except MalformedPayload as error:
             raise WebhookRejected(
                 f"The body is not an event of {self.provider}: {error.message}"
             ) from None
 
-    def _build_event(
+    def __build_event(
         self,
         payload: Mapping[str, Any],
         name: str,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-import sys
 import threading
 import time
 from collections import OrderedDict
@@ -18,7 +17,12 @@ from typing import Any, Protocol
 from weakref import WeakSet
 
 from recording_core.clock import Clock, SystemClock
-from recording_core.download.atomic_file import is_removed, lock_file, remove_locked_file
+from recording_core.download.atomic_file import (
+    HAS_LOCKS,
+    is_removed,
+    lock_file,
+    remove_locked_file,
+)
 from recording_core.errors import StorageError
 
 _log = logging.getLogger("recording_core.webhooks")
@@ -209,7 +213,7 @@ class SqliteReplayStore:
 
     def _claim(self, key: str) -> Callable[[], None] | None:
         """Lock a file of the key's own: the lock ends with its process, also if it is killed."""
-        if sys.platform == "win32":  # has no such lock
+        if not HAS_LOCKS:
             return _add_claim(self, key)
         name = f"{self.path.name}-{sha256(key.encode('utf-8', 'replace')).hexdigest()[:16]}.lock"
         path = self.path.with_name(name)

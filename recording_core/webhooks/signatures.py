@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import hmac
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Literal
 
 from recording_core.errors import ConfigurationError, WebhookRejected
 from recording_core.webhooks.request import WebhookRequest
@@ -15,8 +16,11 @@ MAX_SIGNATURES = 16
 #: The most characters of a signature; an RSA-4096 signature has 684.
 _MAX_LENGTH = 1024
 
-_HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_BASE64 = re.compile(r"[A-Za-z0-9+/]{43}=", re.ASCII)
+#: The hash function of an HMAC. Vendors still use SHA-1, which an HMAC does not weaken (RFC 6194).
+Digest = Literal["sha1", "sha256"]
+
+_HEX = {"sha1": r"[0-9a-f]{40}", "sha256": r"[0-9a-f]{64}"}
+_BASE64 = {"sha1": r"[A-Za-z0-9+/]{27}=", "sha256": r"[A-Za-z0-9+/]{43}="}
 
 
 def read_signatures(request: WebhookRequest, *headers: str) -> list[str]:
@@ -43,36 +47,45 @@ def read_signatures(request: WebhookRequest, *headers: str) -> list[str]:
     return found
 
 
-def check_hex(message: bytes, secrets: Sequence[str], signatures: Iterable[str]) -> None:
-    """Check that a signature is the HMAC-SHA256 of the message in lower-case hex.
+def check_hex(
+    message: bytes, secrets: Sequence[str], signatures: Iterable[str], digest: Digest = "sha256"
+) -> None:
+    """Check that a signature is the HMAC of the message in lower-case hex.
 
     Raises `WebhookRejected`: 400 if no signature has that form, 401 if none is correct. Raises
     `ConfigurationError` without a secret.
     """
-    _check(message, secrets, signatures, _HEX, bytes.hex)
+    _check(message, secrets, signatures, digest, _HEX, bytes.hex)
 
 
-def check_base64(message: bytes, secrets: Sequence[str], signatures: Iterable[str]) -> None:
+def check_base64(
+    message: bytes, secrets: Sequence[str], signatures: Iterable[str], digest: Digest = "sha256"
+) -> None:
     """Check signatures like `check_hex`, in canonical base64 of the standard alphabet."""
-    _check(message, secrets, signatures, _BASE64, lambda each: base64.b64encode(each).decode())
+    _check(message, secrets, signatures, digest, _BASE64, _encode_base64)
+
+
+def _encode_base64(value: bytes) -> str:
+    return base64.b64encode(value).decode("ascii")
 
 
 def _check(
     message: bytes,
     secrets: Sequence[str],
     signatures: Iterable[str],
-    pattern: re.Pattern[str],
+    digest: Digest,
+    patterns: Mapping[str, str],
     encode: Callable[[bytes], str],
 ) -> None:
     keys = [encode_secret(secret) for secret in secrets]
     if not keys:
         raise ConfigurationError("no webhook can be verified without a secret")
-    signatures = [each for each in signatures if pattern.fullmatch(each)]
+    signatures = [each for each in signatures if re.fullmatch(patterns[digest], each, re.ASCII)]
     if not signatures:
         raise WebhookRejected("The signature header contains no valid signature", status=400)
     for key in keys:
         # Compared as text, since base64 decoders accept several texts for one digest.
-        expected = encode(hmac.digest(key, message, "sha256")).encode("ascii")
+        expected = encode(hmac.digest(key, message, digest)).encode("ascii")
         for each in signatures:
             if hmac.compare_digest(expected, each.encode("ascii")):
                 return

@@ -1,8 +1,9 @@
 // Call an official client in a process of its own.
 //
 // Reads {client, origin, options, steps} from standard input. Each step is [path, arguments], such
-// as ["recordings.get", ["an-id"]]. Prints one line of JSON per step: {"value": ...} or {"error":
-// {"name", "message", "status"}}. `collect` as the last element of a step reads all pages.
+// as ["recordings.get", ["an-id"]] or ["calls(an-id).recordings.list", []]. Prints one line of JSON
+// per step: {"value": ...} or {"error": {"name", "message", "status"}}. `collect` as the last
+// element of a step reads all pages.
 
 "use strict";
 
@@ -18,6 +19,18 @@ const CLIENTS = {
     const plivo = require("plivo");
     return new plivo.Client(options.auth_id, options.auth_token, options.more);
   },
+  twilio({ origin, options }) {
+    // The client's address is a constant, too; its HTTP client can be replaced.
+    const twilio = require("twilio");
+    class EmulatorClient extends twilio.RequestClient {
+      request(given) {
+        return super.request({ ...given, uri: given.uri.replace("https://api.twilio.com", origin) });
+      }
+    }
+    const client = twilio(options.account_sid, options.auth_token, { httpClient: new EmulatorClient() });
+    const { validateRequest, validateRequestWithBody } = twilio;
+    return Object.assign(client, { validateRequest, validateRequestWithBody });
+  },
   cloudflare({ options }) {
     const Cloudflare = require("cloudflare");
     return new (Cloudflare.default || Cloudflare)(options);
@@ -30,9 +43,12 @@ function describe(error) {
 }
 
 async function run(client, [path, args, mode]) {
-  const names = path.split(".");
+  const names = path.split(/\.(?![^(]*\))/); // an id in parentheses may contain a dot
   const name = names.pop();
-  const owner = names.reduce((value, each) => value[each], client);
+  const owner = names.reduce((value, each) => {
+    const [, method, id] = /^(\w+)\((.*)\)$/.exec(each) ?? [];
+    return method === undefined ? value[each] : value[method](id);
+  }, client);
   const result = owner[name](...args);
   if (mode !== "collect") return result;
   const found = [];

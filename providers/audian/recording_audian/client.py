@@ -180,12 +180,7 @@ class Audian(Provider):
             if recording is None or recording.status not in success:
                 raise
             after = self._read_session(recording.raw, session.target)
-        return evolve(
-            after,
-            started_at=after.started_at or session.started_at,
-            pauses=session.pauses,
-            recordings=after.recordings or session.recordings,
-        )
+        return after
 
     def _read_verb_response(
         self, session: RecordingSession, payload: Any, status: RecordingStatus

@@ -143,6 +143,7 @@ class Plivo(Provider):
             # Later verbs have the same default, `all`, also if the start was given another word.
             parameters={TRACK_TYPE: body[TRACK_TYPE]} if body.get(TRACK_TYPE) else {},
             raw=payload,
+            start_id=mapping.read_start_id(payload),
         )
 
     def _pause(self, session: RecordingSession) -> RecordingSession:

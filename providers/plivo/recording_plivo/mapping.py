@@ -304,6 +304,12 @@ def _find_format(recording_format: str | None, url: str | None) -> str | None:
     return (read_suffix(url) or None) if url else None
 
 
+def read_start_id(payload: Mapping[str, Any]) -> str | None:
+    """Read the id of a request, which webhooks about what it started repeat."""
+    api_id = payload.get("api_id")
+    return api_id if isinstance(api_id, str) and api_id else None
+
+
 def read_error_details(status: int, payload: Mapping[str, Any]) -> ErrorDetails:
     """Read `{"api_id": ..., "error": "not found"}`; the pages document a string, it may be nested.
 
@@ -316,10 +322,9 @@ def read_error_details(status: int, payload: Mapping[str, Any]) -> ErrorDetails:
     if isinstance(error, list):
         error = "; ".join(str(each) for each in error)
     message = error if isinstance(error, str) and error else None
-    api_id = payload.get("api_id")
     return ErrorDetails(
         message=message,
-        request_id=api_id if isinstance(api_id, str) else None,
+        request_id=read_start_id(payload),
         # A 404 with an empty object: https://github.com/plivo/plivo-go, baseclient.go
         recognized=message is not None or (status == 404 and not payload),
     )

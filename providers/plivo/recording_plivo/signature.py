@@ -13,10 +13,10 @@ import re
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import Any
-from urllib.parse import ParseResult, parse_qsl, urlparse, urlunparse
+from urllib.parse import ParseResult, urlparse, urlunparse
 
 from recording_core import MalformedPayload, WebhookRejected, WebhookRequest
-from recording_core.plugin import check_base64, decode_json_plain, read_signatures
+from recording_core.plugin import check_base64, decode_json_plain, read_form, read_signatures
 
 #: https://docs.plivo.com/docs/voice/concepts/signature-validation: the first is made with the token
 #: of the account or subaccount that the call belongs to, the second with the main account's. Each
@@ -29,10 +29,8 @@ NONCE_V2 = "X-Plivo-Signature-V2-Nonce"
 
 #: Plivo's nonces are twenty digits. A nonce with a dot could contain the end of the parameters.
 _NONCE = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
-#: More parameters, escapes in them (a transcript's commas) and bytes of JSON than any webhook has:
-#: a body from an unknown sender must be decoded before its signature can be checked.
-_MOST_PARAMETERS = 1000
-_MOST_ESCAPES = 5000
+#: More bytes of JSON than any webhook has: a body from an unknown sender must be decoded before its
+#: signature can be checked.
 _MOST_JSON = 64 * 1024
 #: JSON has about as many values as commas; a transcript's text has commas, too.
 _MOST_COMMAS = 2000
@@ -84,7 +82,7 @@ def read_parameters(request: WebhookRequest) -> dict[str, Any]:
     if request.method.upper() == "GET":
         return merge_repeated(_parse_pairs(_parse_url(request.url).query))
     if not request.body.startswith(b"{"):
-        return merge_repeated(_parse_form(request.body))
+        return merge_repeated(_parse_pairs(request.body))
     return _read_json(request.body)
 
 
@@ -129,7 +127,7 @@ def _build_content(request: WebhookRequest) -> str:
 def _read_signed(request: WebhookRequest) -> list[tuple[str, str]]:
     """Read the names and texts that are signed of a POST, in their order."""
     if not request.body.startswith(b"{"):
-        return sorted(_parse_form(request.body))
+        return sorted(_parse_pairs(request.body))
     return [
         pair
         for name, value in sorted(_read_json(request.body).items(), key=itemgetter(0))
@@ -192,27 +190,8 @@ def _list_signed(name: str, value: Any) -> list[tuple[str, str]]:
     return [(name, str(value))]
 
 
-def _parse_form(body: bytes) -> tuple[tuple[str, str], ...]:
-    try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError:
-        raise MalformedPayload("the form is not UTF-8") from None
-    return _parse_pairs(text)
-
-
 # Each webhook is parsed three times in a row: for its signature, its fields and its digest.
-@functools.lru_cache(maxsize=4)
-def _parse_pairs(text: str) -> tuple[tuple[str, str], ...]:
-    if text.count("%") > _MOST_ESCAPES:
-        raise MalformedPayload("the parameters have more escapes than any webhook")
-    try:
-        return tuple(
-            parse_qsl(
-                text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS
-            )
-        )
-    except ValueError:
-        raise MalformedPayload("the parameters cannot be decoded") from None
+_parse_pairs = functools.lru_cache(maxsize=4)(read_form)
 
 
 def _encode(text: str) -> bytes:

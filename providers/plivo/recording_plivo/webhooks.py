@@ -381,6 +381,7 @@ class _Delivery:
             ),
             trusted=False,
             raw=raw,
+            start_id=mapping.read_start_id(self.fields.row),
         )
 
     def _read_recording(

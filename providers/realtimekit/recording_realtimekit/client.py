@@ -145,18 +145,12 @@ class RealtimeKit(Provider):
             after = self._read_session(mapping.read_data(payload), session.target)
             if after.status not in wanted:
                 raise
-        else:
-            payload = answer.payload
-            if isinstance(payload, dict) and payload.get("data") is None:
-                # In the schema of this answer, `data` is optional.
-                payload = self.transport.get(path, operation=action).payload
-            after = self._read_session(mapping.read_data(payload), session.target)
-        return evolve(
-            after,
-            started_at=after.started_at or session.started_at,
-            pauses=session.pauses,
-            recordings=session.recordings,
-        )
+            return after
+        payload = answer.payload
+        if isinstance(payload, dict) and payload.get("data") is None:
+            # In the schema of this answer, `data` is optional.
+            payload = self.transport.get(path, operation=action).payload
+        return self._read_session(mapping.read_data(payload), session.target)
 
     def _active(self, target: CommunicationSession) -> RecordingSession | None:
         try:

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from zipfile import ZipInfo
@@ -41,6 +40,7 @@ from recording_core.plugin import (
     LIVE,
     Bounds,
     Deadline,
+    Destination,
     ErrorDetails,
     HeaderAuth,
     Page,
@@ -48,7 +48,6 @@ from recording_core.plugin import (
     RetryPolicy,
     StartRequest,
     Window,
-    build_file_name,
     fetch_temporarily,
     read_rows,
     store_files,
@@ -109,6 +108,7 @@ class VoIPBin(Provider):
     """A customer of VoIPBin."""
 
     default_base_url = "https://api.voipbin.net/v1.0"
+    account_field = "customer_id"
     #: https://docs.voipbin.net, RESTful API: shared by all credentials of a customer
     rate = 16.7
     burst = 33.0
@@ -386,19 +386,27 @@ class VoIPBin(Provider):
     # -- media -----------------------------------------------------------------------------------
 
     def _download(
-        self, recording: Recording, files: Sequence[MediaFile], directory: Path, deadline: Deadline
+        self,
+        recording: Recording,
+        files: Sequence[MediaFile],
+        destination: Destination,
+        deadline: Deadline,
     ) -> tuple[Copy, ...]:
         if recording.files:
             try:
-                return super()._download(recording, files, directory, deadline)
+                return super()._download(recording, files, destination, deadline)
             except (AuthenticationFailed, NotFound, NotReady) as error:
                 # Another answer of the API, or one of the storage, is the same for the archive.
                 if error.code not in mapping.FILE_REFUSED or error.copies:
                     raise
-        return self._download_archive(recording, files, directory, deadline)
+        return self._download_archive(recording, files, destination, deadline)
 
     def _download_archive(
-        self, recording: Recording, files: Sequence[MediaFile], directory: Path, deadline: Deadline
+        self,
+        recording: Recording,
+        files: Sequence[MediaFile],
+        destination: Destination,
+        deadline: Deadline,
     ) -> tuple[Copy, ...]:
         """Download the ZIP of a recording: its files could not be seen, or are refused."""
         url = f"{self.transport.base_url}/recordingfiles/{quote(recording.id, safe='')}"
@@ -411,7 +419,7 @@ class VoIPBin(Provider):
                     fetch_temporarily(
                         self.media,
                         archive_file,
-                        directory / build_file_name(recording, archive_file, alone=True),
+                        destination.build_path(recording, archive_file, alone=True),
                         clock=self.clock,
                         retries=self.http.retries,
                         deadline=deadline,
@@ -441,12 +449,13 @@ class VoIPBin(Provider):
             entries = _match_entries(recording, archive)
             files = files if recording.files else tuple(entries)
             alone = len(entries) == 1
-            paths = [directory / build_file_name(recording, file, alone=alone) for file in files]
+            paths = [destination.build_path(recording, file, alone=alone) for file in files]
             contents = [archive.read_chunks(entries[file], check_deadline) for file in files]
             stored = store_files(
                 zip(files, paths, contents, strict=True),
                 facts=facts,
                 max_bytes=self.http.max_media_bytes,
+                open_file=destination.open_file,
             )
             return tuple(
                 fetched.build_copy(self, recording, file, path)

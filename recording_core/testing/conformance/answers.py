@@ -245,15 +245,15 @@ class AnswerRequirements(ConformanceBase):
     def _run_sessions(self) -> list[rec.RecordingSession]:
         """Run a session of each kind and return each of its states."""
         sessions: list[rec.RecordingSession] = []
-        if not self.provider.can(rec.Operation.START):
-            return sessions
         verbs = self.build_verbs(self.provider)
-        for target in self.find_targets(rec.Operation.START):
+        for target in self.list_live_targets():
             sessions.append(self.begin(self.provider, target))
             for operation in (rec.Operation.PAUSE, rec.Operation.RESUME, rec.Operation.STOP):
                 if self.provider.can(operation, target.kind):
                     self.vendor.advance(self.warm_up)
                     sessions.append(verbs[operation](sessions[-1]))
+            if not self.provider.can(rec.Operation.STOP, target.kind):
+                self.end(self.vendor, sessions[-1])
             self.vendor.advance(self.processing_timeout)
         return sessions
 
@@ -279,10 +279,9 @@ class AnswerRequirements(ConformanceBase):
                 reads[f"get of a recording that is {status} with {files} files"] = partial(
                     provider.get, recording.id, target=recording.target
                 )
-        if provider.can(rec.Operation.ACTIVE) and provider.can(rec.Operation.START):
-            for target in self.find_targets(rec.Operation.ACTIVE, rec.Operation.START):
-                self.begin(provider, target)
-                reads[f"active of a {target.kind}"] = partial(provider.active, target)
+        for target in self.list_live_targets(rec.Operation.ACTIVE):
+            self.begin(provider, target)
+            reads[f"active of a {target.kind}"] = partial(provider.active, target)
         return reads
 
     def _sweep(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -24,8 +24,15 @@ from recording_core.testing.conformance.documented_types import find_type_error
 from recording_core.testing.emulator.emulator import Emulator
 from recording_core.testing.emulator.server import Request
 
+#: In seconds of real time: an emulator that stops answering must not make each test slow.
+_TOTAL_TIMEOUT = 10.0
 #: No retries and one page at a time: each fault hits one request, in a known order.
-SINGLE_REQUESTS = HttpSettings(retries=0, workers=1)
+SINGLE_REQUESTS = HttpSettings(retries=0, workers=1, total_timeout=_TOTAL_TIMEOUT)
+
+#: A kind that declares one of these can be recorded while it is live.
+_OF_LIVE_RECORDINGS = (
+    *(Operation.START, Operation.PAUSE, Operation.RESUME, Operation.STOP, Operation.ACTIVE),
+)
 
 Call = Callable[[], Any]
 
@@ -49,20 +56,25 @@ class ConformanceBase:
     def connect(self, emulator: Emulator) -> Iterator[None]:
         """Set `vendor` and `provider`."""
         self.vendor = emulator
-        with emulator.connect() as self.provider:
+        with emulator.connect(http=HttpSettings(total_timeout=_TOTAL_TIMEOUT)) as self.provider:
             yield
 
     def begin(self, provider: Provider, target: CommunicationSession) -> RecordingSession:
-        """Start a recording of the target. Override if that takes more than `provider.start`."""
-        return provider.start(target, **self.start_arguments.get(target.kind, {}))
+        """Start a recording of the target. Override if that takes more than `provider.start`.
+
+        A kind that the API cannot start is started by the emulator, as the vendor does on its own.
+        """
+        arguments = self.start_arguments.get(target.kind, {})
+        return self.vendor.begin_session(provider, target, **arguments)
 
     def end(self, emulator: Emulator, session: RecordingSession) -> None:
         """End a recording without its provider; by default another connection stops it.
 
-        Override with a hang-up if the emulator has one.
+        The emulator hangs up if the API cannot stop this kind. Override with a hang-up if the
+        emulator has one.
         """
         with emulator.connect() as other:
-            other.stop(session)
+            emulator.finish_session(other, session)
 
     def build_verbs(
         self, provider: Provider
@@ -80,7 +92,9 @@ class ConformanceBase:
         """Start a recording, stop it, and wait until it is final."""
         session = self.begin(self.provider, target)
         self.vendor.advance(self.warm_up)
-        return self.provider.wait(self.provider.stop(session), timeout=self.processing_timeout)
+        return self.provider.wait(
+            self.vendor.finish_session(self.provider, session), timeout=self.processing_timeout
+        )
 
     def build_calls(
         self, provider: Provider, download_directory: Path | None = None
@@ -101,7 +115,7 @@ class ConformanceBase:
                 calls["delete"] = partial(provider.delete, recordings[-1])
             if download_directory and provider.can(Operation.DOWNLOAD):
                 calls["download"] = partial(provider.download, some, download_directory)
-        for target in self.find_targets(Operation.START) if provider.can(Operation.START) else ():
+        for target in self.list_live_targets():
             session = self.begin(self.provider, target)
             self.vendor.advance(self.warm_up)
             for operation, verb in self.build_verbs(provider).items():
@@ -118,8 +132,30 @@ class ConformanceBase:
 
     def find_targets(self, *operations: Operation) -> list[CommunicationSession]:
         """Return a live session of each kind of `find_kinds`."""
+        return self._find_sessions(self.find_kinds(*operations), operations)
+
+    def find_live_targets(self, *operations: Operation) -> list[CommunicationSession]:
+        """Return a live session of each kind that can be recorded, also by the vendor alone, and
+        that declares all of the operations; skip without one."""
+        if targets := self.list_live_targets(*operations):
+            return targets
+        pytest.skip(f"no kind that can be recorded declares all of: {', '.join(operations)}")
+
+    def list_live_targets(self, *operations: Operation) -> list[CommunicationSession]:
+        """Return what `find_live_targets` does, which may be nothing."""
+        kinds = [
+            kind
+            for kind in SessionKind
+            if any(self.provider.can(each, kind) for each in _OF_LIVE_RECORDINGS)
+            and all(self.provider.can(each, kind) for each in operations)
+        ]
+        return self._find_sessions(kinds, operations)
+
+    def _find_sessions(
+        self, kinds: Iterable[SessionKind], operations: Iterable[Operation]
+    ) -> list[CommunicationSession]:
         targets = []
-        for kind in self.find_kinds(*operations):
+        for kind in kinds:
             live = [target for target in self.vendor.sessions if target.kind is kind]
             assert live, (
                 f"Emulator.sessions has no live {kind}, but the provider declares "

@@ -17,7 +17,6 @@ import pytest
 from attrs import evolve
 
 from recording_core import (
-    CommunicationSession,
     HttpSettings,
     NotReady,
     Operation,
@@ -139,7 +138,9 @@ class DeadlineRequirements(ConformanceBase):
         """`total_timeout` does not include it: a rate limit makes no verb late."""
         self.require_declared(Operation.LIST, Operation.DOWNLOAD)
         some = next((each for each in self.list_all() if each.files), None)
-        sessions = [self.begin(self.provider, each) for each in self._find_startable_targets()]
+        sessions = [
+            self.begin(self.provider, each) for each in self.list_live_targets(Operation.GET)
+        ]
         limit = timedelta(seconds=TOTAL)
         calls: dict[str, Call] = {
             f"wait for a {each.target.kind}": partial(self.provider.wait, each, timeout=limit)
@@ -159,7 +160,9 @@ class DeadlineRequirements(ConformanceBase):
     def test_a_wait_for_a_session_without_an_id_returns_within_its_timeout(self) -> None:
         """Its recording is searched in the list, whose pages are fetched in other threads."""
         self.require_declared(Operation.LIST)
-        sessions = [self.begin(self.provider, each) for each in self._find_startable_targets()]
+        sessions = [
+            self.begin(self.provider, each) for each in self.list_live_targets(Operation.GET)
+        ]
         calls: dict[str, Call] = {
             f"wait for a {each.target.kind}": partial(
                 self.provider.wait, evolve(each, id=None), timeout=timedelta(seconds=TOTAL)
@@ -173,16 +176,6 @@ class DeadlineRequirements(ConformanceBase):
                     expected = NotReady | UnsupportedOperation
                     assert isinstance(error, expected), f"wait raised {error!r}"
             self.vendor.faults.clear()
-
-    def _find_startable_targets(self) -> list[CommunicationSession]:
-        if not self.provider.can(Operation.START):
-            return []
-        kinds = self.find_kinds(Operation.START)
-        return [
-            each
-            for each in self.find_targets(Operation.START)
-            if each.kind in kinds and self.provider.can(Operation.GET, each.kind)
-        ]
 
     def test_a_verb_of_several_requests_returns_within_the_total_timeout(self) -> None:
         """Each response arrives in time; the total applies to the verb, or the listing's page."""

@@ -101,7 +101,7 @@ class SecrecyRequirements(ConformanceBase):
                 self.vendor.media_faults.extend(faults)
                 with suppress(RecordingError):  # only the requests matter here
                     self.provider.download(recording, tmp_path)
-        assert self.vendor.list_requests("media"), "no request reached the media host"
+        assert self.vendor.list_requests("media"), "no request was for media"
         self._check_media_requests()
 
     def test_no_credential_follows_a_redirect(self, tmp_path: Path) -> None:
@@ -122,6 +122,8 @@ class SecrecyRequirements(ConformanceBase):
     def _check_media_requests(self) -> None:
         secrets = dict(generate_secrets(self.vendor))
         for request in self.vendor.list_requests("media"):
+            if request.origin == self.vendor.origin:
+                continue  # the API itself serves the media, and may require its credentials
             text = f"{request.path} {request.query} {dict(request.headers)} {request.body!r}"
             check_hidden(
                 secrets, text, f"the request {request.method} {request.path} to the media host"

@@ -34,6 +34,7 @@ from recording_core.testing.conformance.evidence import EvidenceRequirements
 from recording_core.testing.conformance.listings import ListingRequirements
 from recording_core.testing.conformance.odd_fields import OddEventRequirements, OddFieldRequirements
 from recording_core.testing.conformance.secrecy import SecrecyRequirements
+from recording_core.testing.conformance.smoke import SmokeRequirements
 from recording_core.testing.conformance.starts import StartRequirements
 from recording_core.testing.conformance.telemetry import TelemetryRequirements
 from recording_core.testing.conformance.verbs import VerbRequirements
@@ -55,6 +56,7 @@ class ProviderConformance(
     ListingRequirements,
     StartRequirements,
     VerbRequirements,
+    SmokeRequirements,
 ):
     """The requirements of every provider. Inherit, name the emulator by a marker, run pytest."""
 

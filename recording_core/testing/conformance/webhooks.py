@@ -65,7 +65,7 @@ class WebhookRequirements(ConformanceBase):
         """Run a session of each kind."""
         any_request = False
         verbs = self.build_verbs(self.provider)
-        for target in self.find_targets(Operation.START, Operation.GET):
+        for target in self.find_live_targets(Operation.GET):
             before = len(self.vendor.build_webhook_requests())
             session = begun = self.begin(self.provider, target)
             polled = [*self._poll(session)]
@@ -76,7 +76,7 @@ class WebhookRequirements(ConformanceBase):
                 for operation in pausing:
                     session = verbs[operation](session)
                     self.vendor.advance(self.warm_up)
-            session = self.provider.stop(session)
+            session = self.vendor.finish_session(self.provider, session)
             polled += self._poll(session)
             polled += self.provider.wait(session, timeout=self.processing_timeout).recordings
             requests = self.vendor.build_webhook_requests()[before:]

@@ -111,6 +111,8 @@ class Deliveries:
         self._thread: threading.Thread | None = None
         #: every request that was sent, oldest first
         self.attempts: list[Attempt] = []
+        #: what the emulator raised in the thread that sends; `Emulator.stop` raises the first
+        self.errors: list[Exception] = []
 
     def follow(self, id: str, events: Callable[[datetime], Iterable[EmulatedEvent]]) -> None:
         """Deliver the events of a recording. `events(now)` returns those that happened by then."""
@@ -171,6 +173,8 @@ class Deliveries:
                 now = self._emulator.clock.now()
                 if not self._sending and not any(each.at <= now for each in self._pending):
                     return
+            if self.errors:
+                raise self.errors[0]
             if time.monotonic() > end:
                 raise TimeoutError(f"webhooks were not delivered within {timeout} seconds")
             time.sleep(0.005)
@@ -183,10 +187,14 @@ class Deliveries:
 
     def _run(self) -> None:
         while not self._closing.wait(_TICK):
-            # Sent without the lock: the receiver may query the emulator before it responds.
-            for delivery in self._take_due():
-                if not self._closing.is_set():
-                    self._send(delivery)
+            try:
+                # Sent without the lock: the receiver may query the emulator before it responds.
+                for delivery in self._take_due():
+                    if not self._closing.is_set():
+                        self._send(delivery)
+            except Exception as error:  # noqa: BLE001  # raised again by `stop`
+                self.errors.append(error)
+                return
 
     def _take_due(self) -> Sequence[_PendingDelivery]:
         with self._emulator.lock:

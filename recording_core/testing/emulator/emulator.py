@@ -19,7 +19,8 @@ from uuid import UUID
 from attrs import evolve, frozen
 
 from recording_core.clock import Clock
-from recording_core.model.entities import CommunicationSession, Interval
+from recording_core.model.capabilities import Operation
+from recording_core.model.entities import CommunicationSession, Interval, RecordingSession
 from recording_core.plugins.registry import get_provider_info, load_object
 from recording_core.provider.assumptions import Assumption
 from recording_core.provider.connection import Connection
@@ -40,7 +41,10 @@ if TYPE_CHECKING:
 
 @frozen
 class JournalEntry:
-    """A request that an emulator received, on which port, and the status that it returned."""
+    """A request that an emulator received, and the status that it returned.
+
+    `port` is `api` or `media`, as which a request for media at the API's own origin counts, too.
+    """
 
     request: Request
     port: str
@@ -54,7 +58,8 @@ class Emulator(ABC):
     `credentials` and `sessions`, and imports neither client nor mapping: if it shared code with
     them, it would share their bugs. State moves on `clock`, which a test advances.
 
-    A context manager: it starts on entering and stops on leaving.
+    A context manager: it starts on entering and stops on leaving. What one of its methods raises
+    while it answers a request is the body of an HTTP 500, and raised again on leaving.
 
     Args:
         recordings: how many past recordings the vendor would list today
@@ -83,7 +88,7 @@ class Emulator(ABC):
 
     #: what `rec.connect(provider, base_url=..., **credentials)` takes
     credentials: dict[str, str]
-    #: a live session of each kind, to start a recording of
+    #: a live session of each kind, to start a recording of, or for `begin_recording`
     sessions: Sequence[CommunicationSession]
 
     def __init__(
@@ -98,7 +103,7 @@ class Emulator(ABC):
         assume: Iterable[int] | Literal["all"] = (),
     ) -> None:
         numbers = (each.number for each in self.assumptions) if assume == "all" else assume
-        self._assumed = frozenset(map(self._check_number, numbers))
+        self.__assumed = frozenset(map(self.__check_number, numbers))
         self.recordings = recordings
         self.clock: Clock = clock if clock is not None else ManualClock()
         #: from the end of a recording until its media can be fetched
@@ -116,9 +121,9 @@ class Emulator(ABC):
         self.deliveries = Deliveries(self)
         #: a generator for webhooks alone, so that their use changes no other value
         self.webhook_random = random.Random(f"{self.provider}:{seed}:webhooks")
-        self._webhook: Webhook | None = None
-        self._port = port
-        self._servers: dict[str, LoopbackServer] = {}
+        self.__webhook: Webhook | None = None
+        self.__port = port
+        self.__servers: dict[str, LoopbackServer] = {}
 
     @abstractmethod
     def answer(self, request: Request) -> Reply:
@@ -127,6 +132,13 @@ class Emulator(ABC):
     @abstractmethod
     def answer_media(self, request: Request) -> Reply:
         """Return the media host's reply to a request. Called with `lock` held."""
+
+    def is_media(self, request: Request) -> bool:
+        """Whether a request that reached the API's port is for media, which `answer_media` answers.
+
+        By default none is. Override it if the vendor's API serves media at its own origin.
+        """
+        return False
 
     def build_error(self, status: int) -> Reply:
         """Build a refusal in the vendor's documented shape; override unless it is `message`."""
@@ -139,6 +151,28 @@ class Emulator(ABC):
     @abstractmethod
     def list_ids(self) -> list[str]:
         """Return the ids of the recordings that the vendor would list today, in any order."""
+
+    # -- for a kind of session that the API cannot start or stop recording ------------------------
+
+    def begin_recording(self, target: CommunicationSession) -> str:
+        """Start recording a live session, as the vendor does on its own, and return the id.
+
+        Called with `lock` held.
+        """
+        raise NotImplementedError(
+            f"{self.provider} declares no start for a {target.kind}: its emulator must implement "
+            "begin_recording, which starts what the vendor starts on its own"
+        )
+
+    def hang_up(self, target: CommunicationSession) -> None:
+        """End a live session, and with it its recording; `sessions` then has another live one.
+
+        Called with `lock` held.
+        """
+        raise NotImplementedError(
+            f"{self.provider} declares no stop for a {target.kind}: its emulator must implement "
+            "hang_up, which ends the session"
+        )
 
     def connect(self, *, account: str = "default", http: HttpSettings | None = None) -> Provider:
         """Connect the installed provider of this emulator's name to it, on its clock."""
@@ -163,7 +197,7 @@ class Emulator(ABC):
 
     def find_webhooks(self, event: EmulatedEvent) -> Iterable[Webhook]:
         """Return an event's webhooks, by default that of `deliver_to`. Called with `lock` held."""
-        return () if self._webhook is None else (self._webhook,)
+        return () if self.__webhook is None else (self.__webhook,)
 
     def sign_event(self, event: EmulatedEvent, webhook: Webhook, now: datetime) -> WebhookRequest:
         """Build the signed request that delivers an event now. Called with `lock` held."""
@@ -173,9 +207,9 @@ class Emulator(ABC):
 
     def assumes(self, number: int) -> bool:
         """Whether it follows the assumption of this number. Raises `ValueError` for another one."""
-        return self._check_number(number) in self._assumed
+        return self.__check_number(number) in self.__assumed
 
-    def _check_number(self, number: int) -> int:
+    def __check_number(self, number: int) -> int:
         if number not in (numbers := [each.number for each in self.assumptions]):
             raise ValueError(
                 f"{type(self).__name__}.assumptions has no number {number}, only: "
@@ -187,7 +221,7 @@ class Emulator(ABC):
         """Deliver later events to this URL, signed, if it is a loopback URL."""
         with self.lock:
             self.deliveries.collect_events()
-            self._webhook = Webhook(url)
+            self.__webhook = Webhook(url)
         self.deliveries.start_sending(url)
 
     def build_webhook_requests(self) -> list[WebhookRequest]:
@@ -212,19 +246,19 @@ class Emulator(ABC):
     @property
     def origin(self) -> str:
         """The origin of the API's port."""
-        return self._find_origin("api")
+        return self.__find_origin("api")
 
     @property
     def media_origin(self) -> str:
         """The origin of the media's port."""
-        return self._find_origin("media")
+        return self.__find_origin("media")
 
-    def _find_origin(self, port: str) -> str:
-        assert port in self._servers, "start the emulator first"
-        return self._servers[port].origin
+    def __find_origin(self, port: str) -> str:
+        assert port in self.__servers, "start the emulator first"
+        return self.__servers[port].origin
 
     def list_requests(self, port: str = "api") -> list[Request]:
-        """Return the requests that arrived at a port (`api` or `media`), oldest first."""
+        """Return the requests to the API, or with `media` those for media, oldest first."""
         return [entry.request for entry in self.journal if entry.port == port]
 
     @contextmanager
@@ -264,6 +298,8 @@ class Emulator(ABC):
     ) -> str:
         """Record a live session by the installed provider, and return the recording's id.
 
+        What the vendor's API cannot start or stop, the emulator does as the vendor.
+
         Args:
             target: by default the first of `sessions`
             duration: from the start to the stop
@@ -271,25 +307,51 @@ class Emulator(ABC):
             parameters: of `Provider.start`
         """
         with self.connect() as provider:
-            session = provider.start(target or self.sessions[0], **parameters)
+            session = self.begin_session(provider, target or self.sessions[0], **parameters)
             self.advance(duration)
-            provider.stop(session)
+            self.finish_session(provider, session)
         self.advance(processing)
         assert session.id is not None, f"{self.provider} returned no id for the recording"
         return session.id
 
+    def begin_session(
+        self, provider: Provider, target: CommunicationSession, **parameters: Any
+    ) -> RecordingSession:
+        """Start a recording by the provider, or as the vendor does if its API has no such start."""
+        if provider.can(Operation.START, target.kind):
+            return provider.start(target, **parameters)
+        with self.lock:
+            id = self.begin_recording(target)
+        if not provider.can(Operation.ACTIVE, target.kind):
+            return RecordingSession(provider.name, provider.account, id, target)
+        session = provider.active(target)
+        assert session is not None, f"active finds no recording of {target}, but {id} runs"
+        return session
+
+    def finish_session(self, provider: Provider, session: RecordingSession) -> RecordingSession:
+        """Stop a recording by the provider, or hang up if the vendor's API has no such stop."""
+        if provider.can(Operation.STOP, session.target.kind):
+            return provider.stop(session)
+        with self.lock:
+            self.hang_up(session.target)
+        return session
+
     def start(self) -> Self:
         """Open both ports on loopback and create the past recordings."""
-        for name, port in (("api", self._port), ("media", 0)):
-            self._servers[name] = LoopbackServer(partial(self._handle, port=name), port)
+        for name, port in (("api", self.__port), ("media", 0)):
+            self.__servers[name] = LoopbackServer(partial(self.__handle, port=name), port)
         self.populate()
         return self
 
     def stop(self) -> None:
-        """Close both ports and stop delivering events."""
+        """Close both ports and stop delivering events. Raises what the emulator raised first."""
         self.deliveries.close()
-        for server in self._servers.values():
+        for server in self.__servers.values():
             server.close()
+        errors = [*self.deliveries.errors]
+        errors += [error for server in self.__servers.values() for error in server.errors]
+        if errors:
+            raise errors[0]
 
     def __enter__(self) -> Self:
         return self.start()
@@ -302,25 +364,33 @@ class Emulator(ABC):
         span = min(self.retention, timedelta(days=90)) - timedelta(hours=6)
         return timedelta(hours=3) + span * index / max(self.recordings, 1)
 
-    def _handle(self, request: Request, port: str) -> Reply:
+    def __handle(self, request: Request, port: str) -> Reply:
         if self.latency:
             time.sleep(self.latency.total_seconds())
         with self.lock:
-            self.deliveries.collect_events()
-            faults = self.faults if port == "api" else self.media_faults
-            if faults:
-                reply = faults.popleft()
-            elif port == "api":
-                reply = self._alter_reply(request, self.answer(request))
-            else:
-                reply = self.answer_media(request)
-            self.journal.append(JournalEntry(request, port, reply.status))
+            status = 500
+            try:
+                self.deliveries.collect_events()
+                if port == "api" and self.is_media(request):
+                    port = "media"
+                reply = self.__find_reply(request, port)
+                status = reply.status
+            finally:
+                self.journal.append(JournalEntry(request, port, status))
             self.deliveries.collect_events()
             # Every vendor sends a Date header, which `recordings doctor` compares.
             now = format_datetime(self.clock.now().astimezone(UTC), usegmt=True)
         return evolve(reply, headers={"Date": now, **reply.headers})
 
-    def _alter_reply(self, request: Request, reply: Reply) -> Reply:
+    def __find_reply(self, request: Request, port: str) -> Reply:
+        faults = self.faults if port == "api" else self.media_faults
+        if faults:
+            return faults.popleft()
+        if port == "media":
+            return self.answer_media(request)
+        return self.__alter_reply(request, self.answer(request))
+
+    def __alter_reply(self, request: Request, reply: Reply) -> Reply:
         is_json = reply.headers.get("Content-Type", "").startswith("application/json")
         if self.alter is None or not is_json or not reply.body:
             return reply

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -117,12 +118,17 @@ class Reply:
 
 
 class LoopbackServer:
-    """An HTTP server on 127.0.0.1 that replies by `answer`, from its own threads, until closed."""
+    """An HTTP server on 127.0.0.1 that replies by `answer`, from its own threads, until closed.
+
+    What `answer` raises is the body of an HTTP 500, and raised again on leaving a `with` block.
+    """
 
     def __init__(self, answer: Callable[[Request], Reply], port: int = 0) -> None:
         self._server = _Server(answer, port)
         self.port: int = self._server.server_address[1]
         self.origin = self._server.origin
+        #: what `answer` raised, oldest first
+        self.errors = self._server.errors
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
         )
@@ -140,6 +146,8 @@ class LoopbackServer:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+        if self.errors:
+            raise self.errors[0]
 
 
 class _Server(ThreadingHTTPServer):
@@ -151,6 +159,15 @@ class _Server(ThreadingHTTPServer):
         self.answer = answer
         self.origin = f"http://127.0.0.1:{self.server_address[1]}"
         self.closing = threading.Event()
+        self.errors: list[Exception] = []
+
+    def build_reply(self, request: Request) -> Reply:
+        try:
+            return self.answer(request)
+        except Exception as error:  # noqa: BLE001  # raised again by `__exit__`
+            self.errors.append(error)
+            text = "".join(traceback.format_exception(error))
+            return Reply(500, text.encode(), {"Content-Type": "text/plain; charset=utf-8"})
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignore clients that close early: that is what the tests do."""
@@ -178,7 +195,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
             body=self.rfile.read(length) if length else b"",
             origin=self.server.origin,
         )
-        self._send(self.server.answer(request))
+        self._send(self.server.build_reply(request))
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _serve
 

@@ -95,18 +95,20 @@ class AcmeEmulator(Emulator):
         return Reply.json(self._build_row(recording), 201)
 
     def _list(self, request: Request) -> Reply:
-        call_id, page = request.arg("call"), int(request.arg("page") or 1)
+        call_id, page = request.arg("call"), request.arg("page") or "1"
+        if not page.isdecimal():
+            return _build_problem(400, "invalid page")
         found = [each for each in self._recordings.values() if call_id in (None, each.call)]
         if self.assumes(1):
             found.sort(key=lambda each: each.started, reverse=True)
         else:
             found.sort(key=lambda each: each.id)
-        end = page * PER_PAGE
+        end = int(page) * PER_PAGE
         return Reply.json(
             {
                 "recordings": [self._build_row(each) for each in found[end - PER_PAGE : end]],
                 "total": len(found),
-                "next_page": str(page + 1) if end < len(found) else None,
+                "next_page": str(int(page) + 1) if end < len(found) else None,
             }
         )
 
