@@ -97,10 +97,20 @@ def test_delete_repeats_account_and_url_and_deletes_there(
     assert len(environment.list_requests()) == seen
 
 
+def test_delete_does_not_ask_for_what_the_vendor_cannot_delete(sales: Emulator) -> None:
+    account = f'name = "eu"\nallow_clear = true\nbase_url = "{sales.base_url}"\n'
+    keys = "".join(f'{key} = "{"a" * 32}"\n' for key in ("account_id", "app_id", "api_token"))
+    with Path("recordings.toml").open("a") as file:
+        file.write(f'[[account]]\nprovider = "realtimekit"\n{account}{keys}')
+    done = run("delete", "realtimekit", "R1")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == "Error: RealtimeKit cannot delete recordings\n"
+
+
 def test_delete_asks_with_account_and_url(sales: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     monkeypatch.setattr(
-        "recording_core.cli.commands.verbs.confirm_action",
+        "recording_core.cli.commands.recordings.confirm_action",
         lambda question, **_: asked.append(sanitize_line(question)),
     )
     first, second, *_ = sales.list_ids()
@@ -252,7 +262,7 @@ def test_doctor_checks_each_account(
         assert found["sales", "credentials"] == "ok"
         assert found["default", "credentials"] == "attention"
     providers = {each["provider"] for each in load_objects(run("doctor", "--json"))}
-    assert providers == set(rec.providers())
+    assert providers == {None, *rec.providers()}  # None: this machine
     alone = load_objects(run("doctor", "--account", "sales", "--json"))
     assert {each["account"] for each in alone} == {None, "sales"}
 

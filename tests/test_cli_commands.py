@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -12,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from click.testing import CliRunner, Result
 
 import recording_core as rec
-from recording_core.cli.app import build_command_line
+from recording_core.cli.app import _run_command, build_command_line
 from recording_core.cli.commands.emulate import build_emulator
 from recording_core.testing import Emulator, Reply
 
@@ -30,7 +32,11 @@ def run(*arguments: str, input: str | None = None) -> Result:
 
 
 def split_rows(result: Result) -> list[list[str]]:
-    return [line.split("\t") for line in result.stdout.splitlines()]
+    """Split the lines of a pipe, without the names of the fields, which are the first line."""
+    names, *rows = [line.split("\t") for line in result.stdout.splitlines()] or [[""]]
+    assert "".join(names) == "".join(names).lower()
+    assert {len(row) for row in rows} <= {len(names)}
+    return rows
 
 
 def load_objects(result: Result) -> list[dict[str, Any]]:
@@ -38,7 +44,8 @@ def load_objects(result: Result) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(autouse=True)
-def _unset_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+def _unset_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
     for info in rec.providers().values():
         monkeypatch.delenv(f"{info.name.upper()}_BASE_URL", raising=False)
         for setting in info.settings:
@@ -135,6 +142,155 @@ def test_an_unsupported_operation_is_an_error_without_a_request(plivo: Emulator)
         assert (result.exit_code, result.stdout) == (1, "")
         assert result.stderr.startswith(("Error: Plivo cannot ", "Error: Plivo does not support "))
     assert plivo.list_requests() == []
+
+
+def build_call(call: rec.CommunicationSession) -> tuple[str, str, str]:
+    return "plivo", str(call.kind), call.id
+
+
+def test_stop_of_what_never_recorded_states_that_nothing_was_recording(
+    vendors: dict[str, Emulator],
+) -> None:
+    kit = vendors["realtimekit"].sessions[0]
+    nothing = run("stop", "realtimekit", "meeting", kit.id)
+    assert (nothing.exit_code, nothing.stdout) == (0, "")
+    assert nothing.stderr == (
+        f"Nothing was recording: RealtimeKit shows no recording of {kit} that runs or has just "
+        "ended.\n"
+    )
+    # Plivo lists a recording only when it is processed, so that nothing can be excluded.
+    call = vendors["plivo"].sessions[0]
+    unknown = run("stop", *build_call(call))
+    assert (unknown.exit_code, len(split_rows(unknown))) == (0, 1)
+    [message] = [line for line in unknown.stderr.splitlines() if line.startswith("Nothing")]
+    assert "Nothing was recording, or it is not listed yet: Plivo shows no recording" in message
+    assert message.endswith(f"recordings list plivo --account default --target {call}")
+    # A program gets the session in any case.
+    for target in (("realtimekit", "meeting", kit.id), build_call(call)):
+        assert len(load_objects(run("stop", *target, "--json"))) == 1
+
+
+def test_stop_of_what_was_recorded_states_nothing(vendors: dict[str, Emulator]) -> None:
+    for emulator in vendors.values():
+        target = (emulator.provider, str(emulator.sessions[0].kind), emulator.sessions[0].id)
+        started = run("start", *target, "--json")
+        session = rec.loads(started.stdout, rec.RecordingSession)
+        unnamed = rec.dumps(evolve(session, id=None))  # as a vendor that returns no id
+        for arguments, input in ((("-",), started.stdout), (target, ""), (("-",), unnamed)):
+            stopped = run("stop", *arguments, input=input)
+            assert stopped.exit_code == 0
+            assert "Nothing was recording:" not in stopped.stderr
+            assert input == "" or "Nothing was recording" not in stopped.stderr
+            assert len(split_rows(stopped)) == 1
+
+
+# -- errors ---------------------------------------------------------------------------------------
+
+
+def test_errors_name_the_recording_and_the_account(vendors: dict[str, Emulator]) -> None:
+    kit = vendors["realtimekit"].sessions[0]
+    for arguments, subject in (
+        (("show", "plivo", "nope"), "recording nope"),
+        (("download", "plivo", "nope"), "recording nope"),
+        (("delete", "plivo", "nope", "--yes"), "recording nope"),
+        (("start", "plivo", "call", "nope"), "call:nope"),
+        (("pause", "realtimekit", "meeting", kit.id), str(kit)),
+    ):
+        done = run(*arguments)
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert subject in done.stderr
+        assert done.stderr.endswith("; account 'default'\n")
+        assert done.stderr.count("\n") == 1
+
+
+def test_a_401_names_the_variables(plivo: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLIVO_AUTH_TOKEN", "wrong-token")
+    advice = "; account 'default'; check PLIVO_AUTH_ID and PLIVO_AUTH_TOKEN\n"
+    for arguments in (("show", "plivo", "x"), ("list", "plivo"), ("stop", "plivo", "call", "x")):
+        assert run(*arguments).stderr.endswith(advice)
+    assert advice.strip("\n") in run("doctor", "plivo").stdout
+    # Of two alternatives, only the one that is set can be wrong.
+    monkeypatch.setenv("VOIPBIN_ACCESSKEY", "wrong")
+    monkeypatch.setenv("VOIPBIN_BASE_URL", plivo.base_url)
+    plivo.faults.append(Reply(401))
+    assert run("show", "voipbin", "x").stderr.endswith("; check VOIPBIN_ACCESSKEY\n")
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("https://api.invalid", "api.invalid:443 could be made: the name cannot be resolved (DNS"),
+        ("http://127.0.0.1:1", "127.0.0.1:1 could be made: it was refused, as no server listens"),
+    ],
+)
+def test_errors_of_a_connection_name_the_reason(
+    plivo: Emulator, monkeypatch: pytest.MonkeyPatch, url: str, reason: str
+) -> None:
+    def resolve(host: str, *_: object, **__: object) -> list[Any]:
+        if host.endswith(".invalid"):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return real(host, *_, **__)  # type: ignore[arg-type]
+
+    real = socket.getaddrinfo
+    monkeypatch.setattr("socket.getaddrinfo", resolve)
+    done = run("show", "plivo", "x", "--base-url", url, "--timeout", "1s")
+    assert done.exit_code == 1
+    assert f"plivo get: No connection to {reason}" in done.stderr
+    assert "Check base_url" in done.stderr
+
+
+def test_an_interruption_states_what_was_done(
+    plivo: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two, three, *_ = plivo.list_ids()
+
+    def interrupt_after(name: str, count: int) -> None:
+        calls: list[None] = []
+        real = getattr(rec.Provider, name)
+
+        def act(*args: Any, **keys: Any) -> Any:
+            calls.append(None)
+            if len(calls) > count:
+                raise KeyboardInterrupt
+            return real(*args, **keys)
+
+        monkeypatch.setattr(rec.Provider, name, act)
+
+    def interrupt(*arguments: str) -> str:
+        monkeypatch.setattr("sys.argv", ["recordings", *arguments])
+        assert _run_command() == 130
+        return capsys.readouterr().err.strip().splitlines()[-1]
+
+    interrupt_after("delete", 1)
+    place = f"of account 'default' of Plivo at {plivo.base_url}"
+    assert interrupt("delete", "plivo", one, two, three, "--yes") == (
+        f"Interrupted. Deleted 1 of 3 recordings {place}; the next one may be deleted too."
+    )
+    interrupt_after("download", 1)
+    done = interrupt("download", "plivo", two, three, "--to", "out")
+    assert re.fullmatch(
+        r"Interrupted\. 2 recordings: 1 downloaded \(\S+ \w+\), 1 not downloaded\.", done
+    )
+    interrupt_after("stop", 0)
+    assert interrupt("stop", "plivo", "call", "x") == (
+        "Interrupted. The stop of call:x may have taken effect: repeat it."
+    )
+    interrupt_after("_start", 0)
+    monkeypatch.setattr(type(plivo.connect()), "_start", rec.Provider._start)
+    assert "the recording may run" in interrupt("start", "plivo", "call", plivo.sessions[0].id)
+    monkeypatch.setattr("recording_core.webhooks.reconcile.reconcile_events", _interrupt)
+    assert interrupt("webhooks", "reconcile", "plivo", "--since", "1d") == (
+        "Interrupted at plivo. 0 events printed before that."
+    )
+    monkeypatch.setattr("recording_core.report", _interrupt)
+    assert interrupt("report", "--to", "kept") == (
+        "Interrupted while recordings were collected: nothing was written, but what is complete is "
+        "in kept, and the next run continues."
+    )
+
+
+def _interrupt(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
 
 
 # -- listings -------------------------------------------------------------------------------------
@@ -331,7 +487,7 @@ def test_doctor_without_problems(plivo: Emulator) -> None:
     plivo.faults.append(Reply(404, headers={"Date": format_datetime(datetime.now(UTC))}))
     result = run("doctor", "plivo")
     assert result.exit_code == 0, result.stdout
-    assert [row[1:4] for row in split_rows(result)] == [
+    assert [row[1:4] for row in split_rows(result) if row[0]] == [
         ["", "plugin", "ok"],
         ["default", "answer", "ok"],
         ["default", "credentials", "ok"],
@@ -379,7 +535,7 @@ def test_doctor_reports_a_vendor_without_connection(monkeypatch: pytest.MonkeyPa
 def test_doctor_without_credentials_ends_with_exit_code_3() -> None:
     result = run("doctor")
     assert result.exit_code == 3
-    assert {row[3] for row in split_rows(result)} == {"ok", "skipped"}
+    assert {row[3] for row in split_rows(result) if row[0]} == {"ok", "skipped"}
 
 
 @pytest.mark.parametrize(
@@ -394,8 +550,11 @@ def test_doctor_without_credentials_ends_with_exit_code_3() -> None:
         ("start", "plivo", "call", "x", "--max-duration", "60"),
         ("stop", "plivo"),
         ("show", "plivo"),
-        ("emulate",),
         ("emulate", "plivo", "--port", "70000"),
+        ("demo", "--output", "demo.html"),
+        ("completion", "tcsh"),
+        ("list", "--tz", "Berlin"),
+        ("list", "--expiring", "2m"),
     ],
 )
 def test_wrong_usage_ends_with_exit_code_2(arguments: tuple[str, ...]) -> None:

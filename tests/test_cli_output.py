@@ -53,9 +53,45 @@ def test_parse_time() -> None:
     for text in ("2026-06-01T12:00", "2026-06-01T12:00Z", "2026-06-01T14:00+02:00"):
         assert arguments.TIME.convert(text, None, None) == NOON
     assert arguments.TIME.convert("2026-06-01", None, None) == NOON.replace(hour=0)
-    for text in ("yesterday", "9999999d", "", "2026-13-01"):
+    for text in ("tomorrow", "9999999d", "", "2026-13-01", "0001-01-01T00:00+10:00"):
         with pytest.raises(click.BadParameter):
             arguments.TIME.convert(text, None, None)
+
+
+@pytest.mark.parametrize("kind", [arguments.TIME, arguments.PERIOD])
+def test_minutes_or_months_are_refused_with_a_hint(kind: Any) -> None:
+    for text, days in (("2m", "60d"), ("1.5m", "30d"), ("0m", "30d")):
+        with pytest.raises(click.BadParameter) as refused:
+            kind.convert(text, None, None)
+        hint = f"may mean minutes or months: write {text}in for minutes, or days, such as {days}."
+        assert str(refused.value).endswith(hint)
+    assert arguments.PERIOD.convert("2min", None, None) == timedelta(minutes=2)
+    assert arguments.PERIOD.convert("1h30m", None, None) == timedelta(minutes=90)
+
+
+def test_days_are_in_the_zone_of_the_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+            return datetime(2026, 3, 29, 23, 30, tzinfo=UTC).astimezone(tz)
+
+    monkeypatch.setattr(arguments, "datetime", Clock)
+
+    def parse(text: str, tz: str) -> datetime:
+        context = click.Context(click.Command("list"))
+        context.params["tz"] = tz
+        found = arguments.TIME.convert(text, None, context)
+        assert isinstance(found, datetime)
+        return found
+
+    # It is the 30th in Berlin, whose clocks changed on the 29th.
+    assert parse("today", "Europe/Berlin") == datetime(2026, 3, 29, 22, tzinfo=UTC)
+    assert parse("Yesterday", "Europe/Berlin") == datetime(2026, 3, 28, 23, tzinfo=UTC)
+    assert parse("2026-03-01", "Europe/Berlin") == datetime(2026, 2, 28, 23, tzinfo=UTC)
+    assert parse("2026-03-01T00:00Z", "Europe/Berlin") == datetime(2026, 3, 1, tzinfo=UTC)
+    assert parse("today", "UTC") == datetime(2026, 3, 29, tzinfo=UTC)
+    with pytest.raises(click.BadParameter, match="Europe/Berlin"):
+        arguments.ZONE.convert("Berlin", None, None)
 
 
 def test_parse_target_and_extra_parameter() -> None:

@@ -47,14 +47,14 @@ def run(*arguments: str, env: Mapping[str, str] | None = None) -> subprocess.Com
 def emulated() -> Iterator[list[dict[str, Any]]]:
     """The JSON lines that `recordings emulate` prints; it runs while the tests run."""
     with subprocess.Popen(
-        (*RECORDINGS, "emulate", "plivo", "realtimekit", "--json", "--latency-ms", "5"),
+        (*RECORDINGS, "emulate", "plivo", "realtimekit", "twilio", "--json", "--latency-ms", "5"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        yield [json.loads(process.stdout.readline()) for _ in range(2)]
+        yield [json.loads(process.stdout.readline()) for _ in range(3)]
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
         assert process.stdout.read() + process.stderr.read() == ""
@@ -66,7 +66,8 @@ def environment(emulated: list[dict[str, Any]]) -> dict[str, str]:
     for line in emulated:
         info = rec.providers()[line["provider"]]
         settings[f"{info.name.upper()}_BASE_URL"] = line["base_url"]
-        settings |= {each.env: line["credentials"][each.name] for each in info.settings}
+        variables = {each.name: each.env for each in info.settings}
+        settings |= {variables[name]: value for name, value in line["credentials"].items()}
     return settings
 
 
@@ -79,7 +80,12 @@ def test_emulate_prints_how_to_connect(emulated: list[dict[str, Any]]) -> None:
             assert len(list(provider.list())) == 45
             for each in line["sessions"]:
                 target = rec.CommunicationSession(rec.SessionKind(each["kind"]), each["id"])
-                assert provider.stop(provider.start(target)).stopped_at is not None
+                if provider.can(rec.Operation.START, target.kind):
+                    assert provider.stop(provider.start(target)).stopped_at is not None
+                else:  # the emulator has started it, as the vendor does
+                    session = provider.active(target)
+                    assert session is not None
+                    assert provider.pause(session).status is rec.RecordingStatus.PAUSED
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
@@ -100,6 +106,8 @@ def test_list_in_a_pipe(environment: dict[str, str]) -> None:
     lines = result.stdout.splitlines()
     assert len(lines) >= 90
     assert {line.count("\t") for line in lines} == {7}
+    names = "provider recording status created duration size target account"
+    assert [line for line in lines if line.startswith("provider")] == [names.replace(" ", "\t")]
     assert "\x1b" not in result.stdout + result.stderr
 
 
@@ -132,7 +140,8 @@ def test_ctrl_c_ends_the_command_immediately(environment: dict[str, str]) -> Non
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
         assert process.wait(5) == 130
-        assert process.stderr.read().strip() == ""
+        said = process.stderr.read().strip()
+    assert re.fullmatch(r"Interrupted. Listed so far, not complete: plivo: \d+ recordings?\.", said)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -162,7 +171,8 @@ def test_an_interrupted_download_leaves_no_file(
             time.sleep(0.02)
         process.send_signal(number)
         out, err = process.communicate(timeout=5)
-    assert (process.returncode, out, err.strip()) == (128 + number, b"", b"")
+    note = b"Interrupted. 2 recordings: 2 not downloaded."
+    assert (process.returncode, out, err.strip()) == (128 + number, b"", note)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -280,11 +290,12 @@ def test_emulate_on_a_port_in_use(emulated: list[dict[str, Any]]) -> None:
     assert result.stderr.startswith(f"Error: Cannot serve plivo on port {port}:")
 
 
-def test_list_on_a_terminal(environment: dict[str, str]) -> None:
+def run_on_terminal(environment: Mapping[str, str], *arguments: str) -> str:
+    """Run a command on a pseudo-terminal of 80 columns; returns what it printed."""
     pty = pytest.importorskip("pty")
     parent, child = pty.openpty()
     with subprocess.Popen(
-        (*RECORDINGS, "list", "--since", "10d"),
+        (*RECORDINGS, *arguments),
         stdout=child,
         stderr=child,
         stdin=child,
@@ -299,12 +310,31 @@ def test_list_on_a_terminal(environment: dict[str, str]) -> None:
         except OSError:
             pass  # the end of a pseudo-terminal
         os.close(parent)
+    return text
+
+
+def test_list_on_a_terminal(environment: dict[str, str]) -> None:
+    text = run_on_terminal(environment, "list", "--since", "10d")
     assert "\x1b[1mCREATED" in text
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text).replace("\r", "")
     lines = [line.rstrip() for line in plain.splitlines()]
     assert "RealtimeKit" in lines
     assert "CREATED (UTC)     STATUS      DURATION  RECORDING" in lines
     assert max(map(len, lines)) <= 80
+
+
+def test_download_of_several_on_a_terminal_shows_one_bar_and_one_table(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    listed = run("list", "plivo", "--since", "15d", env=environment).stdout.splitlines()[1:]
+    ids = [line.split("\t")[1] for line in listed][:3]
+    text = run_on_terminal(environment, "download", "plivo", *ids, "--to", str(tmp_path))
+    assert f"of {len(ids)} recordings" in text.replace("\N{NO-BREAK SPACE}", " ")
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).replace("\r", "\n").splitlines()
+    assert not any("━" in line for line in plain if ids[0] in line)
+    assert sum(line.startswith("COPY") for line in plain) == 1
+    [summary] = [line for line in plain if " downloaded (" in line]
+    assert summary.startswith(f"{len(ids)} recordings: {len(ids)} downloaded (")
 
 
 # -- plugins --------------------------------------------------------------------------------------
@@ -367,7 +397,7 @@ def test_the_error_of_a_broken_provider_is_shown_when_it_is_used(tmp_path: Path)
     assert "No module named 'not_there'" in shown.stderr
     checked = run("doctor", "acme", env=env)
     assert checked.returncode == 3
-    assert checked.stdout.startswith("acme\t\tplugin\tattention\t")
+    assert "\nacme\t\tplugin\tattention\t" in checked.stdout
 
 
 def test_an_unexpected_exception_is_shown_as_one_line(tmp_path: Path) -> None:
@@ -430,8 +460,13 @@ def test_the_demo(tmp_path: Path) -> None:
     audio_files = [path for path in (tmp_path / "copies").iterdir() if path.suffix in AUDIO]
     # A file without a second of sound has no player; the emulated ones consist of a header.
     assert players == {path.name for path in audio_files if path.stat().st_size > 100}
-    assert shown.count('<rect class="pause" x=') == 3
+    assert shown.count('<rect class="pause" x=') == 5
     assert 'href="report.html"' in shown
+    archived = list((tmp_path / "copies" / "archive").rglob("record-*.json"))
+    assert f"{len(archived)} recordings, " in result.stdout.replace("\N{NO-BREAK SPACE}", " ")
+    assert "  Killed" in result.stdout
+    assert re.search(r"Verified +\d+ files read again: 0 missing, 0 changed", result.stdout)
+    assert '<h2 id="archive">' in shown
 
     dropped = run("demo", "--drop-webhooks", "--output", str(tmp_path / "others"))
     assert dropped.returncode == 0, dropped.stdout + dropped.stderr
@@ -442,7 +477,7 @@ def test_the_demo(tmp_path: Path) -> None:
 
 def find_tables(output: str) -> list[str]:
     """Return the last lines of a demo's output without those that contain times or paths."""
-    _, _, end = output.partition("\n8. ")
+    end = output.partition("\n8. ")[2].partition("\n10. ")[0]  # a kill leaves other numbers
     variable = ("Recordings until", "The report as a page", "The copies", " requirements checked")
     return [line for line in end.splitlines() if not any(each in line for each in variable)]
 

@@ -153,6 +153,7 @@ def test_serve_uses_one_path_per_vendor(serving: Any, monkeypatch: pytest.Monkey
         requests.post(each, body, headers=headers, timeout=5).status_code for each in addresses
     ]
     assert statuses == [200, 400]
+    assert process.stdout.readline().startswith("time\tprovider\tevent\tstatus\trecording\t")
     assert process.stdout.readline().split("\t")[1:3] == ["audian", "available"]
 
 

@@ -17,13 +17,16 @@ import logging
 import os
 import sys
 import warnings
+from contextlib import suppress
 from typing import Any
 
 import click
 
 import recording_core as rec
-from recording_core.cli.commands import verbs
+from recording_core.cli.commands import recordings, verbs
+from recording_core.cli.commands.archive import archive
 from recording_core.cli.commands.compare import compare
+from recording_core.cli.commands.completion import completion
 from recording_core.cli.commands.demo import demo
 from recording_core.cli.commands.doctor import doctor
 from recording_core.cli.commands.emulate import emulate
@@ -32,6 +35,7 @@ from recording_core.cli.commands.missing import missing
 from recording_core.cli.commands.providers import matrix, providers
 from recording_core.cli.commands.report import report
 from recording_core.cli.commands.webhooks import webhooks
+from recording_core.cli.output.messages import describe_error, write_notes
 from recording_core.cli.output.values import sanitize_line
 from recording_core.cli.signals import raise_interrupts
 from recording_core.plugins import registry as plugins
@@ -40,9 +44,9 @@ from recording_core.redaction import redact_text
 #: In the order in which the help lists them.
 COMMANDS: tuple[click.Command, ...] = (
     *(verbs.start, verbs.pause, verbs.resume, verbs.stop, verbs.active),
-    *(list_recordings, verbs.show, verbs.download, verbs.delete),
-    *(report, missing, compare, webhooks),
-    *(providers, matrix, doctor, emulate, demo),
+    *(list_recordings, recordings.show, recordings.download, recordings.delete),
+    *(archive, report, missing, compare, webhooks),
+    *(providers, matrix, doctor, emulate, demo, completion),
 )
 
 HELP = """Manage call, conference and meeting recordings of many vendors in one way.
@@ -50,8 +54,9 @@ HELP = """Manage call, conference and meeting recordings of many vendors in one 
 Accounts are read from recordings.toml and from environment variables, and --account chooses one.
 `recordings doctor` checks each and lists the variables that are missing.
 
-Data is written to standard output: as a table on a terminal, as lines of tab-separated fields in a
-pipe or file, and as one JSON object per line with --json. Messages are written to standard error.
+Data is written to standard output: as a table on a terminal, as lines of tab-separated fields below
+a line of their names in a pipe or file, and as one JSON object per line with --json. Messages are
+written to standard error.
 
 Exit codes: 0 success; 1 error; 2 wrong usage; 3 success, but something needs attention; 130, 143 or
 129 interrupted by Ctrl-C, SIGTERM or SIGHUP, and unfinished files are removed.
@@ -69,8 +74,7 @@ class RecordingsGroup(click.Group):
             return super().invoke(ctx)
         except rec.RecordingError as error:
             # One line, even if the vendor's message has several.
-            text = sanitize_line(str(error)) or type(error).__name__
-            raise click.ClickException(text) from error
+            raise click.ClickException(sanitize_line(describe_error(error))) from error
         except BrokenPipeError:
             # The reader closed the pipe, as in `recordings list | head`: not an error.
             _discard_stdout()
@@ -111,6 +115,7 @@ def _add_plugin_commands(group: click.Group) -> None:
 
 def run() -> int:
     """Run the command with the process's arguments and return its exit code."""
+    _open_closed_streams()
     _configure_messages()
     get_code_of_interrupt = raise_interrupts()
     try:
@@ -138,7 +143,9 @@ def _run_command() -> int:
         _discard_stdout()
         click.echo(f"Error: Cannot write the output: {error.strerror or error}", err=True)
         code = 1
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as interruption:
+        with suppress(OSError):  # the terminal may be closed
+            write_notes(interruption)
         code = 130
     except Exception as error:  # a bug in the library or a plugin: also one line
         if os.environ.get("RECORDINGS_TRACEBACK"):
@@ -151,6 +158,16 @@ def _run_command() -> int:
         )
         code = 1
     return int(code)
+
+
+def _open_closed_streams() -> None:
+    """Open the null device for standard streams that are closed, as by `>&-` or a service manager.
+
+    Otherwise the next socket or file would get their descriptors, and library code their output.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _configure_messages() -> None:

@@ -17,11 +17,12 @@ from recording_core.accounts import (
     choose_account,
     describe_same_account,
     find_same_accounts,
+    list_accounts,
     open_account,
     select_accounts,
 )
-from recording_core.cli.arguments import DURATION, TIME
-from recording_core.cli.output.messages import write_message
+from recording_core.cli.arguments import DURATION, TIME, ZONE
+from recording_core.cli.output.messages import set_error_context, write_message
 
 #: A decorator of a command's function.
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
@@ -56,9 +57,22 @@ def build_option_group(name: str, build: Callable[..., Any], *options: Decorator
     return add_options
 
 
+def _complete_accounts(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """List the accounts that a shell completes, those of the providers if some are named."""
+    try:
+        found = list_accounts(ctx.params.get("config"))
+    except rec.RecordingError:
+        return []  # the command itself shows the error
+    # The line is not complete, so that click has not assigned its words to arguments.
+    named = {each.provider for each in found if each.provider in ctx.args}
+    names = {each.name for each in found if not named or each.provider in named}
+    return sorted(each for each in names if each.startswith(incomplete))
+
+
 account_option = click.option(
     "--account",
     metavar="NAME",
+    shell_complete=_complete_accounts,
     help="Use the account of this name, of recordings.toml or `default` of the environment."
     "  [default: the account `default`, or the only one; commands for several accounts use all]",
 )
@@ -101,6 +115,7 @@ class ConnectOptions:
 
     def open(self, account: rec.Account, **http: Any) -> rec.Provider:
         """Connect to an account. `http` replaces fields of its `HttpSettings`."""
+        set_error_context(account=account)
         if self.timeout is not None:
             http["total_timeout"] = self.timeout.total_seconds()
         return open_account(account, base_url=self.base_url, **http)
@@ -156,9 +171,26 @@ add_connection = build_option_group("provider", _connect, *_CONNECT_OPTIONS)
 since_option = click.option(
     "--since",
     type=TIME,
-    help="Only recordings created at or after this time: 90d (90 days ago), or ISO 8601.",
+    help="Only recordings created at or after this time: 90d (90 days ago), today, yesterday, a "
+    "day such as 2026-01-31, or ISO 8601.",
 )
-until_option = click.option("--until", type=TIME, help="Only recordings created before this time.")
+until_option = click.option(
+    "--until",
+    type=TIME,
+    help="Only recordings created before this time; before the day begins if it is a day.",
+)
+
+
+def build_tz_option(more: str = "") -> Decorator:
+    """Build the option `--tz`, which is read before the times that depend on it."""
+    return click.option(
+        "--tz",
+        type=ZONE,
+        default="UTC",
+        is_eager=True,
+        metavar="ZONE",
+        help=f"Time zone of days and of times without an offset{more}, e.g. Europe/Berlin.",
+    )
 
 
 @frozen
@@ -167,6 +199,7 @@ class CollectOptions:
 
     since: datetime | None
     until: datetime | None
+    tz: str
     to: str | None
     source: str | None
     account: str | None
@@ -189,6 +222,7 @@ add_collect_options = build_option_group(
     CollectOptions,
     since_option,
     until_option,
+    build_tz_option(", and of hours, days, weeks and months in a report"),
     click.option(
         "--to",
         metavar="FOLDER",
@@ -198,7 +232,8 @@ add_collect_options = build_option_group(
         "--from",
         "source",
         metavar="FOLDER",
-        help="Read the recordings that --to stored in this folder; send no requests.",
+        help="Read the recordings that --to stored in this folder, or those of an archive; send no "
+        "requests.",
     ),
     account_option,
     config_option,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -25,11 +26,19 @@ import recording_core as rec
 def demo(output: Path | None, drop_webhooks: bool) -> None:
     """Run the library against emulators of all installed vendors.
 
-    Records, downloads, deletes, lists and reports, and checks the library's requirements. Takes
-    less than a minute and needs no account and no network: the emulators run on this machine.
+    Records, downloads, deletes, lists, reports and archives, and checks the library's requirements.
+    Takes less than a minute and needs no account and no network: the emulators run on this machine.
 
     Exit code 1: a requirement was not met.
     """
+    if (
+        output is not None
+        and not output.is_dir()
+        and re.fullmatch(r"\.[A-Za-z]{2,5}", output.suffix)
+    ):
+        raise click.UsageError(
+            f"--output {output} looks like a file, and the results need a folder."
+        )
     from recording_core.cli.demo.steps import run_demo
 
     began = time.monotonic()

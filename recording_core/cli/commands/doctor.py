@@ -1,4 +1,4 @@
-"""Command `doctor`: checks plugins, credentials, connections, clocks, and assumptions."""
+"""Command `doctor`: checks this machine, plugins, credentials, connections and assumptions."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from recording_core.cli.output.messages import (
     AttentionNeeded,
     confirm_action,
     describe_account,
+    describe_error,
     write_message,
 )
 from recording_core.cli.output.output import Output, OutputColumn, add_output_options
@@ -71,9 +72,9 @@ SEND_IT = (
 
 @frozen
 class Check:
-    """One check of one provider, or of one of its accounts, and its result."""
+    """One check of this machine, of one provider, or of one of its accounts, and its result."""
 
-    provider: str
+    provider: str | None
     account: str | None
     check: str
     verdict: Verdict
@@ -115,7 +116,9 @@ def doctor(
     connect_options: ConnectOptions,
     out: Output,
 ) -> None:
-    """Check plugins, credentials, connections and clocks.
+    """Check this machine, plugins, credentials, connections and clocks.
+
+    Checks the proxy, the certificate authorities and the time zone data of this machine.
 
     Requests one page of recordings with each account and compares the vendor's clock with this
     machine's. Checks every installed vendor and all configured accounts, or those of PROVIDER, or
@@ -149,11 +152,17 @@ def doctor(
     check_more = partial(_check_assumptions, target=target) if assumptions else None
     checks: list[Check] = []
 
-    def run_checks() -> Iterator[Check]:
+    def find_results() -> Iterator[Check]:
+        for each in _check_machine():
+            yield Check(None, None, *each)
         for name, configured in accounts.items():
-            for each in _check_provider(name, configured, connect_options, check_more):
-                checks.append(Check(name, *each))
-                yield checks[-1]
+            for result in _check_provider(name, configured, connect_options, check_more):
+                yield Check(name, *result)
+
+    def run_checks() -> Iterator[Check]:
+        for each in find_results():
+            checks.append(each)
+            yield each
 
     out.write_rows(run_checks(), CHECK)
     contacted = any(each.check == "answer" for each in checks)
@@ -163,6 +172,42 @@ def doctor(
         write_message(SEND_IT)
     if not contacted or any(each.verdict in ATTENTION for each in checks):
         raise AttentionNeeded()
+
+
+def _check_machine() -> Iterator[Result]:
+    """Check the proxy and the certificate authorities for https, and the time zone data."""
+    from urllib.request import getproxies
+
+    from recording_core.reporting.window import check_zone_data
+    from recording_core.transport import network_failures
+    from recording_core.transport.session import load_authorities
+
+    proxies = getproxies()
+    proxy = proxies.get("https") or proxies.get("all") or ""
+    source = network_failures.find_proxy_source()
+    fault = network_failures.find_proxy_fault(proxy) if proxy else None
+    if fault is not None:
+        yield "proxy", Verdict.ATTENTION, f"{source} {fault}: correct or unset it"
+    elif proxy:
+        parsed = network_failures.parse_proxy(proxy)
+        yield "proxy", Verdict.OK, f"{source} names {parsed.scheme}://{parsed.netloc}"
+    else:
+        yield "proxy", Verdict.OK, "none"
+    source, bundle = network_failures.find_bundle()
+    detail = f"{source} names {bundle}"
+    try:
+        load_authorities(bundle)
+    except OSError:
+        detail += ", which is not a readable file of certificate authorities: correct or unset it"
+        yield "certificates", Verdict.ATTENTION, detail
+    else:
+        yield "certificates", Verdict.OK, detail
+    try:
+        check_zone_data()
+    except rec.ConfigurationError as error:
+        yield "time zones", Verdict.ATTENTION, str(error)
+    else:
+        yield "time zones", Verdict.OK, "this machine has their data"
 
 
 def _find_target(info: rec.ProviderInfo, text: str) -> rec.CommunicationSession:
@@ -264,7 +309,7 @@ def _check_api(provider: rec.Provider) -> Iterator[Result]:
     try:
         next(iter(provider.list(since=provider.clock.now() - timedelta(hours=1))), None)
     except rec.AuthenticationFailed as error:
-        verdict, detail = Verdict.ATTENTION, str(error)
+        verdict, detail = Verdict.ATTENTION, describe_error(error)
     except rec.UnsupportedOperation as error:
         yield "answer", Verdict.SKIPPED, str(error)
         return

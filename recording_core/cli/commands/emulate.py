@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
+from attrs import frozen
 
 import recording_core as rec
+from recording_core.accounts import CONFIG_VARIABLE, DEFAULT, FILE_NAME
 from recording_core.cli.arguments import PROVIDER, raise_usage_errors
 from recording_core.cli.options import build_port_option
 from recording_core.cli.output.messages import write_message
@@ -23,13 +28,27 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("providers", nargs=-1, required=True, type=PROVIDER, metavar="PROVIDER...")
+@click.argument("providers", nargs=-1, type=PROVIDER, metavar="[PROVIDER]...")
 @build_port_option("Port of the first emulator; the others use the ports after it.")
 @click.option(
     "--recordings",
     type=click.IntRange(min=0),
     default=45,
     help="Number of past recordings that each vendor lists.",
+)
+@click.option(
+    "--accounts",
+    "count",
+    type=click.IntRange(min=1),
+    default=1,
+    help="Number of accounts at each vendor, with credentials and recordings of their own. They "
+    "are named default, account2, account3 and so on.",
+)
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    help="Another number gives other credentials and recordings.",
 )
 @click.option(
     "--processing-ms",
@@ -62,36 +81,78 @@ if TYPE_CHECKING:
     help="Send signed webhooks of every vendor to this loopback URL.",
 )
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object per vendor, each on one line."
+    "--json", "as_json", is_flag=True, help="Print one JSON object per account, each on one line."
+)
+@click.option(
+    "--env",
+    "as_env",
+    is_flag=True,
+    help="Print lines for `source`: the variables of each vendor, or, with several --accounts, the "
+    "variable that names a temporary recordings.toml.",
 )
 def emulate(
-    providers: tuple[str, ...], port: int, webhook_url: str | None, as_json: bool, **settings: Any
+    providers: tuple[str, ...],
+    port: int,
+    count: int,
+    seed: int,
+    webhook_url: str | None,
+    as_json: bool,
+    as_env: bool,
+    **settings: Any,
 ) -> None:
     """Emulate vendors on this machine, over HTTP, until interrupted.
 
-    Each emulator has past recordings and a live session of each kind. The command prints how to
-    connect to it. The credentials are valid for the emulator only.
+    Without PROVIDER, emulates all installed vendors that have an emulator. Each emulator has past
+    recordings and a live session of each kind. A session of a kind that no request can record is
+    being recorded. The command prints how to connect to it. The credentials are valid for the
+    emulator only.
+
+    \b
+    To use the emulators in another terminal:
+      recordings emulate --env > vendors.env &
+      source vendors.env
     """
+    if as_json and as_env:
+        raise click.UsageError("--json and --env exclude each other.")
+    installed = rec.providers().items()
+    providers = providers or tuple(name for name, info in installed if info.emulator is not None)
     if len(providers) > 1 and settings["assume"] not in ((), "all"):
         raise click.UsageError("--assume with numbers needs exactly one PROVIDER.")
-    infos = [plugins.get_provider_info(name) for name in providers]
+    accounts: list[EmulatedAccount] = []
     with raise_usage_errors():
-        emulators = [
-            build_emulator(info, port=port + index if port else 0, **settings)
-            for index, info in enumerate(infos)
-        ]
+        for info in map(plugins.get_provider_info, providers):
+            for number in range(count):
+                name = f"account{number + 1}" if number else DEFAULT
+                own_port = port + len(accounts) if port else 0
+                emulator = build_emulator(info, port=own_port, seed=seed + number, **settings)
+                # What begins below is listed, too.
+                emulator.recordings = max(0, emulator.recordings - len(_find_unstartable(info)))
+                accounts.append(EmulatedAccount(info, name, emulator))
     wait_for_interrupt = watch_for_interrupt()
     with ExitStack() as running:
-        for index, (info, emulator) in enumerate(zip(infos, emulators, strict=True)):
+        for index, account in enumerate(accounts):
             try:
-                running.enter_context(emulator)
+                running.enter_context(account.emulator)
             except OSError as error:
                 raise rec.ConfigurationError(
-                    f"Cannot serve {info.name} on port {port + index}: {error.strerror}"
+                    f"Cannot serve {account.info.name} on port {port + index}: {error.strerror}"
                 ) from None
             if webhook_url is not None:
-                emulator.deliver_to(webhook_url)
-            click.echo(_format_json(emulator) if as_json else _format_text(emulator, info))
+                account.emulator.deliver_to(webhook_url)
+            account.begin_recordings()
+            if not as_env:
+                several = count > 1
+                text = account.format_json(several) if as_json else account.format_text(several)
+                click.echo(text)
+        if as_env and count > 1:
+            folder = running.enter_context(TemporaryDirectory(prefix="recordings-emulate-"))
+            path = Path(folder, FILE_NAME)
+            path.touch(mode=0o600)
+            path.write_text("".join(each.format_table() for each in accounts), encoding="utf-8")
+            click.echo(f"export {CONFIG_VARIABLE}={shlex.quote(str(path))}")
+        elif as_env:
+            for account in accounts:
+                click.echo("\n".join((*account.list_exports(), *account.list_webhook_exports())))
         if not as_json:
             write_message("Press Ctrl-C to stop.")
         wait_for_interrupt()
@@ -106,44 +167,96 @@ def _parse_assume(text: str) -> tuple[int, ...] | Literal["all"]:
         raise click.BadParameter(f"{text!r} is not a list of numbers such as 3,5.") from None
 
 
+def _find_unstartable(info: rec.ProviderInfo) -> list[rec.SessionKind]:
+    """Find the kinds of which the vendor alone starts a recording, which the API finds running."""
+    start, active = rec.Operation.START, rec.Operation.ACTIVE
+    return [each for each in rec.SessionKind if info.can(active, each) > info.can(start, each)]
+
+
 def build_emulator(info: rec.ProviderInfo, **settings: Any) -> Emulator:
     """Create a vendor's emulator, with the given settings, that runs on the wall clock."""
     kind: type[Emulator] = plugins.load_object(info, "emulator")
     return kind(clock=SystemClock(), **settings, **kind.wall_clock_settings)
 
 
-def _format_json(emulator: Emulator) -> str:
-    return json.dumps(
-        {
-            "provider": emulator.provider,
-            "base_url": emulator.base_url,
-            "credentials": emulator.credentials,
-            "sessions": [{"kind": each.kind, "id": each.id} for each in emulator.sessions],
-            "webhooks": dict(emulator.webhooks),
-        }
-    )
+@frozen
+class EmulatedAccount:
+    """An account at an emulated vendor, and how it is printed."""
 
+    info: rec.ProviderInfo
+    name: str
+    emulator: Emulator
 
-def _format_text(emulator: Emulator, info: rec.ProviderInfo) -> str:
-    settings = {"base_url": emulator.base_url, **emulator.credentials}
-    keywords = "".join(f",\n        {name}={json.dumps(value)}" for name, value in settings.items())
-    secrets = "".join(f", {name}={json.dumps(value)}" for name, value in emulator.webhooks.items())
-    variables = {each.name: each.env for each in info.settings}
-    variables["base_url"] = f"{info.name.upper()}_BASE_URL"
-    exports = (f"    export {variables[key]}={shlex.quote(settings[key])}" for key in settings)
-    starts = (
-        f"    recordings start {info.name} {each.kind} {shlex.quote(each.id)}"
-        for each in emulator.sessions
-    )
-    past = len(emulator.list_ids())
-    heading = f"{info.label} runs at {emulator.base_url} with {past} past recordings"
-    lines = [
-        click.style(heading, bold=True),
-        f"\n    rec.connect(\n        {json.dumps(info.name)}{keywords},\n    )",
-        f"    rec.receiver({json.dumps(info.name)}{secrets})\n",
-        *exports,
-        "",
-        *starts,
-        "",
-    ]
-    return "\n".join(lines)
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """The keywords of `connect`."""
+        return {"base_url": self.emulator.base_url, **self.emulator.credentials}
+
+    def begin_recordings(self) -> None:
+        """Start recording the sessions of which the vendor alone starts a recording."""
+        kinds = _find_unstartable(self.info)
+        with self.emulator.lock:
+            for target in [each for each in self.emulator.sessions if each.kind in kinds]:
+                self.emulator.begin_recording(target)
+
+    def format_json(self, several: bool) -> str:
+        """Format the account as one line of JSON, with its name if there are several."""
+        emulator = self.emulator
+        return json.dumps(
+            {
+                "provider": emulator.provider,
+                **({"account": self.name} if several else {}),
+                "base_url": emulator.base_url,
+                "credentials": emulator.credentials,
+                "sessions": [{"kind": each.kind, "id": each.id} for each in emulator.sessions],
+                "webhooks": dict(emulator.webhooks),
+            }
+        )
+
+    def format_text(self, several: bool) -> str:
+        """Format the account for people: how to connect to it, in Python and in a shell."""
+        provider, past = json.dumps(self.info.name), len(self.emulator.list_ids())
+        name = f", account={json.dumps(self.name)}" if several else ""
+        keywords = "".join(
+            f",\n        {key}={json.dumps(value)}" for key, value in self.settings.items()
+        )
+        secrets = "".join(
+            f", {key}={json.dumps(value)}" for key, value in self.emulator.webhooks.items()
+        )
+        kinds = _find_unstartable(self.info)
+        starts = (
+            f"    recordings {'pause' if each.kind in kinds else 'start'} {self.info.name} "
+            f"{each.kind} {shlex.quote(each.id)}"
+            for each in self.emulator.sessions
+        )
+        label = f"{self.info.label} ({self.name})" if several else self.info.label
+        heading = f"{label} runs at {self.emulator.base_url} with {past} past recordings"
+        lines = [
+            click.style(heading, bold=True),
+            f"\n    rec.connect(\n        {provider}{name}{keywords},\n    )",
+            f"    rec.receiver({provider}{name}{secrets})\n",
+            *(f"    {each}" for each in self.list_exports()),
+            "",
+            *starts,
+            "",
+        ]
+        return "\n".join(lines)
+
+    def list_exports(self) -> Iterator[str]:
+        """Yield the lines of a shell that set the vendor's variables."""
+        variables = {each.name: each.env for each in self.info.settings}
+        variables["base_url"] = f"{self.info.name.upper()}_BASE_URL"
+        for key, value in self.settings.items():
+            yield f"export {variables[key]}={shlex.quote(value)}"
+
+    def list_webhook_exports(self) -> Iterator[str]:
+        """Yield the lines of a shell that set what `recordings webhooks` reads."""
+        for key, value in self.emulator.webhooks.items():
+            yield f"export {self.info.name.upper()}_WEBHOOK_{key.upper()}={shlex.quote(value)}"
+
+    def format_table(self) -> str:
+        """Format the account as a table of `recordings.toml`, in which it may be plain text."""
+        fields = {"provider": self.info.name, "name": self.name, **self.settings}
+        # JSON strings are basic strings of TOML.
+        lines = [f"{key} = {json.dumps(value)}" for key, value in fields.items()]
+        return "\n".join(("[[account]]", "allow_clear = true", *lines, "", ""))

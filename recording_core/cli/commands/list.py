@@ -11,21 +11,21 @@ import click
 from attrs import asdict, define, field, frozen
 
 import recording_core as rec
-from recording_core.cli.arguments import DURATION as DURATION_TYPE
-from recording_core.cli.arguments import PROVIDER, TARGET, raise_usage_errors
+from recording_core.cli.arguments import PERIOD, PROVIDER, TARGET, find_zone, raise_usage_errors
 from recording_core.cli.options import (
     ConnectOptions,
     add_connect_options,
+    build_tz_option,
     name_accounts,
     since_option,
     until_option,
 )
-from recording_core.cli.output.messages import raise_errors, write_message
+from recording_core.cli.output.messages import describe_error, raise_errors, write_message
 from recording_core.cli.output.output import Output, OutputColumn, add_output_options
 from recording_core.cli.output.progress import show_status
 from recording_core.cli.output.summary import describe_coverage
 from recording_core.clock import SystemClock
-from recording_core.reporting.number_format import format_count, format_size
+from recording_core.reporting.number_format import format_count, format_datetime, format_size
 
 TABLE_COLUMNS: tuple[OutputColumn[rec.Recording], ...] = (
     OutputColumn("CREATED (UTC)", lambda each: each.created_at or each.started_at, width=16),
@@ -83,12 +83,15 @@ class ListingResult:
     #: the number of recordings printed; filters exclude others that were seen
     shown: int = 0
     error: rec.RecordingError | None = None
+    #: the error in words
+    problem: str = ""
 
 
 @click.command("list")
 @click.argument("providers", nargs=-1, type=PROVIDER, metavar="[PROVIDER]...")
 @since_option
 @until_option
+@build_tz_option()
 @click.option(
     "--status",
     multiple=True,
@@ -101,7 +104,7 @@ class ListingResult:
 @click.option("--failed", is_flag=True, help="Only recordings that failed.")
 @click.option(
     "--expiring",
-    type=DURATION_TYPE,
+    type=PERIOD,
     help="Only available recordings whose media the vendor removes within this time, e.g. 7d.",
 )
 @click.option(
@@ -116,15 +119,16 @@ def list_recordings(
     failed: bool,
     expiring: timedelta | None,
     no_media: bool,
+    tz: str,
     **filters: Any,
 ) -> None:
-    """List recordings, each once, and report what could not be listed.
+    """List recordings, each once, and what could not be listed.
 
     Lists all configured accounts, or those of PROVIDER, or those that --account names.
 
-    In a pipe or file, the fields are: provider, id, status, creation time, duration in seconds,
-    size in bytes, target, and account. With --json, the last line of each account is
-    {"coverage": {...}}.
+    In a pipe or file, the first line has the names of the fields: provider, recording, status,
+    created, duration in seconds, size in bytes, target, and account. `recordings download` reads
+    these lines. With --json, the last line of each account is {"coverage": {...}}.
 
     Of --failed, --expiring and --no-media, a recording must match one. With --expiring, the last
     field is the time when the media expires.
@@ -137,17 +141,18 @@ def list_recordings(
     filters["status"] = filters["status"] or None
     names = name_accounts(accounts)
     several = len(names) > 1
-    results = [
-        _list_account(
-            ListingResult(account, name),
-            filters,
-            connect_options,
-            out,
-            several,
-            Selection(failed, expiring, no_media),
-        )
-        for account, name in names.items()
-    ]
+    results = [ListingResult(account, name) for account, name in names.items()]
+    selection = Selection(failed, expiring, no_media)
+    try:
+        for each in results:
+            _list_account(each, filters, connect_options, out, several, selection)
+    except KeyboardInterrupt as interruption:
+        counts = (f"{each.label}: {format_count(each.shown, 'recording')}" for each in results)
+        interruption.add_note(f"Interrupted. Listed so far, not complete: {', '.join(counts)}.")
+        raise
+    window = _describe_window(filters["since"], filters["until"], tz)
+    if window and not out.json and any(each.error is None for each in results):
+        write_message(window)
     for each in results:
         _report_result(each, out, several)
     raise_errors(
@@ -165,7 +170,7 @@ def _list_account(
     out: Output,
     several: bool,
     selection: Selection,
-) -> ListingResult:
+) -> None:
     """Print one account's recordings as they arrive. An error does not stop other accounts."""
     listing: rec.Listing | None = None
     try:
@@ -180,9 +185,8 @@ def _list_account(
                 columns += (EXPIRES,)
             out.write_rows(_count_shown(filter(selection, listing), result), columns)
     except rec.RecordingError as error:
-        result.error = error
+        result.error, result.problem = error, describe_error(error)
     result.coverage = listing.coverage if listing else rec.Coverage(errors=(str(result.error),))
-    return result
 
 
 def _count_shown(
@@ -196,6 +200,17 @@ def _count_shown(
             yield recording
 
 
+def _describe_window(since: datetime | None, until: datetime | None, tz: str) -> str:
+    """Describe the window in the zone in which it was given; empty if it is not bounded."""
+    bounds = {"from": since, "to": until}
+    words = [
+        f"{word} {format_datetime(time, find_zone(tz))}"
+        for word, time in bounds.items()
+        if time is not None
+    ]
+    return f"Recordings {' '.join(words)} ({tz}):" if words else ""
+
+
 def _report_result(result: ListingResult, out: Output, several: bool) -> None:
     if out.json:
         account = {"provider": result.account.provider, "account": result.account.name}
@@ -204,4 +219,4 @@ def _report_result(result: ListingResult, out: Output, several: bool) -> None:
         of = f"{result.shown:,} of " if result.shown != result.coverage.seen else ""
         write_message(f"{result.label}: {of}{describe_coverage(result.coverage)}")
     elif several:  # otherwise it is the error of the whole command
-        write_message(f"Error: {result.label}: {result.error}")
+        write_message(f"Error: {result.label}: {result.problem}")

@@ -14,7 +14,7 @@ from attrs import evolve
 import recording_core as rec
 from recording_core.accounts import find_same_accounts
 from recording_core.cli.arguments import raise_usage_errors
-from recording_core.cli.commands.report import show_waiting_status
+from recording_core.cli.commands.report import note_interruption, show_waiting_status
 from recording_core.cli.options import CollectOptions, add_collect_options
 from recording_core.cli.output.messages import AttentionNeeded, write_message
 from recording_core.cli.output.output import Output, OutputColumn, add_output_options
@@ -72,8 +72,9 @@ def missing(expected: str, collect: CollectOptions, everything: bool, out: Outpu
     sessions = read_expected_sessions(expected)
     accounts = collect.find_accounts()
     sessions = _rename_accounts(sessions, accounts or ())
-    window = ReportWindow(collect.since, collect.until, "UTC", SystemClock().now())
+    window = ReportWindow(collect.since, collect.until, collect.tz, SystemClock().now())
     with ExitStack() as stack:
+        stack.enter_context(note_interruption(collect))
         stack.enter_context(raise_usage_errors())
         with show_waiting_status(accounts):
             collection = stack.enter_context(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from operator import itemgetter
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import recording_core as rec
-from recording_core.cli.arguments import DURATION, raise_usage_errors
+from recording_core.cli.arguments import PERIOD, raise_usage_errors
 from recording_core.cli.options import CollectOptions, add_collect_options
-from recording_core.cli.output.messages import raise_errors, write_message
+from recording_core.cli.output.messages import describe_credentials, raise_errors, write_message
 from recording_core.cli.output.output import OutputColumn, write_table
 from recording_core.cli.output.progress import show_status
 from recording_core.cli.output.summary import describe_coverage
@@ -33,7 +33,7 @@ from recording_core.reporting.number_format import (
 )
 
 if TYPE_CHECKING:
-    from recording_core.reporting.collect.collector import AccountCoverage
+    from recording_core.listing.coverage import AccountCoverage
     from recording_core.reporting.report import Report
 
 #: format -> the file name extensions for which it is the default
@@ -56,14 +56,8 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
     help="Group by these columns, or by hour, day, week or month, e.g. provider,day,status.",
 )
 @click.option(
-    "--tz",
-    default="UTC",
-    metavar="ZONE",
-    help="Time zone for hour, day, week and month, e.g. Europe/Berlin.",
-)
-@click.option(
     "--expiring",
-    type=DURATION,
+    type=PERIOD,
     default="7d",
     help="Report media that expires within this time.",
 )
@@ -111,9 +105,9 @@ def report(
     rows of the others. A later report with the same --to folder requests only what may have
     changed.
 
-    In a pipe or file, a table is written as lines of tab-separated fields: those of --by, then
-    every measure in the order of docs/report.md. A CSV file gets a .coverage.json next to
-    it.
+    In a pipe or file, a table is written as lines of tab-separated fields, below a line of their
+    names: those of --by, then every measure in the order of docs/report.md. A CSV file gets a
+    .coverage.json next to it.
 
     Exit code 3: an account is missing or its listing is not complete.
     """
@@ -128,10 +122,11 @@ def report(
         raise click.UsageError(f"A terminal cannot show {form}: write it to a file with --output.")
     _check_options(collect, **options)
     accounts = collect.find_accounts()
-    with show_waiting_status(accounts), raise_usage_errors():
+    with note_interruption(collect), show_waiting_status(accounts), raise_usage_errors():
         found = rec.report(
             since=collect.since,
             until=collect.until,
+            tz=collect.tz,
             accounts=accounts,
             to=collect.to,
             source=collect.source,
@@ -152,7 +147,20 @@ def report(
         else:
             data = _serialize_report(found, form)
         _write_data(data, output, written=form == "csv")
-    _report_coverage(found.coverage)
+    _report_coverage(found.coverage, accounts or ())
+
+
+@contextmanager
+def note_interruption(collect: CollectOptions) -> Iterator[None]:
+    """Note on an interruption what a later run need not collect again."""
+    try:
+        yield
+    except KeyboardInterrupt as interruption:
+        note = "Interrupted while recordings were collected: nothing was written"
+        if collect.to is not None:
+            note += f", but what is complete is in {collect.to}, and the next run continues"
+        interruption.add_note(f"{note}.")
+        raise
 
 
 def _choose_format(form: str | None, output: str | None, *, as_csv: bool) -> str:
@@ -171,14 +179,14 @@ def _choose_format(form: str | None, output: str | None, *, as_csv: bool) -> str
 
 
 def _check_options(
-    collect: CollectOptions, *, by: str, tz: str, engine: str, expiring: timedelta, **_: Any
+    collect: CollectOptions, *, by: str, engine: str, expiring: timedelta, **_: Any
 ) -> None:
     """Raise `UsageError` for options that are wrong."""
     from recording_core.reporting.report import check_arguments
     from recording_core.reporting.window import build_window
 
     try:
-        window = build_window(collect.since, collect.until, tz)
+        window = build_window(collect.since, collect.until, collect.tz)
         check_arguments(window, by, engine, expiring, stored=collect.is_stored)
     except rec.ConfigurationError as error:
         raise click.UsageError(str(error)) from None
@@ -190,10 +198,16 @@ def show_waiting_status(accounts: tuple[rec.Account, ...] | None) -> AbstractCon
     return show_status(text, hidden=accounts is None)
 
 
-def _report_coverage(coverage: tuple[AccountCoverage, ...]) -> None:
+def _report_coverage(
+    coverage: tuple[AccountCoverage, ...], accounts: Sequence[rec.Account]
+) -> None:
     """Report the coverage of each account, and raise its errors."""
+    configured = {(each.provider, each.name): each for each in accounts}
     for each in coverage:
         write_message(f"{_format_account(each)}: {describe_coverage(each.coverage)}")
+        account = configured.get((each.provider, each.account))
+        if account is not None and isinstance(each.error, rec.AuthenticationFailed):
+            write_message(f"{_format_account(each)}: {describe_credentials(account)}.")
         for sentence in each.repaired:
             write_message(f"{_format_account(each)}: {sentence}")
     errors = [each.error for each in coverage if each.error is not None]
@@ -235,7 +249,7 @@ def _write_data(data: bytes, output: str | None, *, written: bool) -> None:
         click.echo(data, nl=False)
         return
     if not written:
-        from recording_core.reporting.collect.folder import write_file
+        from recording_core.storage.folder import write_file
 
         write_file(output, data)
     write_message(f"Wrote {output}, {format_size(len(data))}.")
@@ -249,12 +263,14 @@ def _serialize_report(found: Report, form: str) -> bytes:
 
         return render_page(found).encode()
     if form == "parquet":
-        from recording_core.reporting.parquet import encode_parquet
+        from recording_core.storage.parquet import encode_parquet
 
         return encode_parquet(found.to_arrow())
     if form == "arrow":
         return _encode_arrow(found.to_arrow())
-    lines = ("\t".join(map(format_for_programs, row.values())) for row in found.rows)
+    names = list(found.rows[0]) if found.rows else found.to_arrow().column_names
+    values = ("\t".join(map(format_for_programs, row.values())) for row in found.rows)
+    lines = ("\t".join(names), *values)
     return "".join(f"{line}\n" for line in lines).encode()
 
 

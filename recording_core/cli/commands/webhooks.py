@@ -22,10 +22,11 @@ from recording_core.cli.options import (
     add_connect_options,
     build_option_group,
     build_port_option,
+    build_tz_option,
     config_option,
     name_accounts,
 )
-from recording_core.cli.output.messages import raise_errors, write_message
+from recording_core.cli.output.messages import describe_error, raise_errors, write_message
 from recording_core.cli.output.output import Output, OutputColumn, add_output_options
 from recording_core.cli.output.summary import describe_coverage
 from recording_core.cli.serving import serve_receivers
@@ -185,12 +186,12 @@ class _EventPrinter:
     def __init__(self, out: Output) -> None:
         self._out = out
         self._lock = threading.Lock()
-        self._needs_heading = True
+        self.count = 0
 
     def __call__(self, event: rec.RecordingEvent) -> None:
         with self._lock:
-            self._out.write_rows(iter((event,)), EVENT, heading=self._needs_heading)
-            self._needs_heading = False
+            self._out.write_rows(iter((event,)), EVENT, heading=self.count == 0)
+            self.count += 1
             sys.stdout.flush()
 
 
@@ -305,8 +306,10 @@ class _FixedClock(SystemClock):
     "--since",
     type=TIME,
     required=True,
-    help="Check recordings created at or after this time: 1d (1 day ago), or ISO 8601.",
+    help="Check recordings created at or after this time: 1d (1 day ago), today, yesterday, a day "
+    "such as 2026-01-31, or ISO 8601.",
 )
+@build_tz_option()
 @click.option(
     "--target",
     type=TARGET,
@@ -319,6 +322,7 @@ class _FixedClock(SystemClock):
 def reconcile(
     providers: tuple[str, ...],
     since: datetime,
+    tz: str,
     target: rec.CommunicationSession | None,
     replay_store: rec.ReplayStore | None,
     connect_options: ConnectOptions,
@@ -336,7 +340,8 @@ def reconcile(
     from recording_core.webhooks.reconcile import reconcile_events
 
     dispatcher = Dispatcher(rec.MemoryReplayStore() if replay_store is None else replay_store)
-    dispatcher.listen(_EventPrinter(out))
+    printer = _EventPrinter(out)
+    dispatcher.listen(printer)
     accounts = connect_options.select(tuple(dict.fromkeys(providers)))
     names = name_accounts(accounts)
     complete = True
@@ -345,10 +350,14 @@ def reconcile(
         try:
             with connect_options.open(account) as provider, raise_usage_errors():
                 done = reconcile_events(provider, dispatcher, since=since, target=target)
+        except KeyboardInterrupt as interruption:
+            events = format_count(printer.count, "event")
+            interruption.add_note(f"Interrupted at {name}. {events} printed before that.")
+            raise
         except rec.RecordingError as error:
             errors.append(error)
             if len(names) > 1:
-                write_message(f"Error: {name}: {error}")
+                write_message(f"Error: {name}: {describe_error(error)}")
             continue
         summary = f"{format_count(len(done), 'event')} dispatched"
         if done.failed:

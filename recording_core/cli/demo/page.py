@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from attrs import define, field
+from attrs import asdict, define, field
 
 import recording_core as rec
+from recording_core.cli.demo.archive_steps import PERIOD, ArchiveFigures
 from recording_core.cli.output.matrix import find_supported_operations
 from recording_core.download.formats import FORMATS
 from recording_core.reporting import number_format
@@ -52,6 +53,7 @@ def build_demo_page(
     entries: Sequence[TimelineEntry],
     past_copies: Sequence[tuple[str, Sequence[rec.Copy]]],
     report: Report | None,
+    archive: ArchiveFigures | None = None,
     passed: int,
     violations: Sequence[str],
     duration: timedelta,
@@ -89,6 +91,12 @@ def build_demo_page(
         operations=list(rec.Operation),
         matrix=matrix,
         report=_build_report_table(report) if report is not None else None,
+        archive=archive
+        and {
+            **asdict(archive),
+            "size": number_format.format_size(archive.bytes),
+            "days": PERIOD.days,
+        },
         report_page="report.html" if (folder / "report.html").is_file() else None,
         files=_group_files(folder, groups),
         copied=len(sizes),

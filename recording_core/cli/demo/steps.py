@@ -17,6 +17,7 @@ from attrs import define, field
 import recording_core as rec
 from recording_core.cli.commands.emulate import build_emulator
 from recording_core.cli.commands.report import show_report
+from recording_core.cli.demo.archive_steps import PERIOD, ArchiveFigures, show_archive
 from recording_core.cli.demo.page import TimelineEntry, build_demo_page
 from recording_core.cli.output.matrix import write_matrix
 from recording_core.cli.output.output import get_width, write_grid
@@ -26,8 +27,8 @@ from recording_core.cli.output.values import sanitize_line
 from recording_core.cli.serving import serve_receivers
 from recording_core.download.lengths import can_read_length
 from recording_core.model.enums import LIVE
-from recording_core.reporting.collect.folder import write_file
 from recording_core.reporting.number_format import format_count, format_size
+from recording_core.storage.folder import write_file
 
 if TYPE_CHECKING:
     from recording_core.reporting.report import Report
@@ -127,6 +128,9 @@ def run_demo(output: Path | None, *, drop_webhooks: bool = False) -> Requirement
         write_summary(listings, indent=2)
         _print_title(9, "Report", "all accounts of all vendors in one table")
         report = demo.report_all_accounts(output or Path())
+        subtitle = f"copy the last {PERIOD.days} days, kill it in the middle, go on, verify, report"
+        _print_title(10, "Archive", subtitle)
+        demo.archive_all_vendors()
         if output is not None:
             demo.write_page(report)
         return demo.requirements
@@ -145,6 +149,7 @@ class Demo:
     requirements: Requirements = field(factory=Requirements)
     vendors: list[DemoVendor] = field(factory=list)
     receivers: dict[str, rec.Receiver] = field(factory=dict)
+    archive: ArchiveFigures | None = None
     #: the events of the webhooks that arrived
     events: list[rec.RecordingEvent] = field(factory=list)
 
@@ -195,7 +200,8 @@ class Demo:
                     with show_status(f"Recording {name}"):
                         recorded = _record(vendor, target)
                     _print_line(vendor.label, target.kind, ", ".join(recorded.actions))
-                    is_stopped = recorded.session.status not in LIVE
+                    can_stop = vendor.provider.can(rec.Operation.STOP, target.kind)
+                    is_stopped = recorded.session.status not in LIVE or not can_stop
                     self.requirements.check(is_stopped, f"{name}: the recording is stopped")
 
     def apply_to_sessions(self, act: Callable[[DemoVendor, TimelineEntry], str]) -> None:
@@ -298,6 +304,14 @@ class Demo:
             click.echo(f"\nThe report as a page: {folder / 'report.html'}")
         return found
 
+    def archive_all_vendors(self) -> None:
+        """Copy all vendors' recordings into an archive, and report from it."""
+        with self.requirements.catch_errors("archive"):
+            folder = self.folder / "archive"
+            self.archive, found = show_archive(folder, self.vendors, self.requirements, _print_line)
+            click.echo()
+            show_report(found)
+
     def write_page(self, report: Report | None) -> None:
         """Write all results as one page into the folder of the copies."""
         now = datetime.now(UTC)
@@ -312,6 +326,7 @@ class Demo:
             entries=entries,
             past_copies=past_copies,
             report=report,
+            archive=self.archive,
             passed=self.requirements.passed,
             violations=self.requirements.violations,
             duration=now - self.began,
@@ -322,7 +337,10 @@ class Demo:
 
 def _record(vendor: DemoVendor, target: rec.CommunicationSession) -> TimelineEntry:
     provider, began = vendor.provider, datetime.now(UTC)
-    recorded = TimelineEntry(vendor.label, provider.start(target), rec.Interval(began), ["started"])
+    session = vendor.emulator.begin_session(provider, target)
+    recorded = TimelineEntry(vendor.label, session, rec.Interval(began), ["started"])
+    if not provider.can(rec.Operation.START, target.kind):
+        recorded.actions = ["started by the vendor"]
     vendor.sessions.append(recorded)
     if provider.can(rec.Operation.ACTIVE, target.kind) and provider.active(target):
         recorded.actions.append("found active")
@@ -333,9 +351,10 @@ def _record(vendor: DemoVendor, target: rec.CommunicationSession) -> TimelineEnt
         recorded.session = provider.resume(recorded.session)
         recorded.actions += ["paused", "resumed"]
         time.sleep(PART_SECONDS)
-    recorded.session = provider.stop(recorded.session)
+    recorded.session = vendor.emulator.finish_session(provider, recorded.session)
     recorded.interval = rec.Interval(began, datetime.now(UTC))
-    recorded.actions.append("stopped")
+    can_stop = provider.can(rec.Operation.STOP, target.kind)
+    recorded.actions.append("stopped" if can_stop else "ended with its session")
     return recorded
 
 

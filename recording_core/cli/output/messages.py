@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
 import click
 
 import recording_core as rec
+from recording_core.accounts import uses_environment
 from recording_core.cli.output.values import sanitize_line
+from recording_core.configuration.environment import is_credential
+
+#: The keys of click's `meta` for the account and the recording that the command is about now.
+_ACCOUNT, _SUBJECT = f"{__name__}.account", f"{__name__}.subject"
 
 
 class AttentionNeeded(click.exceptions.Exit):
@@ -37,6 +43,60 @@ def raise_errors(
 def write_message(text: str) -> None:
     """Write a message, as one line, to standard error."""
     click.echo(sanitize_line(text), err=True)
+
+
+def set_error_context(*, account: rec.Account | None = None, subject: str | None = None) -> None:
+    """Set what `describe_error` adds: the account, and the recording or target, such as `call:x`.
+
+    It stays so until the command ends, or another one is set.
+    """
+    meta = click.get_current_context().meta
+    meta.update({_ACCOUNT: account} if account is not None else {})
+    meta.update({_SUBJECT: subject} if subject is not None else {})
+
+
+def describe_error(error: rec.RecordingError) -> str:
+    """Describe an error for a person: which recording and account it is about, and what to check.
+
+    An error of a vendor or a download names neither account nor, in most cases, the recording.
+    """
+    text = str(error) or type(error).__name__
+    if not isinstance(error, rec.ProviderError | rec.DownloadError):
+        return text
+    meta = click.get_current_context().meta
+    account: rec.Account | None = meta.get(_ACCOUNT)
+    subject: str = meta.get(_SUBJECT, "")
+    more = [subject] if subject and subject.rpartition(" ")[2] not in text else []
+    if account is not None:
+        more.append(f"account {account.name!r}")
+        if isinstance(error, rec.AuthenticationFailed):
+            more.append(describe_credentials(account))
+    return "; ".join((text.rstrip("."), *more))
+
+
+def describe_credentials(account: rec.Account) -> str:
+    """Describe what to check if a vendor does not accept an account's credentials."""
+    try:
+        is_of_file = not uses_environment(account)
+    except rec.ConfigurationError:  # the file has changed meanwhile
+        is_of_file = True
+    if is_of_file:
+        return f"check the credentials and permissions of this account in {account.source}"
+    credentials = [each for each in _find_settings(account.provider) if is_credential(each)]
+    given = [each.env for each in credentials if os.environ.get(each.env)]
+    return f"check {' and '.join(given or [each.env for each in credentials])}"
+
+
+def _find_settings(provider: str) -> Sequence[rec.Setting]:
+    info = rec.providers().get(provider)
+    return () if info is None else info.settings
+
+
+def write_notes(interruption: BaseException) -> None:
+    """Write what a command noted on its interruption, such as how much was done before."""
+    for each in (interruption, interruption.__cause__):
+        for note in getattr(each, "__notes__", ()):
+            write_message(note)
 
 
 def describe_account(provider: rec.Provider) -> str:

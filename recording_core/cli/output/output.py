@@ -4,7 +4,7 @@
 |---|---|
 | one JSON object per line | `--json` |
 | a table | standard output is a terminal |
-| tab-separated fields without a heading | standard output is not a terminal |
+| tab-separated fields below a line of their names | standard output is not a terminal |
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import click
-from attrs import frozen
+from attrs import define, field, frozen
 
 import recording_core as rec
 from recording_core.cli.options import build_option_group
@@ -54,19 +54,26 @@ class OutputColumn(Generic[T]):
     right: bool = False
     drop_priority: int = 0
 
+    @property
+    def name(self) -> str:
+        """The name of the field for programs, such as `created` for `CREATED (UTC)`."""
+        words = self.heading.lower().removesuffix(" (utc)")
+        return re.sub(r"[^a-z0-9]+", "_", words).strip("_")
+
     def format_cell(self, item: T) -> RenderableType:
         """Format this field of an item for people."""
         value = self.value(item)
         return format_for_people(None) if value is None else self.format_value(value)
 
 
-@frozen
+@define
 class Output:
-    """The format in which a command writes its data."""
+    """The format in which a command writes its data, and the names of fields that it wrote last."""
 
     json: bool = False
     #: Whether to keep the query strings of URLs: a signed query string is a credential.
     urls: bool = False
+    _names: str = field(default="", init=False)
 
     @property
     def is_table(self) -> bool:
@@ -84,7 +91,11 @@ class Output:
     def write_rows(
         self, items: Iterable[T], columns: Sequence[OutputColumn[T]], *, heading: bool = True
     ) -> None:
-        """Write each item as it arrives; a table of a sequence has columns that fit all of it."""
+        """Write each item as it arrives; a table of a sequence has columns that fit all of it.
+
+        In a pipe, the names of the fields are written once, before the first item. `heading` is
+        that of the table.
+        """
         if self.is_table:
             write_table(items, columns, heading=heading)
             return
@@ -92,7 +103,14 @@ class Output:
             if self.json:
                 self.write_object(item)
             else:
+                self._write_names(columns)
                 click.echo("\t".join(format_for_programs(column.value(item)) for column in columns))
+
+    def _write_names(self, columns: Sequence[OutputColumn[T]]) -> None:
+        names = "\t".join(column.name for column in columns)
+        if names != self._names:
+            click.echo(names)
+            self._names = names
 
     def write_fields(self, item: T, columns: Sequence[OutputColumn[T]]) -> None:
         """Write one item, one line per field."""
@@ -104,7 +122,7 @@ class Output:
             )
         else:
             for column in columns:
-                click.echo(f"{column.heading}\t{format_for_programs(column.value(item))}")
+                click.echo(f"{column.name}\t{format_for_programs(column.value(item))}")
 
 
 add_output_options = build_option_group(

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import recording_core as rec
-from recording_core.reporting.number_format import format_size
+from recording_core.reporting.number_format import format_count, format_size
 
 
 @contextmanager
@@ -25,9 +25,9 @@ def show_status(text: str, *, hidden: bool = False) -> Iterator[Callable[[str], 
 
 @contextmanager
 def show_download_progress(
-    recordings: Sequence[rec.Recording], directory: Path, label: str
+    recordings: Sequence[rec.Recording] | int, directory: Path, label: str
 ) -> Iterator[Callable[[Sequence[rec.Copy]], None]]:
-    """Show a progress bar while the body downloads recordings into a directory.
+    """Show a progress bar while the body downloads recordings, or a number, into a directory.
 
     Yields a function that the body calls with the copies of each recording.
     """
@@ -38,19 +38,24 @@ def show_download_progress(
     from rich.console import Console, RenderableType
     from rich.progress import BarColumn, Progress, TextColumn
 
-    sizes = [file.size or 0 for recording in recordings for file in recording.files]
+    known = () if isinstance(recordings, int) else recordings
+    count = recordings if isinstance(recordings, int) else len(recordings)
+    sizes = [file.size or 0 for recording in known for file in recording.files]
     # Progress counts bytes if the vendor reports every size, otherwise recordings. A single
     # recording of unknown size has no total.
     in_bytes = all(sizes) and bool(sizes)
-    total = sum(sizes) if in_bytes else len(recordings) if len(recordings) > 1 else None
+    total = sum(sizes) if in_bytes else count if count > 1 else None
 
     class DownloadProgress(Progress):
         def get_renderables(self) -> Iterable[RenderableType]:
             """Read the sizes of the growing files at each refresh."""
             received = sum(copy.size for copy in finished) + _count_partial_bytes(directory)
             copied = len({copy.recording_id for copy in finished})
-            size = format_size(received)
-            so_far = f"{size} of {format_size(sum(sizes))}" if in_bytes else size
+            so_far = format_size(received)
+            if in_bytes:
+                so_far += f" of {format_size(sum(sizes))}"
+            elif count > 1:
+                so_far = f"{copied} of {format_count(count, 'recording')}, {so_far}"
             for task in self.tasks:
                 task.completed = received if in_bytes else copied
                 task.fields["so_far"] = so_far
