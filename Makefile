@@ -2,16 +2,20 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-PROVIDERS := $(foreach each,audian plivo realtimekit voipbin,-e providers/$(each))
+PROVIDERS := $(foreach each,audian plivo realtimekit twilio voipbin,-e providers/$(each))
 CODE := recording_core providers tests benchmarks cassettes docs
 
 # Twice as many processes as cores: tests wait for sockets and timers as long as they compute.
 WORKERS := $(shell $(PYTHON) -c "import os; print(2 * (os.cpu_count() or 1))")
 
-# Tests with random examples.
-RANDOM_TESTS := $(addprefix tests/test_,fuzz_answers.py fuzz_webhooks.py stateful.py shifting_pages.py)
+# Compiled tests are kept: a third of the time until the first test runs is their compilation.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-all soak lint format docs coverage wheels bench clean
+# Tests with random examples.
+RANDOM_TESTS := $(addprefix tests/test_,fuzz_answers.py fuzz_webhooks.py stateful.py shifting_pages.py) \
+  tests/archive/test_archive_crashes.py tests/archive/test_archive_model.py
+
+.PHONY: help demo test test-all soak floors lint format docs coverage wheels bench clean
 
 help:            ## list the commands
 	@sed -n "s/^\([a-z-]*\):.*## /\1\t/p" $(MAKEFILE_LIST)
@@ -20,13 +24,16 @@ demo: .venv/.demo   ## run the library against emulated vendors on this machine
 	@$(BIN)/recordings demo
 
 test: .venv/.dev   ## run the tests, on all cores
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not spark and not node"
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not spark and not node and not loops"
 
 test-all: test .venv/.spark .venv/.node   ## run all tests, also those that need Java 17 and Node 20
-	@$(BIN)/python -m pytest -q -m "spark or node"
+	@$(BIN)/python -m pytest -q -m "spark or node or loops"
 
 soak: .venv/.dev   ## run the tests with more random examples, different ones each time; ten minutes
 	@$(BIN)/python -m pytest -q -n auto --dist load --hypothesis-profile=soak $(RANDOM_TESTS)
+
+floors: .venv-floors/.dev   ## run the tests with the lowest versions that pyproject.toml declares
+	@.venv-floors/bin/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not spark and not node and not loops"
 
 lint: .venv/.dev   ## check the code with ruff and mypy, both strict
 	@$(BIN)/ruff format --check $(CODE)
@@ -42,7 +49,7 @@ docs: .venv/.dev   ## write the generated tables, and build site/index.html, whi
 	@$(BIN)/python -m sphinx -q -W --keep-going -b html -d .doctrees docs site
 
 coverage: .venv/.dev   ## measure which lines and branches the tests run; each package has a floor
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not spark and not node" --cov \
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not spark and not node and not loops" --cov \
 	  --cov-report= --cov-report=json:coverage.json
 	@$(BIN)/python tests/coverage_floors.py coverage.json
 
@@ -56,7 +63,7 @@ bench: .venv/.dev   ## measure, and write the table of docs/performance.md
 	@$(BIN)/python benchmarks/run.py
 
 clean:           ## remove the virtual environment, built files and caches
-	rm -rf .venv dist site .doctrees .coverage coverage.json .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-floors dist site .doctrees .coverage coverage.json .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # All distributions of this repository, editable, with every extra for users.
@@ -73,13 +80,22 @@ clean:           ## remove the virtual environment, built files and caches
 	@$(PIP) install --quiet -e ".[all,dev]" $(PROVIDERS)
 	@touch $@
 
+# The development tools, with the lowest versions that the distributions declare.
+.venv-floors/.dev: pyproject.toml tests/version_floors.py $(wildcard providers/*/pyproject.toml)
+	@test -x .venv-floors/bin/python || $(PYTHON) -m venv .venv-floors
+	@echo "Installing the lowest versions into .venv-floors (once) ..."
+	@.venv-floors/bin/python tests/version_floors.py > .venv-floors/constraints.txt
+	@.venv-floors/bin/python -m pip --disable-pip-version-check install --quiet \
+	  -c .venv-floors/constraints.txt -e ".[all,dev]" $(PROVIDERS)
+	@touch $@
+
 # The same, and Spark, the second engine of reports, which few contributors need.
 .venv/.spark: .venv/.dev
 	@echo "Installing Spark into .venv (once) ..."
 	@$(PIP) install --quiet -e ".[all,dev,spark]" $(PROVIDERS)
 	@touch $@
 
-# Two vendors' official clients for Node. Without npm their tests are skipped, with this reason.
+# Three vendors' official clients for Node, and Prism, which checks requests by a description. Without npm their tests are skipped, with this reason.
 .venv/.node: tests/node/package.json .venv/.dev
 	@if command -v npm >/dev/null; then \
 	  echo "Installing the official clients for Node into .venv/node (once) ..."; \

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from recording_core.accounts import account as account
     from recording_core.accounts import connect as connect
     from recording_core.accounts import find_accounts as find_accounts
+    from recording_core.archiving.archive import Archive as Archive
+    from recording_core.archiving.record import ArchivedRecording as ArchivedRecording
+    from recording_core.archiving.run import ArchiveProgress as ArchiveProgress
+    from recording_core.archiving.run import ArchiveRun as ArchiveRun
+    from recording_core.archiving.verification import Verification as Verification
     from recording_core.errors import *  # noqa: F403
+    from recording_core.listing.coverage import AccountCoverage as AccountCoverage
     from recording_core.listing.coverage import Coverage as Coverage
     from recording_core.listing.listing import Listing as Listing
     from recording_core.listing.row_schema import rows as rows
@@ -64,13 +70,17 @@ __version__ = "0.1.0"
 #: module -> the names that it defines
 _MODULES = {
     "accounts": "Account account connect find_accounts",
+    "archiving.archive": "Archive",
+    "archiving.record": "ArchivedRecording",
+    "archiving.run": "ArchiveProgress ArchiveRun",
+    "archiving.verification": "Verification",
     "errors": (
         "AuthenticationFailed ChecksumMismatch ConfigurationError Conflict DownloadError "
         "ForbiddenHost MalformedPayload NotFound NotMedia NotReady OutcomeUnknown "
         "PaginationError PluginError ProviderError QuotaExceeded RateLimited RecordingError "
         "Rejected StorageError TooLarge Truncated Unavailable UnsupportedOperation WebhookRejected"
     ),
-    "listing.coverage": "Coverage",
+    "listing.coverage": "AccountCoverage Coverage",
     "listing.listing": "Listing",
     "listing.row_schema": "rows",
     "model.capabilities": "Capabilities Operation ProviderInfo Setting",

@@ -33,6 +33,7 @@ FLOORS: dict[str, float] = {
     "recording_core/webhooks": 97.5,
     "recording_plivo": 99,
     "recording_realtimekit": 99,
+    "recording_twilio": 99,
     "recording_voipbin": 99,
 }
 

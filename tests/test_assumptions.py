@@ -72,9 +72,9 @@ def run(*arguments: str) -> Result:
 
 
 def read_verdicts(result: Result) -> dict[str, str]:
-    """Return check -> verdict of the output of `doctor`."""
-    rows = [line.split("\t") for line in result.stdout.splitlines()]
-    return {row[2]: row[3] for row in rows}
+    """Return check -> verdict of the output of `doctor`, without the checks of this machine."""
+    _, *rows = [line.split("\t") for line in result.stdout.splitlines()]
+    return {row[2]: row[3] for row in rows if row[0]}
 
 
 # -- emulators ------------------------------------------------------------------------------------
@@ -386,7 +386,7 @@ def test_doctor_escapes_the_names_that_a_vendor_chose(start_acme: Start) -> None
     name = "https://media.example/a?signature=s3cret \x1b[31m\n" + "x" * 500
     emulator.alter = lambda _, payload: {
         **payload,
-        "recordings": [{**row, name: 1} for row in payload["recordings"]],
+        "recordings": [{**row, name: 1} for row in payload.get("recordings", ())],
     }
     result = run("doctor", "acme", "--assumptions")
     (line,) = [line for line in result.stdout.splitlines() if "\tfield\t" in line]
@@ -408,7 +408,7 @@ def test_doctor_runs_no_probe_without_valid_credentials(
 
 # -- the tables -----------------------------------------------------------------------------------
 
-OURS = ("audian", "plivo", "realtimekit", "voipbin")
+OURS = ("audian", "plivo", "realtimekit", "twilio", "voipbin")
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import vcr
-from vcr.serializers.yamlserializer import deserialize
+from vcr.errors import CannotOverwriteExistingCassetteException
+from vcr.serializers.yamlserializer import deserialize, serialize
 
 import recording_core as rec
 from cassettes import record
@@ -23,8 +27,11 @@ from recording_core.clock import SystemClock
 from recording_core.model.enums import LIVE
 from recording_core.plugins.registry import get_provider_info, load_object
 from recording_core.testing import LoopbackServer, ManualClock, Reply, Request, build_recorder
+from recording_core.transport.address_policy import WatchedHTTPConnection
+from recording_core.transport.retry import RetryPolicy
 from recording_plivo.emulator import PlivoEmulator
 from recording_realtimekit.emulator import RealtimeKitEmulator
+from recording_twilio.emulator import TwilioEmulator
 from recording_voipbin.emulator import VoIPBinEmulator
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -57,8 +64,10 @@ def connect(vendor: str, clock: ManualClock) -> rec.Provider:
     """Connect to the default base URL, with placeholders as credentials."""
     info = get_provider_info(vendor)
     settings = {each.name: each.default or "" for each in info.settings}
-    # The required settings, or the first one if none is required alone.
-    needed = [each for each in info.settings if each.default is None] or info.settings[:1]
+    # The required settings, and the first secret if none is required alone.
+    needed = [each for each in info.settings if each.default is None]
+    if not any(each.secret for each in needed):
+        needed += [each for each in info.settings if each.secret][:1]
     settings |= {each.name: record.build_placeholder(each.name) for each in needed}
     client: type[rec.Provider] = load_object(info, "client")
     http = record.ONE_WORKER
@@ -119,25 +128,97 @@ def test_each_operation_has_a_cassette() -> None:
     assert found == {(vendor, str(operation)) for vendor, operation in DECLARED}
 
 
-@pytest.mark.parametrize("vendor", VENDORS)
-def test_a_recorder_without_our_pools_records_nothing(
-    vendor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # The reason for `custom_patches`: without them the request goes out to the vendor.
-    def refuse(*args: object, **kwargs: object) -> None:
-        raise OSError("there is no network in this test")
+# -- vcrpy alone ----------------------------------------------------------------------------------
 
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    clock = ManualClock()
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_plain_vcrpy_replays_what_it_has_and_nothing_else(vendor: str, tmp_path: Path) -> None:
+    facts = json.loads((CASSETTES / record.FACTS).read_text())[vendor]["list"]
+    clock = ManualClock(datetime.fromisoformat(facts["at"]))
     with connect(vendor, clock) as provider:
         stage = Stage(provider, None, clock.now(), clock.advance, tmp_path)
-        plain = vcr.VCR(record_mode="none")
+        for _ in range(2):  # the connections of a cassette are not used in the next one
+            with vcr.VCR(record_mode="none").use_cassette(str(CASSETTES / vendor / "list.yaml")):
+                assert len(list(SCENARIOS[rec.Operation.LIST](stage))) == 3
+                with pytest.raises(CannotOverwriteExistingCassetteException):
+                    provider.transport.get("another/path", operation="try")
+
+
+def test_connections_before_and_after_a_cassette_are_ours(serve: Any, transport: Any) -> None:
+    origin, journal = serve(Reply.json({}))
+    api = transport(origin)
+    api.get("thing", operation="try")
+    with (
+        vcr.VCR(record_mode="none").use_cassette("none.yaml"),
+        pytest.raises(CannotOverwriteExistingCassetteException),
+    ):
+        api.get("thing", operation="try")
+    assert len(journal) == 1
+    api.get("thing", operation="try")
+    assert len(journal) == 2
+    for pool in api._session.adapters["http://"].poolmanager.pools._container.values():
+        kinds = {type(each) for each in pool.pool.queue if each is not None}
+        assert kinds == {WatchedHTTPConnection}
+
+
+def test_threads_do_not_pass_a_cassette_while_another_one_connects(
+    serve: Any, transport: Any, tmp_path: Path
+) -> None:
+    """vcrpy restores urllib3's own classes, for all threads, whenever it creates a connection."""
+    origin, journal = serve(lambda request: Reply.json({"path": request.path}))
+    api = transport(origin)
+
+    def post(number: int) -> Any:
+        never = RetryPolicy.NEVER  # on a connection of its own
+        return api.request("POST", f"{number}", operation="try", retry=never).payload["path"]
+
+    for mode, requests in (("once", 60), ("none", 60)):
         with (
-            plain.use_cassette(str(CASSETTES / vendor / "list.yaml")),
-            pytest.raises(rec.Unavailable),
+            vcr.VCR(record_mode=mode).use_cassette(str(tmp_path / "a.yaml")) as cassette,
+            ThreadPoolExecutor(6) as threads,
         ):
-            SCENARIOS[rec.Operation.LIST](stage)
+            assert len(set(threads.map(post, range(60)))) == 60
+        assert (len(cassette), len(journal)) == (60, requests)
+
+
+LATE = """
+import sys, vcr
+import recording_core as rec
+assert "recording_core.transport.client" not in sys.modules
+address, cassette = sys.argv[1:]
+plivo = {"auth_id": "MA" + "X" * 18, "auth_token": "t" * 40}
+with vcr.VCR(record_mode="none").use_cassette(cassette):
+    with rec.connect("plivo", **plivo) as provider:
+        print(provider.get("R1").id)
+with rec.connect("plivo", **plivo, base_url=address) as provider:
+    print(provider.get("R2").id)
+"""
+
+
+def test_library_may_be_imported_in_a_cassette(serve: Any, tmp_path: Path) -> None:
+    path = f"/v1/Account/MA{'X' * 18}/Recording/R1/"
+    body = json.dumps({"recording_id": "R1"})
+    response = {
+        "status": {"code": 200, "message": "OK"},
+        "headers": {"Content-Length": [str(len(body))]},
+        "body": {"string": body},
+    }
+    request: dict[str, Any] = {
+        "method": "GET", "uri": f"https://api.plivo.com{path}", "body": None, "headers": {},
+    }  # fmt: skip
+    cassette = {"version": 1, "interactions": [{"request": request, "response": response}]}
+    (tmp_path / "a.yaml").write_text(serialize(cassette))
+    origin, journal = serve(Reply.json({"recording_id": "R2"}))
+    done = subprocess.run(
+        [sys.executable, "-c", LATE, f"{origin}/v1", str(tmp_path / "a.yaml")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.split() == ["R1", "R2"], done.stderr
+    assert len(journal) == 1
 
 
 # -- secrets --------------------------------------------------------------------------------------
@@ -148,10 +229,11 @@ FORBIDDEN: Mapping[str, str] = {
     "an authorization scheme": r"(?i)\b(?:basic|bearer) +[A-Za-z0-9+/._~-]{8,}",
     "a signed query": r"(?i)[?&](?:x-amz|x-goog|sig|signature|token|accesskey)[a-z-]*=",
     "a cookie": r"(?i)\bcookie",
-    "a signature header": r"(?i)x-plivo-signature|rtk-signature",
+    "a signature header": r"(?i)x-plivo-signature|rtk-signature|x-twilio-signature",
     "an emulator's address": r"127\.0\.0\.1|localhost",
     "an AWS key": r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}",
     "a Plivo account": r"\b(?:MA|SA)[A-Z0-9]{18}\b",
+    "a Twilio account": r"\b(?:AC|SK)[0-9a-f]{32}\b",
     # VoIPBin names an archive by the hash of its content.
     "a token in hex": r"(?<!/tmp/)\b[0-9a-f]{40}\b",
     "a phone number that may exist": r"\+(?!1202555)[1-9][0-9]{7,14}\b",
@@ -175,9 +257,10 @@ def test_no_cassette_contains_the_credentials_of_an_emulator() -> None:
         AudianEmulator() as audian,
         PlivoEmulator() as plivo,
         RealtimeKitEmulator() as realtimekit,
+        TwilioEmulator() as twilio,
         VoIPBinEmulator() as voipbin,
     ):
-        emulators = (audian, plivo, realtimekit, voipbin)
+        emulators = (audian, plivo, realtimekit, twilio, voipbin)
         secrets = [value for each in emulators for value in each.credentials.values()]
     for path in CASSETTES.glob("*/*.yaml"):
         text = re.sub(r"\s", "", path.read_text())

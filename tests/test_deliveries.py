@@ -23,6 +23,7 @@ EVENTS = {
     "audian": ["started", "stopped", "available"],
     "plivo": ["available"],
     "realtimekit": ["started", "stopped", "available"],
+    "twilio": ["started", "available"],
     "voipbin": ["started", "stopped"],
 }
 #: The same if processing takes no time.
@@ -32,6 +33,7 @@ ATTEMPTS: dict[str, dict[int | None, int]] = {
     "audian": {None: 3, 500: 3, 404: 3, 200: 1},
     "plivo": {None: 2, 500: 1, 404: 1, 200: 1},
     "realtimekit": {None: 2, 500: 2, 404: 1, 200: 1},
+    "twilio": {None: 2, 500: 1, 404: 1, 200: 1},
     "voipbin": {None: 3, 500: 3, 404: 1, 200: 1},
 }
 

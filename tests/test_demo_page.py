@@ -15,6 +15,7 @@ import pyarrow as pa
 from attrs import evolve
 
 import recording_core as rec
+from recording_core.cli.demo.archive_steps import ArchiveFigures
 from recording_core.cli.demo.page import TimelineEntry, build_demo_page
 from recording_core.reporting.collect.collected_rows import CollectedRows
 from recording_core.reporting.compute.prices import Prices
@@ -83,6 +84,7 @@ def build_page(
         entries=entries,
         past_copies=more.get("past_copies", ()),
         report=more.get("report"),
+        archive=more.get("archive"),
         passed=7,
         violations=more.get("violations", ()),
         duration=12 * SECOND,
@@ -229,6 +231,18 @@ def test_the_report_shows_partial_counts_and_totals(tmp_path: Path) -> None:
         ["Plivo", "", "2", f"6.0{kilo}"],
         ["Total", "", "4", f"7.0{kilo} of 3"],
     ]
+
+
+def test_the_archive_is_shown_with_its_figures(tmp_path: Path) -> None:
+    figures = ArchiveFigures(182, 215, 2_000_000, killed_after=40, garbage=1, ok=True)
+    text = " ".join(Page(build_page(tmp_path, archive=figures)).text.split())
+    assert re.search(r"182 recordings ?2.0.MB, each file verified", text)
+    assert "was killed after 40 copies, with 1 file half written" in text
+    damaged = build_page(tmp_path, archive=evolve(figures, ok=False))
+    assert "not all verified" in damaged
+    assert "some are missing or changed" in damaged
+    assert "alarming" in damaged
+    assert "Archived" not in build_page(tmp_path)
 
 
 def test_violations_are_shown_first(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from recording_core.plugins import hookspecs
 from recording_core.testing import Emulator, ManualClock
 from recording_plivo.emulator import PlivoEmulator
 from recording_realtimekit.emulator import RealtimeKitEmulator
+from recording_twilio.emulator import TwilioEmulator
 from recording_voipbin.emulator import VoIPBinEmulator
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,7 +42,10 @@ BLOCK = re.compile(
 #: A test that tests/broken-on-purpose.md names.
 TEST_REFERENCE = re.compile(r"`(\w+\.py)::(\w+)`")
 #: The files that such a test may be in.
-TEST_FILES = ("tests/*.py", "providers/*/tests/*.py", "recording_core/testing/conformance/*.py")
+TEST_FILES = (
+    *("tests/*.py", "tests/archive*/*.py", "providers/*/tests/*.py"),
+    "recording_core/testing/conformance/*.py",
+)
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -56,7 +60,10 @@ def vendors(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
     monkeypatch.setattr("recording_core.provider.connection.SystemClock", lambda: clock)
     # Pages may sleep, which takes no time here.
     monkeypatch.setattr("time.sleep", clock.sleep)
-    vendors = (AudianEmulator, PlivoEmulator, RealtimeKitEmulator, VoIPBinEmulator)
+    vendors = (
+        *(AudianEmulator, PlivoEmulator, RealtimeKitEmulator),
+        *(TwilioEmulator, VoIPBinEmulator),
+    )
     emulators: list[Emulator] = [each(recordings=45, clock=clock).start() for each in vendors]
     for emulator in emulators:
         for name, value in {**emulator.credentials, "base_url": emulator.base_url}.items():
@@ -64,7 +71,7 @@ def vendors(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
         hooks = {"SECRET": "s" * 40, "URL": f"https://app.example.com/hooks/{emulator.provider}"}
         for name, value in hooks.items():
             monkeypatch.setenv(f"{emulator.provider.upper()}_WEBHOOK_{name}", value)
-    audian, plivo, kit, voipbin = (
+    audian, plivo, kit, twilio, voipbin = (
         {str(session.kind): session.id for session in emulator.sessions} for emulator in emulators
     )
     yield {
@@ -74,6 +81,8 @@ def vendors(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
         "CONFERENCE_NAME": plivo["conference"],
         "MEETING_NAME": plivo["meeting"],
         "MEETING_ID": kit["meeting"],
+        "CALL_SID": twilio["call"],
+        "CONFERENCE_SID": twilio["conference"],
         "VOIPBIN_CALL_ID": voipbin["call"],
         "VOIPBIN_CONFERENCE_ID": voipbin["conference"],
         "clock": clock,
@@ -127,7 +136,7 @@ def test_the_generated_parts_are_up_to_date() -> None:
 def test_every_hook_is_on_its_page_with_its_arguments() -> None:
     page = (ROOT / "docs" / "hooks.md").read_text()
     hooks = [name for name in vars(hookspecs) if name.startswith("recording_")]
-    assert len(hooks) == 5
+    assert len(hooks) == 6
     for name in hooks:
         code = getattr(hookspecs, name).__code__
         arguments = ", ".join(code.co_varnames[: code.co_argcount])

@@ -180,6 +180,8 @@ def test_value_of_another_type_or_form_is_named(
         (lambda it: it.instant("a"), "2026-06-01T14:00:00+02:00", NOON),
         (lambda it: it.instant("a"), "Mon, 01 Jun 2026 14:00:00 +0200", NOON),
         (lambda it: it.instant("a"), "01 Jun 2026 12:00:00 GMT", NOON),
+        (lambda it: it.instant("a"), "Mon, 1 Jun 2026 12:00:00 +0000", NOON),
+        (lambda it: it.instant("a"), "Mon, 01 Jun 2026 13:00 +0100", NOON),
         (lambda it: it.flag("a"), False, False),
         (lambda it: it.text("a"), "", None),
     ],

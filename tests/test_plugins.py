@@ -20,7 +20,7 @@ import recording_core as rec
 from recording_core.plugins.registry import load_registry, notify_plugins
 from recording_core.testing import ManualClock
 
-OURS = {"audian", "plivo", "realtimekit", "voipbin"}
+OURS = {"audian", "plivo", "realtimekit", "twilio", "voipbin"}
 SESSION = rec.RecordingSession("plivo", "default", "some-id", rec.call("some-call"))
 
 #: The code of a plugin that works.

@@ -32,8 +32,9 @@ def describe_class(kind: type[Any]) -> Iterator[str]:
     for name in sorted(dir(kind)):
         owner = next((each for each in kind.__mro__ if name in vars(each)), object)
         ours = owner.__module__.startswith("recording_")
-        # What a provider's author writes begins with one underscore.
-        hidden = name.startswith("__") or (name.startswith("_") and kind.__name__ != "Provider")
+        # What a provider's author writes begins with one underscore; two are the class's own.
+        own = name.startswith("__") or name.startswith(f"_{owner.__name__}__")
+        hidden = own or (name.startswith("_") and kind.__name__ != "Provider")
         if not ours or hidden:
             continue
         value = inspect.getattr_static(kind, name)

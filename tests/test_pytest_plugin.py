@@ -7,11 +7,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import recording_core as rec
-from recording_core.testing import Emulator, ManualClock
+from recording_core.testing import Emulator, ManualClock, Reply
 
 TWO_TESTS = """
 import pytest
@@ -71,6 +72,39 @@ def test_an_emulator_stops_after_its_test(tmp_path: Path) -> None:
     (tmp_path / "test_two.py").write_text(TWO_TESTS)
     output = run("-m", "pytest", "-q", "-p", "no:xdist", folder=tmp_path)
     assert "2 passed" in output, output
+
+
+RECORDED = """
+import pytest
+import recording_core as rec
+
+@pytest.mark.vcr
+def test_one():
+    with rec.connect("plivo") as provider:
+        assert provider.get("R1").id == "R1"
+"""
+
+
+def test_pytest_recording_records_and_replays_without_credentials(
+    serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin, journal = serve(Reply.json({"recording_id": "R1"}))
+    token = "t0ken" * 8
+    for name, value in (("BASE_URL", f"{origin}/v1"), ("AUTH_ID", "MA"), ("AUTH_TOKEN", token)):
+        monkeypatch.setenv(f"PLIVO_{name}", value)
+    section = PAGE.read_text().partition("## Recorded responses")[2]
+    [block] = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    (tmp_path / "conftest.py").write_text(block)
+    (tmp_path / "test_one.py").write_text(RECORDED)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # loading the others takes longer
+    command = ("-m", "pytest", "-q", "-p", "pytest_recording.plugin", "--block-network")
+    for mode in ("once", "none"):
+        output = run(*command, "--record-mode", mode, folder=tmp_path)
+        assert "1 passed" in output, output
+    assert len(journal) == 1
+    [cassette] = tmp_path.rglob("*.yaml")
+    assert token not in cassette.read_text()
+    assert "uthorization" not in cassette.read_text()
 
 
 @pytest.mark.emulator("plivo", recordings=3)

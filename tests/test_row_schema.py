@@ -129,7 +129,8 @@ SPELLINGS: dict[str, Callable[[Any], Any]] = {
     "pd.DataFrame(rows)": pd.DataFrame,
     "pd.DataFrame(list(rows))": lambda rows: pd.DataFrame(list(rows)),
     "pd.DataFrame.from_records(iter(rows))": lambda rows: pd.DataFrame.from_records(iter(rows)),
-    "pd.DataFrame.from_arrow(rows)": pd.DataFrame.from_arrow,
+    # Since pandas 3.
+    "pd.DataFrame.from_arrow(rows)": getattr(pd.DataFrame, "from_arrow", pd.DataFrame),
     "pl.DataFrame(rows)": pl.DataFrame,
     "pl.DataFrame(list(rows))": lambda rows: pl.DataFrame(list(rows)),
     "pl.from_dicts(rows)": pl.from_dicts,

@@ -30,6 +30,7 @@ ADD: Mapping[str, Callable[[Any, timedelta], str]] = {
     "audian": lambda emulator, ago: emulator.add(ago=ago),
     "plivo": lambda emulator, ago: emulator.add(ended=emulator.clock.now() - ago),
     "realtimekit": lambda emulator, ago: emulator.add(ago=ago).id,
+    "twilio": lambda emulator, ago: emulator.add(ended=emulator.clock.now() - ago),
     "voipbin": lambda emulator, ago: emulator.add(created=emulator.clock.now() - ago),
 }
 #: The constants with the page sizes that the vendors or our clients prescribe.
@@ -50,6 +51,8 @@ PAGING: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "plivo by both": ("plivo", {"paging": "hybrid"}),
     "realtimekit from 0": ("realtimekit", {"page_base": 0}),
     "realtimekit from 1": ("realtimekit", {"page_base": 1}),
+    "twilio by position": ("twilio", {}),
+    "twilio by row": ("twilio", {"assume": [3]}),
     "voipbin": ("voipbin", {}),
 }
 
@@ -114,7 +117,7 @@ class ShiftingRows:
 
 @pytest.mark.parametrize("workers", [1, 4])
 @settings(
-    max_examples=EXAMPLES // 4,
+    max_examples=max(25, EXAMPLES // 4),
     deadline=None,
     derandomize=EXAMPLES <= 100,
     suppress_health_check=list(HealthCheck),

@@ -55,7 +55,7 @@ def run(site: Path, *command: str) -> subprocess.CompletedProcess[str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
     )
 
 
@@ -85,6 +85,25 @@ def test_a_third_party_provider_passes_the_conformance_suite(install: Install) -
 
 
 # Faults that do not show when an author tries a provider out.
+
+
+def test_the_suite_ends_after_its_first_test_if_the_emulator_does_not_answer(
+    install: Install,
+) -> None:
+    head = "    def answer(self, request: Request) -> Reply:\n"
+    done = run_conformance(
+        install(("emulator.py", head, f"{head}        return Reply(abort=True)\n"))
+    )
+    assert done.returncode == 2, done.stdout
+    assert "the emulator of acme does not answer" in done.stdout
+    assert "1 failed in" in done.stdout
+
+
+def test_the_suite_shows_what_an_emulator_raises(install: Install) -> None:
+    fault = ("emulator.py", "if not page.isdecimal():", "if not page.isdecimals():")
+    done = run_conformance(install(fault), "-x")
+    assert done.returncode == 1, done.stdout
+    assert "AttributeError: 'str' object has no attribute 'isdecimals'" in done.stdout
 
 
 def test_the_suite_finds_a_capability_that_does_not_exist(install: Install) -> None:
@@ -164,7 +183,7 @@ def test_the_suite_finds_a_credential_in_a_repr(install: Install) -> None:
         return f"<AcmeVoice {vars(self.transport.auth)}>"
 
     def _auth("""
-    done = run_conformance(install(("client.py", "\n    def _auth(", leak)))
+    done = run_conformance(install(("client.py", "\n    def _auth(", leak)), "-k", "repr")
     assert done.returncode == 1, done.stdout
     assert "the repr or str of AcmeVoice shows the credential key" in done.stdout
     assert "The requirement: repr and str of AcmeVoice show no credential" in done.stdout

@@ -8,6 +8,8 @@ import os
 import socket
 import ssl
 import threading
+import time
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -23,6 +26,8 @@ from cryptography.x509.oid import NameOID
 
 import recording_core as rec
 from recording_core.redaction import MASK
+from recording_core.testing.timing import assert_within
+from recording_core.transport import network_failures
 from recording_core.transport.authentication import TokenAuth
 from recording_core.transport.client import Transport
 from recording_core.transport.media_client import MediaTransport
@@ -589,3 +594,211 @@ def test_media_behind_a_proxy_names_its_variable(
         pass
     assert MASK not in str(caught.value)
     assert "abcdef" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        f"ftp://user:{PASSWORD}@127.0.0.1:1",
+        f"http://user:{PASSWORD}@127.0.0.1:99999",
+        f"http://user:{PASSWORD}@",
+        f"http://user:{PASSWORD}@[::1",
+        f"socks6://user:{PASSWORD}@127.0.0.1:1",
+        f"user:{PASSWORD}@127.0.0.1:port",
+        "http://",
+    ],
+)
+def test_url_of_a_proxy_that_cannot_be_used_is_named_by_its_variable(
+    transport: MakeTransport, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(rec.Unavailable, match="HTTPS_PROXY is not the URL of a proxy") as caught:
+        transport("https://api.vendor.test", retries=3).get("thing", operation="try")
+    assert caught.value._is_lasting
+    assert PASSWORD not in "".join(traceback.format_exception(caught.value))
+
+
+# -- SOCKS proxies ---------------------------------------------------------------------------------
+
+
+def receive_exactly(client: socket.socket, count: int) -> bytes:
+    data = b""
+    while len(data) < count and (received := client.recv(count - len(data))):
+        data += received
+    return data
+
+
+def accept_socks(client: socket.socket, password: str = "", answer: int = 0) -> bytes:
+    """Act as a SOCKS 5 proxy (RFC 1928), and return the address that the client requests."""
+    _, count = receive_exactly(client, 2)
+    receive_exactly(client, count)
+    client.sendall(b"\x05\x02" if password else b"\x05\x00")
+    if password:  # RFC 1929
+        name = receive_exactly(client, receive_exactly(client, 2)[1])
+        given = receive_exactly(client, receive_exactly(client, 1)[0])
+        fits = (name, given) == (b"user", password.encode())
+        client.sendall(b"\x01\x00" if fits else b"\x01\x01")
+        if not fits:
+            return b""
+    kind = receive_exactly(client, 4)[3]
+    address = receive_exactly(client, receive_exactly(client, 1)[0] if kind == 3 else 4)
+    receive_exactly(client, 2)
+    client.sendall(bytes([5, answer, 0, 1, 0, 0, 0, 0, 0, 0]))
+    return address
+
+
+@pytest.fixture
+def use_socks(listen: Listen, monkeypatch: pytest.MonkeyPatch) -> Callable[[Handler, str], None]:
+    def install(handle: Handler, scheme: str) -> None:
+        proxy = f"{scheme}://user:{PASSWORD}@127.0.0.1:{listen(handle)}"
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+
+    return install
+
+
+UseSocks = Callable[[Handler, str], None]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "address"), [("socks5h", b"api.vendor.test"), ("socks5", bytes([127, 0, 0, 9]))]
+)
+def test_requests_and_media_go_through_a_socks_proxy(
+    authority: Authority,
+    use_socks: UseSocks,
+    transport: MakeTransport,
+    monkeypatch: pytest.MonkeyPatch,
+    scheme: str,
+    address: bytes,
+) -> None:
+    context = authority.issue("api.vendor.test")
+    seen: list[bytes] = []
+
+    def handle(client: socket.socket, number: int) -> None:
+        seen.append(accept_socks(client, PASSWORD))
+        with context.wrap_socket(client, server_side=True) as secure:
+            while read_request(secure):
+                secure.sendall(OK)
+
+    use_socks(handle, scheme)
+    resolve = socket.getaddrinfo
+
+    def resolve_vendor(host: Any, port: Any, *others: Any, **more: Any) -> Any:
+        assert scheme == "socks5" or host == "127.0.0.1"  # else the proxy resolves it
+        return resolve("127.0.0.9" if host == "api.vendor.test" else host, port, *others, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_vendor)
+    api = transport("https://api.vendor.test")
+    for _ in range(2):
+        api.get("thing", operation="try")
+    assert seen == [address]
+    api.request("POST", "start", operation="start", retry=RetryPolicy.NEVER)
+    assert seen == [address] * 2
+
+
+def test_address_policy_applies_to_what_this_machine_resolves_for_a_socks_proxy(
+    use_socks: UseSocks, transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_socks(lambda client, _: pytest.fail("the proxy was contacted"), "socks5")
+    resolve = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda _, *more, **named: resolve("10.0.0.1", *more))
+    media = MediaTransport(
+        transport("https://api.vendor.test"),
+        vendor_hosts=(),
+        credential_hosts=(),
+        first_byte_timeout=5.0,
+    )
+    with (
+        contextlib.closing(media),
+        pytest.raises(rec.ForbiddenHost, match=r"resolves to 10\.0\.0\.1"),
+        media.fetch("https://media.vendor.test/m.mp3", {}),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("password", "answer", "reason"),
+    [
+        (PASSWORD, 5, "Connection refused"),
+        ("another", 0, "authentication failed"),
+        (None, 0, "closed unexpectedly"),
+    ],
+)
+def test_socks_proxy_that_does_not_connect_is_named_with_its_reason(
+    use_socks: UseSocks,
+    transport: MakeTransport,
+    password: str | None,
+    answer: int,
+    reason: str,
+) -> None:
+    def handle(client: socket.socket, number: int) -> None:
+        if password is not None:
+            accept_socks(client, password, answer)
+        else:
+            receive_exactly(client, 4)
+
+    use_socks(handle, "socks5h")
+    api = transport("https://api.vendor.test", retries=0)
+    with pytest.raises(rec.Unavailable, match=reason) as caught:
+        api.request("POST", "start", operation="start", retry=RetryPolicy.NEVER)
+    message = str(caught.value)
+    assert "The proxy of HTTPS_PROXY did not connect to api.vendor.test:443: " in message
+    assert "Nothing was sent to the vendor" in message
+    assert PASSWORD not in "".join(traceback.format_exception(caught.value))
+
+
+def test_negotiation_with_a_socks_proxy_is_under_the_deadline(
+    use_socks: UseSocks, transport: MakeTransport
+) -> None:
+    """A timeout of a socket is per read: a proxy that sends byte by byte never exceeds it."""
+
+    def handle(client: socket.socket, number: int) -> None:
+        receive_exactly(client, 4)
+        client.sendall(b"\x05\x00")
+        for byte in b"\x05\x00\x00\x03\xff" + bytes(257):
+            client.sendall(bytes([byte]))
+            time.sleep(0.1)
+
+    use_socks(handle, "socks5h")
+    api = transport("https://api.vendor.test", total_timeout=0.3, retries=0)
+    with assert_within(0.3), pytest.raises(rec.Unavailable, match="within"):
+        api.get("thing", operation="try")
+
+
+def test_addresses_of_a_socks_proxy_share_the_deadline(
+    transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve = socket.getaddrinfo
+    addresses = [f"127.0.0.{number}" for number in range(1, 9)]
+
+    def resolve_proxy(host: Any, *others: Any, **more: Any) -> Any:
+        return [resolve(each, *others, **more)[0] for each in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_proxy)
+    with contextlib.ExitStack() as waiting:
+        server = waiting.enter_context(socket.socket())
+        server.bind(("0.0.0.0", 0))
+        server.listen(0)  # and nothing accepts
+        port = server.getsockname()[1]
+        for each in addresses:
+            client = waiting.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex((each, port))
+        monkeypatch.setenv("HTTPS_PROXY", f"socks5h://proxy.test:{port}")
+        api = transport("https://api.vendor.test", total_timeout=0.3, retries=0)
+        with assert_within(0.3), pytest.raises(rec.Unavailable, match="within"):
+            api.get("thing", operation="try")
+
+
+def test_socks_proxy_without_pysocks_names_the_package_to_install(
+    transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raise_missing(*_: Any, **__: Any) -> None:  # as requests does then
+        raise requests.exceptions.InvalidSchema("Missing dependencies for SOCKS support.")
+
+    monkeypatch.setattr("requests.adapters.SOCKSProxyManager", raise_missing)
+    monkeypatch.setattr(network_failures, "find_spec", lambda name: None)
+    monkeypatch.setenv("ALL_PROXY", f"socks5h://user:{PASSWORD}@127.0.0.1:1")
+    advice = r"ALL_PROXY names a SOCKS proxy, which needs PySocks: pip install 'requests\[socks\]'"
+    with pytest.raises(rec.Unavailable, match=advice) as caught:
+        transport("https://api.vendor.test").get("thing", operation="try")
+    assert PASSWORD not in "".join(traceback.format_exception(caught.value))

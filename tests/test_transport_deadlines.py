@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import socket
 import threading
 import time
@@ -29,7 +30,7 @@ from recording_core import (
 from recording_core.clock import SystemClock
 from recording_core.download.transfer import FileFetcher
 from recording_core.testing import ManualClock, Reply, Request
-from recording_core.testing.timing import assert_within
+from recording_core.testing.timing import SLACK, assert_within
 from recording_core.transport import deadline as deadlines
 from recording_core.transport import name_resolution
 from recording_core.transport.client import Transport
@@ -542,3 +543,35 @@ def test_postponed_deadline_still_ends() -> None:
         assert ours.recv(1) == b""  # shut by the watchdog
         assert time.monotonic() - began > 0.35
         assert deadline.expired
+
+
+def test_block_that_sleeps_or_computes_is_late_also_on_a_busy_machine() -> None:
+    with pytest.raises(AssertionError, match="the block took"), assert_within(-SLACK + 0.05):
+        time.sleep(0.3)
+    with pytest.raises(AssertionError, match="the block took"), assert_within(-SLACK + 0.05):
+        sum(range(10_000_000))  # which no other thread interrupts
+    with assert_within(0.0):
+        pass
+
+
+def test_waits_for_a_processor_are_not_counted() -> None:
+    """Each thread that computes keeps the others from running for some milliseconds."""
+    ended = threading.Event()
+
+    def compute() -> None:
+        while not ended.is_set():
+            sum(range(1000))
+
+    others = [threading.Thread(target=compute) for _ in range(8)]
+    for each in others:
+        each.start()
+    try:
+        with pytest.raises(AssertionError) as caught, assert_within(-SLACK - 1.0):
+            time.sleep(0.5)
+    finally:
+        ended.set()
+        for each in others:
+            each.join()
+    waited = re.search(r"\((.*) s of them waiting for a processor\)", str(caught.value))
+    assert waited is not None
+    assert float(waited[1]) > 0.1

@@ -18,6 +18,7 @@ from attrs import evolve
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import recording_core as rec
 from recording_core import MalformedPayload, ProviderError, RecordingError, Rejected, Unavailable
 from recording_core.model import strict_json as decoding
 from recording_core.redaction import (
@@ -128,7 +129,7 @@ INVALID_JSON = {
     "NaN": b'{"a": NaN}',
     "Infinity": b'{"a": Infinity}',
     "-Infinity": b'{"a": -Infinity}',
-    "a byte order mark": b'\xef\xbb\xbf{"a": 1}',
+    "two byte order marks": b'\xef\xbb\xbf\xef\xbb\xbf{"a": 1}',
     "UTF-16": '{"a": 1}'.encode("utf-16"),
     "Latin-1": '{"a": "\xe9"}'.encode("latin-1"),
     "surrogates in UTF-8": b'"\xed\xa0\x80"',
@@ -224,6 +225,15 @@ def test_value_that_cannot_be_represented_costs_that_value_alone(
         assert getattr(found, "unread", frozenset()) == set(unread)
         assert pickle.loads(pickle.dumps(found)) == found
         json.dumps(found, allow_nan=False).encode()
+
+
+def test_byte_order_mark_is_ignored(serve: Serve, transport: MakeTransport) -> None:
+    body = b'\xef\xbb\xbf{"a": 1}'
+    for decode in (decoding.decode_json, decoding.decode_json_plain):
+        assert decode(body) == {"a": 1}
+    assert get(serve, transport, Reply(200, body, JSON)) == {"a": 1}
+    session = rec.RecordingSession("plivo", "default", "R1", rec.call("C1"))
+    assert rec.loads("\ufeff" + rec.dumps(session), rec.RecordingSession) == session
 
 
 def test_last_of_duplicate_keys_wins_in_both_decoders() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import socket
 import threading
@@ -11,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import requests
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,6 +39,7 @@ from recording_core.plugin import Connection, StartRequest, build_capabilities
 from recording_core.testing import ManualClock, Reply, Request
 from recording_core.transport.authentication import NoAuth
 from recording_core.transport.client import Transport
+from recording_core.transport.network_failures import explain_failure
 from recording_core.transport.rate_limit import TokenBucket
 from recording_core.transport.retry import RetryPolicy, compute_backoff, parse_retry_after
 from recording_core.transport.status_codes import ErrorDetails
@@ -228,6 +231,25 @@ def test_request_that_was_never_sent_is_retried_unless_it_is_a_start(
             "POST", "thing", operation="try", retry=retry
         )
     assert (manual_clock.monotonic() > before) is (retry is not RetryPolicy.NEVER)
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        (socket.gaierror(-2, "unknown name"), "the name cannot be resolved (DNS: unknown name)"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "no"), "it was refused, as no server listens"),
+        (OSError(errno.ENETUNREACH, "no"), "network is unreachable"),
+        (requests.ConnectTimeout(), "no server answered in time"),
+    ],
+)
+def test_connection_that_was_not_made_names_the_reason(failure: Exception, reason: str) -> None:
+    origin = ("https", "api.vendor.test", 443)
+    error = explain_failure(requests.ConnectionError(failure), origin, {}, sent=False)
+    assert f"No connection to api.vendor.test:443 could be made: {reason}" in str(error)
+    assert "Check base_url" in str(error)
+    assert error is not None
+    assert not error._is_lasting
+    assert explain_failure(requests.ConnectionError(failure), origin, {}, sent=True) is None
 
 
 def test_later_attempt_succeeds(serve: Serve, transport: MakeTransport) -> None:

@@ -157,6 +157,40 @@ def test_several_receivers_have_their_own_paths(made_up: Any, served: Any, kind:
     assert [event.account for event in made_up.dispatched] == ["one", "two"]
 
 
+@both
+@pytest.mark.parametrize("prefix", ["", "/hooks/caf%C3%A9"])
+def test_the_path_of_the_public_url_may_be_forwarded_or_not(
+    made_up: Any,
+    served: Any,
+    kind: str,
+    prefix: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Proxies forward the whole path or the rest of it, and vendors sign the slash at the end."""
+    seen: list[str] = []
+    monkeypatch.setattr(rec.Receiver, "receive", lambda self, request: seen.append(request.url))
+    receiver = rec.receiver("sharing", secret=made_up.secret)
+    public = f"https://app.example{prefix}"
+    receivers = {"/one": receiver, "/two/": receiver, "/": receiver}
+    address = served(kind, build_app(kind, receivers, f"{public}/?tenant=1"))
+    paths = ("/one", "/one/", "/two", "/two/", "/")
+    for path in paths:
+        for before in ("", prefix):
+            answer = post(f"{address}{before}{path}", made_up.build_request())
+            assert answer.status_code == 200
+    assert seen == [f"{public}{path}" for path in paths for _ in range(2)]
+    assert not caplog.records
+    for path in ("/three", "/hooks/one\n", "/" + "x" * 500):
+        assert post(f"{address}{path}", made_up.build_request()).status_code == 404
+    for record in caplog.records:
+        assert record.levelname == "WARNING"
+        assert "\n" not in record.getMessage()
+        assert len(record.getMessage()) < 400
+    assert "'/three'" in caplog.messages[0]
+    assert "/hooks/café/one" in caplog.messages[0] or not prefix
+
+
 def test_invalid_arguments_raise(made_up: Any) -> None:
     receiver = rec.receiver("sharing", secret=made_up.secret)
     for app in (wsgi_app, asgi_app):
@@ -165,6 +199,7 @@ def test_invalid_arguments_raise(made_up: Any) -> None:
             ("receiver", URL, TypeError),
             ({"/a": "receiver"}, URL, TypeError),
             ({"a": receiver}, URL, rec.ConfigurationError),
+            ({"/a": receiver, "/a/": receiver}, URL, rec.ConfigurationError),
             (receiver, "app.example", rec.ConfigurationError),
             (receiver, None, TypeError),
         ):

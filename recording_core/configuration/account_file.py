@@ -150,7 +150,7 @@ def _read_document(path: Path, advice: str) -> tuple[dict[str, Any], os.stat_res
         with path.open("rb") as file:
             # Of the open file: another file may have its name a moment later.
             status = os.fstat(file.fileno()) if hasattr(os, "getuid") else None
-            return tomllib.load(file), status
+            return tomllib.loads(file.read().decode("utf-8-sig")), status
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}. {advice}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

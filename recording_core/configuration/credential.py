@@ -94,7 +94,7 @@ def _run_command(words: tuple[str, ...], seconds: float) -> str:
 
     # Messages contain the program only, since its arguments may be confidential.
     command = f"the command {words[0]!r}"
-    group: dict[str, Any] = {"process_group": 0} if os.name == "posix" else {}
+    group: dict[str, Any] = {"process_group": 0} if hasattr(os, "killpg") else {}
     try:
         process = subprocess.Popen(  # noqa: S603  # the file exists to name commands
             words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, **group
@@ -165,11 +165,11 @@ def _end_process(process: subprocess.Popen[bytes]) -> None:
     """End a process that has not ended, and its children."""
     import subprocess
 
-    if sys.platform == "win32":
-        process.kill()
-    else:
+    if hasattr(os, "killpg"):
         with suppress(OSError):  # no process of the group is left
             os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
     if process.stdout is not None:
         process.stdout.close()
     with suppress(subprocess.TimeoutExpired):  # a process of another user, as by sudo, lives on

@@ -12,10 +12,11 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from queue import LifoQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from attrs import frozen
@@ -185,7 +186,7 @@ def matches_any_pattern(host: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatch.fnmatchcase(host, pattern) for pattern in patterns)
 
 
-class _WatchedConnection:
+class WatchedConnection:
     """Mixin for urllib3's connections: watch the socket, and check the address that it reaches."""
 
     policy: AddressPolicy | None = None
@@ -216,16 +217,8 @@ class _WatchedConnection:
         """Resolve the name once, and connect to the addresses in turn, within `timeout` each."""
         # Behind a proxy the socket reaches the proxy; the URL's form was checked before.
         policy = self.policy if self.proxy is None else None
-        try:
-            addresses = resolve_addresses(self.host, self.port, self.timeout)
-        except TimeoutError as error:
-            raise ConnectTimeoutError(self, "The name was not resolved in time") from error
-        except (OSError, UnicodeError) as error:
-            raise NewConnectionError(self, "The name was not resolved") from error
-        if policy is not None:
-            for address in addresses:
-                policy.check_address(self.host, address)
-        sock: socket.socket = self._connect_to_any(addresses)
+        addresses = self.resolve_host(self.host, self.port, policy)
+        sock: socket.socket = self.connect_to_any(addresses)
         try:
             if policy is not None:
                 policy.check_address(self.host, sock.getpeername()[0])
@@ -236,7 +229,22 @@ class _WatchedConnection:
         sys.audit("http.client.connect", self, self.host, self.port)
         return sock
 
-    def _connect_to_any(self: Any, addresses: Sequence[str]) -> socket.socket:
+    def resolve_host(
+        self: Any, host: str, port: int, policy: AddressPolicy | None
+    ) -> Sequence[str]:
+        """Resolve a name, and check its addresses."""
+        try:
+            addresses = resolve_addresses(host, port, self.timeout)
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, "The name was not resolved in time") from error
+        except (OSError, UnicodeError) as error:
+            raise NewConnectionError(self, "The name was not resolved") from error
+        if policy is not None:
+            for address in addresses:
+                policy.check_address(host, address)
+        return addresses
+
+    def connect_to_any(self: Any, addresses: Sequence[str]) -> socket.socket:
         failure: OSError | None = None
         for index, address in enumerate(addresses):
             left = compute_seconds_left()
@@ -244,17 +252,22 @@ class _WatchedConnection:
                 left /= len(addresses) - index
                 self.timeout = max(0.001, min(self.timeout, left))
             try:
-                return create_connection(
-                    (address, self.port),
-                    self.timeout,
-                    source_address=self.source_address,
-                    socket_options=self.socket_options,
-                )
+                sock: socket.socket = self.connect_to(address)
+                return sock
             except OSError as error:
                 failure = error
         if isinstance(failure, TimeoutError):
             raise ConnectTimeoutError(self, "The host did not accept in time") from failure
         raise NewConnectionError(self, "No address of the host accepted") from failure
+
+    def connect_to(self: Any, address: str) -> socket.socket:
+        """Connect to one of the addresses within `timeout`."""
+        return create_connection(
+            (address, self.port),
+            self.timeout,
+            source_address=self.source_address,
+            socket_options=self.socket_options,
+        )
 
     def request(self: Any, *args: Any, **kwargs: Any) -> None:
         if self.sock is not None:  # kept alive from an earlier exchange
@@ -276,20 +289,37 @@ class _WatchedConnection:
         super().send(data)  # type: ignore[misc]  # http.client's, by the mixin
 
 
-class WatchedHTTPConnection(_WatchedConnection, HTTPConnection):
+def _find_original(kind: Any) -> Any:
+    """Find urllib3's class, which vcrpy replaces by a subclass while a cassette is open."""
+    return next(each for each in kind.__mro__ if each.__module__ == "urllib3.connection")
+
+
+_HTTP: Any = _find_original(HTTPConnection)
+_HTTPS: Any = _find_original(HTTPSConnection)
+
+
+class WatchedHTTPConnection(WatchedConnection, _HTTP):  # type: ignore[misc]  # found at run time
     """A connection by plain HTTP, for loopback."""
 
 
-class WatchedHTTPSConnection(_WatchedConnection, HTTPSConnection):
+class WatchedHTTPSConnection(WatchedConnection, _HTTPS):  # type: ignore[misc]  # found at run time
     """A connection by HTTPS."""
 
 
-class _WatchedPool:
+def _is_cassette_open() -> bool:
+    """Whether vcrpy has replaced methods of urllib3's pools, which it does in any cassette."""
+    replaced: Mapping[str, Any] = getattr(HTTPConnectionPool._get_conn, "__globals__", {})
+    return replaced.get("__name__") == "vcr.patch"
+
+
+class WatchedPool:
     """Mixin for urllib3's pools: pass the address policy and the body timeout to connections.
 
     Without `body_timeout` (seconds) each read of a body waits as long as the read of the headers.
     With `keep_alive=False` each request gets a connection of its own.
     """
+
+    connection_class: type[Any]
 
     def __init__(
         self,
@@ -310,6 +340,21 @@ class _WatchedPool:
         """Empty the queue of connections and replace its locks, in place: urllib3 refers to it."""
         LifoQueue.__init__(self._queue, self._queue.maxsize)
 
+    if not TYPE_CHECKING:  # an attribute of urllib3's pools
+
+        @property
+        def ConnectionCls(self) -> type[Any]:
+            """The class of new connections: ours, or vcrpy's while a cassette is open."""
+            while not hasattr(found := super().ConnectionCls, "cassette"):
+                if not _is_cassette_open():
+                    return self.connection_class
+                # Another thread creates a connection, for which vcrpy restores urllib3's class.
+                # One of ours would reach the network in spite of the cassette.
+                if compute_seconds_left() == 0.0:
+                    raise ConnectTimeoutError(self, "vcrpy did not finish in time")
+                time.sleep(0.001)
+            return found
+
     def _new_conn(self) -> Any:
         connection = super()._new_conn()  # type: ignore[misc]  # urllib3's, by the mixin
         connection.policy = self._policy
@@ -323,13 +368,13 @@ class _WatchedPool:
         super()._put_conn(connection)  # type: ignore[misc]  # urllib3's, by the mixin
 
 
-class WatchedHTTPPool(_WatchedPool, HTTPConnectionPool):
-    """A pool of HTTP connections; public, since vcrpy patches it (`testing.cassettes`)."""
+class WatchedHTTPPool(WatchedPool, HTTPConnectionPool):
+    """A pool of HTTP connections."""
 
-    ConnectionCls = WatchedHTTPConnection
+    connection_class = WatchedHTTPConnection
 
 
-class WatchedHTTPSPool(_WatchedPool, HTTPSConnectionPool):
-    """A pool of HTTPS connections; public for the same reason."""
+class WatchedHTTPSPool(WatchedPool, HTTPSConnectionPool):
+    """A pool of HTTPS connections."""
 
-    ConnectionCls = WatchedHTTPSConnection
+    connection_class = WatchedHTTPSConnection

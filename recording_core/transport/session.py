@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import ssl
+from contextlib import suppress
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
@@ -18,7 +19,12 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from recording_core.forks import renew_in_children
 from recording_core.redaction import MASK
-from recording_core.transport.address_policy import AddressPolicy, WatchedHTTPPool, WatchedHTTPSPool
+from recording_core.transport.address_policy import (
+    AddressPolicy,
+    WatchedHTTPPool,
+    WatchedHTTPSPool,
+    WatchedPool,
+)
 from recording_core.transport.authentication import NoAuth
 from recording_core.transport.deadline import is_exchanging
 
@@ -44,6 +50,16 @@ class _QueryFilter(logging.Filter):
 
 
 logging.getLogger("urllib3.connectionpool").addFilter(_QueryFilter())
+
+
+def load_authorities(bundle: str) -> ssl.SSLContext:
+    """Load a file, or a folder, of certificate authorities. Raises `OSError`, also `SSLError`."""
+    context = create_urllib3_context()
+    if os.path.isdir(bundle):
+        context.load_verify_locations(capath=bundle)
+    else:
+        context.load_verify_locations(bundle)
+    return context
 
 
 class _Adapter(HTTPAdapter):
@@ -74,6 +90,15 @@ class _Adapter(HTTPAdapter):
             self._one_use._tls_contexts = self._tls_contexts
         return self._one_use.send(request, *args, **kwargs)
 
+    def get_connection_with_tls_context(
+        self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> Any:
+        if not proxies:
+            return super().get_connection_with_tls_context(request, verify, proxies, cert)
+        with suppress(TypeError, ValueError):  # their texts contain the URL, and so the password
+            return super().get_connection_with_tls_context(request, verify, proxies, cert)
+        raise requests.exceptions.InvalidProxyURL
+
     def build_connection_pool_key_attributes(
         self, request: requests.PreparedRequest, verify: Any, cert: Any = None
     ) -> Any:
@@ -90,12 +115,7 @@ class _Adapter(HTTPAdapter):
     def _find_tls_context(self, bundle: str) -> ssl.SSLContext:
         key = bundle, os.stat(bundle).st_mtime_ns
         if key not in self._tls_contexts:
-            context = create_urllib3_context()
-            if os.path.isdir(bundle):
-                context.load_verify_locations(capath=bundle)
-            else:
-                context.load_verify_locations(bundle)
-            self._tls_contexts[key] = context
+            self._tls_contexts[key] = load_authorities(bundle)
         return self._tls_contexts[key]
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
@@ -103,21 +123,25 @@ class _Adapter(HTTPAdapter):
         if "ssl_context" in conn.conn_kw:
             conn.ca_certs = conn.ca_cert_dir = None  # they are in the context
 
-    def _install_pools(self, manager: urllib3.PoolManager) -> urllib3.PoolManager:
-        pools: dict[str, Any] = {  # urllib3 only calls these, so that a partial is enough
-            "http": functools.partial(WatchedHTTPPool, **self._pool_options),
-            "https": functools.partial(WatchedHTTPSPool, **self._pool_options),
+    def _install_pools(self, manager: urllib3.PoolManager, **pools: type[WatchedPool]) -> None:
+        # urllib3 only calls these, so that a partial is enough.
+        found: dict[str, Any] = {
+            scheme: functools.partial(pool, **self._pool_options) for scheme, pool in pools.items()
         }
-        manager.pool_classes_by_scheme = pools
-        return manager
+        manager.pool_classes_by_scheme = found
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self._install_pools(self.poolmanager)
+        self._install_pools(self.poolmanager, http=WatchedHTTPPool, https=WatchedHTTPSPool)
 
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> urllib3.ProxyManager:
-        manager: urllib3.ProxyManager = super().proxy_manager_for(*args, **kwargs)
-        self._install_pools(manager)
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> urllib3.PoolManager:
+        manager: urllib3.PoolManager = super().proxy_manager_for(proxy, **kwargs)
+        if isinstance(manager, urllib3.ProxyManager):
+            self._install_pools(manager, http=WatchedHTTPPool, https=WatchedHTTPSPool)
+        else:
+            from recording_core.transport.socks_proxy import SocksPool
+
+            self._install_pools(manager, https=SocksPool)
         return manager
 
 

@@ -78,7 +78,7 @@ DEFAULT_MESSAGES: Mapping[type[ProviderError], str] = {
 }
 
 
-@frozen
+@frozen(eq=False)
 class ErrorDetails:
     """What an error response of a vendor contains.
 
