@@ -5,8 +5,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PROVIDERS := $(foreach each,audian plivo realtimekit twilio voipbin,-e providers/$(each))
 CODE := recording_core providers tests benchmarks cassettes docs
 
-# Twice as many processes as cores: tests wait for sockets and timers as long as they compute.
-WORKERS := $(shell $(PYTHON) -c "import os; print(2 * (os.cpu_count() or 1))")
+# More processes than cores, since tests also wait for sockets and timers; each one collects all.
+WORKERS := $(shell $(PYTHON) -c "import os; print(3 * (os.cpu_count() or 1) // 2)")
 
 # Compiled tests are kept: a third of the time until the first test runs is their compilation.
 unexport PYTHONDONTWRITEBYTECODE

@@ -13,7 +13,7 @@ from recording_core.model.entities import CommunicationSession, Recording
 from recording_core.model.enums import RecordingStatus
 
 
-@frozen(eq=False, repr=False)
+@frozen
 class Query:
     """The query of a listing; `None` does not restrict it.
 

@@ -35,7 +35,7 @@ _MAX_SECONDS: Final = 7 * 86400
 VENDOR_RATE: Final = _VendorRate.VENDOR
 
 
-@frozen(kw_only=True, eq=False)
+@frozen(kw_only=True)
 class HttpSettings:
     """The HTTP settings of one connection. Times are in seconds; all arguments are keywords.
 

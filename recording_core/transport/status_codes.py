@@ -78,7 +78,7 @@ DEFAULT_MESSAGES: Mapping[type[ProviderError], str] = {
 }
 
 
-@frozen(eq=False)
+@frozen
 class ErrorDetails:
     """What an error response of a vendor contains.
 
