@@ -468,6 +468,10 @@ def test_the_demo(tmp_path: Path) -> None:
     assert re.search(r"Verified +\d+ files read again: 0 missing, 0 changed", result.stdout)
     assert '<h2 id="archive">' in shown
 
+
+@pytest.mark.loops
+def test_the_demo_without_webhooks_ends_in_the_same_tables(tmp_path: Path) -> None:
+    result = run("demo", "--output", str(tmp_path / "copies"))
     dropped = run("demo", "--drop-webhooks", "--output", str(tmp_path / "others"))
     assert dropped.returncode == 0, dropped.stdout + dropped.stderr
     assert "delivered: none; reconciled: available" in dropped.stdout

@@ -111,31 +111,40 @@ class Entry:
 class KnownStates:
     """What is known of one account's recordings: id -> the states that were seen.
 
-    `copied` has the ids with a record, and `verified` those with one that raises no doubt.
+    `uncopied` has the ids without a record, and `doubtful` those whose records all raise a doubt:
+    there are few of both, so that they take little memory.
     """
 
     states: dict[str, str] = field(factory=dict)
-    copied: set[str] = field(factory=set)
-    verified: set[str] = field(factory=set)
+    uncopied: set[str] = field(factory=set)
+    doubtful: set[str] = field(factory=set)
 
     def add(self, recording_id: str, state: str, copies: int, doubts: int) -> None:
-        known = self.states.get(recording_id)
+        known, had_copy = self.states.get(recording_id), self.has_copy(recording_id)
         if known is None:
             self.states[recording_id] = state
         elif state not in known:
             self.states[recording_id] = f"{known} {state}"
         if copies:
-            self.copied.add(recording_id)
+            self.uncopied.discard(recording_id)
             if not doubts:
-                self.verified.add(recording_id)
+                self.doubtful.discard(recording_id)
+            elif not had_copy:
+                self.doubtful.add(recording_id)
+        elif known is None:
+            self.uncopied.add(recording_id)
+
+    def has_copy(self, recording_id: str) -> bool:
+        """Whether a recording has a copy, of whatever state."""
+        return recording_id in self.states and recording_id not in self.uncopied
 
     def is_verified(self, recording_id: str, state: str) -> bool:
         """Whether a recording has a verified copy, and did not change after the last one."""
-        return recording_id in self.verified and self.is_copied(recording_id, state)
+        return recording_id not in self.doubtful and self.is_copied(recording_id, state)
 
     def is_copied(self, recording_id: str, state: str) -> bool:
         """Whether a recording has a copy, and did not change after the last one."""
-        return recording_id in self.copied and state in self.states.get(recording_id, "")
+        return self.has_copy(recording_id) and state in self.states[recording_id]
 
 
 @define

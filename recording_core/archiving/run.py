@@ -557,7 +557,7 @@ class _Lister:
                     continue
                 state = compute_state(recording)
                 if state in states.get(recording.id, ""):
-                    if recording.id in self._known.copied:
+                    if self._known.has_copy(recording.id):
                         seen += 1
                     else:
                         self._skip(recording)
@@ -570,7 +570,7 @@ class _Lister:
                         self._submit(provider)
                 elif self._is_worth_waiting(recording, provider):
                     self._not_ready.append((recording, state))
-                elif recording.id in self._known.copied:
+                elif self._known.has_copy(recording.id):
                     seen += 1
                 else:
                     self._skip(recording)

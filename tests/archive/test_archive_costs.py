@@ -94,6 +94,7 @@ def test_index_is_read_without_a_data_set_and_without_paths(
     content = Index(archive.folder).read()
     known = content.get_account("madeup", "default")
     assert list(known.states) == ["r1"]
-    assert known.copied == known.verified == {"r1"}
+    assert known.has_copy("r1")
+    assert not (known.uncopied or known.doubtful)
     assert all("record" not in each for each in columns)
     assert re.fullmatch("[0-9a-f]{24}", known.states["r1"])

@@ -189,7 +189,8 @@ def test_part_that_is_added_during_a_compaction_is_not_lost(
     vendor.count_fetched()
     assert archive.copy([vendor.connect()]).already_there == 7
     content = index.Index(archive.folder).read()
-    assert len(content.get_account("madeup", "default").copied) == 7
+    known = content.get_account("madeup", "default")
+    assert (len(known.states), known.uncopied) == (7, set())
 
 
 def test_part_that_another_machine_removes_meanwhile_is_left_out(
@@ -250,4 +251,5 @@ def test_rows_are_written_during_a_long_run(
     archive.copy([vendor.connect()], on_progress=lambda _: parts.append(len(list_parts(root))))
     assert {4, 5, 6} <= set(parts)
     content = index.Index(archive.folder).read()
-    assert len(content.get_account("madeup", "default").copied) == 13
+    known = content.get_account("madeup", "default")
+    assert (len(known.states), known.uncopied) == (13, set())
