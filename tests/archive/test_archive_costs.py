@@ -95,6 +95,6 @@ def test_index_is_read_without_a_data_set_and_without_paths(
     known = content.get_account("madeup", "default")
     assert list(known.states) == ["r1"]
     assert known.has_copy("r1")
-    assert not (known.uncopied or known.doubtful)
+    assert (known.uncopied, known.doubtful) == (set(), set())
     assert all("record" not in each for each in columns)
     assert re.fullmatch("[0-9a-f]{24}", known.states["r1"])
