@@ -135,7 +135,7 @@ class KnownStates:
             self.uncopied.add(recording_id)
 
     def has_copy(self, recording_id: str) -> bool:
-        """Whether a recording has a copy, of whatever state."""
+        """Whether a recording has a copy, of its current or of an earlier state."""
         return recording_id in self.states and recording_id not in self.uncopied
 
     def is_verified(self, recording_id: str, state: str) -> bool:
