@@ -140,8 +140,10 @@ def test_ctrl_c_ends_the_command_immediately(environment: dict[str, str]) -> Non
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
         assert process.wait(5) == 130
-        said = process.stderr.read().strip()
-    assert re.fullmatch(r"Interrupted. Listed so far, not complete: plivo: \d+ recordings?\.", said)
+        written = process.stderr.read().strip()
+    assert re.fullmatch(
+        r"Interrupted. Listed so far, not complete: plivo: \d+ recordings?\.", written
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
