@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from recording_core.accounts import find_accounts as find_accounts
     from recording_core.archiving.archive import Archive as Archive
     from recording_core.archiving.record import ArchivedRecording as ArchivedRecording
-    from recording_core.archiving.run import ArchiveProgress as ArchiveProgress
-    from recording_core.archiving.run import ArchiveRun as ArchiveRun
+    from recording_core.archiving.run_result import ArchiveProgress as ArchiveProgress
+    from recording_core.archiving.run_result import ArchiveRun as ArchiveRun
     from recording_core.archiving.verification import Verification as Verification
     from recording_core.errors import *  # noqa: F403
     from recording_core.listing.coverage import AccountCoverage as AccountCoverage
@@ -72,7 +72,7 @@ _MODULES = {
     "accounts": "Account account connect find_accounts",
     "archiving.archive": "Archive",
     "archiving.record": "ArchivedRecording",
-    "archiving.run": "ArchiveProgress ArchiveRun",
+    "archiving.run_result": "ArchiveProgress ArchiveRun",
     "archiving.verification": "Verification",
     "errors": (
         "AuthenticationFailed ChecksumMismatch ConfigurationError Conflict DownloadError "

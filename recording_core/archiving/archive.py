@@ -32,12 +32,8 @@ from recording_core.archiving.found_records import (
 )
 from recording_core.archiving.index import Entry, Index
 from recording_core.archiving.record import ArchivedRecording, build_folder
-from recording_core.archiving.run import (
-    ArchiveProgress,
-    ArchiveRun,
-    RunRequest,
-    copy_accounts,
-)
+from recording_core.archiving.run import copy_accounts
+from recording_core.archiving.run_result import ArchiveProgress, ArchiveRun, RunRequest
 from recording_core.archiving.verification import Verification, group_files, verify_archive
 from recording_core.errors import ConfigurationError
 from recording_core.model.entities import Recording

@@ -9,8 +9,8 @@ from attrs import frozen
 
 from recording_core.accounts import Account, get_account_key, open_connection
 from recording_core.archiving.index import Index
+from recording_core.archiving.lister import is_fetchable
 from recording_core.archiving.record import compute_state
-from recording_core.archiving.run import is_fetchable
 from recording_core.errors import RecordingError
 from recording_core.listing.coverage import Coverage
 from recording_core.model.entities import Recording

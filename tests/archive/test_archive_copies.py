@@ -14,7 +14,7 @@ import pytest
 from attrs import evolve
 
 import recording_core as rec
-from recording_core.archiving import copier, owner, run
+from recording_core.archiving import copier, lister, owner
 from recording_core.archiving.record import decode_record
 from recording_core.plugins import hookspecs
 from recording_core.plugins import registry as plugins
@@ -432,7 +432,7 @@ def test_run_ends_if_the_storage_accepts_nothing(
         raise rec.StorageError("the disk is full")
 
     monkeypatch.setattr("recording_core.storage.folder.open_temporary_file", fail)
-    monkeypatch.setattr(run, "check_owner", lambda *_: None)
+    monkeypatch.setattr(lister, "check_owner", lambda *_: None)
     with pytest.raises(rec.StorageError, match=r"in a row could not be stored.*the disk is full"):
         archive.copy([vendor.connect()], workers=2)
     assert vendor.count_fetched() < 40

@@ -13,7 +13,7 @@ import recording_core as rec
 from recording_core.archiving.copier import Copier
 from recording_core.archiving.expiry import find_expiring
 from recording_core.archiving.index import Index
-from recording_core.archiving.run import ELSEWHERE
+from recording_core.archiving.run_result import ELSEWHERE
 from recording_core.reporting.collect.collected_rows import open_collected_rows
 from recording_core.reporting.window import ReportWindow
 from recording_core.storage.folder import Folder

@@ -270,7 +270,7 @@ def test_the_rate_of_an_account_is_shared(
 def test_no_more_tasks_are_sent_than_the_rate_is_divided_among(
     account: rec.Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("recording_core.archiving.run._TASK_SIZE", 2)
+    monkeypatch.setattr("recording_core.archiving.lister._TASK_SIZE", 2)
     running, most = set[int](), 0
 
     class Counting(ThreadPoolExecutor):
