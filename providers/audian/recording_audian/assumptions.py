@@ -98,7 +98,8 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
         5,
         leaves_open="What `since` compares, in which zone, and whether the bound is included.",
         assumed="It may be the start of a recording. `since` is sent 25 hours early, more than the "
-        "longest recording and any zone, and the exact bound is applied here.",
+        "longest recording and any zone, and the exact bound is applied here. A recording that "
+        "runs may be missing then, since it has no `created_at`; it is listed after its end.",
         refuted_by="A list with `since` that lacks a recording created after it.",
     ),
     Assumption(

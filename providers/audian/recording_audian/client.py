@@ -187,9 +187,9 @@ class Audian(Provider):
     ) -> RecordingSession:
         """Read the session from the response to a verb."""
         row = mapping.read_data(payload) if payload is not None else {}
-        provider_status = mapping.read_provider_status(row)
-        if provider_status is None or {"recording_id", "id"}.isdisjoint(row):
+        if row.get("status") is None or {"recording_id", "id"}.isdisjoint(row):
             # Undocumented: the response to a pause and to a resume.
+            provider_status = mapping.read_provider_status(row)
             if provider_status is not None:
                 status = mapping.STATUSES[provider_status]
             return evolve(session, status=status, provider_status=provider_status)

@@ -142,9 +142,9 @@ def is_undecided(row: Any) -> bool:
 
 
 def is_unfinished(row: Any) -> bool:
-    """Whether a row is that of a recording that may still be recorded."""
+    """Whether a row is that of a recording that may still be recorded, also by a new word."""
     word = row.get("status") if isinstance(row, dict) else None
-    return type(word) is str and word in UNFINISHED
+    return type(word) is str and (word in UNFINISHED or word not in STATUSES)
 
 
 def has_no_end(row: Mapping[str, Any]) -> bool:

@@ -254,6 +254,22 @@ class TestVerbs:
         waited = twilio.wait(session, timeout=MINUTE)
         assert (waited.status, waited.recordings[0].target) == ("available", conference)
 
+    def test_a_live_recording_whose_word_is_new_is_active(
+        self, emulator: TwilioEmulator, twilio: Twilio
+    ) -> None:
+        def alter(request: Request, payload: Any) -> Any:
+            for row in payload.get("recordings", ()):
+                row["status"] = "zz-new-word"
+            return payload
+
+        call = emulator.sessions[0]
+        started = twilio.start(call)
+        emulator.alter = alter
+        session = twilio.active(call)
+        assert session is not None
+        assert (session.id, session.status) == (started.id, "unknown")
+        assert session.provider_status == "zz-new-word"
+
     def test_a_recording_that_was_stopped_is_not_active(
         self, emulator: TwilioEmulator, twilio: Twilio
     ) -> None:

@@ -340,9 +340,8 @@ def read_stored_file(row: Mapping[str, Any], base_url: str) -> StoredFile | None
     in the row expires a week after the file was stored.
     """
     fields = Fields(row)
-    owner = fields.text("reference_type")
-    # If the word cannot be read, the id of the recording decides.
-    if owner != "recording" and not fields.is_unread("reference_type"):
+    # Without the word, or if it cannot be read, the id of the recording decides.
+    if fields.text("reference_type") not in (None, "recording"):
         return None
     if read_time(fields, "tm_delete") is not None:
         return None
