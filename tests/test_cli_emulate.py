@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,33 @@ def test_lines_for_source_are_the_variables_of_each_vendor(
     done = run("emulate", "--env", "--recordings", "3")
     assert (done.exit_code, done.exception) == (0, None)
     assert found[0] >= 3 * len(EMULATED)
+
+
+def test_each_emulator_is_controlled_at_its_own_url(meanwhile: Callable[..., Any]) -> None:
+    printed: list[Any] = []
+
+    def control_all() -> list[int]:
+        counts = []
+        for line in printed:
+            url = line["control"]
+            for action, body in (("seed", {"recordings": 7}), ("advance", {"seconds": 3600})):
+                request = urllib.request.Request(f"{url}/{action}", json.dumps(body).encode())
+                with urllib.request.urlopen(request, timeout=30) as response:
+                    answer = json.load(response)
+                if action == "seed":
+                    assert answer == line
+            with rec.connect(
+                line["provider"], base_url=line["base_url"], **line["credentials"]
+            ) as provider:
+                counts.append(len(list(provider.list())))
+        return counts
+
+    found = meanwhile(control_all)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("click.echo", lambda text="", **_: printed.append(json.loads(text)))
+        done = run("emulate", "--json", "--recordings", "3")
+    assert (done.exit_code, done.exception) == (0, None)
+    assert found == [[7] * len(EMULATED)]
 
 
 def read_webhooks(provider: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,14 @@ def run(*command: str, folder: Path) -> str:
     return done.stdout + done.stderr
 
 
+def run_tests(folder: Path) -> str:
+    """Run the tests of a folder with our plugin alone, since to load all others takes long."""
+    command = ("-m", "pytest", "-q", "-p", "recording_core.testing.pytest_plugin")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        return run(*command, "--strict-config", "--strict-markers", folder=folder)
+
+
 def test_loading_the_plugin_imports_no_other_module_than_the_facades(tmp_path: Path) -> None:
     code = (
         "import sys, recording_core.testing.pytest_plugin; "
@@ -55,22 +64,91 @@ def test_loading_the_plugin_imports_no_other_module_than_the_facades(tmp_path: P
 
 
 def test_the_tests_on_the_page_pass_without_a_conftest(tmp_path: Path) -> None:
-    section = PAGE.read_text().partition("## Fixtures")[2].partition("## Time")[0]
+    section = PAGE.read_text().partition("## Time")[0]
     blocks = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     (tmp_path / "test_page.py").write_text("\n\n".join(blocks))
     output = run("-m", "pytest", "-q", "-p", "no:xdist", "--strict-markers", folder=tmp_path)
-    assert "2 passed" in output, output
+    assert "4 passed" in output, output
+
+
+APPLICATION = """
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import recording_core as rec
+from recording_core.clock import SystemClock
+
+connected = []
+
+@pytest.fixture(autouse=True, scope="module")
+def developer():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TWILIO_AUTH_TOKEN", "of the developer")
+        patch.setenv("TWILIO_API_KEY", "of the developer")
+        patch.setenv("TWILIO_WEBHOOK_KEY", "of the developer")
+        Path("recordings.toml").write_text('[[account]]\\nprovider = "plivo"')
+        yield
+        assert os.environ["TWILIO_AUTH_TOKEN"] == "of the developer"
+        assert not any(name.endswith("_BASE_URL") for name in os.environ)
+
+@pytest.mark.emulator("plivo", recordings=2)
+@pytest.mark.emulator("twilio", recordings=9)
+def test_two_vendors_share_a_clock(plivo_emulator, twilio_emulator):
+    plivo_emulator.inject("429-storm", count=1)
+    with rec.connect("twilio") as twilio, rec.connect("plivo") as plivo:
+        assert [len(list(each.list())) for each in (twilio, plivo)] == [9, 2]
+    assert {"TWILIO_API_KEY", "TWILIO_WEBHOOK_KEY"}.isdisjoint(os.environ)
+    assert plivo_emulator.clock is twilio_emulator.clock
+    connected.append(plivo)
+
+def test_time_is_the_machines_until_it_is_advanced(plivo_emulator, application_clock):
+    plivo = rec.connect("plivo")
+    assert len(list(plivo.list())) == 3
+    assert plivo_emulator.journal and plivo_emulator.list_faults() == []
+    session = plivo.start(plivo_emulator.sessions[0])
+    plivo_emulator.advance(timedelta(hours=1))
+    [recording] = plivo.wait(plivo.stop(session), timeout=timedelta(minutes=1)).recordings
+    assert timedelta(0) <= recording.ended_at - datetime.now(UTC) - timedelta(minutes=59)
+    assert SystemClock().now() == application_clock.now()
+    receiver = rec.receiver("plivo", secret=os.environ["PLIVO_WEBHOOK_SECRET"])
+    for request in plivo_emulator.build_webhook_requests():
+        assert receiver.receive(request)
+    plivo.close()
+
+def test_without_the_fixture_nothing_is_replaced():
+    assert abs(SystemClock().now() - datetime.now(UTC)) < timedelta(minutes=1)
+    assert "PLIVO_AUTH_ID" not in os.environ
+"""
+
+
+def test_an_application_that_connects_itself_is_tested(tmp_path: Path) -> None:
+    (tmp_path / "test_application.py").write_text(APPLICATION)
+    ini = "[pytest]\nemulator_settings = recordings=3 seed=5\n"
+    (tmp_path / "pytest.ini").write_text(ini)
+    output = run_tests(tmp_path)
+    assert "3 passed" in output, output
+
+
+@pytest.mark.parametrize("vendor", sorted(rec.providers()))
+def test_every_vendor_has_a_fixture(vendor: str, request: pytest.FixtureRequest) -> None:
+    emulator: Emulator = request.getfixturevalue(f"{vendor}_emulator")
+    emulator.record()
+    since = emulator.clock.now() - timedelta(hours=1)
+    with rec.connect(vendor) as provider:
+        assert [each.id for each in provider.list(since=since)] == emulator.list_ids()
 
 
 def test_a_test_without_a_marker_states_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "test_one.py").write_text("def test_one(emulator): pass")
-    output = run("-m", "pytest", "-q", "-p", "no:xdist", folder=tmp_path)
+    output = run_tests(tmp_path)
     assert "name one by a marker, such as @pytest.mark.emulator" in output, output
 
 
 def test_an_emulator_stops_after_its_test(tmp_path: Path) -> None:
     (tmp_path / "test_two.py").write_text(TWO_TESTS)
-    output = run("-m", "pytest", "-q", "-p", "no:xdist", folder=tmp_path)
+    output = run_tests(tmp_path)
     assert "2 passed" in output, output
 
 

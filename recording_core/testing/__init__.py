@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from recording_core.testing.emulator.server import Reply as Reply
     from recording_core.testing.emulator.server import Request as Request
     from recording_core.testing.manual_clock import ManualClock as ManualClock
+    from recording_core.testing.offset_clock import OffsetClock as OffsetClock
 
 #: module -> the names that it defines
 _MODULES = {
@@ -26,6 +27,7 @@ _MODULES = {
     "testing.emulator.emulator": "Emulator",
     "testing.emulator.server": "LoopbackServer Reply Request",
     "testing.manual_clock": "ManualClock",
+    "testing.offset_clock": "OffsetClock",
 }
 
 if not TYPE_CHECKING:  # a type checker then reports a name that does not exist

@@ -5,7 +5,8 @@ pytest loads this module in every run, so that the library itself is imported by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import sys
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,13 +17,62 @@ if TYPE_CHECKING:
     from recording_core.testing import Emulator, ManualClock
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of the fixtures `<provider>_emulator`."""
+    parser.addini(
+        "emulator_settings",
+        "settings of each fixture `<provider>_emulator`, such as `recordings=45 seed=7`",
+        type="args",
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker of the fixture `emulator`."""
+    """Register the marker of the fixture `emulator`, and the fixtures of the installed vendors."""
+    from recording_core.testing.vendor_fixtures import build_fixtures
+
+    config.pluginmanager.register(build_fixtures(), "recording_core_vendor_fixtures")
     config.addinivalue_line(
         "markers",
         "emulator(provider, **settings): the emulator of this test, such as "
         "@pytest.mark.emulator('acme', recordings=45)",
     )
+
+
+# -- the results of the conformance suite ---------------------------------------------------------
+
+#: Loaded in a run that has tests of the suite, and in no other.
+_SUITE = "recording_core.testing.conformance.base"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the outcome of a test of the suite to its report, which may go to another process."""
+    report = yield
+    if _SUITE in sys.modules:
+        from recording_core.testing.conformance.results.outcomes import report_outcome
+
+        report_outcome(item, call, report)
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Write a table of results for each provider of which tests of the suite ran."""
+    # `recordings conformance` writes the table itself.
+    is_read = terminalreporter.config.getoption("conformance_outcomes", None) is not None
+    if not is_read and any(
+        name == "recording_conformance"
+        for category in terminalreporter.stats.values()
+        for report in category
+        for name, _ in getattr(report, "user_properties", ())
+    ):
+        from recording_core.testing.conformance.results.table import write_tables
+
+        write_tables(terminalreporter)
+
+
+# -- emulators ------------------------------------------------------------------------------------
 
 
 @pytest.fixture

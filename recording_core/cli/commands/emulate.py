@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
-from attrs import frozen
+from attrs import field, frozen
 
 import recording_core as rec
 from recording_core.accounts import CONFIG_VARIABLE, DEFAULT, FILE_NAME
@@ -25,6 +25,7 @@ from recording_core.plugins import registry as plugins
 
 if TYPE_CHECKING:
     from recording_core.testing import Emulator
+    from recording_core.testing.emulator.control import Control
 
 
 @click.command()
@@ -93,6 +94,7 @@ if TYPE_CHECKING:
 def emulate(
     providers: tuple[str, ...],
     port: int,
+    recordings: int,
     count: int,
     seed: int,
     webhook_url: str | None,
@@ -104,14 +106,17 @@ def emulate(
 
     Without PROVIDER, emulates all installed vendors that have an emulator. Each emulator has past
     recordings and a live session of each kind. A session of a kind that no request can record is
-    being recorded. The command prints how to connect to it. The credentials are valid for the
-    emulator only.
+    being recorded. The command prints how to connect to it, and the URL below which requests of a
+    test advance its clock, reset it and inject faults. The credentials are valid for the emulator
+    only.
 
     \b
     To use the emulators in another terminal:
       recordings emulate --env > vendors.env &
       source vendors.env
     """
+    from recording_core.testing.offset_clock import OffsetClock
+
     if as_json and as_env:
         raise click.UsageError("--json and --env exclude each other.")
     installed = rec.providers().items()
@@ -124,10 +129,17 @@ def emulate(
             for number in range(count):
                 name = f"account{number + 1}" if number else DEFAULT
                 own_port = port + len(accounts) if port else 0
-                emulator = build_emulator(info, port=own_port, seed=seed + number, **settings)
                 # What begins below is listed, too.
-                emulator.recordings = max(0, emulator.recordings - len(_find_unstartable(info)))
-                accounts.append(EmulatedAccount(info, name, emulator))
+                past = max(0, recordings - len(_find_unstartable(info)))
+                emulator = build_emulator(
+                    info,
+                    clock=OffsetClock(),
+                    port=own_port,
+                    seed=seed + number,
+                    recordings=past,
+                    **settings,
+                )
+                accounts.append(EmulatedAccount(info, name, emulator, count > 1))
     wait_for_interrupt = watch_for_interrupt()
     with ExitStack() as running:
         for index, account in enumerate(accounts):
@@ -141,8 +153,7 @@ def emulate(
                 account.emulator.deliver_to(webhook_url)
             account.begin_recordings()
             if not as_env:
-                several = count > 1
-                text = account.format_json(several) if as_json else account.format_text(several)
+                text = json.dumps(account.describe()) if as_json else account.format_text()
                 click.echo(text)
         if as_env and count > 1:
             folder = running.enter_context(TemporaryDirectory(prefix="recordings-emulate-"))
@@ -176,16 +187,29 @@ def _find_unstartable(info: rec.ProviderInfo) -> list[rec.SessionKind]:
 def build_emulator(info: rec.ProviderInfo, **settings: Any) -> Emulator:
     """Create a vendor's emulator, with the given settings, that runs on the wall clock."""
     kind: type[Emulator] = plugins.load_object(info, "emulator")
-    return kind(clock=SystemClock(), **settings, **kind.wall_clock_settings)
+    return kind(**{"clock": SystemClock(), **settings, **kind.wall_clock_settings})
 
 
 @frozen
 class EmulatedAccount:
-    """An account at an emulated vendor, and how it is printed."""
+    """An account at an emulated vendor, out of several if so, and how it is printed."""
 
     info: rec.ProviderInfo
     name: str
     emulator: Emulator
+    is_one_of_several: bool
+    control: Control = field(init=False)
+
+    @control.default
+    def _build_control(self) -> Control:
+        from recording_core.testing.emulator.control import Control
+
+        return Control(
+            self.emulator,
+            describe=self.describe,
+            begin=self.begin_recordings,
+            begun=len(_find_unstartable(self.info)),
+        )
 
     @property
     def settings(self) -> Mapping[str, str]:
@@ -199,24 +223,23 @@ class EmulatedAccount:
             for target in [each for each in self.emulator.sessions if each.kind in kinds]:
                 self.emulator.begin_recording(target)
 
-    def format_json(self, several: bool) -> str:
-        """Format the account as one line of JSON, with its name if there are several."""
+    def describe(self) -> Mapping[str, Any]:
+        """Build the JSON object of the account, with its name if there are several."""
         emulator = self.emulator
-        return json.dumps(
-            {
-                "provider": emulator.provider,
-                **({"account": self.name} if several else {}),
-                "base_url": emulator.base_url,
-                "credentials": emulator.credentials,
-                "sessions": [{"kind": each.kind, "id": each.id} for each in emulator.sessions],
-                "webhooks": dict(emulator.webhooks),
-            }
-        )
+        return {
+            "provider": emulator.provider,
+            **({"account": self.name} if self.is_one_of_several else {}),
+            "base_url": emulator.base_url,
+            "credentials": emulator.credentials,
+            "sessions": [{"kind": each.kind, "id": each.id} for each in emulator.sessions],
+            "webhooks": dict(emulator.webhooks),
+            "control": self.control.url,
+        }
 
-    def format_text(self, several: bool) -> str:
+    def format_text(self) -> str:
         """Format the account for people: how to connect to it, in Python and in a shell."""
         provider, past = json.dumps(self.info.name), len(self.emulator.list_ids())
-        name = f", account={json.dumps(self.name)}" if several else ""
+        name = f", account={json.dumps(self.name)}" if self.is_one_of_several else ""
         keywords = "".join(
             f",\n        {key}={json.dumps(value)}" for key, value in self.settings.items()
         )
@@ -229,7 +252,7 @@ class EmulatedAccount:
             f"{each.kind} {shlex.quote(each.id)}"
             for each in self.emulator.sessions
         )
-        label = f"{self.info.label} ({self.name})" if several else self.info.label
+        label = self.info.label + (f" ({self.name})" if self.is_one_of_several else "")
         heading = f"{label} runs at {self.emulator.base_url} with {past} past recordings"
         lines = [
             click.style(heading, bold=True),
@@ -238,7 +261,7 @@ class EmulatedAccount:
             *(f"    {each}" for each in self.list_exports()),
             "",
             *starts,
-            "",
+            f"\n    Tests advance its clock, reset it and inject faults below {self.control.url}\n",
         ]
         return "\n".join(lines)
 

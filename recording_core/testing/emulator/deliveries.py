@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from attrs import field, frozen
 
+from recording_core.testing.offset_clock import read_sending_time
 from recording_core.webhooks.request import WebhookRequest
 
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ class Deliveries:
         self._sending = 0
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
+        #: returns how often an event of a recording is delivered, 0 for never
+        self.count_copies: Callable[[str], int] = lambda id: 1
         #: every request that was sent, oldest first
         self.attempts: list[Attempt] = []
         #: what the emulator raised in the thread that sends; `Emulator.stop` raises the first
@@ -132,7 +135,7 @@ class Deliveries:
             for event in events(now):
                 if (id, event.name) not in self._collected:
                     self._collected.add((id, event.name))
-                    new.append(event)
+                    new += [event] * self.count_copies(id)
                 if event.is_last:
                     self._followed.pop(id, None)
         for event in sorted(new, key=lambda each: each.at):
@@ -209,7 +212,7 @@ class Deliveries:
         emulator, policy = self._emulator, self._emulator.redelivery
         event, webhook = delivery.event, delivery.webhook
         with emulator.lock:
-            request = emulator.sign_event(event, webhook, emulator.clock.now())
+            request = emulator.sign_event(event, webhook, read_sending_time(emulator.clock))
         status = _send_request(request, policy.timeout)
         with emulator.lock:
             self.attempts.append(Attempt(request, status))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-import threading
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,11 +15,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from uuid import UUID
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from recording_core.clock import Clock
-from recording_core.model.capabilities import Operation
-from recording_core.model.entities import CommunicationSession, Interval, RecordingSession
+from recording_core.model.entities import CommunicationSession, Interval
 from recording_core.plugins.registry import get_provider_info, load_object
 from recording_core.provider.assumptions import Assumption
 from recording_core.provider.connection import Connection
@@ -30,8 +28,13 @@ from recording_core.testing.emulator.deliveries import (
     RedeliveryPolicy,
     Webhook,
 )
+from recording_core.testing.emulator.journal import JournalEntry
+from recording_core.testing.emulator.live_sessions import LiveSessions
+from recording_core.testing.emulator.named_faults import NamedFaults
+from recording_core.testing.emulator.resettable import Resettable, construct_again
 from recording_core.testing.emulator.server import LoopbackServer, Reply, Request
 from recording_core.testing.manual_clock import ManualClock
+from recording_core.testing.offset_clock import OffsetClock, read_sending_time
 from recording_core.webhooks.request import WebhookRequest
 
 if TYPE_CHECKING:
@@ -39,19 +42,7 @@ if TYPE_CHECKING:
     from recording_core.transport import HttpSettings
 
 
-@frozen
-class JournalEntry:
-    """A request that an emulator received, and the status that it returned.
-
-    `port` is `api` or `media`, as which a request for media at the API's own origin counts, too.
-    """
-
-    request: Request
-    port: str
-    status: int
-
-
-class Emulator(ABC):
+class Emulator(LiveSessions, Resettable):
     """A vendor on loopback: it speaks its vendor's API, with the documented quirks.
 
     A subclass implements `answer` (the API's port) and `answer_media` (the media's port), sets
@@ -81,6 +72,8 @@ class Emulator(ABC):
     retention: ClassVar[timedelta] = timedelta(days=90)
     #: keywords of the constructor for a run on the wall clock, which shorten the vendor's delays
     wall_clock_settings: ClassVar[Mapping[str, Any]] = {}
+    #: keywords of the constructor for `recordings conformance`; they must give several pages
+    conformance_settings: ClassVar[Mapping[str, Any]] = {"recordings": 45}
     #: the provider's table of assumptions, the same as that of its `ProviderInfo`
     assumptions: ClassVar[tuple[Assumption, ...]] = ()
     #: when its webhook events are delivered again
@@ -117,13 +110,15 @@ class Emulator(ABC):
         self.media_faults: deque[Reply] = deque()
         #: rewrites each JSON payload of the API before it is sent
         self.alter: Callable[[Request, Any], Any] | None = None
-        self.lock = threading.RLock()
         self.deliveries = Deliveries(self)
+        self.__named = NamedFaults(self)
+        self.deliveries.count_copies = self.__named.count_deliveries
         #: a generator for webhooks alone, so that their use changes no other value
         self.webhook_random = random.Random(f"{self.provider}:{seed}:webhooks")
         self.__webhook: Webhook | None = None
         self.__port = port
         self.__servers: dict[str, LoopbackServer] = {}
+        self.__control: Callable[[Request], Reply] | None = None
 
     @abstractmethod
     def answer(self, request: Request) -> Reply:
@@ -151,28 +146,6 @@ class Emulator(ABC):
     @abstractmethod
     def list_ids(self) -> list[str]:
         """Return the ids of the recordings that the vendor would list today, in any order."""
-
-    # -- for a kind of session that the API cannot start or stop recording ------------------------
-
-    def begin_recording(self, target: CommunicationSession) -> str:
-        """Start recording a live session, as the vendor does on its own, and return the id.
-
-        Called with `lock` held.
-        """
-        raise NotImplementedError(
-            f"{self.provider} declares no start for a {target.kind}: its emulator must implement "
-            "begin_recording, which starts what the vendor starts on its own"
-        )
-
-    def hang_up(self, target: CommunicationSession) -> None:
-        """End a live session, and with it its recording; `sessions` then has another live one.
-
-        Called with `lock` held.
-        """
-        raise NotImplementedError(
-            f"{self.provider} declares no stop for a {target.kind}: its emulator must implement "
-            "hang_up, which ends the session"
-        )
 
     def connect(self, *, account: str = "default", http: HttpSettings | None = None) -> Provider:
         """Connect the installed provider of this emulator's name to it, on its clock."""
@@ -282,59 +255,59 @@ class Emulator(ABC):
         assert not sent, f"no request may be sent here, but the provider sent {', '.join(sent)}"
 
     def advance(self, by: timedelta) -> None:
-        """Advance the clock, which must be a `ManualClock`; nothing sleeps."""
-        assert isinstance(self.clock, ManualClock), (
+        """Advance the clock, a `ManualClock` or an `OffsetClock`; nothing sleeps."""
+        assert isinstance(self.clock, ManualClock | OffsetClock), (
             f"the emulator runs on a {type(self.clock).__name__}: start it on a ManualClock"
         )
         self.clock.advance(by)
 
-    def record(
-        self,
-        target: CommunicationSession | None = None,
-        *,
-        duration: timedelta = timedelta(seconds=10),
-        processing: timedelta = timedelta(seconds=10),
-        **parameters: Any,
-    ) -> str:
-        """Record a live session by the installed provider, and return the recording's id.
+    def inject(self, name: str, /, **figures: Any) -> None:
+        """Show a named fault from now on, such as `late-404`, with figures such as `count=3`.
 
-        What the vendor's API cannot start or stop, the emulator does as the vendor.
+        [Test your application](test-your-application.md#named-faults) has the table of faults.
+        Raises `ValueError` for an unknown name or figure, and for a figure out of its bounds.
+        """
+        with self.lock:
+            self.deliveries.collect_events()
+            self.__named.inject(name, **figures)
+
+    def clear_faults(self) -> None:
+        """Show no fault any more, neither a named one nor a reply of `faults`."""
+        with self.lock:
+            self.deliveries.collect_events()
+            self.__named.clear()
+            self.faults.clear()
+            self.media_faults.clear()
+
+    def list_faults(self) -> list[str]:
+        """Return the names of the named faults that it shows."""
+        with self.lock:
+            return self.__named.list_names()
+
+    def serve_control(self, answer: Callable[[Request], Reply]) -> None:
+        """Answer requests to paths below `/_emulator/` of the API's port; no journal has them."""
+        self.__control = answer
+
+    def reset(self, *, recordings: int | None = None, seed: int | None = None) -> None:
+        """Return to the state after the start: no other recordings, requests, faults or events.
+
+        The ports, the credentials, the URL of `deliver_to` and the clock stay as they are.
 
         Args:
-            target: by default the first of `sessions`
-            duration: from the start to the stop
-            processing: how long to advance the clock after the stop
-            parameters: of `Provider.start`
+            recordings: how many past recordings, in place of the constructor's argument
+            seed: determines the past recordings, in place of the constructor's argument
         """
-        with self.connect() as provider:
-            session = self.begin_session(provider, target or self.sessions[0], **parameters)
-            self.advance(duration)
-            self.finish_session(provider, session)
-        self.advance(processing)
-        assert session.id is not None, f"{self.provider} returned no id for the recording"
-        return session.id
-
-    def begin_session(
-        self, provider: Provider, target: CommunicationSession, **parameters: Any
-    ) -> RecordingSession:
-        """Start a recording by the provider, or as the vendor does if its API has no such start."""
-        if provider.can(Operation.START, target.kind):
-            return provider.start(target, **parameters)
+        self.deliveries.close()
+        webhook = self.__webhook
         with self.lock:
-            id = self.begin_recording(target)
-        if not provider.can(Operation.ACTIVE, target.kind):
-            return RecordingSession(provider.name, provider.account, id, target)
-        session = provider.active(target)
-        assert session is not None, f"active finds no recording of {target}, but {id} runs"
-        return session
-
-    def finish_session(self, provider: Provider, session: RecordingSession) -> RecordingSession:
-        """Stop a recording by the provider, or hang up if the vendor's API has no such stop."""
-        if provider.can(Operation.STOP, session.target.kind):
-            return provider.stop(session)
-        with self.lock:
-            self.hang_up(session.target)
-        return session
+            construct_again(self, "credentials", "_Emulator__servers", "_Emulator__control")
+            if recordings is not None:
+                self.recordings = recordings
+            if seed is not None:
+                self.random.seed(f"{self.provider}:{seed}")
+            self.populate()
+        if webhook is not None:
+            self.deliver_to(webhook.url)
 
     def start(self) -> Self:
         """Open both ports on loopback and create the past recordings."""
@@ -365,21 +338,26 @@ class Emulator(ABC):
         return timedelta(hours=3) + span * index / max(self.recordings, 1)
 
     def __handle(self, request: Request, port: str) -> Reply:
-        if self.latency:
-            time.sleep(self.latency.total_seconds())
+        if port == "api" and self.__control is not None and request.path.startswith("/_emulator/"):
+            return self.__control(request)
         with self.lock:
-            status = 500
+            latency = self.latency.total_seconds()
+        if latency:
+            time.sleep(latency)
+        with self.lock:
+            reply = None
             try:
                 self.deliveries.collect_events()
                 if port == "api" and self.is_media(request):
                     port = "media"
                 reply = self.__find_reply(request, port)
-                status = reply.status
             finally:
-                self.journal.append(JournalEntry(request, port, status))
+                at = self.clock.now()
+                self.journal.append(JournalEntry.build(request, port, reply, at))
             self.deliveries.collect_events()
             # Every vendor sends a Date header, which `recordings doctor` compares.
-            now = format_datetime(self.clock.now().astimezone(UTC), usegmt=True)
+            sent = read_sending_time(self.clock).astimezone(UTC)
+            now = format_datetime(sent, usegmt=True)
         return evolve(reply, headers={"Date": now, **reply.headers})
 
     def __find_reply(self, request: Request, port: str) -> Reply:
@@ -387,8 +365,12 @@ class Emulator(ABC):
         if faults:
             return faults.popleft()
         if port == "media":
-            return self.answer_media(request)
-        return self.__alter_reply(request, self.answer(request))
+            reply = self.answer_media(request)
+        elif (refusal := self.__named.replace_reply()) is not None:
+            return refusal
+        else:
+            reply = self.__alter_reply(request, self.answer(request))
+        return self.__named.change_reply(request, port, reply)
 
     def __alter_reply(self, request: Request, reply: Reply) -> Reply:
         is_json = reply.headers.get("Content-Type", "").startswith("application/json")

@@ -98,8 +98,8 @@ class Reply:
     cut_headers: bool = False
     #: close the connection before the first byte
     abort: bool = False
-    #: pause for `stall_seconds` before the headers or before the body
-    stall: Literal["headers", "body"] | None = None
+    #: pause for `stall_seconds` before the headers, before the body or in the middle of the body
+    stall: Literal["headers", "body", "middle"] | None = None
     stall_seconds: float = 30.0
     #: send the headers or the body byte by byte, with `drip_seconds` between two bytes
     drip: Literal["headers", "body"] | None = None
@@ -211,10 +211,11 @@ class _RequestHandler(BaseHTTPRequestHandler):
         if reply.stall is None and reply.drip is None and len(body) < 65536:
             # One write for small replies: two would wait for the client's delayed ACK.
             head, body = head + body, b""
-        for part, data in (("headers", head), ("body", body)):
+        half = len(body) // 2
+        for part, data in (("headers", head), ("body", body[:half]), ("middle", body[half:])):
             if reply.stall == part:
                 self.server.closing.wait(reply.stall_seconds)
-            if reply.drip == part:
+            if reply.drip == part or (reply.drip, part) == ("body", "middle"):
                 self._drip(data, reply.drip_seconds)
             else:
                 self.wfile.write(data)

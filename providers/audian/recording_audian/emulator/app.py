@@ -50,6 +50,8 @@ class AudianEmulator(Emulator):
     prefix: ClassVar[str] = "/v2"
     retention: ClassVar[timedelta] = recordings.RETENTION
     wall_clock_settings: ClassVar[Mapping[str, Any]] = {"starting": timedelta(0)}
+    #: more than two pages of a hundred
+    conformance_settings: ClassVar[Mapping[str, Any]] = {"recordings": 230}
     assumptions = ASSUMPTIONS
     redelivery = webhooks.REDELIVERY
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from recording_core import CommunicationSession, Interval, SessionKind, WebhookRequest
 from recording_core.plugin import EmulatedEvent, Emulator, Reply, Request, Webhook, build_uuid
@@ -77,6 +77,8 @@ class PlivoEmulator(Emulator):
     prefix = "/v1"
     assumptions = ASSUMPTIONS
     redelivery = webhooks.REDELIVERY
+    #: more than one page of twenty in each window of thirty days
+    conformance_settings: ClassVar = {"recordings": 75}
 
     def __init__(
         self, *, paging: listing.PagingMode = "offset", media_auth: bool = False, **settings: Any

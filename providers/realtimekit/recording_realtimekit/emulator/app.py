@@ -41,6 +41,8 @@ class RealtimeKitEmulator(Emulator):
         page_base: the number of the first page, 0 or 1 (assumption 1)
         starting: the time from INVOKED to RECORDING
         shortest: a shorter recording ends as ERRORED
+        max_page_size: rows in a page at most, whichever `per_page` is given; by default no limit
+            (assumption 2)
         settings: those of every emulator
     """
 
@@ -48,9 +50,8 @@ class RealtimeKitEmulator(Emulator):
     prefix: ClassVar[str] = "/client/v4"
     assumptions = ASSUMPTIONS
     wall_clock_settings: ClassVar = dict.fromkeys(("starting", "shortest"), timedelta(0))
+    conformance_settings: ClassVar = {"recordings": 45, "max_page_size": 10}
 
-    #: rows in a page at most, whichever `per_page` is given; by default no limit (assumption 2)
-    max_page_size: int | None = None
     #: the status of a refused start, pause, resume or stop (assumption 5)
     conflict_status = 409
 
@@ -60,6 +61,7 @@ class RealtimeKitEmulator(Emulator):
         page_base: int = 1,
         starting: timedelta = timedelta(seconds=2),
         shortest: timedelta = timedelta(seconds=5),
+        max_page_size: int | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
@@ -67,6 +69,7 @@ class RealtimeKitEmulator(Emulator):
         self.page_base = page_base
         self.starting = starting
         self.shortest = shortest
+        self.max_page_size = max_page_size
         self.credentials = {
             "account_id": f"{self.random.getrandbits(128):032x}",
             "app_id": build_uuid(self.random),

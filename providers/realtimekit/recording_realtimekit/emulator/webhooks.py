@@ -10,7 +10,7 @@ import json
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
@@ -90,6 +90,14 @@ def _rename_layers(value: Any) -> Any:
     return value
 
 
+@cache
+def _generate_key() -> RSAPrivateKey:
+    """Generate Cloudflare's key, the same for all apps; on first use, since it takes a while."""
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
 @define(slots=False)
 class EmulatedWebhooks:
     """The webhooks of the app, and the key that signs all of Cloudflare's deliveries."""
@@ -101,19 +109,12 @@ class EmulatedWebhooks:
     rows: dict[str, dict[str, Any]] = field(factory=dict)
 
     @cached_property
-    def _key(self) -> RSAPrivateKey:
-        # Generated on first use, because it takes a tenth of a second.
-        from cryptography.hazmat.primitives.asymmetric import rsa
-
-        return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-    @cached_property
     def public_key(self) -> str:
         """The public key in PEM."""
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
         form = (Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        return self._key.public_key().public_bytes(*form).decode()
+        return _generate_key().public_key().public_bytes(*form).decode()
 
     def list_receivers(self) -> list[Webhook]:
         """List the enabled webhooks that receive the events of recordings."""
@@ -216,7 +217,7 @@ class EmulatedWebhooks:
         from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
         body = json.dumps(event.payload, separators=(",", ":")).encode()
-        signature = self._key.sign(body, PKCS1v15(), hashes.SHA256())
+        signature = _generate_key().sign(body, PKCS1v15(), hashes.SHA256())
         found = (id for id, row in self.rows.items() if row["url"] == webhook.url)
         headers = {
             "Content-Type": "application/json",

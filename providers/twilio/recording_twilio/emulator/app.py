@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from attrs import evolve
 
@@ -66,6 +66,7 @@ class TwilioEmulator(Emulator):
     prefix = API
     assumptions = ASSUMPTIONS
     redelivery = webhooks.REDELIVERY
+    conformance_settings: ClassVar = {"recordings": 45, "largest_page": 20}
     #: kept until deleted
     retention = timedelta(days=3650)
 

@@ -87,6 +87,8 @@ class VoIPBinEmulator(Emulator):
     prefix = "/v1.0"
     assumptions = ASSUMPTIONS
     redelivery = webhooks.REDELIVERY
+    #: more than one page of a hundred
+    conformance_settings: ClassVar = {"recordings": 120}
     wall_clock_settings: ClassVar = dict.fromkeys(("starting", "stopping"), timedelta(0))
 
     #: how times are written
