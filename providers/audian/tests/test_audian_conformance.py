@@ -9,8 +9,7 @@ from recording_core import RecordingSession
 from recording_core.testing import Emulator, ProviderConformance
 
 
-# More than two pages of a hundred.
-@pytest.mark.emulator("audian", recordings=230)
+@pytest.mark.emulator("audian", **AudianEmulator.conformance_settings)
 class TestAudianConformance(ProviderConformance):
     def end(self, emulator: Emulator, session: RecordingSession) -> None:
         assert isinstance(emulator, AudianEmulator)

@@ -9,8 +9,7 @@ from recording_core.testing import Emulator, ProviderConformance
 from recording_plivo.emulator import PlivoEmulator
 
 
-# More than one page of twenty in each window of thirty days.
-@pytest.mark.emulator("plivo", recordings=75)
+@pytest.mark.emulator("plivo", **PlivoEmulator.conformance_settings)
 class TestPlivoConformance(ProviderConformance):
     def end(self, emulator: Emulator, session: RecordingSession) -> None:
         assert isinstance(emulator, PlivoEmulator)

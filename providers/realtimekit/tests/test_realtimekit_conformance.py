@@ -8,9 +8,6 @@ from recording_core.testing import ProviderConformance
 from recording_realtimekit.emulator import RealtimeKitEmulator
 
 
-@pytest.mark.emulator("realtimekit", recordings=45)
+@pytest.mark.emulator("realtimekit", **RealtimeKitEmulator.conformance_settings)
 class TestRealtimeKitConformance(ProviderConformance):
-    @pytest.fixture
-    def emulator(self, emulator: RealtimeKitEmulator) -> RealtimeKitEmulator:
-        emulator.max_page_size = 10  # so that there are several pages
-        return emulator
+    """With the settings that give several pages."""

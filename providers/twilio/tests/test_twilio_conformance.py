@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from recording_core.testing import ProviderConformance
+from recording_twilio.emulator import TwilioEmulator
 
 
-# Twenty rows per page, so that the recordings take several.
-@pytest.mark.emulator("twilio", recordings=45, largest_page=20)
+@pytest.mark.emulator("twilio", **TwilioEmulator.conformance_settings)
 class TestTwilioConformance(ProviderConformance):
     """The requirements of every provider."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from recording_core import Operation, RecordingSession
+from recording_core import Operation, Provider, RecordingSession
 from recording_core.plugins.registry import load_object
 from recording_core.provider.assumptions import (
     Assumption,
@@ -20,6 +20,7 @@ from recording_core.provider.assumptions import (
 from recording_core.testing.conformance.base import (
     ConformanceBase,
     check_equal,
+    skip_undeclared,
     state_requirement,
 )
 from recording_core.testing.emulator.emulator import Emulator
@@ -54,7 +55,7 @@ class AssumptionRequirements(ConformanceBase):
     def test_a_probe_shows_whether_its_assumption_holds(self) -> None:
         probed = [each for each in self.vendor.assumptions if each.probe is not None]
         if not probed:
-            pytest.skip("no assumption has a probe")
+            skip_undeclared("a probe of an assumption")
         with self._observe(()) as (emulator, observations):
             for each in probed:
                 with state_requirement(
@@ -77,7 +78,7 @@ class AssumptionRequirements(ConformanceBase):
     def test_the_emulator_sends_nothing_unknown(self) -> None:
         known = self.provider.known_fields
         if not known:
-            pytest.skip("the provider declares no known_fields")
+            skip_undeclared("known_fields")
         with (
             state_requirement("by default, an emulator sends only what the vendor's pages show"),
             self._observe(()) as (_, observations),
@@ -92,7 +93,7 @@ class AssumptionRequirements(ConformanceBase):
         kind = type(self.vendor)
         with (
             kind(recordings=self.vendor.recordings, assume=assume) as emulator,
-            emulator.connect() as provider,
+            self._connect_to(emulator) as provider,
         ):
             recordings = observe_recordings(provider) if provider.can(Operation.LIST) else ()
             observations = [Observation(provider, recordings)]
@@ -105,6 +106,11 @@ class AssumptionRequirements(ConformanceBase):
                     sessions[verb] = after
                 observations.append(Observation(provider, recordings, sessions))
             yield emulator, observations
+
+    def _connect_to(self, emulator: Emulator) -> Provider:
+        """Connect to another emulator than that of the test."""
+        self.guard.allow(emulator.origin, emulator.media_origin)
+        return emulator.connect()
 
 
 def _run_probe(

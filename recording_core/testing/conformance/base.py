@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import pytest
 
@@ -21,6 +22,7 @@ from recording_core import (
     SessionKind,
 )
 from recording_core.testing.conformance.documented_types import find_type_error
+from recording_core.testing.conformance.guard import ConnectionGuard, guard_connections
 from recording_core.testing.emulator.emulator import Emulator
 from recording_core.testing.emulator.server import Request
 
@@ -30,11 +32,15 @@ _TOTAL_TIMEOUT = 10.0
 SINGLE_REQUESTS = HttpSettings(retries=0, workers=1, total_timeout=_TOTAL_TIMEOUT)
 
 #: A kind that declares one of these can be recorded while it is live.
-_OF_LIVE_RECORDINGS = (
+OF_LIVE_RECORDINGS = (
     *(Operation.START, Operation.PAUSE, Operation.RESUME, Operation.STOP, Operation.ACTIVE),
 )
 
 Call = Callable[[], Any]
+
+#: How the reason of a skip begins, by which the table of a run separates them.
+UNDECLARED = "not declared"
+NOT_TESTED = "NOT TESTED"
 
 
 class ConformanceBase:
@@ -51,12 +57,18 @@ class ConformanceBase:
     vendor: Emulator
     #: a provider that is connected to it
     provider: Provider
+    #: forbids connections to anything but the vendor; `allow` names the suite's own ports
+    guard: ConnectionGuard
 
     @pytest.fixture(autouse=True)
     def connect(self, emulator: Emulator) -> Iterator[None]:
-        """Set `vendor` and `provider`."""
+        """Set `vendor` and `provider`, and forbid connections to anything but the vendor."""
         self.vendor = emulator
-        with emulator.connect(http=HttpSettings(total_timeout=_TOTAL_TIMEOUT)) as self.provider:
+        http = HttpSettings(total_timeout=_TOTAL_TIMEOUT)
+        with (
+            guard_connections(emulator) as self.guard,
+            emulator.connect(http=http) as self.provider,
+        ):
             yield
 
     def begin(self, provider: Provider, target: CommunicationSession) -> RecordingSession:
@@ -127,52 +139,101 @@ class ConformanceBase:
         """Return the kinds that declare all of the operations; skip without one."""
         kinds = [k for k in SessionKind if all(self.provider.can(each, k) for each in operations)]
         if not kinds:
-            pytest.skip(f"no kind declares all of: {', '.join(operations)}")
+            skip_undeclared(*operations)
         return kinds
 
     def find_targets(self, *operations: Operation) -> list[CommunicationSession]:
         """Return a live session of each kind of `find_kinds`."""
-        return self._find_sessions(self.find_kinds(*operations), operations)
+        return [self.find_session(kind) for kind in self.find_kinds(*operations)]
 
     def find_live_targets(self, *operations: Operation) -> list[CommunicationSession]:
         """Return a live session of each kind that can be recorded, also by the vendor alone, and
         that declares all of the operations; skip without one."""
         if targets := self.list_live_targets(*operations):
             return targets
-        pytest.skip(f"no kind that can be recorded declares all of: {', '.join(operations)}")
+        skip_undeclared(*operations)
 
     def list_live_targets(self, *operations: Operation) -> list[CommunicationSession]:
         """Return what `find_live_targets` does, which may be nothing."""
         kinds = [
             kind
             for kind in SessionKind
-            if any(self.provider.can(each, kind) for each in _OF_LIVE_RECORDINGS)
+            if self.is_recorded_live(kind)
             and all(self.provider.can(each, kind) for each in operations)
         ]
-        return self._find_sessions(kinds, operations)
+        return [self.find_session(kind) for kind in kinds]
 
-    def _find_sessions(
-        self, kinds: Iterable[SessionKind], operations: Iterable[Operation]
-    ) -> list[CommunicationSession]:
-        targets = []
-        for kind in kinds:
-            live = [target for target in self.vendor.sessions if target.kind is kind]
-            assert live, (
-                f"Emulator.sessions has no live {kind}, but the provider declares "
-                f"{', '.join(operations)} for a {kind}: add one to Emulator.sessions"
-            )
-            targets.append(live[0])
-        return targets
+    def is_recorded_live(self, kind: SessionKind) -> bool:
+        """Whether a kind declares an operation of a recording that runs."""
+        return any(self.provider.can(each, kind) for each in OF_LIVE_RECORDINGS)
+
+    def find_session(self, kind: SessionKind) -> CommunicationSession:
+        """Return a live session of a kind."""
+        live = next((target for target in self.vendor.sessions if target.kind is kind), None)
+        declared = [each for each in OF_LIVE_RECORDINGS if self.provider.can(each, kind)]
+        assert live is not None, (
+            f"Emulator.sessions has no live {kind}, but the provider declares "
+            f"{', '.join(declared)} for a {kind}: add one to Emulator.sessions"
+        )
+        return live
 
     def require_declared(self, *operations: Operation) -> None:
         """Skip the test if no kind declares one of the operations."""
         if not all(map(self.provider.can, operations)):
-            pytest.skip(f"not all of these are declared: {', '.join(operations)}")
+            skip_undeclared(*operations)
+
+    @contextmanager
+    def require_request(self, *, write: bool = False) -> Iterator[list[Request]]:
+        """Require that a request is sent inside and that the vendor accepts it.
+
+        With `write` it is not a GET. The list has what was accepted, on leaving the block.
+        """
+        accepted: list[Request] = []
+        with self.vendor.log_requests() as entries:
+            yield accepted
+        accepted += [
+            each.request
+            for each in entries
+            if each.status < 300 and not (write and each.request.method == "GET")
+        ]
+        sent = ", ".join(f"{each.request.method} -> HTTP {each.status}" for each in entries)
+        assert accepted, (
+            f"the vendor accepted no request{' that changes anything' if write else ''}; the "
+            f"provider sent: {sent or 'nothing'}"
+        )
+
+    def is_listable(self, kind: SessionKind) -> bool:
+        """Whether the vendor's own list contains the recordings of a kind."""
+        return not any(kind in sentence.lower() for sentence in self.provider.not_listable)
+
+    def list_of_kind(
+        self,
+        kind: SessionKind,
+        target: CommunicationSession | None = None,
+        *,
+        most: int | None = None,
+        **filters: Any,
+    ) -> list[Recording]:
+        """List the recordings that are of a kind or name none, or the first ones.
+
+        Those that the vendor's own list cannot contain are listed by the target, or by the live
+        session of that kind.
+        """
+        filters = {**self.bounds, **filters}
+        found = self.provider.list(**filters)
+        if not self.is_listable(kind):
+            found = self.provider.list(**filters, target=target or self.find_session(kind))
+        return list(islice((each for each in found if each.kind in (kind, None)), most))
 
     @property
     def bounds(self) -> dict[str, Any]:
         """Keywords of `list` that include everything that the emulator lists."""
         return {"since": self.vendor.clock.now() - self.vendor.retention - timedelta(days=2)}
+
+    def find_newest_bounds(self) -> dict[str, Any]:
+        """Return keywords of `list` that include the 24 newest rows, which are read quickly."""
+        moments = sorted(filter(None, map(find_listing_time, self.list_all())))
+        return {"since": moments[-24:][0]} if moments else self.bounds
 
     def list_all(self, **filters: Any) -> list[Recording]:
         """List everything that the emulator lists."""
@@ -213,6 +274,11 @@ def state_requirement(requirement: str) -> Iterator[None]:
     except BaseException as error:
         error.add_note(f"The requirement: {requirement}")
         raise
+
+
+def skip_undeclared(*what: str) -> NoReturn:
+    """Skip a test because the provider does not declare something."""
+    pytest.skip(f"{UNDECLARED}: {', '.join(what)}")
 
 
 def check_equal(what: str, found: Any, expected: Any) -> None:

@@ -29,6 +29,8 @@ from recording_core import (
 )
 from recording_core.clock import SystemClock
 from recording_core.testing.conformance.base import Call, ConformanceBase, state_requirement
+from recording_core.testing.conformance.copies import find_downloadable
+from recording_core.testing.conformance.guard import ConnectionGuard
 from recording_core.testing.conformance.replies import JSON
 from recording_core.testing.emulator.server import Reply
 from recording_core.testing.timing import assert_within
@@ -51,27 +53,29 @@ SLOW: Mapping[str, Reply] = {
 
 
 @contextmanager
-def _open_full_port() -> Iterator[str]:
+def _open_full_port(guard: ConnectionGuard) -> Iterator[str]:
     """Yield a base URL at which connecting hangs: its queue is full, and nothing accepts."""
     with socket.socket() as server, ExitStack() as waiting:
         server.bind(("127.0.0.1", 0))
         server.listen(0)
+        guard.allow(url := f"http://127.0.0.1:{server.getsockname()[1]}")
         for _ in range(8):
             client = waiting.enter_context(socket.socket())
             client.setblocking(False)
             client.connect_ex(server.getsockname())
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        yield url
 
 
 @contextmanager
-def _open_silent_port() -> Iterator[str]:
+def _open_silent_port(guard: ConnectionGuard) -> Iterator[str]:
     """Yield an https base URL whose host accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
-        yield f"https://127.0.0.1:{server.getsockname()[1]}"
+        guard.allow(url := f"https://127.0.0.1:{server.getsockname()[1]}")
+        yield url
 
 
 @contextmanager
-def _hold_name_resolution() -> Iterator[str]:
+def _hold_name_resolution(_: ConnectionGuard) -> Iterator[str]:
     """Yield a base URL whose host's name is resolved when the block ends."""
     host, ended, resolve = "hanging-resolver.invalid", threading.Event(), socket.getaddrinfo
 
@@ -89,7 +93,7 @@ def _hold_name_resolution() -> Iterator[str]:
 
 
 #: What can block before anything is sent to the vendor.
-BLOCKED: Mapping[str, Callable[[], AbstractContextManager[str]]] = {
+BLOCKED: Mapping[str, Callable[[ConnectionGuard], AbstractContextManager[str]]] = {
     "the host accepts no connection": _open_full_port,
     "the TLS handshake never ends": _open_silent_port,
     "the name is not resolved": _hold_name_resolution,
@@ -119,7 +123,7 @@ class DeadlineRequirements(ConformanceBase):
     def test_each_verb_returns_in_time_if_no_connection_is_made(self, what: str) -> None:
         """Nothing was sent, so that a start raises `Unavailable` too."""
         with (
-            BLOCKED[what]() as base_url,
+            BLOCKED[what](self.guard) as base_url,
             connect(
                 self.vendor.provider,
                 base_url=base_url,
@@ -136,8 +140,7 @@ class DeadlineRequirements(ConformanceBase):
 
     def test_a_timeout_includes_the_wait_for_a_turn_under_the_rate(self, tmp_path: Path) -> None:
         """`total_timeout` does not include it: a rate limit makes no verb late."""
-        self.require_declared(Operation.LIST, Operation.DOWNLOAD)
-        some = next((each for each in self.list_all() if each.files), None)
+        some = find_downloadable(self)[0]
         sessions = [
             self.begin(self.provider, each) for each in self.list_live_targets(Operation.GET)
         ]
@@ -146,10 +149,9 @@ class DeadlineRequirements(ConformanceBase):
             f"wait for a {each.target.kind}": partial(self.provider.wait, each, timeout=limit)
             for each in sessions
         }
-        if some is not None:
-            calls["download"] = partial(
-                self.provider.download, some.id, tmp_path, target=some.target, timeout=limit
-            )
+        calls["download"] = partial(
+            self.provider.download, some.id, tmp_path, target=some.target, timeout=limit
+        )
         bucket = TokenBucket(0.001, SystemClock(), 1.0)
         bucket.take()  # the next one is allowed a quarter of an hour later
         self.provider.transport.bucket = bucket
@@ -193,32 +195,27 @@ class DeadlineRequirements(ConformanceBase):
             self.vendor.latency = timedelta(0)
 
     def test_a_download_returns_within_its_timeout(self, tmp_path: Path) -> None:
-        self.require_declared(Operation.LIST, Operation.DOWNLOAD)
-        some = next((each for each in self.list_all() if each.files), None)
-        if some is None:
-            pytest.skip("the emulator lists no recording with a file")
-        download = partial(
-            self.provider.download,
-            directory=tmp_path,
-            target=some.target,
-            timeout=timedelta(seconds=TOTAL),
-        )
-        vendor = self.vendor
+        some, seconds = find_downloadable(self)[0], TOTAL / 2
+        limits: dict[str, Any] = {"target": some.target, "timeout": timedelta(seconds=seconds)}
+        download = self.provider.download
+        calls: dict[str, Call] = {
+            "download by its id": partial(download, some.id, tmp_path / "api", **limits),
+        }
+        if some.files:  # otherwise an endpoint of the API names the media
+            calls["download"] = partial(download, some, tmp_path / "media", **limits)
         for what, slow in SLOW.items():
-            for host, faults, reply, given in (
-                ("media host", vendor.media_faults, evolve(slow, headers={}), some),
-                ("API", vendor.faults, slow, some.id),
+            self.vendor.faults.extend([slow] * 40)
+            self.vendor.media_faults.extend([evolve(slow, headers={})] * 40)
+            with state_requirement(
+                f"download returns within timeout={seconds}, raises Unavailable and leaves no file "
+                f"if the API and the media host {what}"
             ):
-                faults.extend([reply] * 40)
-                with state_requirement(
-                    f"download returns within timeout={TOTAL}, raises Unavailable and leaves no "
-                    f"file if the {host} {what}"
-                ):
-                    raised = _run_in_time({"download": partial(download, given)}, TOTAL)
-                    _check_timeout(raised["download"], Unavailable)
-                    files = [each for each in tmp_path.rglob("*") if each.is_file()]
-                    assert files == [], f"download left {files}"
-                faults.clear()
+                for error in _run_in_time(calls, seconds).values():
+                    _check_timeout(error, Unavailable)
+                files = [each for each in tmp_path.rglob("*") if each.is_file()]
+                assert files == [], f"download left {files}"
+            self.vendor.faults.clear()
+            self.vendor.media_faults.clear()
 
 
 def _check_timeout(error: RecordingError | None, kind: type[Unavailable | OutcomeUnknown]) -> None:

@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from attrs import evolve
 
 import recording_core as rec
 from recording_core.download.formats import FORMATS
-from recording_core.download.lengths import can_read_length
 from recording_core.testing.conformance.base import (
     ConformanceBase,
     check_equal,
-    check_types,
+    skip_undeclared,
     state_requirement,
+)
+from recording_core.testing.conformance.copies import (
+    check_copies,
+    check_source,
+    find_downloadable,
+    read_path,
+    select_by_shape,
 )
 from recording_core.testing.conformance.replies import (
     EXPIRED_LINKS,
+    JSON,
     MEDIA_FAILURES,
     build_odd_media,
 )
 from recording_core.testing.emulator.media import MEDIA_TYPES, build_media
-from recording_core.testing.emulator.server import Reply
+from recording_core.testing.emulator.server import Reply, Request
 
 #: In seconds of real time.
 _SHORT_TIMEOUT = rec.HttpSettings(retries=0, read_timeout=0.3)
@@ -34,18 +46,63 @@ class DownloadRequirements(ConformanceBase):
     """Requirements for `download`, of listed recordings and of new ones."""
 
     def test_an_available_recording_is_downloaded_completely(self, tmp_path: Path) -> None:
-        for recording in self._find_downloadable():
+        recordings, answers = self.log_answers(lambda: find_downloadable(self))
+        for recording in recordings:
             with state_requirement(
                 f"download of {recording.id} writes each file completely and returns a Copy of each"
             ):
                 directory = tmp_path / hashlib.sha256(recording.id.encode()).hexdigest()[:8]
-                copies = self.provider.download(recording, directory)
+                with self._log_media() as sent:
+                    copies = self.provider.download(recording, directory)
+                beside = [each.name for each in tmp_path.iterdir() if each != directory]
+                assert not beside, f"download wrote {beside} outside of its directory"
                 assert copies, "download returned no Copy"
                 if recording.files:
                     copied = [copy.file.id for copy in copies]
                     expected = [file.id for file in recording.files]
                     assert copied == expected, f"the copies are of {copied}, not of {expected}"
-                _check_copies(copies, recording, directory)
+                check_copies(copies, recording, directory)
+                names = sorted(copy.path.name for copy in copies)
+                found = sorted(each.name for each in directory.iterdir())
+                check_equal("the files in the directory", found, names)
+                for copy in copies:
+                    check_source(copy, recording, sent, answers)
+                shutil.rmtree(directory)
+
+    def test_only_the_files_that_are_requested_are_downloaded(self, tmp_path: Path) -> None:
+        for recording in select_by_shape(find_downloadable(self)):
+            for file in recording.files:
+                with state_requirement(f"download(files={file.id!r}) copies that file alone"):
+                    directory = tmp_path / hashlib.sha256(recording.id.encode()).hexdigest()[:8]
+                    copies = self.provider.download(recording, directory, files=file.id)
+                    check_equal("the copies", [copy.file.id for copy in copies], [file.id])
+                    check_copies(copies, recording, directory)
+
+    def test_one_file_that_fails_ends_the_download(self, tmp_path: Path) -> None:
+        """Also if it is the last one: its error carries the copies of the others."""
+        for recording in select_by_shape(find_downloadable(self)):
+            if len(recording.files) < 2 or None in (each.url for each in recording.files):
+                continue
+            path = read_path(recording.files[-1].url or "")
+
+            def refuse(request: Request, reply: Reply, path: str = path) -> Reply:
+                return Reply(404, b"{}", JSON) if read_path(request.path) == path else reply
+
+            with (
+                state_requirement(
+                    f"download raises if the media host has no file at the URL of "
+                    f"{recording.files[-1].id}, the last of {len(recording.files)}"
+                ),
+                self._change_media(refuse),
+                pytest.raises(rec.RecordingError) as caught,
+            ):
+                self.provider.download(recording, tmp_path)
+            copies = caught.value.copies
+            assert recording.files[-1].id not in {copy.file.id for copy in copies}, (
+                f"error.copies names the file that failed: {copies}"
+            )
+            found = {each.name for each in tmp_path.iterdir()}
+            check_equal("the files left", found, {copy.path.name for copy in copies})
 
     def test_a_new_recording_is_downloaded_by_its_id(self, tmp_path: Path) -> None:
         for target in self.find_live_targets(rec.Operation.GET, rec.Operation.DOWNLOAD):
@@ -61,7 +118,7 @@ class DownloadRequirements(ConformanceBase):
                 for recording in ready:
                     directory = tmp_path / target.kind
                     copies = self.provider.download(recording.id, directory, target=target)
-                    _check_copies(copies, recording, directory)
+                    check_copies(copies, recording, directory)
 
     def test_a_running_recording_is_not_ready(self, tmp_path: Path) -> None:
         for target in self.find_live_targets(rec.Operation.DOWNLOAD):
@@ -86,7 +143,7 @@ class DownloadRequirements(ConformanceBase):
             self._check_bad_media(impatient, tmp_path, stalling=True)
 
     def _check_bad_media(self, provider: rec.Provider, directory: Path, *, stalling: bool) -> None:
-        for recording in _select_by_format(self._find_downloadable()):
+        for recording in _select_by_format(find_downloadable(self)):
             for what, reply in MEDIA_FAILURES.items():
                 if bool(reply.stall) is not stalling:
                     continue
@@ -107,7 +164,7 @@ class DownloadRequirements(ConformanceBase):
         self, tmp_path: Path
     ) -> None:
         with self.vendor.connect(http=rec.HttpSettings(max_media_bytes=100)) as limited:
-            for recording in _select_by_format(self._find_downloadable()):
+            for recording in _select_by_format(find_downloadable(self)):
                 with (
                     state_requirement(
                         f"download of a {recording.format} file raises TooLarge if it is longer "
@@ -119,7 +176,7 @@ class DownloadRequirements(ConformanceBase):
                 _check_empty(tmp_path)
 
     def test_a_download_succeeds_after_a_temporary_error(self, tmp_path: Path) -> None:
-        for recording in _select_by_format(self._find_downloadable()):
+        for recording in _select_by_format(find_downloadable(self)):
             before = self.provider.download(recording, tmp_path / "before")
             for what in ("HTTP 500", "a closed connection", "a body that is truncated at once"):
                 with state_requirement(
@@ -128,7 +185,7 @@ class DownloadRequirements(ConformanceBase):
                     self.vendor.media_faults.append(MEDIA_FAILURES[what])
                     after = self.provider.download(recording, tmp_path / "after")
                     assert not self.vendor.media_faults, "no request reached the media host"
-                    _check_copies(after, recording, tmp_path / "after")
+                    check_copies(after, recording, tmp_path / "after")
                     assert [copy.sha256 for copy in after] == [copy.sha256 for copy in before], (
                         f"the bytes differ from a download without {what}"
                     )
@@ -143,7 +200,7 @@ class DownloadRequirements(ConformanceBase):
                     self.vendor.media_faults.append(reply)
                     copies = self.provider.download(recording, tmp_path)
                     assert not self.vendor.media_faults, "no request reached the media host"
-                    _check_copies(copies, recording, tmp_path)
+                    check_copies(copies, recording, tmp_path)
                     check_equal("copy.sha256", copies[0].sha256, before.sha256)
 
     def test_media_of_another_format_is_kept_with_a_doubt(self, tmp_path: Path) -> None:
@@ -194,12 +251,12 @@ class DownloadRequirements(ConformanceBase):
                     self.vendor.media_faults.append(reply)
                     copies = self.provider.download(recording, tmp_path)
                     assert not self.vendor.media_faults, "no request reached the media host"
-                    _check_copies(copies, recording, tmp_path)
+                    check_copies(copies, recording, tmp_path)
 
     def test_each_offered_format_is_downloaded_and_another_raises_before_any_request(
         self, tmp_path: Path
     ) -> None:
-        recording = self._find_downloadable()[0]
+        recording = find_downloadable(self)[0]
         for format in self.provider.download_formats:
             with state_requirement(f"download(format={format!r}) stores each file in that format"):
                 copies = self.provider.download(recording, tmp_path / format, format=format)
@@ -223,6 +280,34 @@ class DownloadRequirements(ConformanceBase):
                     format="no-such-format",
                 )
 
+    @contextmanager
+    def _change_media(self, change: Callable[[Request, Reply], Reply]) -> Iterator[None]:
+        """Let a function change each reply that is not JSON, before it is sent."""
+
+        def wrap(answer: Callable[[Request], Reply], request: Request) -> Reply:
+            reply = answer(request)
+            is_json = reply.headers.get("Content-Type", "").startswith("application/json")
+            return reply if is_json else change(request, reply)
+
+        vendor = self.vendor
+        with (
+            mock.patch.object(vendor, "answer", partial(wrap, vendor.answer)),
+            mock.patch.object(vendor, "answer_media", partial(wrap, vendor.answer_media)),
+        ):
+            yield
+
+    @contextmanager
+    def _log_media(self) -> Iterator[list[tuple[str, Reply]]]:
+        """Log the path and the reply of each request that is not answered with JSON."""
+        sent: list[tuple[str, Reply]] = []
+
+        def log(request: Request, reply: Reply) -> Reply:
+            sent.append((read_path(request.path), reply))
+            return reply
+
+        with self._change_media(log):
+            yield sent
+
     def _download_other(self, recording: rec.Recording, body: bytes, directory: Path) -> rec.Copy:
         """Download a recording's only file, in place of which the media host sends a body."""
         (file,) = recording.files
@@ -233,55 +318,21 @@ class DownloadRequirements(ConformanceBase):
         return copy
 
     def _find_single_files(self) -> list[rec.Recording]:
-        """Return a recording of each format that has one file; skip without one."""
-        # A file without a URL is unpacked from another one, by a provider's own `_download`.
-        found = [each for each in self._find_downloadable() if len(each.files) == 1]
-        found = [each for each in found if each.files[0].url is not None]
-        if not found:
-            pytest.skip("no recording has one file that is fetched as it is")
-        return _select_by_format(found)
-
-    def _find_downloadable(self) -> list[rec.Recording]:
-        """Return up to twelve listed recordings with media."""
-        self.require_declared(rec.Operation.LIST, rec.Operation.DOWNLOAD)
-        kinds = [kind for kind, each in self.provider.info if each is rec.Operation.DOWNLOAD]
-        # `download` follows `Recording.files`, unless a provider overrides it.
-        needs_files = type(self.provider)._download is rec.Provider._download
+        """Return a recording of each format, with one file alone that is fetched as it is."""
         found = [
-            each
-            for each in self.list_all(status=rec.RecordingStatus.AVAILABLE)
-            if each.kind in (None, *kinds) and (each.files or not needs_files)
+            evolve(recording, files=(file,), format=file.format)
+            for recording in find_downloadable(self)
+            for file in recording.files
+            if file.url is not None
         ]
-        assert found, (
-            "the emulator lists no available recording with files: add some in Emulator.populate"
-        )
-        return found[:12]
+        if not found:
+            skip_undeclared("a MediaFile with a url: the provider's `_download` unpacks all files")
+        return _select_by_format(found)
 
 
 def _select_by_format(recordings: list[rec.Recording]) -> list[rec.Recording]:
     """Return one recording of each format."""
     return list({each.format: each for each in recordings}.values())
-
-
-def _check_copies(copies: tuple[rec.Copy, ...], recording: rec.Recording, directory: Path) -> None:
-    for copy in copies:
-        check_types(copy)
-        name, data = copy.path.name, copy.path.read_bytes()
-        assert data, f"{name} is empty"
-        check_equal(f"copy.sha256 of {name}", copy.sha256, hashlib.sha256(data).hexdigest())
-        check_equal(f"copy.size of {name}", copy.size, len(data))
-        check_equal("copy.recording_id", copy.recording_id, recording.id)
-        # A duration that cannot be compared, as without tinytag, is a doubt.
-        if not copy.file.duration or can_read_length(copy.path.suffix.removeprefix(".")):
-            assert copy.verified, (
-                f"{name} is not verified: copy.checks is {copy.checks}, copy.doubts is "
-                f"{copy.doubts}"
-            )
-        check_equal("loads(dumps(copy))", rec.loads(rec.dumps(copy), rec.Copy), copy)
-    found = {path.name for path in directory.iterdir()}
-    assert {copy.path.name for copy in copies} <= found, f"the directory holds only {found}"
-    temporary = [name for name in found if name.startswith(".")]
-    assert not temporary, f"download left temporary files: {temporary}"
 
 
 def _measure(recording: rec.Recording) -> timedelta | None:

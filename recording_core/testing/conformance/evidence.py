@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 import recording_core as rec
 from recording_core.testing.conformance.base import (
     SINGLE_REQUESTS,
+    Call,
     ConformanceBase,
     state_requirement,
 )
@@ -18,6 +21,14 @@ from recording_core.testing.emulator.server import Reply
 
 #: More replies than any verb sends requests.
 _MANY = 30
+_READS = (rec.Operation.GET, rec.Operation.LIST, rec.Operation.ACTIVE)
+#: Statuses that are errors of each verb, and what they raise; a start may have begun after a 500.
+ERRORS: Mapping[int, type[rec.ProviderError]] = {
+    401: rec.AuthenticationFailed,
+    403: rec.ProviderError,
+    429: rec.RateLimited,
+    500: rec.Unavailable,
+}
 #: The statuses of pages that proxies and gateways send in place of the vendor.
 FOREIGN_STATUSES = (400, 404, 409, 410, 422, 503)
 
@@ -43,6 +54,47 @@ class EvidenceRequirements(ConformanceBase):
                         error = self._fail(call, build_foreign_page(status))
                         assert type(error) is expected, f"{verb} gave {error!r}"
 
+    def test_an_error_is_never_a_value(self, tmp_path: Path) -> None:
+        """Also for a recording of each kind that the vendor alone starts."""
+        with self.vendor.connect(http=SINGLE_REQUESTS) as provider:
+            for verb, call in self._build_calls_of_kinds(provider, tmp_path).items():
+                for status, kind in ERRORS.items():
+                    expected = kind
+                    if verb.endswith(rec.Operation.START) and status >= 500:
+                        expected = rec.OutcomeUnknown
+                    with state_requirement(
+                        f"{verb} raises {expected.__name__} if the vendor refuses with HTTP "
+                        f"{status}"
+                    ):
+                        error = self._fail(call, self.vendor.build_error(status))
+                        assert isinstance(error, expected), (
+                            f"the vendor sent HTTP {status}, and {verb} gave {error!r}"
+                        )
+                if verb.endswith(_READS):
+                    with state_requirement(
+                        f"{verb} raises MalformedPayload if the vendor sends HTTP 200 with HTML"
+                    ):
+                        error = self._fail(call, Reply(200, b"<html>Log in</html>", HTML))
+                        assert isinstance(error, rec.MalformedPayload), f"{verb} gave {error!r}"
+
+    def _build_calls_of_kinds(self, provider: rec.Provider, directory: Path) -> dict[str, Call]:
+        """Build a call of each declared verb, of each kind that is listed or live."""
+        calls = dict(self.build_calls(provider))
+        recordings = self.list_all() if provider.can(rec.Operation.LIST) else []
+        for recording in {each.kind: each for each in recordings}.values():
+            verbs: dict[rec.Operation, Callable[..., Any]] = {
+                rec.Operation.GET: provider.get,
+                rec.Operation.DELETE: provider.delete,
+                rec.Operation.DOWNLOAD: partial(provider.download, directory=directory),
+            }
+            for operation, verb in verbs.items():
+                if recording.kind and provider.can(operation, recording.kind):
+                    call = partial(verb, recording.id, target=recording.target)
+                    calls[f"{recording.kind} {operation}"] = call
+        for target in self.list_live_targets(rec.Operation.LIST):
+            calls[f"{target.kind} list"] = partial(_list_target, provider, target)
+        return calls
+
     def test_a_foreign_404_after_a_504_deletes_nothing(self) -> None:
         self.require_declared(rec.Operation.LIST, rec.Operation.DELETE)
         http = rec.HttpSettings(retries=1, workers=1)
@@ -59,8 +111,11 @@ class EvidenceRequirements(ConformanceBase):
         self.require_declared(rec.Operation.LIST, rec.Operation.GET)
         with self.vendor.connect(http=SINGLE_REQUESTS) as provider:
             reply, absent = self._capture_not_found(provider)
-            if absent:
-                pytest.skip("the vendor's code names the resource, which is proof")
+            if absent:  # its code is proof; that of another 404 of the vendor need not be
+                reply = self.vendor.build_error(404)
+                error = self._fail(partial(provider.get, self.list_all()[0]), reply)
+                if isinstance(error, rec.NotFound) and error.absent:
+                    return
             for verb, call in self.build_calls(provider).items():
                 if not verb.endswith(("delete", rec.Operation.ACTIVE, rec.Operation.STOP)):
                     continue
@@ -87,3 +142,7 @@ class EvidenceRequirements(ConformanceBase):
             return error
         finally:
             self.vendor.faults.clear()
+
+
+def _list_target(provider: rec.Provider, target: rec.CommunicationSession) -> list[rec.Recording]:
+    return list(provider.list(target=target))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from attrs import define, field, frozen
@@ -111,3 +112,46 @@ def find_row_id(place: PayloadPlace, answers: list[Any], ids: set[str]) -> str |
             if found:
                 return found[0]
     return None
+
+
+class RowChange:
+    """For `Emulator.alter`: change one field of every row, each row to another value."""
+
+    def __init__(self, ids: Iterable[str], path: JsonPath, values: Sequence[Any]) -> None:
+        self._values = {id: values[number % len(values)] for number, id in enumerate(ids)}
+        self._path = path
+        self.applied: dict[str, Any] = {}
+
+    def __call__(self, request: Request, payload: Any) -> Any:
+        for id, row in find_rows(payload, self._values.keys()):
+            with suppress(LookupError, TypeError):  # not every row has the field
+                if not isinstance(get_value(row, self._path), dict | list):
+                    self.applied[id] = self._values[id]
+                    change_value(row, self._path, self._values[id])
+        return payload
+
+
+def find_rows(payload: Any, ids: Container[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Find the objects of a payload that belong to a recording: the outermost with its id."""
+    if isinstance(payload, list):
+        for item in payload:
+            yield from find_rows(item, ids)
+    elif isinstance(payload, dict):
+        texts = (item for item in payload.values() if isinstance(item, str) and item in ids)
+        found = next(texts, None)
+        if found is not None:
+            yield found, payload
+            return
+        for item in payload.values():
+            yield from find_rows(item, ids)
+
+
+def find_row_fields(answers: Iterable[Any], ids: Container[str]) -> Iterator[tuple[JsonPath, Any]]:
+    """Find each scalar field of the rows once, with a value that is not null if a row has one."""
+    found: dict[JsonPath, Any] = {}
+    for answer in answers:
+        for _, row in find_rows(answer, ids):
+            for path, value in walk_values(row):
+                if path and not isinstance(value, dict | list) and found.get(path) is None:
+                    found[path] = value
+    yield from found.items()

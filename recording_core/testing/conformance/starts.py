@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 
 import recording_core as rec
-from recording_core.provider.start_request import START_PARAMETERS, Bounds
 from recording_core.testing.conformance.base import ConformanceBase, check_equal, state_requirement
+from recording_core.testing.conformance.parameters import (
+    build_bounds,
+    find_values,
+    find_values_beyond,
+)
 from recording_core.testing.conformance.replies import JSON, REJECTIONS, select_failures
 from recording_core.testing.emulator.emulator import Emulator
 from recording_core.testing.emulator.server import Reply, Request
@@ -29,6 +32,10 @@ UNEXPECTED: Mapping[str, Reply] = {
     f"HTTP 200 with {body.decode() or 'no body'}": Reply(200, body, JSON)
     for body in (b"", b"null", b"[]", b"{}", b"7", b'"words"')
 }
+
+
+#: Parameters whose values are sent as they are.
+_VERBATIM = ("callback_url", "participant", "title")
 
 
 class StartRequirements(ConformanceBase):
@@ -94,8 +101,8 @@ class StartRequirements(ConformanceBase):
             for name, value in self._find_values(target.kind):
                 with state_requirement(f"{target.kind} start sends {name}={value!r}"):
                     self._send_start(target, **{name: value})
-            for name, bounds in self._find_bounds(target.kind).items():
-                for value in _find_values_beyond(name, bounds):
+            for name, bounds in build_bounds(self.provider, target.kind).items():
+                for value in find_values_beyond(name, bounds):
                     with (
                         self.forbid_requests(
                             f"{target.kind} start raises for {name}={value!r}, which is outside "
@@ -104,6 +111,37 @@ class StartRequirements(ConformanceBase):
                         pytest.raises((rec.UnsupportedOperation, ValueError)),
                     ):
                         self._start(target, **{name: value})
+
+    def test_each_start_parameter_is_sent(self) -> None:
+        self._authenticate(self.provider)
+        for target in self.find_targets(rec.Operation.START):
+            default = self._describe_start(target)
+            for name, bounds in build_bounds(self.provider, target.kind).items():
+                sent: dict[str, Any] = {}
+                for value in find_values(name, bounds, more=True):
+                    with state_requirement(
+                        f"{target.kind} start: each value of {name} gives another request"
+                    ):
+                        request = self._describe_start(target, **{name: value})
+                        other = sent.setdefault(repr(request), value)
+                        assert other == value, (
+                            f"the provider sends the same for {name}={value!r} and {other!r}: "
+                            f"{request}"
+                        )
+                        if name in _VERBATIM and not bounds.values:
+                            texts = list(_list_texts(request))
+                            for each in value if isinstance(value, tuple) else (value,):
+                                assert any(each in text for text in texts), (
+                                    f"{name}={value!r} is not in the request, which is {request}"
+                                )
+                with state_requirement(
+                    f"{target.kind} start: {name} gives another request than no {name}"
+                ):
+                    # The only value may be sent anyway.
+                    is_only = len(bounds.values) == 1 and str(bounds.values[0]) in repr(default)
+                    assert is_only or [*sent] != [repr(default)], (
+                        f"the provider sends the same with {name} as without it: {default}"
+                    )
 
     def test_extra_is_merged_deeply_and_omit_removes_a_field(self) -> None:
         self._authenticate(self.provider)
@@ -160,16 +198,12 @@ class StartRequirements(ConformanceBase):
                     check_equal("parameters after stop", stopped.parameters, started.parameters)
                     self.vendor.advance(self.processing_timeout)
 
-    def _find_bounds(self, kind: rec.SessionKind) -> Mapping[str, Bounds]:
-        supported = self.provider.start_parameters.get(kind, {})
-        return supported if isinstance(supported, Mapping) else {}
-
     def _find_values(self, kind: rec.SessionKind) -> list[tuple[str, Any]]:
         """Return each value in, or at, the bounds of a parameter."""
         return [
             (name, value)
-            for name, bounds in self._find_bounds(kind).items()
-            for value in _find_values_within(name, bounds)
+            for name, bounds in build_bounds(self.provider, kind).items()
+            for value in find_values(name, bounds)
         ]
 
     def _start(self, target: rec.CommunicationSession, **parameters: Any) -> rec.RecordingSession:
@@ -178,18 +212,31 @@ class StartRequirements(ConformanceBase):
 
     def _send_start(self, target: rec.CommunicationSession, **parameters: Any) -> dict[str, Any]:
         """Send a start that the vendor rejects, so that nothing is recorded; return its body."""
-        self.vendor.faults.append(self.vendor.build_error(429))
-        with self.vendor.log_requests("api") as entries, pytest.raises(rec.RateLimited):
-            self._start(target, **parameters)
-        (request,) = [each.request for each in entries if each.request.method != "GET"]
+        request = self._catch_start(target, **parameters)
         found = request.json_object()
         self._is_form = found is None
         return found if found is not None else _read_form(request)
 
+    def _describe_start(self, target: rec.CommunicationSession, **parameters: Any) -> Any:
+        """Return what a start sends: the method, the path, the query and the body."""
+        request = self._catch_start(target, **parameters)
+        body = request.json_object()
+        return (
+            *(request.method, request.segments(), request.query),
+            _read_form(request) if body is None else body,
+        )
+
+    def _catch_start(self, target: rec.CommunicationSession, **parameters: Any) -> Request:
+        self.vendor.faults.append(self.vendor.build_error(429))
+        with self.vendor.log_requests("api") as entries, pytest.raises(rec.RateLimited):
+            self._start(target, **parameters)
+        (request,) = [each.request for each in entries if each.request.method != "GET"]
+        return request
+
     def _authenticate(self, provider: rec.Provider) -> None:
         """Send a first request, so that a token is fetched before requests are counted."""
         if provider.can(rec.Operation.LIST):
-            list(provider.list(**self.bounds))
+            list(provider.list(since=self.vendor.clock.now()))
 
     def _start_once(
         self, provider: rec.Provider, target: rec.CommunicationSession, reply: Reply
@@ -219,37 +266,8 @@ def _build_redirects(emulator: Emulator) -> Mapping[str, Reply]:
     }
 
 
-def _find_values_within(name: str, bounds: Bounds) -> Iterator[Any]:
-    if name == "participant":
-        if bounds.values:
-            yield from ((each,) for each in bounds.values)
-        else:
-            yield _build_ids(bounds.most or 1)
-        return
-    given = (*bounds.values, bounds.least, bounds.most)
-    yield from [each for each in given if each is not None] or [START_PARAMETERS[name].example]
-
-
-def _find_values_beyond(name: str, bounds: Bounds) -> Iterator[Any]:
-    step: Any = timedelta(seconds=1) if name == "max_duration" else 1
-    if name == "participant":
-        if bounds.most is not None:
-            yield _build_ids(bounds.most + 1)
-    else:
-        if bounds.least is not None:
-            yield bounds.least - step
-        if bounds.most is not None:
-            yield bounds.most + step
-    if bounds.values:
-        yield max(bounds.values) + 1 if name == "channels" else "no-such-word"
-
-
-def _build_ids(count: int) -> tuple[str, ...]:
-    return tuple(f"participant-{number}" for number in range(count))
-
-
 def _build_merges(
-    body: Mapping[str, Any], ids: Collection[str], is_form: bool
+    body: Mapping[str, Any], ids: set[str], is_form: bool
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Yield an `extra`, and the body that a start then sends."""
     yield {"x_omitted": rec.OMIT}, {**body}
@@ -257,11 +275,11 @@ def _build_merges(
     added: Any = ["1", "2"] if is_form else {"a": [1]}  # a form contains no object
     yield {"x_added": added}, {**body, "x_added": added}
     for name, ours in body.items():
-        if set(ours if isinstance(ours, list) else [str(ours)]).isdisjoint(ids):
+        if ids.isdisjoint(_list_texts(ours)):
             yield {name: rec.OMIT}, {key: value for key, value in body.items() if key != name}
         if isinstance(ours, dict):
             yield {name: {"x_added": 1}}, {**body, name: {**ours, "x_added": 1}}
-            for inner in ours:
+            for inner in (name for name in ours if ids.isdisjoint(_list_texts(ours[name]))):
                 left = {key: value for key, value in ours.items() if key != inner}
                 yield {name: {inner: rec.OMIT}}, {**body, name: left}
 
@@ -270,3 +288,14 @@ def _read_form(request: Request) -> dict[str, Any]:
     """Read the body of a start that is a form; a field that repeats is a list."""
     found = parse_qs(request.body.decode(), keep_blank_values=True)
     return {name: values if len(values) > 1 else values[0] for name, values in found.items()}
+
+
+def _list_texts(value: Any) -> Iterator[str]:
+    """Yield each value inside a request, as text."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for each in value:
+            yield from _list_texts(each)
+    else:
+        yield str(value)

@@ -23,28 +23,44 @@ If a vendor differs from the defaults, override `processing_timeout`, `warm_up`,
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
+from recording_core.model.capabilities import Operation
+from recording_core.model.enums import SessionKind
 from recording_core.plugins.registry import get_provider_info, load_object
 from recording_core.testing.conformance.answers import AnswerRequirements
 from recording_core.testing.conformance.assumptions import AssumptionRequirements
 from recording_core.testing.conformance.deadlines import DeadlineRequirements
 from recording_core.testing.conformance.downloads import DownloadRequirements
+from recording_core.testing.conformance.event_words import EventWordRequirements
 from recording_core.testing.conformance.evidence import EvidenceRequirements
+from recording_core.testing.conformance.independence import IndependenceRequirements
+from recording_core.testing.conformance.listing_filters import ListingFilterRequirements
 from recording_core.testing.conformance.listings import ListingRequirements
+from recording_core.testing.conformance.moving_rows import MovingRowRequirements
+from recording_core.testing.conformance.nulls import NullRequirements
 from recording_core.testing.conformance.odd_fields import OddEventRequirements, OddFieldRequirements
+from recording_core.testing.conformance.operations import OperationRequirements
 from recording_core.testing.conformance.secrecy import SecrecyRequirements
 from recording_core.testing.conformance.smoke import SmokeRequirements
 from recording_core.testing.conformance.starts import StartRequirements
 from recording_core.testing.conformance.telemetry import TelemetryRequirements
+from recording_core.testing.conformance.values import ValueRequirements
 from recording_core.testing.conformance.verbs import VerbRequirements
+from recording_core.testing.conformance.words import WordRequirements
 
 #: What an assumption can change. These run without assumptions, and with all of the emulator's.
-_RUN_TWICE = (ListingRequirements, StartRequirements, VerbRequirements)
+_RUN_TWICE = (
+    *(ListingRequirements, ListingFilterRequirements, MovingRowRequirements),
+    *(StartRequirements, ValueRequirements, VerbRequirements),
+)
 
 
 class ProviderConformance(
     # pytest runs the tests of the last base first.
+    IndependenceRequirements,
     AssumptionRequirements,
     TelemetryRequirements,
     SecrecyRequirements,
@@ -52,16 +68,26 @@ class ProviderConformance(
     DownloadRequirements,
     AnswerRequirements,
     OddFieldRequirements,
+    WordRequirements,
+    NullRequirements,
     EvidenceRequirements,
+    MovingRowRequirements,
+    ListingFilterRequirements,
     ListingRequirements,
+    ValueRequirements,
     StartRequirements,
     VerbRequirements,
+    OperationRequirements,
     SmokeRequirements,
 ):
     """The requirements of every provider. Inherit, name the emulator by a marker, run pytest."""
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Run the tests of `_RUN_TWICE` without assumptions, and with all of them."""
+        """Run each operation for each kind, and `_RUN_TWICE` also with all assumptions."""
+        if {"operation", "kind"} <= {*metafunc.fixturenames}:
+            pairs = list(product(SessionKind, Operation))
+            ids = [f"{kind}-{operation}" for kind, operation in pairs]
+            metafunc.parametrize(("kind", "operation"), pairs, ids=ids)
         marker = metafunc.definition.get_closest_marker("emulator")
         depends = any(metafunc.function.__name__ in vars(each) for each in _RUN_TWICE)
         if depends and marker is not None and "emulator_assumptions" in metafunc.fixturenames:
@@ -72,5 +98,5 @@ class ProviderConformance(
                 metafunc.parametrize("emulator_assumptions", runs.values(), ids=runs.keys())
 
 
-class WebhookConformance(OddEventRequirements):
+class WebhookConformance(EventWordRequirements, OddEventRequirements):
     """The requirements of webhooks. Inherit, name the emulator by a marker, run pytest."""

@@ -7,6 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from attrs import define, evolve
 
 from recording_core import Exchange, HttpSettings, Operation, RecordingError
 from recording_core.testing.conformance.base import (
+    NOT_TESTED,
     SINGLE_REQUESTS,
     ConformanceBase,
     check_equal,
@@ -34,7 +36,7 @@ _ENVIRONMENT = {
     "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_RESPONSE": ".*",
 }
 _NOT_TESTED = (
-    "NOT TESTED: whether spans and error reports show credentials or signed URLs. To test it, "
+    f"{NOT_TESTED}: whether spans and error reports show credentials or signed URLs. To test it, "
     "install opentelemetry-sdk, opentelemetry-instrumentation-requests, "
     "opentelemetry-instrumentation-urllib3 and sentry-sdk"
 )
@@ -207,7 +209,7 @@ class _Observers:
 
     def send_foreign_request(self, url: str) -> None:
         """Send a request of the application's own, which everything records."""
-        requests = pytest.importorskip("requests")
+        requests = import_module("requests")  # the transport alone imports it by name
         with self.sentry.start_transaction(name="foreign"):
             requests.get(url, timeout=10).close()
             self.sentry.capture_message("the end")
@@ -232,7 +234,7 @@ def observe(monkeypatch: pytest.MonkeyPatch, convention: str) -> Iterator[_Obser
 
     `convention` is the semantic convention of the spans: `default`, or `http`, the stable one.
     """
-    requests, urllib3, exporters, traces, metrics, readers, trace, semconv, sentry = (
+    of_requests, of_urllib3, exporters, traces, metrics, readers, trace, semconv, sentry = (
         pytest.importorskip(name, reason=_NOT_TESTED)
         for name in (
             "opentelemetry.instrumentation.requests",
@@ -260,7 +262,7 @@ def observe(monkeypatch: pytest.MonkeyPatch, convention: str) -> Iterator[_Obser
     monkeypatch.setattr("opentelemetry.trace.get_tracer_provider", lambda: tracers)
     envelopes: list[Any] = []
     with ExitStack() as stack:
-        for instrumentor in (requests.RequestsInstrumentor(), urllib3.URLLib3Instrumentor()):
+        for instrumentor in (of_requests.RequestsInstrumentor(), of_urllib3.URLLib3Instrumentor()):
             instrumentor.instrument(tracer_provider=tracers, meter_provider=meters)
             stack.callback(instrumentor.uninstrument)
         stack.callback(meters.shutdown)
@@ -281,6 +283,7 @@ def _install_sentry(sentry: Any, envelopes: list[Any]) -> Iterator[None]:
         "https://key@sentry.example/1",
         transport=kind,
         traces_sample_rate=1.0,
+        release="1.0",  # otherwise it runs git
         auto_enabling_integrations=False,
     )
     try:
