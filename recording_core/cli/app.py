@@ -27,11 +27,13 @@ from recording_core.cli.commands import recordings, verbs
 from recording_core.cli.commands.archive import archive
 from recording_core.cli.commands.compare import compare
 from recording_core.cli.commands.completion import completion
+from recording_core.cli.commands.conformance import conformance
 from recording_core.cli.commands.demo import demo
 from recording_core.cli.commands.doctor import doctor
 from recording_core.cli.commands.emulate import emulate
 from recording_core.cli.commands.list import list_recordings
 from recording_core.cli.commands.missing import missing
+from recording_core.cli.commands.new_provider import new_provider
 from recording_core.cli.commands.providers import matrix, providers
 from recording_core.cli.commands.report import report
 from recording_core.cli.commands.webhooks import webhooks
@@ -46,7 +48,7 @@ COMMANDS: tuple[click.Command, ...] = (
     *(verbs.start, verbs.pause, verbs.resume, verbs.stop, verbs.active),
     *(list_recordings, recordings.show, recordings.download, recordings.delete),
     *(archive, report, missing, compare, webhooks),
-    *(providers, matrix, doctor, emulate, demo, completion),
+    *(providers, matrix, doctor, emulate, demo, new_provider, conformance, completion),
 )
 
 HELP = """Manage call, conference and meeting recordings of many vendors in one way.

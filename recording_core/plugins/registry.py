@@ -27,7 +27,8 @@ from recording_core.plugins import hookspecs
 from recording_core.plugins.hookspecs import PROJECT
 
 _log = logging.getLogger("recording_core.plugins")
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
+#: The names that a provider may have.
+NAME_PATTERN = re.compile(r"[a-z][a-z0-9_]*")
 _OBJECT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -182,7 +183,7 @@ def _find_fault(name: str, declared: list[Any]) -> str | None:
     info = declared[0]
     if not isinstance(info, ProviderInfo):
         return f"returns a {type(info).__name__} from recording_provider(), not a ProviderInfo"
-    if info.name != name or not _NAME.fullmatch(name):
+    if info.name != name or not NAME_PATTERN.fullmatch(name):
         return (
             f"declares the name {info.name!r}; the entry point and the ProviderInfo must have the "
             "same lower-case name"

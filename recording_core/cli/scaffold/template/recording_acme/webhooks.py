@@ -1,4 +1,4 @@
-"""Webhooks: verify and read Acme's webhook requests."""
+"""Webhooks: verifies and reads the vendor's webhook requests."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
-from recording_acme import mapping
 from recording_core import Recording
 from recording_core.plugin import HmacJsonScheme, KnownEvent
 
+from recording_acme import mapping
 
+
+# FILL IN: the signature and the events of the vendor's webhooks (section 5)
 class AcmeWebhooks(HmacJsonScheme):
-    """`X-Acme-Signature: hex(HMAC-SHA256(secret, body))`; the body is the recording.
+    """`X-Acme-Signature`: hex(HMAC-SHA256(secret, body)).
+
+    The body is the recording.
 
     https://acme.example/docs/webhooks
     """

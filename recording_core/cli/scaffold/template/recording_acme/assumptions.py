@@ -1,4 +1,4 @@
-"""Assumptions: what Acme's pages leave open, and probes that check it. It imports no client."""
+"""Assumptions: what the vendor's pages leave open, and probes. This imports no client."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ def is_live_in_stop(observation: Observation) -> bool | None:
     return session.raw.get("state") == "live" if session is not None else None
 
 
+# FILL IN: a numbered assumption for each question that the vendor's pages leave open (section 6)
 ASSUMPTIONS = (
     Assumption(
         1,

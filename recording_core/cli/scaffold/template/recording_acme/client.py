@@ -1,4 +1,4 @@
-"""Client: requests to the Acme API."""
+"""Client: requests to the vendor's API."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from datetime import timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from requests.auth import AuthBase
-
-from recording_acme import mapping
 from recording_core import (
     CommunicationSession,
     MalformedPayload,
@@ -31,15 +28,20 @@ from recording_core.plugin import (
     Window,
     read_rows,
 )
+from requests.auth import AuthBase
+
+from recording_acme import mapping
 
 
-class AcmeVoice(Provider):
+class AcmeProvider(Provider):
     """An account of Acme Voice."""
 
+    # FILL IN: the address of the API, its published rate, and the words of its paths (section 4)
     default_base_url = "https://api.acme.example/v1"
     rate = 10.0
     path_words = "calls recording recordings stop"
     known_fields = mapping.KNOWN_FIELDS
+    # FILL IN: the keywords of `start` that the vendor supports, with their bounds (section 4)
     start_parameters: ClassVar[Mapping[SessionKind, Mapping[str, Bounds]]] = {
         SessionKind.CALL: {
             "format": Bounds(values=("wav", "mp3")),
@@ -47,12 +49,14 @@ class AcmeVoice(Provider):
         }
     }
 
+    # FILL IN: how a request is authenticated (section 4)
     def _auth(self, settings: Mapping[str, str]) -> AuthBase:
         return HeaderAuth("X-Acme-Key", settings["key"])
 
     def _error_details(self, status: int, headers: Mapping[str, str], body: Any) -> ErrorDetails:
         return mapping.read_error_details(body)
 
+    # FILL IN: a request for each operation that you declare; remove the others (section 4)
     def _start(self, request: StartRequest) -> RecordingSession:
         body: dict[str, Any] = {"call": request.target.id}
         if request.format is not None:
@@ -69,7 +73,7 @@ class AcmeVoice(Provider):
         return self._build_session(answer.payload, request.target)
 
     def _stop(self, session: RecordingSession) -> RecordingSession:
-        # Acme answers a second stop like the first.
+        # A second stop is answered like the first.
         path = f"recordings/{quote(str(session.id), safe='')}/stop"
         answer = self.transport.request("PUT", path, operation="stop", retry=RetryPolicy.IDEMPOTENT)
         return self._build_session(answer.payload, session.target)
@@ -82,6 +86,7 @@ class AcmeVoice(Provider):
             return None
         return self._build_session(answer.payload, target)
 
+    # FILL IN: how one page of the list is requested and read (section 4, Pages)
     def _page(self, query: Query, window: Window, cursor: Any) -> Page:
         params = {"page": cursor or "1"}
         if query.target is not None:
@@ -90,7 +95,7 @@ class AcmeVoice(Provider):
         payload = Fields(mapping.require_object(answer.payload))
         rows, total = payload.array("recordings"), payload.count("total")
         if rows is None or total is None:
-            raise MalformedPayload("Acme returned a list without `recordings` or `total`")
+            raise MalformedPayload("The list has no `recordings` or no `total`")
         return Page(read_rows(rows, self._read), total=total, next=payload.text("next_page"))
 
     def _get(self, recording_id: str, target: CommunicationSession | None) -> Recording:

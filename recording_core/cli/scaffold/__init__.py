@@ -1,0 +1,1 @@
+"""Scaffold: writes the distribution of a new provider from a template."""
