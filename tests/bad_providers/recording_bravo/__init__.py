@@ -1,0 +1,1 @@
+"""Bravo Meet: an honest third-party provider, of which the bad providers are copies."""
