@@ -143,7 +143,7 @@ def check_request(vendor: WebhookVendor, request: rec.WebhookRequest, *, signed:
 def test_mutated_webhooks_give_documented_events_or_are_rejected(
     vendor: WebhookVendor,
 ) -> None:
-    """P1, W1: at least 10,000 payloads, one of ten signed again by the vendor."""
+    """P1, W1: 1,250 payloads, under `make soak` 70,000, one of ten signed again by the vendor."""
     outcomes: Counter[str] = Counter()
 
     @settings(FUZZ_SETTINGS, max_examples=MUTATION_EXAMPLES)
@@ -169,7 +169,8 @@ def test_mutated_webhooks_give_documented_events_or_are_rejected(
 
     mutate()
     assert sum(outcomes.values()) >= MUTATION_EXAMPLES * PAYLOADS
-    assert min(outcomes["event"], outcomes["rejected"], outcomes["signed, event"]) > 100, outcomes
+    least = MUTATION_EXAMPLES * PAYLOADS // 50
+    assert min(outcomes["event"], outcomes["rejected"], outcomes["signed, event"]) > least, outcomes
 
 
 def _try_decode(body: bytes) -> dict[str, Any] | None:
@@ -191,7 +192,7 @@ def _find_lost_fields(emulated: EmulatedEvent, payload: Mapping[str, Any]) -> se
 def test_random_webhooks_give_documented_events_or_are_rejected(
     vendor: WebhookVendor,
 ) -> None:
-    """P1: at least 1,250 payloads."""
+    """P1: 600 payloads."""
     count = 0
 
     @settings(FUZZ_SETTINGS, max_examples=EXAMPLES // 2)
