@@ -17,6 +17,7 @@ from reference import fill_references
 import recording_core as rec
 from recording_core.cli.app import build_command_line
 from recording_core.cli.output.matrix import build_matrix_markdown
+from recording_core.cli.scaffold.distribution import TEMPLATE
 from recording_core.listing.row_schema import COLUMNS
 from recording_core.plugins.registry import load_object
 from recording_core.provider.start_request import START_PARAMETERS
@@ -24,12 +25,19 @@ from recording_core.reporting.compute.groupings import TIME_GROUPINGS
 from recording_core.reporting.compute.measures import MEASURES
 
 ROOT = Path(__file__).resolve().parent.parent
-THIRD_PARTY = ROOT / "tests" / "third_party"
-#: The README of each provider -> the module with its assumptions. Acme is not installed.
+#: The README of each provider -> the module with its assumptions.
 ASSUMPTIONS_OF = {
     path: f"recording_{path.parent.name}.assumptions" for path in ROOT.glob("providers/*/README.md")
-} | {THIRD_PARTY / "README.md": "recording_acme.assumptions"}
-sys.path.append(str(THIRD_PARTY))
+}
+#: Code that the guide shows, which is that of the template of new providers.
+CODE = re.compile(
+    r"(<!-- from (?P<file>[\w./]+) -->\n```\w+\n).*?(?=^```$)", re.DOTALL | re.MULTILINE
+)
+#: What a page does not repeat: a module's head, and the comments that mark what to fill in.
+NOT_SHOWN = re.compile(
+    r'\A"""[^"]*"""\n|^from __future__ import annotations\n|^ *# FILL IN: .*\n|^\[tool\.[\s\S]*',
+    re.MULTILINE,
+)
 PART = re.compile(
     r"(<!-- (?P<name>\w+): written by `make docs` -->\n).*?(<!-- end of (?P=name) -->)", re.DOTALL
 )
@@ -170,7 +178,12 @@ def _fill_parts(path: Path) -> str:
         text = build_assumptions_table(ASSUMPTIONS_OF[path]) if is_own else PARTS[name]()
         return f"{found[1]}\n{text}\n\n{found[3]}"
 
-    return fill_references(PART.sub(fill, path.read_text()))
+    return fill_references(CODE.sub(_fill_code, PART.sub(fill, path.read_text())))
+
+
+def _fill_code(found: re.Match[str]) -> str:
+    code = NOT_SHOWN.sub("", (TEMPLATE / found["file"]).read_text(encoding="utf-8"))
+    return f"{found[1]}{code.strip()}\n"
 
 
 def build_pages() -> dict[Path, str]:
