@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 import recording_core as rec
 from recording_core.cli.app import build_command_line
 from recording_core.cli.commands import emulate
+from recording_core.cli.scaffold.distribution import TEMPLATE
 from recording_core.plugin import Assumption, Observation
 from recording_core.plugins.registry import load_object, load_registry
 from recording_core.provider import assumptions
@@ -47,7 +48,7 @@ def start_acme(
         "Metadata-Version: 2.1\nName: recording-acme\nVersion: 1.0\n"
     )
     (metadata / "entry_points.txt").write_text("[recording_core]\nacme = recording_acme.plugin\n")
-    monkeypatch.syspath_prepend(str(ROOT / "tests" / "third_party"))
+    monkeypatch.syspath_prepend(str(TEMPLATE))
     monkeypatch.syspath_prepend(str(tmp_path))
     load_registry.cache_clear()
 

@@ -17,6 +17,7 @@ import recording_core as rec
 import recording_core.plugin
 import recording_core.testing
 from recording_audian.emulator import AudianEmulator
+from recording_core.cli.scaffold.distribution import TEMPLATE
 from recording_core.plugins import hookspecs
 from recording_core.testing import Emulator, ManualClock
 from recording_plivo.emulator import PlivoEmulator
@@ -43,7 +44,7 @@ BLOCK = re.compile(
 TEST_REFERENCE = re.compile(r"`(\w+\.py)::(\w+)`")
 #: The files that such a test may be in.
 TEST_FILES = (
-    *("tests/*.py", "tests/archive*/*.py", "providers/*/tests/*.py"),
+    *("tests/*.py", "tests/archive*/*.py", "tests/bad_providers/*.py", "providers/*/tests/*.py"),
     "recording_core/testing/conformance/*.py",
 )
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]+)(?:#[^)]*)?\)")
@@ -102,6 +103,7 @@ def test_the_code_of_a_page_runs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(TEMPLATE))  # the guide shows its modules
     text = page.read_text()
     namespace = dict(vendors)
     try:

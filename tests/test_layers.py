@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from recording_core.cli.scaffold.distribution import TEMPLATE
+
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / "recording_core"
 VENDORS = sorted(path.name for path in (ROOT / "providers").iterdir() if path.is_dir())
@@ -54,7 +56,8 @@ EMULATOR_MODULES = {
 
 
 def find_modules(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.rglob("*.py")) if "tests" not in path.parts]
+    others = {"tests", "template"} - {*folder.parts}
+    return [path for path in sorted(folder.rglob("*.py")) if others.isdisjoint(path.parts)]
 
 
 def module_name(path: Path) -> str:
@@ -154,7 +157,7 @@ def test_transport_alone_sends_requests() -> None:
 def test_a_provider_imports_the_public_names_of_core_alone(vendor: str) -> None:
     package = ROOT / "providers" / vendor / f"recording_{vendor}"
     if vendor == "acme":
-        package = ROOT / "tests" / "third_party" / "recording_acme"
+        package = TEMPLATE / "recording_acme"
     for path in find_modules(package):
         for node in ast.walk(ast.parse(path.read_text())):
             modules = []

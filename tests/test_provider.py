@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +239,22 @@ def test_latest_is_the_newest_available_recording_of_a_target(
     latest = provider.latest(target)
     assert latest is not None
     assert latest.id == ids[-1]
+
+
+@pytest.mark.parametrize(
+    ("given", "in_utc"),
+    [
+        (datetime(2026, 6, 2, 3, tzinfo=timezone(timedelta(hours=5))), (2026, 6, 1, 22)),
+        (datetime.min.replace(tzinfo=timezone(timedelta(hours=5))), (1, 1, 1)),
+    ],
+)
+def test_times_of_a_list_are_converted_to_utc(
+    provider: rec.Provider, given: datetime, in_utc: tuple[int, int, int]
+) -> None:
+    found = provider.list(since=given, until=given).query
+    for each in (found.since, found.until):
+        assert each is not None
+        assert (each, each.tzinfo) == (datetime(*in_utc, tzinfo=UTC), UTC)
 
 
 def test_start_and_record_name_their_parameters_for_help() -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+#: The template of new providers has tests.
+TEMPLATE = "recording_core/cli/scaffold/template"
 PROVIDERS = sorted(path.name for path in (ROOT / "providers").iterdir() if path.is_dir())
 
 SMOKE = """
@@ -45,12 +47,14 @@ def test_there_is_a_wheel_per_distribution_with_its_types_and_pages(wheels: list
         names = zipfile.ZipFile(wheel).namelist()
         package = wheel.name.split("-")[0]
         assert f"{package}/py.typed" in names
-        assert not [name for name in names if "/tests/" in name or name.endswith(".pyc")]
+        tests = [name for name in names if "/tests/" in name and not name.startswith(TEMPLATE)]
+        assert not [*tests, *(name for name in names if name.endswith(".pyc"))]
     (core,) = (wheel for wheel in wheels if wheel.name.startswith("recording_core-"))
     names = zipfile.ZipFile(core).namelist()
     assert {
         f"recording_core/{each}/page.html.jinja" for each in ("reporting/html", "cli/demo")
     } <= {*names}
+    assert {f"{TEMPLATE}/.gitignore", f"{TEMPLATE}/tests/test_acme_to_do.py"} <= {*names}
 
 
 @pytest.mark.timeout(300)

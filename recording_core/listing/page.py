@@ -18,8 +18,8 @@ class Query:
     """The query of a listing; `None` does not restrict it.
 
     Attributes:
-        since: the first time, an aware datetime, compared with `created_at`, else `started_at`
-        until: the end time, exclusive
+        since: the first time, in UTC, compared with `created_at`, else `started_at`
+        until: the end time, in UTC, exclusive
         target: only recordings of this call, conference or meeting
         statuses: only recordings with one of these statuses
     """

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from recording_core.errors import ConfigurationError
@@ -38,13 +38,17 @@ def check_target(target: object) -> CommunicationSession:
 
 
 def check_time(value: object, name: str) -> datetime | None:
+    """Check a time, and convert it to UTC; to the first or last one if that is out of range."""
     if value is None:
         return None
     if not isinstance(value, datetime):
         raise TypeError(f"{name} must be a datetime, not {type(value).__name__}")
     if value.tzinfo is None or value.utcoffset() is None:
         raise ValueError(f"{name} must be aware, such as datetime(2026, 1, 1, tzinfo=UTC)")
-    return value
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        return value.replace(tzinfo=UTC)
 
 
 def check_duration(value: object, name: str) -> timedelta | None:
