@@ -21,6 +21,7 @@ from recording_core.cli.app import build_command_line
 from recording_core.cli.commands import conformance
 from recording_core.cli.scaffold.distribution import TEMPLATE as ACME
 from recording_core.testing import Emulator, ProviderConformance, Reply, Request, WebhookConformance
+from recording_core.testing.conformance.results import outcomes
 from recording_core.testing.conformance.results import verdicts as module
 from recording_core.testing.conformance.results.exchanges import describe_exchanges
 from recording_core.testing.conformance.results.outcomes import Outcome
@@ -178,6 +179,21 @@ def test_what_the_author_takes_out_of_the_suite_is_no_pass(site: Path) -> None:
     expected = sorted(TAKEN_OUT.values())
     assert [each.result for each in found] == [result for result, _ in expected]
     assert all(reason in each.reason for each, (_, reason) in zip(found, expected, strict=True))
+
+
+def test_what_is_not_declared_is_neither_a_pass_nor_taken_out(site: Path) -> None:
+    (site / "test_one.py").write_text(
+        PARTS.format(module="verbs", name="VerbRequirements", body="pass")
+    )
+    selection = ("-p", "recording_core.testing.conformance.results.selection")
+    options = ("--conformance-of", "acme", "--conformance-outcomes", str(site / "found.json"))
+    run_pytest(site, *selection, *options, "test_one.py", "-k", "test_a_pause_counts")
+    (found,) = map(Outcome.load, json.loads((site / "found.json").read_text()))
+    assert (found.result, found.reason) == ("not declared", "pause, resume")
+
+
+def test_another_process_can_send_each_part_of_an_outcome() -> None:
+    assert {type(each) for each in (*outcomes._VERBS, *outcomes._VERBS.values())} == {str}
 
 
 def test_all_yes_only_if_each_test_of_the_suite_passed() -> None:

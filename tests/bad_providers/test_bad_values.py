@@ -181,6 +181,15 @@ FAULTS: Mapping[str, tuple[str, str, *tuple[Change, ...]]] = {
         "and created_at became",
         ("mapping.py", _CREATED, f'{_CREATED} or fields.instant("started_at")'),
     ),
+    "started_at_is_invented": (
+        "test_a_field_that_is_missing_becomes_none",
+        "and started_at became",
+        (
+            "mapping.py",
+            'fields.instant("started_at")',
+            f'fields.instant("started_at") or {_CREATED.partition("=")[2]}',
+        ),
+    ),
     "ended_at_is_invented": (
         "test_a_field_that_is_missing_becomes_none",
         "and ended_at became",
@@ -198,6 +207,11 @@ FAULTS: Mapping[str, tuple[str, str, *tuple[Change, ...]]] = {
             'format=fields.text("format"),\n        channels',
             'format=fields.text("format") or "wav",\n        channels',
         ),
+    ),
+    "format_of_files_is_invented": (
+        "test_a_format_follows_from_the_answer",
+        "and format of",
+        ("mapping.py", 'each.text("format"),', 'each.text("format") or "mp3",'),
     ),
     "title_is_invented": (
         "test_a_field_that_is_missing_becomes_none",

@@ -14,7 +14,7 @@ from recording_core.plugins.registry import get_provider_info, load_object
 from recording_core.testing.conformance.base import state_requirement
 from recording_core.testing.conformance.odd_fields import find_parameters
 from recording_core.testing.conformance.webhooks import SessionRun, WebhookRequirements
-from recording_core.testing.conformance.word_tables import find_event_words, find_status_words
+from recording_core.testing.conformance.word_tables import find_event_tables, find_status_words
 from recording_core.testing.conformance.words import is_word
 
 #: Of two clocks, and of times in whole seconds.
@@ -36,11 +36,14 @@ class EventWordRequirements(WebhookRequirements):
     """Requirements for the words and values of webhooks. The signature is not checked here."""
 
     def test_events_state_what_happened(self) -> None:
+        sent = _SentRequests(self._find_tables())
         for run in self.run_sessions():
             final = run.polled[-1]
             last = 0
             for number, request in enumerate(run.requests):
-                for event in self._parse_now(request):
+                events = self._parse_now(request)
+                sent.add(request, {each.id.casefold() for each in run.polled}, events)
+                for event in events:
                     what = f"the event {event.kind} with the body {request.body[:300]!r}"
                     with state_requirement("an event states what has happened at the vendor"):
                         _check_moment(what, run, number, event)
@@ -55,10 +58,13 @@ class EventWordRequirements(WebhookRequirements):
                                 f"returns {final.status}"
                             )
 
+        sent.check_silent()
+
     def test_a_new_word_loses_no_event(self) -> None:
-        load_object(self.provider.info, "webhooks")  # only the tables of imported modules are found
-        known, table = find_event_words(self.provider), find_status_words(self.provider)
-        failures = [w for w, found in table.items() if found == {rec.RecordingStatus.FAILED}]
+        """Nor does another word of the tables lose one."""
+        tables, statuses = self._find_tables(), find_status_words(self.provider)
+        known = {word for table in tables for word in table}
+        failures = [w for w, found in statuses.items() if found == {rec.RecordingStatus.FAILED}]
         seen: set[tuple[Any, ...]] = set()
         for run in self.run_sessions():
             for request in run.requests:
@@ -77,11 +83,19 @@ class EventWordRequirements(WebhookRequirements):
                     must_be_unknown = known_here == [path]
                     if self._check_new_word(path, word, new, plain, build(new), must_be_unknown):
                         deciding.append((path, build))
+                    for other in {other for table in tables if word in table for other in table}:
+                        if is_word(other) and not _is_silent(other, tables):
+                            events = self._parse_now(build(other))
+                            _check_kept(_describe(path, other, word), plain, events)
                 is_available = any(each.kind is rec.EventKind.AVAILABLE for each in plain)
                 if deciding and failures and is_available:
                     self._check_row_decides(
                         failures[0], *max(deciding, key=lambda each: len(each[0]))
                     )
+
+    def _find_tables(self) -> list[Mapping[str, Any]]:
+        load_object(self.provider.info, "webhooks")  # only the tables of imported modules are found
+        return find_event_tables(self.provider)
 
     def _parse_now(self, request: Any) -> tuple[rec.RecordingEvent, ...]:
         """Read the events of a request, by the emulator's clock and without its signature."""
@@ -101,11 +115,10 @@ class EventWordRequirements(WebhookRequirements):
         must_be_unknown: bool,
     ) -> bool:
         """Check the events of a request with a new word; return whether it changed the status."""
-        sent = f"the vendor sent {'.'.join(path)}={new!r} in place of {word!r}"
+        sent = _describe(path, new, word)
         with state_requirement("a webhook with a word that is new is an event of its recording"):
             events = self._parse_now(request)
-            lost = {each.recording_id for each in plain} - {each.recording_id for each in events}
-            assert not lost, f"{sent}, and no event is about {lost}: {events}"
+            _check_kept(sent, plain, events)
         kinds = {each.kind for each in plain} | {rec.EventKind.UPDATED}
         statuses = {each.status for each in plain} | {rec.RecordingStatus.UNKNOWN}
         if must_be_unknown:
@@ -130,11 +143,73 @@ class EventWordRequirements(WebhookRequirements):
                 assert event.kind is not rec.EventKind.AVAILABLE, f"the kind is {event.kind}"
 
 
+class _SentRequests:
+    """The requests of all sessions, to compare those without an event with the others."""
+
+    def __init__(self, tables: list[Mapping[str, Any]]) -> None:
+        self._tables = tables
+        #: what the requests about recordings have in common
+        self._marks: set[Any] = {word for table in tables for word in table}
+        #: those that name a recording and gave no event, with its id
+        self._silent: list[tuple[Any, str]] = []
+
+    def add(self, request: Any, ids: set[str], events: tuple[rec.RecordingEvent, ...]) -> None:
+        if events:
+            self._marks |= self._find_marks(request)
+            return
+        values = (str(value).casefold() for _, value, _ in find_parameters(request))
+        self._silent += ((request, id) for id in ids.intersection(values))
+
+    def check_silent(self) -> None:
+        """Require an event of each request that names a recording and is like one about it.
+
+        That is one with a word of the provider's tables, with the fields of another request that
+        gave an event, or whose event's name begins as its name.
+        """
+        for request, id in self._silent:
+            words = [value for _, value, _ in find_parameters(request) if is_word(value)]
+            marks = {*words, *self._find_marks(request)} & self._marks
+            if marks and not any(_is_silent(word, self._tables) for word in words):
+                with state_requirement("a webhook about a recording gives an event"):
+                    raise AssertionError(
+                        f"the vendor sent {request.body[:300]!r}, which names the recording {id}, "
+                        f"and parse returned no event; expected is one, by {marks}"
+                    )
+
+    def _find_marks(self, request: Any) -> set[Any]:
+        """Find the names of the fields, and the first part of each word."""
+        found = [(path, value) for path, value, _ in find_parameters(request)]
+        heads = {(path, _find_head(value)) for path, value in found if is_word(value)}
+        return {each for each in heads if each[1]} | {frozenset(path for path, _ in found)}
+
+
+def _is_silent(word: str, tables: list[Mapping[str, Any]]) -> bool:
+    """Whether a word proves nothing that has an event, as a recording that is pending."""
+    found = {table[word] for table in tables if word in table}
+    return bool(found) and found <= {rec.RecordingStatus.PENDING, rec.RecordingStatus.UNKNOWN}
+
+
+def _check_kept(
+    sent: str, plain: tuple[rec.RecordingEvent, ...], events: tuple[rec.RecordingEvent, ...]
+) -> None:
+    lost = {each.recording_id for each in plain} - {each.recording_id for each in events}
+    assert not lost, f"{sent}, and no event is about {lost}: {events}"
+
+
+def _describe(path: tuple[str, ...], new: str, word: str) -> str:
+    return f"the vendor sent {'.'.join(path)}={new!r} in place of {word!r}"
+
+
+def _find_head(word: str) -> str:
+    """Find the first part of a word, such as `recording.`; empty without one."""
+    found = re.match(r"[^._:-]*[._:-]", word)
+    return found[0] if found else ""
+
+
 def _build_new_word(word: str) -> str:
     """Build a word that no vendor has, in the letters of another and with its first part."""
-    head = re.match(r"[^._:-]*[._:-]", word)
     new = "ZZNEW" if word.isupper() else "zznew" if word.islower() else "ZzNew"
-    return f"{head[0] if head else ''}{new}"
+    return _find_head(word) + new
 
 
 def _rank(event: rec.RecordingEvent) -> int:

@@ -23,14 +23,10 @@ def find_status_words(provider: Provider) -> dict[str, frozenset[RecordingStatus
     return {word: frozenset(statuses) for word, statuses in found.items()}
 
 
-def find_event_words(provider: Provider) -> frozenset[str]:
-    """Find the words of the tables of statuses and events."""
-    return frozenset(
-        word
-        for table in _find_tables(type(provider))
-        if all(map(_is_meaning, table.values()))
-        for word in table
-    )
+def find_event_tables(provider: Provider) -> list[Mapping[str, Any]]:
+    """Find the tables of statuses and events."""
+    tables = _find_tables(type(provider))
+    return [each for each in tables if all(map(_is_meaning, each.values()))]
 
 
 def _is_meaning(value: Any) -> bool:

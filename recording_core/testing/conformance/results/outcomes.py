@@ -14,21 +14,22 @@ from attrs import asdict, frozen
 
 from recording_core.model.capabilities import Operation
 from recording_core.model.enums import SessionKind
+from recording_core.testing.conformance import base
 from recording_core.testing.conformance.base import NOT_TESTED, UNDECLARED, ConformanceBase
 from recording_core.testing.conformance.results.exchanges import describe_exchanges, find_emulator
 
 #: The name of the property of a report that carries an outcome.
 PROPERTY = "recording_conformance"
-#: A verb, and the operation that it needs.
-_VERBS: Mapping[str, Operation] = {
-    **{str(each): each for each in Operation},
-    "wait": Operation.GET,
-    "record": Operation.STOP,
+#: A verb, and the operation that it needs; plain texts, which xdist can send.
+_VERBS: Mapping[str, str] = {
+    **{str(each): str(each) for each in Operation},
+    "wait": str(Operation.GET),
+    "record": str(Operation.STOP),
 }
 #: Tests have parameters such as `call-start`, and requirements begin with `call start`.
 _CELL = re.compile(f"\\b({'|'.join(SessionKind)})[- ]({'|'.join(_VERBS)})\\b")
 _REQUIREMENT = "The requirement: "
-_SUITE = Path(__file__).resolve().parent
+_SUITE = Path(base.__file__).resolve().parent
 
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 #: A property of the vendor, which the test found in its answers, leaves nothing to test.
