@@ -136,6 +136,8 @@ def test_error_of_an_authentication_leads_to_no_request(
     with pytest.raises(rec.ProviderError) as caught:
         api.get("thing", operation="try")
     check_chain(caught.value)
+    names = [frame.f_code.co_name for frame, _ in traceback.walk_tb(caught.tb)]
+    assert "fetch" not in names, "error trackers record its variables, such as the credential"
 
 
 def test_context_of_the_caller_is_kept(serve: Serve, transport: MakeTransport) -> None:

@@ -132,6 +132,25 @@ def test_a_session_keeps_what_the_answer_to_a_verb_does_not_report(
     assert again.stopped_at == stopped.stopped_at is not None
 
 
+@pytest.mark.parametrize(
+    ("before", "answer", "after"),
+    [
+        (Status.AVAILABLE, Status.PROCESSING, Status.AVAILABLE),
+        (Status.AVAILABLE, Status.RECORDING, Status.AVAILABLE),
+        (Status.AVAILABLE, Status.EXPIRED, Status.EXPIRED),
+        (Status.AVAILABLE, Status.UNKNOWN, Status.UNKNOWN),
+        (Status.RECORDING, Status.PROCESSING, Status.PROCESSING),
+    ],
+)
+def test_a_second_stop_makes_no_final_status_less_certain(
+    connect: Callable[..., Brief], before: Status, answer: Status, after: Status
+) -> None:
+    provider = connect()
+    provider.answers = [build_session(answer, id="R1")]
+    session = rec.RecordingSession("brief", "default", "R1", CALL, before, stopped_at=START)
+    assert provider.stop(session).status is after
+
+
 def test_a_session_has_the_target_that_the_caller_gave(connect: Callable[..., Brief]) -> None:
     provider = connect()
     provider.answers = [build_session(Status.RECORDING), build_session(Status.RECORDING), None]

@@ -64,6 +64,7 @@ _CLOCK_SKEW = timedelta(minutes=5)
 
 #: With these statuses a session may still record, or may still be paused.
 _MAYBE_LIVE = LIVE | {RecordingStatus.UNKNOWN}
+_UNFINISHED = frozenset(RecordingStatus) - FINAL - {RecordingStatus.UNKNOWN}
 _MAYBE_PAUSED = _MAYBE_LIVE - {RecordingStatus.RECORDING}
 
 #: Seconds between the polls of `wait`, at first and at most.
@@ -186,6 +187,8 @@ class Provider(ProviderBase):
         at = self.clock.now()
         with self.__run_verb(Operation.STOP):
             after = self.__look_again(_complete_session(self._stop(session), session), True)
+        if session.status in FINAL and after.status in _UNFINISHED:  # a second stop, after the end
+            after = evolve(after, status=session.status, provider_status=session.provider_status)
         if after.status in LIVE:  # the vendor accepted the stop, and still reports the old state
             after = evolve(after, status=RecordingStatus.STOPPING)
         if after.stopped_at is None:

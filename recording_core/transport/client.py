@@ -202,7 +202,9 @@ class Transport:
                 except ProviderError as failure:
                     error = failure  # handled below: it is not to be the context of what is raised
                 if error.operation != operation:
-                    raise error  # authentication failed after its own retries; this was not sent
+                    # Authentication failed after its own retries; this was not sent. Without its
+                    # frames, whose variables have the credential.
+                    raise error.with_traceback(None)
                 error = self._confirm_absence(error)
                 # After a DELETE whose first response was lost, the resource is gone.
                 if maybe_processed and method == "DELETE" and isinstance(error, NotFound):

@@ -340,8 +340,10 @@ def read_stored_file(row: Mapping[str, Any], base_url: str) -> StoredFile | None
     in the row expires a week after the file was stored.
     """
     fields = Fields(row)
-    # Without the word, or if it cannot be read, the id of the recording decides.
-    if fields.text("reference_type") not in (None, "recording"):
+    # Without the word, or if it cannot be read, the id of the recording decides. Uploaded files
+    # have an empty one.
+    word = "" if row.get("reference_type") == "" else fields.text("reference_type")
+    if word is not None and word != "recording" and word.isascii():
         return None
     if read_time(fields, "tm_delete") is not None:
         return None
