@@ -137,7 +137,7 @@ def test_a_run_ends_in_a_table_also_from_several_processes(site: Path) -> None:
 
 
 def test_a_failure_shows_what_the_vendor_sent_and_costs_its_operation(site: Path) -> None:
-    spoil(site, "client.py", 'total=total, next=payload.text("next_page")', "next=None")
+    spoil(site, "client.py", "total=total, next=following", "next=None")
     output = run_pytest(site, f"tests/{SUITE}", "-k", "call-start or since_long_ago")
     assert find_line(output, "list").split() == ["no", "–", "–"]
     assert find_line(output, "start").split() == ["yes", "–", "–"]
@@ -353,6 +353,9 @@ def test_the_command_writes_a_badge_of_a_failure_and_of_a_part(site: Path) -> No
     assert record["counts"]["failed"] == len(record["failed"]) > 0
     page = (site / "out" / "conformance.md").read_text()
     assert "**not conformant**" in page
+    marks = record["fill_in"]  # the example is what `new-provider` writes
+    assert f"Not filled in: {marks} places" in page
+    assert marks > 10
     assert str(site) not in page + json.dumps(record)
 
 

@@ -162,6 +162,44 @@ FAULTS: Mapping[str, tuple[str, str, *tuple[Change, ...]]] = {
             "        if query.since is not None and 'from' not in params:\n",
         ),
     ),
+    "recordings_without_files_are_not_listed": (
+        "test_an_unreadable_row_costs_only_that_row",
+        "rows are lost; coverage.unreadable has 0",
+        (
+            "client.py",
+            _ROWS,
+            'read_rows([each for each in rows if each.get("files") or '
+            'each["status"] != "ready"], self._read),',
+        ),
+    ),
+    "rows_that_are_no_objects_are_not_counted": (
+        "test_a_row_that_is_no_object_costs_only_itself",
+        "are lost, and coverage.unreadable has 0",
+        (
+            "client.py",
+            _ROWS,
+            "read_rows([each for each in rows if isinstance(each, dict)], self._read),",
+        ),
+    ),
+    "raw_lacks_the_files": (
+        "test_raw_is_the_whole_payload",
+        "and raw lacks",
+        (
+            "mapping.py",
+            "raw=fields.row,",
+            'raw={key: each for key, each in fields.row.items() if key != "files"},',
+        ),
+    ),
+    "an_end_is_a_deletion": (
+        "test_each_value_comes_from_the_answer",
+        "but the recording was not deleted",
+        (
+            "mapping.py",
+            '        ended_at=fields.instant("ended_at"),\n',
+            '        ended_at=fields.instant("ended_at"),\n'
+            '        deleted_at=fields.instant("ended_at"),\n',
+        ),
+    ),
     "failed_recordings_are_listed_by_status_alone": (
         "test_a_list_without_bounds_returns_each_recording_once",
         "lost 6 of the 45",

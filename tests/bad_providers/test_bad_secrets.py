@@ -177,7 +177,58 @@ FAULTS: Mapping[str, tuple[str, str, *tuple[Change, ...]]] = {
         ("client.py", _SENT, f"        params['token'] = self._token\n{_SENT}"),
         _KEPT,
     ),
+    "token_is_printed": (
+        "test_no_error_or_log_shows_a_credential",
+        "what is printed shows the credential token",
+        ("client.py", _SENT, f"        print(self._token)\n{_SENT}"),
+        _KEPT,
+    ),
+    "token_in_a_file": (
+        "test_nothing_but_the_vendor_is_connected_to",
+        "caused the event open",
+        _SUPPRESS,
+        _build_leak(
+            "from pathlib import Path\n"
+            "from tempfile import gettempdir\n"
+            'Path(gettempdir(), "zz").write_text(str(vars(self.transport.auth)))'
+        ),
+    ),
+    "token_in_the_environment": (
+        "test_nothing_but_the_vendor_is_connected_to",
+        "caused the event os.putenv",
+        _SUPPRESS,
+        _build_leak('import os\nos.environ["LAST_TOKEN"] = str(vars(self.transport.auth))'),
+    ),
+    "token_by_a_server": (
+        "test_nothing_but_the_vendor_is_connected_to",
+        "caused the event socket.bind",
+        _SUPPRESS,
+        _build_leak('import socket\nsocket.create_server(("127.0.0.1", 0)).close()'),
+    ),
     # -- the emulator ------------------------------------------------------------------------------
+    "emulator_runs_the_text_of_the_mapping": (
+        "test_the_emulator_shares_no_code_with_the_provider",
+        "the emulator runs other code",
+        (
+            "emulator/recordings.py",
+            '        if status == "ready":\n',
+            "        from pathlib import Path\n\n"
+            '        path = Path(__file__).parent.parent / "mapping.py"\n'
+            '        space = {"__name__": "copied"}\n'
+            "        exec(path.read_text(), space)\n"
+            '        if space["STATUSES"].get(status) == "available":\n',
+        ),
+    ),
+    "emulator_asks_its_provider": (
+        "test_the_emulator_answers_without_a_provider",
+        "calls Emulator.connect",
+        (
+            "emulator/app.py",
+            "    def answer(self, request: Request) -> Reply:\n",
+            "    def answer(self, request: Request) -> Reply:\n"
+            "        assert self.connect().start_parameters\n",
+        ),
+    ),
     "emulator_imports_the_mapping": (
         "test_the_emulator_shares_no_code_with_the_provider",
         "shares no code",

@@ -17,6 +17,21 @@ _PARSE = (
     "        events = super().parse(*args, **options)\n"
 )
 _HOOK = "    def read_recording(self,"
+#: Changes after which the words of the status are numbers.
+_CODES = (
+    (
+        "mapping.py",
+        "#: https://bravo.example/docs/recordings#kind\n",
+        "STATUSES = {str(10 + n): each for n, each in enumerate(STATUSES.values())}\n",
+    ),
+    (
+        "emulator/recordings.py",
+        '"status": status,',
+        '"status": str(10 + "queued recording paused encoding ready silent failed purged absent"'
+        ".split().index(status)),",
+    ),
+)
+_VERIFY = "    def verify(self, request: Any, secrets: Any, **options: Any) -> None:\n"
 
 #: name -> the tests that fail, words of the failure, and each change: file, right text, wrong text
 FAULTS: Mapping[str, tuple[str, str, *tuple[Change, ...]]] = {
@@ -112,6 +127,36 @@ FAULTS: Mapping[str, tuple[str, str, *tuple[Change, ...]]] = {
             'found = self._read(self.transport.get(path, operation="get").payload)\n'
             '        if found.provider_status == "absent":\n'
             '            raise NotFound("absent")\n        return found',
+        ),
+    ),
+    "unknown_numbers_are_available": (
+        "test_an_unknown_word_is_unknown_and_kept",
+        "is ('available', '97531'), not",
+        (
+            "mapping.py",
+            "status=find_status(status, STATUSES)",
+            'status=STATUSES.get(status or "", RecordingStatus.AVAILABLE)',
+        ),
+        *_CODES,
+    ),
+    "unknown_numbers_are_dropped_from_lists": (
+        "test_each_word_of_the_table_has_its_status",
+        "loses the rows with status=['97531']",
+        (
+            "client.py",
+            "read_rows(rows, self._read),",
+            'read_rows([each for each in rows if each["status"] in mapping.STATUSES], self._read),',
+        ),
+        *_CODES,
+    ),
+    "unknown_is_not_listed_by_its_status": (
+        "test_each_word_of_the_table_has_its_status",
+        "list(status='unknown') lacks",
+        (
+            "client.py",
+            "read_rows(rows, self._read),",
+            "read_rows([each for each in rows if query.statuses is None or "
+            'each["status"] in mapping.STATUSES], self._read),',
         ),
     ),
     # -- webhooks ----------------------------------------------------------------------------------
@@ -218,6 +263,93 @@ FAULTS: Mapping[str, tuple[str, str, *tuple[Change, ...]]] = {
             "webhooks.py",
             _HOOK,
             f"    def verify(self, *args: Any, **options: Any) -> None:\n        pass\n\n{_HOOK}",
+        ),
+    ),
+    "half_of_a_signature_is_compared": (
+        "TestWebhooks::test_each_character_of_a_signature_counts",
+        "verify rejected only 32",
+        (
+            "webhooks.py",
+            _HOOK,
+            f"{_VERIFY}        import hmac\n"
+            "        from attrs import evolve\n"
+            "        [given, time] = [request.header(f'X-Bravo-{each}') or '' for each in "
+            "('Signature', 'Timestamp')]\n"
+            "        for secret in secrets:\n"
+            "            message = time.encode() + b'.' + request.body\n"
+            "            digest = hmac.digest(secret.encode(), message, 'sha256')\n"
+            "            whole = f'sha256={digest.hex()}'\n"
+            "            if given[:39] == whole[:39]:\n"
+            "                headers = dict(request.headers) | {'x-bravo-signature': whole}\n"
+            "                request = evolve(request, headers=headers)\n"
+            f"        super().verify(request, secrets, **options)\n\n{_HOOK}",
+        ),
+    ),
+    "a_signed_time_is_never_too_old": (
+        "TestWebhooks::test_a_signed_time_must_be_recent",
+        "x-bravo-timestamp is signed, and the outcome is",
+        (
+            "webhooks.py",
+            _HOOK,
+            f"{_VERIFY}        time = request.header('X-Bravo-Timestamp') or ''\n"
+            "        if time.isdecimal():\n"
+            "            options['now'] = options['now'].fromtimestamp(int(time), "
+            "options['now'].tzinfo)\n"
+            f"        super().verify(request, secrets, **options)\n\n{_HOOK}",
+        ),
+    ),
+    "only_the_first_secret_is_tried": (
+        "TestWebhooks::test_a_signature_of_another_secret_is_rejected",
+        "one of several secrets",
+        (
+            "webhooks.py",
+            _HOOK,
+            f"{_VERIFY}        super().verify(request, secrets[:1], **options)\n\n{_HOOK}",
+        ),
+    ),
+    "without_a_time_nothing_is_verified": (
+        "TestWebhooks::test_a_request_without_a_signature_is_rejected",
+        "the outcome is",
+        (
+            "webhooks.py",
+            _HOOK,
+            f"{_VERIFY}        if len(request.headers) != 2 or request.header('X-Bravo-Timestamp'):"
+            f"\n            super().verify(request, secrets, **options)\n\n{_HOOK}",
+        ),
+    ),
+    "the_account_of_a_recording_in_webhooks_is_fixed": (
+        "TestWebhooks::test_each_request_verifies_and_names_its_recording",
+        "of the event's recording is",
+        (
+            "webhooks.py",
+            "mapping.read_recording(self.read_row(payload), account)",
+            'mapping.read_recording(self.read_row(payload), "default")',
+        ),
+    ),
+    "an_unreadable_body_is_no_event": (
+        "TestWebhooks::test_any_body_raises_nothing_but_webhook_rejected",
+        "is a webhook without an event",
+        (
+            "webhooks.py",
+            _HOOK,
+            "    def parse(self, *args: Any, **options: Any) -> Any:\n"
+            "        try:\n            return super().parse(*args, **options)\n"
+            f"        except Exception:\n            return ()\n\n{_HOOK}",
+        ),
+    ),
+    # -- errors ------------------------------------------------------------------------------------
+    "each_object_is_recognized": (
+        "test_a_foreign_error_page_proves_nothing",
+        "behind JSON of another API",
+        ("mapping.py", "recognized=code is not None,", "recognized=True,"),
+    ),
+    "each_404_states_absence": (
+        "test_a_code_that_is_new_states_no_absence",
+        "absent is true after HTTP 404",
+        (
+            "client.py",
+            "return mapping.read_error_details(body)",
+            "return evolve(mapping.read_error_details(body), absent=status == 404)",
         ),
     ),
 }

@@ -21,19 +21,26 @@ from recording_core.testing.conformance.base import (
     skip_undeclared,
     state_requirement,
 )
+from recording_core.testing.conformance.listings import find_rows
 from recording_core.testing.conformance.mutations import (
     REMOVED,
     WRONG,
     PayloadChange,
     RowChange,
-    find_row_fields,
+    change_value,
     find_row_id,
+    find_row_parts,
     generate_changes,
     rewrite_payload,
+)
+from recording_core.testing.conformance.mutations import (
+    find_rows as find_own_rows,
 )
 from recording_core.testing.conformance.replies import API_FAILURES, REJECTIONS
 from recording_core.testing.emulator.server import Request
 
+#: In place of an object or an array of a row.
+_NO_PARTS: tuple[Any, ...] = (None, {}, [])
 #: A response of more than a million bytes is too large.
 _SMALL_RESPONSES = rec.HttpSettings(retries=0, workers=1, max_json_bytes=1_000_000)
 #: In seconds of real time.
@@ -113,6 +120,35 @@ class AnswerRequirements(ConformanceBase):
                 assert again == value, f"{value!r} became {again!r}"
                 assert again.raw == value.raw, f"raw was {value.raw!r} and became {again.raw!r}"
 
+    def test_raw_is_the_whole_payload(self) -> None:
+        if self.provider.can(rec.Operation.LIST):
+            self._check_raw("list", self.list_all, find_rows)
+        if self.provider.can(rec.Operation.GET):
+            for id in self.vendor.list_ids()[::9]:
+                self._check_raw("get", lambda: [self.provider.get(id)], find_own_rows)  # noqa: B023
+
+    def _check_raw(
+        self, what: str, read: Callable[[], list[rec.Recording]], find: Callable[..., Any]
+    ) -> None:
+        """Require that raw has each scalar of a recording's row, but for credentials."""
+        secrets = set(self.vendor.credentials.values())
+        found, answers = self.log_answers(read)
+        for recording in found:
+            shown = {repr(each) for each in _list_scalars(recording.raw)}
+            rows = [row for answer in answers for _, row in find(answer, {recording.id})]
+            lost = [
+                [
+                    each
+                    for each in map(repr, _list_scalars(redact_payload(row)))
+                    if each not in shown and not any(secret in each for secret in secrets)
+                ]
+                for row in rows
+            ]
+            with state_requirement("raw is the whole payload, but for credentials"):
+                assert not lost or not all(lost), (
+                    f"{what}: the vendor sent {rows[0]}, and raw lacks {', '.join(lost[0])}"
+                )
+
     def test_raw_masks_credential_fields(self) -> None:
         planted = {name: f"canary-{name}" for name in ("access_key", "secret", "authToken")}
         with self.alter_payloads(lambda request, payload: rewrite_payload(payload, {}, planted)):
@@ -149,11 +185,12 @@ class AnswerRequirements(ConformanceBase):
             ids = [each.id for each in recordings]
             # Every second row changes, so that no row may be lost with its neighbour.
             others, changed = ids[::2], ids[1::2]
-            for path, genuine in find_row_fields(answers, ids):
-                values = [REMOVED, *(wrong for wrong in WRONG if wrong != genuine)]
+            for path, genuine in find_row_parts(answers, ids):
+                wrong = _NO_PARTS if isinstance(genuine, dict | list) else WRONG
+                values = [REMOVED, *(each for each in wrong if each != genuine)]
                 for start in range(0, len(values), len(changed)):
                     rows = dict(zip(changed, values[start:], strict=False))
-                    change = RowChange(rows, path, list(rows.values()))
+                    change = RowChange(rows, path, list(rows.values()), whole=True)
                     name = ".".join(map(str, path))
                     with state_requirement(
                         f"list loses at most the rows whose {name} is one of {list(rows.values())}"
@@ -169,6 +206,26 @@ class AnswerRequirements(ConformanceBase):
                             f"{missing} rows are lost; coverage.unreadable has "
                             f"{len(coverage.unreadable)}, and complete is {coverage.complete}"
                         )
+
+    def test_a_row_that_is_no_object_costs_only_itself(self) -> None:
+        self.require_declared(rec.Operation.LIST)
+        with self.vendor.connect(http=SINGLE_REQUESTS) as provider:
+            listing = provider.list(**self.find_newest_bounds())
+            ids = {each.id for each in listing}
+            values: tuple[Any, ...] = (None, "zz", 7, [])
+            for wrong in values:
+                change = _RowReplacement(ids, wrong)
+                with state_requirement(f"list loses and counts the rows that are {wrong!r}"):
+                    found, error = self._sweep(listing, change)
+                    assert error is None, f"such a row ends the listing: {error!r}"
+                    missing, coverage = ids - {each.id for each in found}, listing.coverage
+                    lost = missing - change.replaced
+                    assert not lost, f"these rows did not change, and are lost: {sorted(lost)}"
+                    assert len(coverage.unreadable) >= len(missing), (
+                        f"{len(missing)} rows were {wrong!r} and are lost, and coverage.unreadable "
+                        f"has {len(coverage.unreadable)}"
+                    )
+                    assert not (missing and coverage.complete), "coverage.complete is true"
 
     def test_a_malformed_page_never_gives_complete_coverage(self) -> None:
         with self.vendor.connect(http=SINGLE_REQUESTS) as provider:
@@ -295,6 +352,35 @@ class AnswerRequirements(ConformanceBase):
             except rec.RecordingError as error:
                 return found, error
         return found, None
+
+
+class _RowReplacement:
+    """For `Emulator.alter`: replace a row in the middle of each page, which no cursor names."""
+
+    def __init__(self, ids: set[str], value: Any) -> None:
+        self._ids, self._value = ids, value
+        self.replaced: set[str] = set()
+
+    def __call__(self, request: Request, payload: Any) -> Any:
+        rows = list(find_rows(payload, self._ids))
+        arrays = {path[:-1] for path, _ in rows if len(path) == len(rows[0][0])}
+        if len(arrays) == 1 and len(rows) >= 3:
+            path, row = rows[len(rows) // 2]
+            self.replaced.update(
+                each for each in row.values() if isinstance(each, str) and each in self._ids
+            )
+            change_value(payload, path, self._value)
+        return payload
+
+
+def _list_scalars(value: Any) -> Iterator[Any]:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if not isinstance(value, list | tuple):
+        yield value
+        return
+    for each in value:
+        yield from _list_scalars(each)
 
 
 def _find_unmasked(value: Any, path: str = "raw") -> Iterator[str]:

@@ -135,6 +135,16 @@ class ConformanceBase:
                     calls[f"{target.kind} {operation}"] = partial(verb, session)
         return calls
 
+    def authenticate(self, provider: Provider) -> None:
+        """Send a first request, so that a token is fetched before requests are counted, faults
+        are queued or answers are logged."""
+        if provider.can(Operation.LIST):
+            # To its end, so that no page is fetched ahead; of a day, as a provider may send nothing
+            # for an empty period.
+            list(provider.list(since=self.vendor.clock.now() - timedelta(days=1)))
+        else:
+            provider._control()
+
     def find_kinds(self, *operations: Operation) -> list[SessionKind]:
         """Return the kinds that declare all of the operations; skip without one."""
         kinds = [k for k in SessionKind if all(self.provider.can(each, k) for each in operations)]

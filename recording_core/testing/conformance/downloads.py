@@ -84,6 +84,8 @@ class DownloadRequirements(ConformanceBase):
             if len(recording.files) < 2 or None in (each.url for each in recording.files):
                 continue
             path = read_path(recording.files[-1].url or "")
+            directory = tmp_path / hashlib.sha256(recording.id.encode()).hexdigest()[:8]
+            directory.mkdir()
 
             def refuse(request: Request, reply: Reply, path: str = path) -> Reply:
                 return Reply(404, b"{}", JSON) if read_path(request.path) == path else reply
@@ -96,12 +98,12 @@ class DownloadRequirements(ConformanceBase):
                 self._change_media(refuse),
                 pytest.raises(rec.RecordingError) as caught,
             ):
-                self.provider.download(recording, tmp_path)
+                self.provider.download(recording, directory)
             copies = caught.value.copies
             assert recording.files[-1].id not in {copy.file.id for copy in copies}, (
                 f"error.copies names the file that failed: {copies}"
             )
-            found = {each.name for each in tmp_path.iterdir()}
+            found = {each.name for each in directory.iterdir()}
             check_equal("the files left", found, {copy.path.name for copy in copies})
 
     def test_a_new_recording_is_downloaded_by_its_id(self, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ does nothing outside of a guarded test.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +23,10 @@ from urllib.parse import urlsplit
 from recording_core.plugins.registry import get_provider_info
 from recording_core.testing.emulator.emulator import Emulator
 
-REQUIREMENT = "a provider connects to its API and its vendor's media, and to nothing else"
+REQUIREMENT = (
+    "a provider connects to its API and its vendor's media, and to nothing else; it writes no "
+    "files, sets no variables of the environment and opens no server"
+)
 
 #: The events of a connection, and how to read its address from their arguments.
 _CONNECTIONS: Mapping[str, Callable[[tuple[Any, ...]], Any]] = {
@@ -39,8 +43,11 @@ _CONNECTIONS: Mapping[str, Callable[[tuple[Any, ...]], Any]] = {
 _PROCESSES = {"subprocess.Popen"} | {
     f"os.{each}" for each in ("system", "exec", "posix_spawn", "spawn", "fork", "forkpty")
 }
+#: The events that leave a trace outside of the process or its memory.
+_TRACES = {"socket.bind", "os.putenv", "open"}
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND
 _THREADS = {"_thread.start_new_thread", "_thread.start_joinable_thread"}
-_EVENTS = {*_CONNECTIONS, *_PROCESSES, *_THREADS}
+_EVENTS = {*_CONNECTIONS, *_PROCESSES, *_THREADS, *_TRACES}
 #: Modules of the emulator, which sends the webhooks.
 _SERVERS = (
     "recording_core.testing.emulator.server",
@@ -64,6 +71,9 @@ class ConnectionGuard:
     def __init__(self, emulator: Emulator) -> None:
         client = get_provider_info(emulator.provider).client
         self._package = client.partition(":")[0].partition(".")[0]
+        self._emulator = type(emulator).__module__
+        #: the only directory in which the provider may write, while traces are forbidden
+        self._directory: Path | None = None
         self._ports: set[int] = set()
         self._threads: list[Thread] = []
         #: sentences about forbidden connections, oldest first
@@ -83,9 +93,22 @@ class ConnectionGuard:
         found, self._found = list(dict.fromkeys(self._found)), []
         assert not found, f"{'; '.join(found)}. The requirement: {REQUIREMENT}"
 
+    @contextmanager
+    def forbid_traces(self, directory: Path) -> Iterator[None]:
+        """Forbid the provider to write files elsewhere, to set variables and to open servers."""
+        self._directory = directory
+        try:
+            yield
+        finally:
+            self._directory = None
+
     def inspect_event(self, event: str, args: tuple[Any, ...]) -> None:
         """Record a forbidden event, and raise in the function that causes it."""
-        if event in _CONNECTIONS:
+        if event in _TRACES:
+            if self._directory is None or not self._is_trace(event, args, self._directory):
+                return
+            what = f"the event {event}"
+        elif event in _CONNECTIONS:
             address = _CONNECTIONS[event](args)
             if address is None or self._is_allowed(address):
                 return
@@ -110,6 +133,21 @@ class ConnectionGuard:
                 self._threads.append(thread)
             if owner in (self._package, _CORE):
                 return
+
+    def _is_trace(self, event: str, args: tuple[Any, ...], directory: Path) -> bool:
+        """Whether the provider's own code, and not the emulator or an import, leaves a trace."""
+        if event == "open":
+            is_file = isinstance(args[0], str | bytes) and args[0] != os.devnull
+            if not is_file or not args[2] & _WRITING:
+                return False
+            if Path(os.fsdecode(args[0])).resolve().is_relative_to(directory.resolve()):
+                return False
+        frames = [*_walk_frames(sys._getframe(3))]
+        if any(each.f_globals.get("__name__") in (*_SERVERS, self._emulator) for each in frames):
+            return False
+        owners = (self._package, _CORE, "importlib", "_frozen_importlib", "_pytest")
+        owner = next((each for each in map(_find_package, frames) if each in owners), None)
+        return owner == self._package
 
     def _is_allowed(self, address: Any) -> bool:
         if not isinstance(address, tuple):

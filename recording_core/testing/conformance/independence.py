@@ -6,9 +6,13 @@ import ast
 import functools
 import importlib.util
 import sys
+import threading
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-from recording_core import ProviderInfo
+import pytest
+
+from recording_core import Operation, Provider, ProviderInfo
 from recording_core.testing.conformance.base import ConformanceBase, state_requirement
 
 #: A module, and the module that imports it; `None` for the first one.
@@ -20,6 +24,10 @@ _REQUIREMENT = (
 )
 #: What a mapping's tables are made of. Texts and numbers are the same objects everywhere.
 _TABLES = (dict, list, set, frozenset, tuple)
+
+
+#: What runs code that is not in the source of its module.
+_RUNNERS = {"exec", "eval", "compile", "__import__"}
 
 
 class IndependenceRequirements(ConformanceBase):
@@ -35,11 +43,28 @@ class IndependenceRequirements(ConformanceBase):
                     f"{_describe_import(module, ours[module], 'the provider')}. Expected: no "
                     "module that both import, except the assumptions"
                 )
+            runs = sorted(_find_runners(owned))
+            assert not runs, f"the emulator runs other code: {', '.join(runs)}. Expected: its own"
             shared = sorted(_find_shared_objects(owned.keys() - ours.keys(), ours.keys() - owned))
             assert not shared, (
                 f"the emulator contains objects of the provider: {', '.join(shared)}. Expected: "
                 "tables and functions of its own"
             )
+
+    def test_the_emulator_answers_without_a_provider(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A test connects to the emulator; what its server answers is its own."""
+        self.require_declared(Operation.LIST)
+        connect, threads = self.vendor.connect, set()
+
+        def log_thread(**options: Any) -> Provider:
+            threads.add(threading.current_thread())
+            return connect(**options)
+
+        monkeypatch.setattr(self.vendor, "connect", log_thread)
+        with state_requirement(_REQUIREMENT):
+            self.list_all()
+            others = threads - {threading.main_thread()}
+            assert not others, "the emulator's server calls Emulator.connect, whose provider it is"
 
 
 def _find_modules(info: ProviderInfo, emulator_class: str) -> tuple[Closure, Closure]:
@@ -110,6 +135,14 @@ def _walk_runtime_nodes(tree: ast.AST) -> Iterator[ast.AST]:
             continue
         yield node
         yield from _walk_runtime_nodes(node)
+
+
+def _find_runners(modules: Closure) -> Iterator[str]:
+    """Find the calls that run the text of another module."""
+    for module in modules:
+        for node in _walk_runtime_nodes(_parse(module)[0]):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in _RUNNERS:
+                yield f"{module} calls {ast.unparse(node.func)}"
 
 
 def _has_module(name: str) -> bool:

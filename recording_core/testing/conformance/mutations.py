@@ -74,7 +74,8 @@ class PayloadChange:
     def __call__(self, request: Request, payload: Any) -> Any:
         self.seen += 1
         if self.seen == self.place.answer + 1:
-            change_value(payload, self.place.path, self.value)
+            with suppress(LookupError, TypeError):  # a request before it may be sent only once
+                change_value(payload, self.place.path, self.value)
         return payload
 
     def __str__(self) -> str:
@@ -117,7 +118,11 @@ def find_row_id(place: PayloadPlace, answers: list[Any], ids: set[str]) -> str |
 class RowChange:
     """For `Emulator.alter`: change one field of every row, each row to another value."""
 
-    def __init__(self, ids: Iterable[str], path: JsonPath, values: Sequence[Any]) -> None:
+    def __init__(
+        self, ids: Iterable[str], path: JsonPath, values: Sequence[Any], *, whole: bool = False
+    ) -> None:
+        #: whether objects and arrays are changed, too
+        self._whole = whole
         self._values = {id: values[number % len(values)] for number, id in enumerate(ids)}
         self._path = path
         self.applied: dict[str, Any] = {}
@@ -125,7 +130,7 @@ class RowChange:
     def __call__(self, request: Request, payload: Any) -> Any:
         for id, row in find_rows(payload, self._values.keys()):
             with suppress(LookupError, TypeError):  # not every row has the field
-                if not isinstance(get_value(row, self._path), dict | list):
+                if self._whole or not isinstance(get_value(row, self._path), dict | list):
                     self.applied[id] = self._values[id]
                     change_value(row, self._path, self._values[id])
         return payload
@@ -155,3 +160,27 @@ def find_row_fields(answers: Iterable[Any], ids: Container[str]) -> Iterator[tup
                 if path and not isinstance(value, dict | list) and found.get(path) is None:
                     found[path] = value
     yield from found.items()
+
+
+def find_row_parts(answers: Iterable[Any], ids: Container[str]) -> Iterator[tuple[JsonPath, Any]]:
+    """Find each place of the rows once: fields, arrays and objects, and one item of an array.
+
+    Not an object with a link, which may be the recording itself within a row of its session.
+    """
+    found: dict[JsonPath, Any] = {}
+    media: set[JsonPath] = set()
+    for answer in answers:
+        for _, row in find_rows(answer, ids):
+            for path, value in walk_values(row):
+                if _is_media(value):
+                    media.add(path)
+                is_first = all(step == 0 for step in path if isinstance(step, int))
+                if path and is_first and found.get(path) is None:
+                    found[path] = value
+    yield from ((path, value) for path, value in found.items() if path not in media)
+
+
+def _is_media(value: Any) -> bool:
+    return isinstance(value, dict) and any(
+        isinstance(each, str) and "/" in each for _, each in walk_values(value)
+    )

@@ -40,11 +40,12 @@ class SecrecyRequirements(ConformanceBase):
     """Requirements for what logs, tickets, tracebacks and other hosts may contain."""
 
     def test_no_error_or_log_shows_a_credential(
-        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
     ) -> None:
         caplog.set_level(logging.DEBUG)
         secrets = dict(generate_secrets(self.vendor))
         with self.vendor.connect(http=SINGLE_REQUESTS) as provider:
+            self.authenticate(provider)
             for verb, call in self.build_calls(provider, tmp_path).items():
                 for what, reply in _build_quoting_replies(self.vendor).items():
                     with state_requirement(
@@ -59,6 +60,7 @@ class SecrecyRequirements(ConformanceBase):
                         self.vendor.faults.clear()
                         self.vendor.media_faults.clear()
         check_hidden(secrets, _format_log(caplog), "the log")
+        check_hidden(secrets, "".join(capfd.readouterr()), "what is printed")
 
     def test_no_error_or_log_shows_a_signed_url(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -164,12 +166,14 @@ class SecrecyRequirements(ConformanceBase):
 
     def test_nothing_but_the_vendor_is_connected_to(self, tmp_path: Path) -> None:
         """Not even while a provider reads an error, is closed or is deleted."""
-        self._use_provider(tmp_path)
+        with self.guard.forbid_traces(tmp_path):
+            self._use_provider(tmp_path)
         gc.collect()
         self.guard.check()
 
     def _use_provider(self, directory: Path) -> None:
         with self.vendor.connect(http=SINGLE_REQUESTS) as provider:
+            self.authenticate(provider)
             for verb, call in self.build_calls(provider, directory).items():
                 for faults in ([self.vendor.build_error(401)] * 2, []):
                     self.vendor.faults.extend(faults)
@@ -195,6 +199,7 @@ class SecrecyRequirements(ConformanceBase):
     def test_no_credential_follows_a_redirect(self, tmp_path: Path) -> None:
         url = f"{self.vendor.media_origin}/elsewhere"
         with self.vendor.connect(http=SINGLE_REQUESTS) as provider:
+            self.authenticate(provider)
             for verb, call in self.build_calls(provider, tmp_path).items():
                 for status in (301, 302, 303, 307, 308):
                     self.vendor.faults.append(Reply(status, headers={"Location": url}))

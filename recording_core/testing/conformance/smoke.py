@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from recording_core import HttpSettings, Operation, Unavailable
+from recording_core import HttpSettings, Unavailable
 from recording_core.testing.conformance.base import ConformanceBase
 
 #: In seconds of real time.
@@ -17,10 +17,7 @@ class SmokeRequirements(ConformanceBase):
     def test_the_emulator_answers(self, request: pytest.FixtureRequest) -> None:
         with self.vendor.connect(http=_TIMEOUT) as provider:
             try:
-                if provider.can(Operation.LIST):
-                    next(iter(provider.list(**self.bounds)), None)
-                else:
-                    provider._control()
+                self.authenticate(provider)
             except Unavailable as error:
                 request.session.shouldstop = f"the emulator of {provider.name} does not answer"
                 error.add_note(f"The run ends here: {request.session.shouldstop}")

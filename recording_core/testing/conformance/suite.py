@@ -39,11 +39,14 @@ from recording_core.testing.conformance.evidence import EvidenceRequirements
 from recording_core.testing.conformance.independence import IndependenceRequirements
 from recording_core.testing.conformance.listing_filters import ListingFilterRequirements
 from recording_core.testing.conformance.listings import ListingRequirements
+from recording_core.testing.conformance.moments import MomentRequirements
 from recording_core.testing.conformance.moving_rows import MovingRowRequirements
 from recording_core.testing.conformance.nulls import NullRequirements
 from recording_core.testing.conformance.odd_fields import OddEventRequirements, OddFieldRequirements
 from recording_core.testing.conformance.operations import OperationRequirements
+from recording_core.testing.conformance.paths import PathRequirements
 from recording_core.testing.conformance.secrecy import SecrecyRequirements
+from recording_core.testing.conformance.signatures import SignatureRequirements
 from recording_core.testing.conformance.smoke import SmokeRequirements
 from recording_core.testing.conformance.starts import StartRequirements
 from recording_core.testing.conformance.telemetry import TelemetryRequirements
@@ -75,7 +78,9 @@ class ProviderConformance(
     ListingFilterRequirements,
     ListingRequirements,
     ValueRequirements,
+    PathRequirements,
     StartRequirements,
+    MomentRequirements,
     VerbRequirements,
     OperationRequirements,
     SmokeRequirements,
@@ -98,5 +103,5 @@ class ProviderConformance(
                 metafunc.parametrize("emulator_assumptions", runs.values(), ids=runs.keys())
 
 
-class WebhookConformance(EventWordRequirements, OddEventRequirements):
+class WebhookConformance(EventWordRequirements, OddEventRequirements, SignatureRequirements):
     """The requirements of webhooks. Inherit, name the emulator by a marker, run pytest."""

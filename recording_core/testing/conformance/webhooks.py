@@ -13,7 +13,6 @@ import pytest
 from attrs import evolve, frozen
 
 from recording_core import (
-    ConfigurationError,
     NotFound,
     Operation,
     Receiver,
@@ -22,8 +21,6 @@ from recording_core import (
     RecordingSession,
     WebhookRejected,
     WebhookRequest,
-    receive,
-    receiver,
     unsafe_parse,
 )
 from recording_core.model.events import LASTING, TOGGLES, build_event, build_event_key
@@ -35,9 +32,7 @@ from recording_core.testing.conformance.base import (
 )
 from recording_core.testing.conformance.forgeries import (
     JUNK,
-    build_other_secret,
     generate_bodies,
-    generate_flips,
 )
 from recording_core.testing.conformance.secrecy import check_reprs
 from recording_core.testing.emulator.server import LoopbackServer, Reply, Request
@@ -71,10 +66,10 @@ class WebhookRequirements(ConformanceBase):
 
     # -- events of the emulator ------------------------------------------------------------------
 
-    def build_receiver(self, **other_secret: str) -> Receiver:
-        """Build a receiver with the emulator's secret or key, or another one, on its clock."""
-        secrets: dict[str, Any] = {**(other_secret or self.vendor.webhooks)}
-        return Receiver(self.vendor.provider, **secrets, clock=self.vendor.clock)
+    def build_receiver(self, **others: Any) -> Receiver:
+        """Build a receiver with the emulator's secret or key on its clock, or other arguments."""
+        arguments = {**self.vendor.webhooks, "clock": self.vendor.clock, **others}
+        return Receiver(self.vendor.provider, **arguments)
 
     def run_sessions(self) -> Iterator[SessionRun]:
         """Run a session of each kind."""
@@ -128,7 +123,7 @@ class WebhookRequirements(ConformanceBase):
     # -- requirements ----------------------------------------------------------------------------
 
     def test_each_request_verifies_and_names_its_recording(self) -> None:
-        ours = self.build_receiver()
+        ours = self.build_receiver(account="other")
         for run in self.run_sessions():
             ids = {each.id.casefold() for each in run.polled}
             for event in _receive_all(ours, run):
@@ -137,10 +132,13 @@ class WebhookRequirements(ConformanceBase):
                     assert event.recording_id.casefold() in ids, (
                         f"event.recording_id is {event.recording_id!r}, get returns {ids}"
                     )
-                    owner = (event.provider, event.account)
+                    owner = (self.provider.name, "other")
                     check_equal(
-                        "(provider, account) of the event", owner, (self.provider.name, "default")
+                        "(provider, account) of the event", (event.provider, event.account), owner
                     )
+                    if (found := event.recording) is not None:
+                        its = (found.provider, found.account)
+                        check_equal("(provider, account) of the event's recording", its, owner)
                     assert not event.replayed, f"the first delivery is replayed: {event!r}"
 
     def test_an_event_has_the_same_key_by_webhook_and_by_polling(self) -> None:
@@ -235,25 +233,6 @@ class WebhookRequirements(ConformanceBase):
             assert [event.replayed for event in again] == [True] * len(first), f"{again}"
             assert dispatched == list(first), f"listeners received {dispatched}, not {first}"
 
-    def test_a_flipped_bit_changes_no_event(self) -> None:
-        ours = self.build_receiver()
-        request = self.find_genuine_request()
-        genuine = _freeze_events(ours.verify(request))
-        rejected = flips = 0
-        for what, forged in generate_flips(request):
-            flips += 1
-            with state_requirement(f"{what} flipped: rejected, or read as the genuine request"):
-                outcome = _verify(ours, forged)
-                assert outcome in (400, 401, genuine), f"the outcome is {outcome}"
-            rejected += outcome != genuine
-        assert rejected > flips / 2, f"only {rejected} of {flips} requests were rejected"
-
-    def test_a_signature_of_another_secret_is_rejected(self) -> None:
-        request = self.find_genuine_request()
-        other = self.build_receiver(**build_other_secret(self.vendor.webhooks))
-        with state_requirement("a request that another secret signed is rejected with 401"):
-            check_equal("the outcome", _verify(other, request), 401)
-
     def test_pauses_and_resumes_are_dispatched_again(self) -> None:
         ours = self.build_receiver()
         dispatched: list[RecordingEvent] = []
@@ -276,40 +255,17 @@ class WebhookRequirements(ConformanceBase):
                     for event in again:
                         check_equal("the session", session.apply(event), session)
 
-    def test_a_request_without_a_signature_is_rejected(self) -> None:
-        request = self.find_genuine_request()
-        # The name of the header is the vendor's. Without any header there is no signature.
-        unsigned = [pair for pair in request.headers if "signature" not in pair[0]]
-        for headers in (unsigned, []) if len(unsigned) < len(request.headers) else ([],):
-            with state_requirement("a request without a signature is rejected with 400 or 401"):
-                outcome = _verify(self.build_receiver(), evolve(request, headers=headers))
-                assert outcome in (400, 401), f"the outcome is {outcome}"
-
-    def test_a_blank_or_missing_secret_raises_configuration_error(self) -> None:
-        vendor, request = self.vendor.provider, self.find_genuine_request()
-        [name] = self.vendor.webhooks
-        wrongs: list[dict[str, Any]] = [{name: blank} for blank in ("", "  ", "\n", [], [""])]
-        wrongs.append({"secret": "x" * 40, "key": "x" * 40})
-        for wrong in wrongs:
-            with state_requirement(f"receiver and receive with {wrong} raise ConfigurationError"):
-                with pytest.raises(ConfigurationError):
-                    receiver(vendor, **wrong)
-                with pytest.raises(ConfigurationError):
-                    receive(vendor, request, **wrong)
-        with pytest.raises(ConfigurationError):
-            receive(vendor, request)
-
     def test_any_body_raises_nothing_but_webhook_rejected(self) -> None:
         ours = self.build_receiver()
         request = self.find_genuine_request()
-        genuine = _freeze_events(ours.verify(request))
+        genuine = freeze_events(ours.verify(request))
         bodies = [*JUNK, *generate_bodies(request.body)]
         bodies += [request.body[:length] for length in range(len(request.body))]
         for body in bodies:
             forged = evolve(request, body=body)
             with state_requirement(f"a request with the body {body[:80]!r} is read or rejected"):
                 # The parameters of a GET are in its URL; its body is ignored.
-                outcome = _verify(ours, forged)
+                outcome = find_outcome(ours, forged)
                 assert outcome in (400, 401, genuine), f"the outcome is {outcome}"
                 try:
                     events = unsafe_parse(self.vendor.provider, forged)
@@ -317,6 +273,8 @@ class WebhookRequirements(ConformanceBase):
                     continue
                 trusted = [event for event in events if event.trusted]
                 assert not trusted, f"unsafe_parse returned trusted events: {trusted}"
+                is_silent = events == () and body == b"{" and request.body[:1] == b"{"
+                assert not is_silent, "a body that is not JSON is a webhook without an event"
 
     def test_the_session_is_the_same_in_any_order_of_events(self) -> None:
         for run in self.run_sessions():
@@ -354,15 +312,15 @@ def _receive_all(ours: Receiver, run: SessionRun) -> list[RecordingEvent]:
     return [event for request in run.requests for event in ours.receive(request)]
 
 
-def _verify(ours: Receiver, request: WebhookRequest) -> list[Any] | int:
+def find_outcome(ours: Receiver, request: WebhookRequest) -> list[Any] | int:
     """Return the events of a request, or the status with which it is rejected."""
     try:
-        return _freeze_events(ours.verify(request))
+        return freeze_events(ours.verify(request))
     except WebhookRejected as error:
         return error.status
 
 
-def _freeze_events(events: tuple[RecordingEvent, ...]) -> list[Any]:
+def freeze_events(events: tuple[RecordingEvent, ...]) -> list[Any]:
     """Return the content of events that can be compared, without the id that no vendor signs."""
     return [
         (evolve(event, delivery_id=None), json.dumps(event.raw, sort_keys=True, default=str))
