@@ -143,7 +143,7 @@ def test_the_suite_finds_an_assumption_that_the_emulator_does_not_follow(install
 
 
 def test_the_suite_runs_without_assumptions_and_with_all(install: Install) -> None:
-    fault = ("client.py", 'next=payload.text("next_page")', "next=_read_next(payload)")
+    fault = ("client.py", "next=following", "next=_read_next(payload)")
     code = """
 
 def _read_next(payload: Fields) -> str | None:

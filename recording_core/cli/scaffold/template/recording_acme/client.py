@@ -74,9 +74,16 @@ class AcmeProvider(Provider):
 
     def _stop(self, session: RecordingSession) -> RecordingSession:
         # A second stop is answered like the first.
-        path = f"recordings/{quote(str(session.id), safe='')}/stop"
+        path = f"recordings/{quote(self._find_id(session), safe='')}/stop"
         answer = self.transport.request("PUT", path, operation="stop", retry=RetryPolicy.IDEMPOTENT)
         return self._build_session(answer.payload, session.target)
+
+    def _find_id(self, session: RecordingSession) -> str:
+        """Return the id; if the response to the start had none, that of the running recording."""
+        found = session if session.id is not None else self._active(session.target)
+        if found is None or found.id is None:
+            raise NotFound("No recording of this call runs")
+        return found.id
 
     def _active(self, target: CommunicationSession) -> RecordingSession | None:
         path = f"calls/{quote(target.id, safe='')}/recording"
@@ -94,9 +101,10 @@ class AcmeProvider(Provider):
         answer = self.transport.get("recordings", operation="list", params=params)
         payload = Fields(mapping.require_object(answer.payload))
         rows, total = payload.array("recordings"), payload.count("total")
-        if rows is None or total is None:
-            raise MalformedPayload("The list has no `recordings` or no `total`")
-        return Page(read_rows(rows, self._read), total=total, next=payload.text("next_page"))
+        following = payload.text("next_page")
+        if rows is None or total is None or payload.is_unread("next_page"):
+            raise MalformedPayload("The list has no `recordings`, `total` or readable `next_page`")
+        return Page(read_rows(rows, self._read), total=total, next=following)
 
     def _get(self, recording_id: str, target: CommunicationSession | None) -> Recording:
         path = f"recordings/{quote(recording_id, safe='')}"

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.emulator("acme", recordings=45)
 class TestAcmeConformance(ProviderConformance):
     """The requirements of every provider."""
 
-    # FILL IN: `start_arguments`, `warm_up` and others, if the vendor needs them (section 8)
+    # FILL IN: `recordings` above, for three pages; `start_arguments`, `warm_up` ... (section 8)
 
 
 class TestAcmeWebhooks(WebhookConformance):

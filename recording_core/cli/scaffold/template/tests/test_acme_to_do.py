@@ -31,7 +31,7 @@ FILES = (
 )
 MARK = re.compile(r"^(?:\s*#|<!--|) ?FILL IN: (.+?)(?: -->)?$")
 #: What the template's vendor alone has: its hosts.
-TEMPLATE = re.compile(r"\b[\w.-]+\.example\b")
+TEMPLATE = re.compile(r"\b(?:[\w-]+\.)*acme\.example\b")
 
 LINES = [
     (path, number, line)
