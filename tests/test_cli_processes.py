@@ -73,7 +73,8 @@ def environment(emulated: list[dict[str, Any]]) -> dict[str, str]:
 
 def test_emulate_prints_how_to_connect(emulated: list[dict[str, Any]]) -> None:
     for line in emulated:
-        assert list(line) == ["provider", "base_url", "credentials", "sessions", "webhooks"]
+        names = ["provider", "base_url", "credentials", "sessions", "webhooks", "control"]
+        assert list(line) == names
         with rec.connect(
             line["provider"], base_url=line["base_url"], **line["credentials"]
         ) as provider:
@@ -281,7 +282,7 @@ def test_emulate_sends_webhooks_to_the_given_url() -> None:
 def test_emulate_prints_the_webhook_secrets(emulated: list[dict[str, Any]]) -> None:
     for line in emulated:
         scheme: plugin.WebhookScheme = load_object(rec.providers()[line["provider"]], "webhooks")()
-        (secret,) = line["webhooks"].values()
+        (secret,) = line["webhooks", "control"].values()
         scheme.check_secret(secret)
 
 

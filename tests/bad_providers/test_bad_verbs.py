@@ -56,7 +56,7 @@ FAULTS: Mapping[str, tuple[str, str, *tuple[Change, ...]]] = {
     ),
     "active_swallows_errors": (
         "test_a_foreign_error_page_proves_nothing",
-        "call active raises Unavailable behind a page with HTTP 400",
+        "call active raises Unavailable behind HTML with HTTP 400",
         ("client.py", "        except NotFound:\n", "        except Exception:\n"),
     ),
     "delete_swallows_errors": (
