@@ -282,7 +282,7 @@ def test_emulate_sends_webhooks_to_the_given_url() -> None:
 def test_emulate_prints_the_webhook_secrets(emulated: list[dict[str, Any]]) -> None:
     for line in emulated:
         scheme: plugin.WebhookScheme = load_object(rec.providers()[line["provider"]], "webhooks")()
-        (secret,) = line["webhooks", "control"].values()
+        (secret,) = line["webhooks"].values()
         scheme.check_secret(secret)
 
 
