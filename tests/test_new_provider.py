@@ -31,6 +31,13 @@ def invoke(*arguments: str) -> Result:
     return CliRunner().invoke(build_command_line(), ["new-provider", *arguments])
 
 
+@pytest.fixture(autouse=True)
+def forget_the_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the template's package, which other tests import: its name would be taken."""
+    for name in [each for each in sys.modules if each.partition(".")[0] == "recording_acme"]:
+        monkeypatch.delitem(sys.modules, name)
+
+
 @pytest.fixture
 def generate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generate:
     """`generate("acme")` writes the distribution, with metadata as an installer writes them."""

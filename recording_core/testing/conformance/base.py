@@ -70,6 +70,8 @@ class ConformanceBase:
             emulator.connect(http=http) as self.provider,
         ):
             yield
+        # pytest keeps the instance of each test, and with these the journals of all emulators.
+        del self.vendor, self.provider, self.guard
 
     def begin(self, provider: Provider, target: CommunicationSession) -> RecordingSession:
         """Start a recording of the target. Override if that takes more than `provider.start`.
