@@ -11,6 +11,9 @@ WORKERS := $(shell $(PYTHON) -c "import os; print(3 * (os.cpu_count() or 1) // 2
 # Compiled tests are kept: a third of the time until the first test runs is their compilation.
 unexport PYTHONDONTWRITEBYTECODE
 
+# What `make test-all` adds: tests that need Java or Node, and what takes long.
+QUICK := not spark and not node and not loops and not assumed
+
 # Tests with random examples.
 RANDOM_TESTS := $(addprefix tests/test_,fuzz_answers.py fuzz_webhooks.py stateful.py shifting_pages.py) \
   tests/archive/test_archive_crashes.py tests/archive/test_archive_model.py
@@ -24,16 +27,16 @@ demo: .venv/.demo   ## run the library against emulated vendors on this machine
 	@$(BIN)/recordings demo
 
 test: .venv/.dev   ## run the tests, on all cores
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not spark and not node and not loops"
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "$(QUICK)"
 
 test-all: test .venv/.spark .venv/.node   ## run all tests, also those that need Java 17 and Node 20
-	@$(BIN)/python -m pytest -q -m "spark or node or loops"
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not ($(QUICK))"
 
 soak: .venv/.dev   ## run the tests with more random examples, different ones each time; ten minutes
 	@$(BIN)/python -m pytest -q -n auto --dist load --hypothesis-profile=soak $(RANDOM_TESTS)
 
 floors: .venv-floors/.dev   ## run the tests with the lowest versions that pyproject.toml declares
-	@.venv-floors/bin/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not spark and not node and not loops"
+	@.venv-floors/bin/python -m pytest -q -n $(WORKERS) --dist loadfile -m "$(QUICK)"
 
 lint: .venv/.dev   ## check the code with ruff and mypy, both strict
 	@$(BIN)/ruff format --check $(CODE)
@@ -49,7 +52,7 @@ docs: .venv/.dev   ## write the generated tables, and build site/index.html, whi
 	@$(BIN)/python -m sphinx -q -W --keep-going -b html -d .doctrees docs site
 
 coverage: .venv/.dev   ## measure which lines and branches the tests run; each package has a floor
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not spark and not node and not loops" --cov \
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "$(QUICK)" --cov \
 	  --cov-report= --cov-report=json:coverage.json
 	@$(BIN)/python tests/coverage_floors.py coverage.json
 

@@ -36,6 +36,10 @@ def pytest_configure(config: pytest.Config) -> None:
         "emulator(provider, **settings): the emulator of this test, such as "
         "@pytest.mark.emulator('acme', recordings=45)",
     )
+    config.addinivalue_line(
+        "markers",
+        "assumed: a test of the conformance suite with all assumptions of its emulator",
+    )
 
 
 # -- the results of the conformance suite ---------------------------------------------------------

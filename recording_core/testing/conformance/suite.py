@@ -99,8 +99,11 @@ class ProviderConformance(
             name = marker.args[0] if marker.args else marker.kwargs["provider"]
             emulator = load_object(get_provider_info(name), "emulator")
             if emulator.assumptions:
-                runs = {"without assumptions": (), "with all assumptions": "all"}
-                metafunc.parametrize("emulator_assumptions", runs.values(), ids=runs.keys())
+                runs = (
+                    pytest.param((), id="without assumptions"),
+                    pytest.param("all", id="with all assumptions", marks=pytest.mark.assumed),
+                )
+                metafunc.parametrize("emulator_assumptions", runs)
 
 
 class WebhookConformance(EventWordRequirements, OddEventRequirements, SignatureRequirements):
