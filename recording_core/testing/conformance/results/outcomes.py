@@ -32,8 +32,6 @@ _REQUIREMENT = "The requirement: "
 _SUITE = Path(base.__file__).resolve().parent
 
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
-#: A property of the vendor, which the test found in its answers, leaves nothing to test.
-NOT_NEEDED = "not needed"
 
 
 @frozen
@@ -45,7 +43,7 @@ class Outcome:
         owner: the name of the class of the suite that has the test
         test: the name of the test's function
         parameters: the id of its parameters, or the empty string
-        result: `passed`, `failed`, `not declared`, `not needed` or `NOT TESTED`
+        result: `passed`, `failed`, `not declared` or `NOT TESTED`
         reason: of a test that was not carried out
         cells: the kinds and operations that the test is about, such as `call start`; of a failed
             one also those that the requirement names
@@ -143,7 +141,7 @@ def _judge_result(item: pytest.Item, report: Any, error: BaseException | None) -
         return NOT_TESTED, "the provider's tests skip it"
     if reason.startswith(UNDECLARED):
         return UNDECLARED, reason.removeprefix(UNDECLARED).lstrip(": ")
-    return NOT_NEEDED, reason
+    return NOT_TESTED, reason
 
 
 def _is_raised_by_suite(error: BaseException) -> bool:

@@ -9,12 +9,7 @@ from typing import Any
 
 from recording_core.model.enums import SessionKind
 from recording_core.testing.conformance.base import NOT_TESTED, UNDECLARED
-from recording_core.testing.conformance.results.outcomes import (
-    FAILED,
-    NOT_NEEDED,
-    PASSED,
-    read_outcomes,
-)
+from recording_core.testing.conformance.results.outcomes import FAILED, PASSED, read_outcomes
 from recording_core.testing.conformance.results.verdicts import (
     NO,
     NONE,
@@ -32,7 +27,6 @@ _COUNTED = {
     PASSED: "passed",
     FAILED: "failed",
     UNDECLARED: "not declared",
-    NOT_NEEDED: "not needed",
     NOT_TESTED: "NOT TESTED",
     NOT_RUN: "not run",
 }

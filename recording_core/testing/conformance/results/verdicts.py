@@ -19,7 +19,7 @@ from recording_core.model.enums import SessionKind
 from recording_core.plugins import registry
 from recording_core.plugins.hookspecs import PROJECT
 from recording_core.testing.conformance.base import NOT_TESTED, UNDECLARED
-from recording_core.testing.conformance.results.outcomes import FAILED, NOT_NEEDED, PASSED, Outcome
+from recording_core.testing.conformance.results.outcomes import FAILED, PASSED, Outcome
 from recording_core.testing.conformance.suite import ProviderConformance, WebhookConformance
 
 #: A class of the suite, and the concern of its tests. Concerns are shown in this order; another
@@ -72,7 +72,7 @@ YES, NO, NOT_RUN, NONE = "yes", "no", "not run", "–"
 class Verdict:
     """The result of several tests: a word, and what explains it.
 
-    The word is `yes`, `no`, `NOT TESTED`, `not run`, `not declared` or `not needed`.
+    The word is `yes`, `no`, `NOT TESTED`, `not run` or `not declared`.
     """
 
     word: str
@@ -103,7 +103,7 @@ class ProviderResults:
     def tests(self) -> dict[tuple[str, str, str], Outcome]:
         """The worst outcome of each test that ran: its phases, and another class that has it."""
         worst: dict[tuple[str, str, str], Outcome] = {}
-        ranks = (FAILED, NOT_TESTED, PASSED, NOT_NEEDED, UNDECLARED)
+        ranks = (FAILED, NOT_TESTED, PASSED, UNDECLARED)
         for each in self.outcomes:
             key = (each.owner, each.test, each.parameters)
             before = worst.get(key)
@@ -166,7 +166,7 @@ class ProviderResults:
     def counts(self) -> dict[str, int]:
         """How many tests had each result, and how many did not run."""
         found = Counter(each.result for each in self.tests.values())
-        words = (PASSED, FAILED, UNDECLARED, NOT_NEEDED, NOT_TESTED)
+        words = (PASSED, FAILED, UNDECLARED, NOT_TESTED)
         return {**{word: found[word] for word in words}, NOT_RUN: self.missing.total()}
 
     @property
@@ -246,6 +246,4 @@ def _judge(tests: list[Outcome], missing: int) -> Verdict:
         return Verdict(NOT_RUN, f"{missing} of {total}" if tests else "")
     if count[PASSED]:
         return Verdict(YES)
-    if count[UNDECLARED] or not tests:
-        return Verdict(UNDECLARED if tests else NOT_RUN)
-    return Verdict(NOT_NEEDED, "; ".join(dict.fromkeys(each.reason for each in tests)))
+    return Verdict(UNDECLARED if tests else NOT_RUN)
