@@ -151,11 +151,11 @@ def test_ctrl_c_ends_the_command_immediately(environment: dict[str, str]) -> Non
 def test_an_interrupted_download_leaves_no_file(
     serve: Any, tmp_path: Path, number: signal.Signals
 ) -> None:
-    head = {"Content-Type": "audio/mpeg", "Content-Length": str(10**8)}
+    head = {"Content-Type": "audio/mpeg"}
 
     def reply(request: Request) -> Reply:
         if request.path.startswith("/m/"):
-            return Reply(body=build_mp3(1.0), headers=head, stall="body")
+            return Reply(body=build_mp3(1.0), headers=head, stall="middle")
         url = f"{request.origin}/m/{request.segments()[-1]}.mp3"
         return Reply.json({"recording_id": request.segments()[-1], "recording_url": url})
 

@@ -41,12 +41,44 @@ _CANNOT_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, err
 class TemporaryFile:
     """A file in the folder of its destination, locked while its writer lives."""
 
-    path: Path
     destination: Path
-    descriptor: int
-    committed: bool = False
+    path: Path = field(init=False)
+    descriptor: int = field(default=-1, init=False)
+    #: Whether the file may be there: from before it is created, since a signal may interrupt then.
+    present: bool = field(default=False, init=False)
+    committed: bool = field(default=False, init=False)
     #: A forked child has a copy of this object, and must not remove the file of its parent.
-    process: int = field(factory=os.getpid)
+    process: int = field(factory=os.getpid, init=False)
+
+    def create(self, mode: int) -> None:
+        """Create the file, which no other writer may have. Raises `OSError`."""
+        self._create(0, mode)
+
+    def create_locked(self, mode: int) -> None:
+        """Create and lock the first file that no writer has. Raises `OSError`."""
+        for number in range(_MAX_WRITERS):
+            remove_abandoned_file(_build_temporary_path(self.destination, number))
+            try:
+                self._create(number, mode)
+            except FileExistsError:
+                continue  # its writer lives
+            with suppress(OSError):  # without locks, no process can lock and remove it
+                lock_file(self.descriptor)
+            if not is_removed(self.descriptor):  # by another process before it was locked
+                for later in range(number + 1, number + 1 + _LOOK_AHEAD):
+                    remove_abandoned_file(_build_temporary_path(self.destination, later))
+                return
+            self.close()
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+    def _create(self, number: int, mode: int) -> None:
+        self.path = _build_temporary_path(self.destination, number)
+        self.present = True
+        try:
+            self.descriptor = os.open(self.path, _CREATE, mode)
+        except OSError:
+            self.present = False
+            raise
 
     def write(self, data: bytes) -> None:
         view = memoryview(data)
@@ -120,24 +152,23 @@ def open_temporary_file(
     `unique` has no other writer, living or dead: its file needs no lock. Unless it is `private`,
     the file has the mode of the one that it replaces, or else the mode of any new file.
     """
-    create = _create_file if unique else _create_locked_file
-    with _convert_errors("create", destination):
-        replaced = None if private else _find_status(destination)
-        mode = 0o600 if private or replaced is not None else 0o666
-        try:
-            path, descriptor = create(destination, mode)
-        except FileNotFoundError:
-            _create_folder(destination.parent)
-            path, descriptor = create(destination, mode)
-    out = TemporaryFile(path, destination, descriptor)
+    out = TemporaryFile(destination)
+    create = out.create if unique else out.create_locked
     try:
-        if replaced is not None and hasattr(os, "fchown"):
-            with _convert_errors("create", destination):
-                _copy_access(descriptor, replaced)
+        with _convert_errors("create", destination):
+            replaced = None if private else _find_status(destination)
+            mode = 0o600 if private or replaced is not None else 0o666
+            try:
+                create(mode)
+            except FileNotFoundError:
+                _create_folder(destination.parent)
+                create(mode)
+            if replaced is not None and hasattr(os, "fchown"):
+                _copy_access(out.descriptor, replaced)
         yield out
     finally:
         # Errors are ignored, since the bytes were either synced before or are not needed.
-        if not out.committed and out.process == os.getpid():
+        if out.present and not out.committed and out.process == os.getpid():
             with suppress(OSError):
                 out.remove()
         with suppress(OSError):
@@ -183,30 +214,6 @@ def remove_abandoned_file(path: Path) -> None:
 
 def _build_temporary_path(destination: Path, number: int) -> Path:
     return destination.with_name(f".{destination.name}.{number}.part")
-
-
-def _create_file(destination: Path, mode: int) -> tuple[Path, int]:
-    path = _build_temporary_path(destination, 0)
-    return path, os.open(path, _CREATE, mode)
-
-
-def _create_locked_file(destination: Path, mode: int) -> tuple[Path, int]:
-    """Create and lock the first of a destination's temporary files that no writer has."""
-    for number in range(_MAX_WRITERS):
-        path = _build_temporary_path(destination, number)
-        remove_abandoned_file(path)
-        try:
-            descriptor = os.open(path, _CREATE, mode)
-        except FileExistsError:
-            continue  # its writer lives
-        with suppress(OSError):  # a file system without locks: no process can lock and remove it
-            lock_file(descriptor)
-        if not is_removed(descriptor):  # by another process before it was locked
-            for later in range(number + 1, number + 1 + _LOOK_AHEAD):
-                remove_abandoned_file(_build_temporary_path(destination, later))
-            return path, descriptor
-        os.close(descriptor)
-    raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
 
 
 def _copy_access(descriptor: int, replaced: os.stat_result) -> None:
