@@ -117,15 +117,23 @@ def _require_packages(engine: str) -> Iterator[None]:
 # -- sources --------------------------------------------------------------------------------------
 
 
-def _read_source(source: Any) -> tuple[tuple[str, ...], pyarrow.Table]:
-    """Return the addresses of Parquet files and an empty table of their schema, or Arrow data."""
+@frozen
+class _Source:
+    """The addresses of Parquet files, with an empty table of their schema; or Arrow data."""
+
+    table: pyarrow.Table
+    paths: tuple[str, ...]
+    row_count: int
+
+
+def _read_source(source: Any) -> _Source:
     if hasattr(source, "__arrow_c_stream__"):
         import pyarrow as pa
 
         # Read into memory, since a stream can be read once and a report runs several statements.
         table = pa.RecordBatchReader.from_stream(source).read_all()
         check_schema(table.schema, "the Arrow data")
-        return (), table
+        return _Source(table, (), table.num_rows)
     if isinstance(source, str) or hasattr(source, "__fspath__"):
         source = (source,)
     if not isinstance(source, Iterable):
@@ -134,15 +142,17 @@ def _read_source(source: Any) -> tuple[tuple[str, ...], pyarrow.Table]:
             f"{type(source).__name__}."
         )
     paths = tuple(str(each) for each in source)
-    return paths, _merge_schemas(paths).empty_table()
+    schema, row_count = _read_metadata(paths)
+    return _Source(schema.empty_table(), paths, row_count)
 
 
-def _merge_schemas(paths: Iterable[str]) -> pyarrow.Schema:
-    """Merge the schemas of all files: `COLUMNS`, and every plugin's column of any file."""
-    schema = build_arrow_schema()
+def _read_metadata(paths: Iterable[str]) -> tuple[pyarrow.Schema, int]:
+    """Return the schema of all files, with every plugin's column of any file; and their rows."""
+    schema, row_count = build_arrow_schema(), 0
     for path in paths:
         with open_parquet(path) as file:
             found = file.schema_arrow
+            row_count += file.metadata.num_rows
         check_schema(found, redact_file_url(path))
         for each in found:
             index = schema.get_field_index(each.name)
@@ -153,7 +163,7 @@ def _merge_schemas(paths: Iterable[str]) -> pyarrow.Schema:
                     f"{redact_file_url(path)} holds the column {each.name!r} as {each.type}, and "
                     f"another file as {schema.field(index).type}: collect the folder again."
                 )
-    return schema
+    return schema, row_count
 
 
 # -- DuckDB ---------------------------------------------------------------------------------------
@@ -163,6 +173,8 @@ _BYTES_PER_ROW = 192
 _BYTES_BY_UNIT = {
     unit: 1024**power for power, unit in enumerate(("bytes", "KiB", "MiB", "GiB", "TiB"))
 }
+#: As many rows are loaded once; of more, each statement reads the columns that it needs.
+_MAX_LOADED_ROWS = 100_000
 #: More rows than fit into any machine, so that the limit is none.
 _TOO_MANY_ROWS = 1024**5 / _BYTES_PER_ROW
 
@@ -175,10 +187,10 @@ class DuckDB:
 
     @contextmanager
     def open(self, source: Any) -> Iterator[EngineSession]:
-        """Open the rows as a view, in a database that exists as long as the context."""
+        """Open the rows, in a database that exists as long as the context."""
         with _require_packages("duckdb"):
             import duckdb
-        paths, table = _read_source(source)
+        rows = _read_source(source)
         with (
             tempfile.TemporaryDirectory(prefix="recordings-report-") as spill,
             _translate_duckdb_errors(duckdb),
@@ -188,22 +200,24 @@ class DuckDB:
             con.execute("SET preserve_insertion_order = false")
             for macro in DUCKDB_MACROS:
                 con.execute(macro)
-            if paths:
-                _register_files(con, paths)
+            if rows.paths:
+                _register_files(con, rows)
             else:
-                con.register(_ROWS, table)
+                con.register(_ROWS, rows.table)
 
             def run(sql: str) -> pyarrow.Table:
                 return con.sql(sql).to_arrow_table()
 
-            yield EngineSession(table.schema, "duckdb", run, con.register, _compute_max_rows(con))
+            yield EngineSession(
+                rows.table.schema, "duckdb", run, con.register, _compute_max_rows(con)
+            )
 
 
-def _register_files(con: Any, paths: tuple[str, ...]) -> None:
+def _register_files(con: Any, rows: _Source) -> None:
     import fsspec
 
     names, registered = [], {"file"}
-    for path in paths:
+    for path in rows.paths:
         system, inner = fsspec.core.url_to_fs(path)
         protocols = list_protocols(system)
         if registered.isdisjoint(protocols):
@@ -212,8 +226,9 @@ def _register_files(con: Any, paths: tuple[str, ...]) -> None:
         names.append(glob.escape(inner if "file" in protocols else system.unstrip_protocol(inner)))
     quoted = ", ".join("'{}'".format(each.replace("'", "''")) for each in names)
     # Not by DuckDB's own methods: before version 2 they wait for ever for a file system of fsspec.
+    kind = "TABLE" if rows.row_count <= _MAX_LOADED_ROWS else "VIEW"
     con.execute(
-        f"CREATE VIEW {_ROWS} AS SELECT * FROM read_parquet("  # noqa: S608  # our own paths, quoted
+        f"CREATE {kind} {_ROWS} AS SELECT * FROM read_parquet("  # noqa: S608  # our own paths, quoted
         f"[{quoted}], union_by_name = true, hive_partitioning = false)"
     )
 
@@ -265,7 +280,7 @@ class Spark:
             from pyspark.sql import SparkSession
 
             ibis.pyspark  # noqa: B018  # the first access registers its settings
-        paths, table = _read_source(source)
+        rows = _read_source(source)
         try:
             session = SparkSession.builder.getOrCreate().newSession()
             session.conf.set("spark.sql.session.timeZone", "UTC")
@@ -274,14 +289,14 @@ class Spark:
             def register(name: str, table: pyarrow.Table) -> None:
                 session.createDataFrame(table).createOrReplaceTempView(name)
 
-            if paths:
-                files = session.read.option("mergeSchema", "true").parquet(*paths)
+            if rows.paths:
+                files = session.read.option("mergeSchema", "true").parquet(*rows.paths)
                 files.createOrReplaceTempView(_ROWS)
             else:
-                register(_ROWS, table)
+                register(_ROWS, rows.table)
             try:
                 yield EngineSession(
-                    table.schema, "pyspark", lambda sql: session.sql(sql).toArrow(), register
+                    rows.table.schema, "pyspark", lambda sql: session.sql(sql).toArrow(), register
                 )
             finally:
                 session.catalog.dropTempView(_ROWS)
