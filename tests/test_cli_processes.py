@@ -248,6 +248,21 @@ def test_emulate_ends_with_exit_code_0_when_interrupted(interrupt: signal.Signal
         assert "Traceback" not in process.stderr.read()
 
 
+def test_a_signal_at_any_moment_of_a_wait_ends_it() -> None:
+    """Also in the middle of a function of `threading`, which may hold a lock."""
+    code = (
+        "import random, signal, time\n"
+        "from recording_core.cli import signals\n"
+        "signals._STOPS, sleep = (signal.SIGALRM,), time.sleep\n"
+        "time.sleep = lambda seconds: sleep(seconds / 1000)\n"
+        "for _ in range(3000):\n"
+        "    wait = signals.watch_for_interrupt()\n"
+        "    signal.setitimer(signal.ITIMER_REAL, 1e-6 + random.random() * 6e-5)\n"
+        "    wait()\n"
+    )
+    subprocess.run((sys.executable, "-c", code), check=True, timeout=60)
+
+
 def test_emulate_sends_webhooks_to_the_given_url() -> None:
     arrived: list[rec.WebhookRequest] = []
     received = threading.Event()
@@ -443,6 +458,7 @@ def test_missing_click_is_an_error_of_one_line() -> None:
 AUDIO = {".mp3", ".wav", ".opus", ".ogg", ".flac", ".m4a"}
 
 
+@pytest.mark.long
 def test_the_demo(tmp_path: Path) -> None:
     began = time.monotonic()
     result = run("demo", "--output", str(tmp_path / "copies"))
@@ -472,7 +488,7 @@ def test_the_demo(tmp_path: Path) -> None:
     assert '<h2 id="archive">' in shown
 
 
-@pytest.mark.loops
+@pytest.mark.long
 def test_the_demo_without_webhooks_ends_in_the_same_tables(tmp_path: Path) -> None:
     result = run("demo", "--output", str(tmp_path / "copies"))
     dropped = run("demo", "--drop-webhooks", "--output", str(tmp_path / "others"))

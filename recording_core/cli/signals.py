@@ -6,7 +6,7 @@ Only the command sets handlers. The library sets none.
 from __future__ import annotations
 
 import signal
-import threading
+import time
 from collections.abc import Callable
 
 #: Ctrl-C, a service manager, and a terminal that is closed; Windows has no SIGHUP.
@@ -40,14 +40,14 @@ def raise_interrupts() -> Callable[[], int | None]:
 
 def watch_for_interrupt() -> Callable[[], None]:
     """Watch for these signals; returns a function that waits until one of them arrived."""
-    stopped = threading.Event()
+    # Not an event: a handler that runs while its own thread waits for one can never set it.
+    received: list[int] = []
     for each in _STOPS:
         if each is signal.SIGINT or signal.getsignal(each) is not signal.SIG_IGN:
-            signal.signal(each, lambda *_: stopped.set())
+            signal.signal(each, lambda number, _: received.append(number))
 
     def wait() -> None:
-        # With a timeout, because a signal does not interrupt an endless wait on every system.
-        while not stopped.wait(0.5):
-            pass
+        while not received:
+            time.sleep(0.1)
 
     return wait
