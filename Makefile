@@ -12,7 +12,7 @@ WORKERS := $(shell $(PYTHON) -c "import os; print(3 * (os.cpu_count() or 1) // 2
 unexport PYTHONDONTWRITEBYTECODE
 
 # What `make test-all` adds: tests that need Java or Node, and what takes long.
-QUICK := not spark and not node and not loops and not assumed
+QUICK := not spark and not node and not long
 
 # Tests with random examples.
 RANDOM_TESTS := $(addprefix tests/test_,fuzz_answers.py fuzz_webhooks.py stateful.py shifting_pages.py) \

@@ -224,6 +224,7 @@ def test_a_url_is_not_given_to_several_accounts(sales: Emulator, environment: Em
     assert environment.list_requests() == []
 
 
+@pytest.mark.long
 def test_report_goes_over_all_accounts_or_one(sales: Emulator, environment: Emulator) -> None:
     result = run("report", "--by", "account", "--json")
     rows = {row["account"]: row["recordings"] for row in json.loads(result.stdout)["rows"]}

@@ -28,7 +28,7 @@ from recording_core.cli.commands.emulate import build_emulator
 from recording_core.reporting.compare import compare
 from recording_core.testing import Emulator
 
-PAST = 15
+PAST = 6
 RECORDINGS = (
     sys.executable,
     "-c",
@@ -203,6 +203,7 @@ def test_metrics_are_written_for_prometheus_and_keep_the_last_success(
     assert [each.name for each in Path().glob("x.prom*")] == ["x.prom"]
 
 
+@pytest.mark.long
 def test_report_as_csv_for_machines_and_for_spreadsheets(vendors: dict[str, Emulator]) -> None:
     def change_name(_: object, payload: Any) -> Any:
         for row in payload.get("objects", []):
@@ -296,10 +297,9 @@ def test_report_in_every_format(vendors: dict[str, Emulator]) -> None:
         assert (to_a_file.exit_code, to_a_file.stdout) == (0, "")
         assert f"Wrote out/report.{form}" in to_a_file.stderr
         assert read_providers(Path(f"out/report.{form}").read_bytes(), form) == list(vendors)
-        to_a_pipe = run("report", "--from", "stored", "--format", form)
+    for form, more in (("arrow", ()), ("csv", ("--output", "-"))):
+        to_a_pipe = run("report", "--from", "stored", "--format", form, *more)
         assert read_providers(to_a_pipe.stdout_bytes, form) == list(vendors)
-    to_dash = run("report", "--from", "stored", "--format", "csv", "--output", "-")
-    assert read_providers(to_dash.stdout_bytes, "csv") == list(vendors)
     assert not Path("-").exists()
 
 
@@ -371,6 +371,7 @@ def test_report_names_unknown_status_values(vendors: dict[str, Emulator]) -> Non
     assert "realtimekit: unknown status values: TELEPORTED" in result.stderr
 
 
+@pytest.mark.long
 def test_report_writes_into_an_existing_pipe(vendors: dict[str, Emulator]) -> None:
     os.mkfifo("pipe")
     with subprocess.Popen(("cat", "pipe"), stdout=subprocess.PIPE) as reader:
@@ -427,6 +428,7 @@ def test_report_on_a_terminal(vendors: dict[str, Emulator]) -> None:
         assert ("peak" in heading) is (width == 140)
 
 
+@pytest.mark.long
 def test_the_title_of_a_report_uses_its_time_zone(vendors: dict[str, Emulator]) -> None:
     run("report", "--to", "stored")
     window = ("--since", "2026-01-31T23:30Z", "--until", "2026-06-30T22:00Z")
@@ -584,6 +586,7 @@ def test_a_session_without_a_start_time_is_looked_up_if_the_window_is_limited(
     assert set(read_outcomes(stored).values()) == {"not seen"}
 
 
+@pytest.mark.long
 def test_a_session_near_the_end_of_the_window_is_not_seen(
     vendors: dict[str, Emulator],
 ) -> None:

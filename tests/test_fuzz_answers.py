@@ -488,7 +488,7 @@ def json_type(value: Any) -> str:
     return kinds.get(type(value), "null")
 
 
-@pytest.mark.loops
+@pytest.mark.long
 def test_value_of_a_wrong_json_type_is_rejected_or_ignored(vendor: Vendor) -> None:
     """P2: a value of another type, at each place of each response, is rejected or ignored."""
     for recorded in vendor.recorded:

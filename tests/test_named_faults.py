@@ -26,7 +26,7 @@ FIGURES: dict[str, dict[str, Any]] = {"slow-media": {"seconds": 2.5}}
 #: Each fault with each provider, of which `make test` runs one for each fault.
 PAIRS = [
     pytest.param(
-        vendor, fault, marks=() if (index - number) % len(VENDORS) == 0 else pytest.mark.loops
+        vendor, fault, marks=() if (index - number) % len(VENDORS) == 0 else pytest.mark.long
     )
     for index, fault in enumerate(NAMED_FAULTS)
     for number, vendor in enumerate(VENDORS)

@@ -51,7 +51,7 @@ def build_name(provider: str, account: str, id: str, *file: str) -> str:
     return build_file_name(recording, MediaFile(file_id, role), alone=not file)
 
 
-@settings(max_examples=800)
+@settings(max_examples=300)
 @given(SUBJECTS, SUBJECTS)
 def test_different_ids_have_different_names(
     one: tuple[Recording, MediaFile, bool], other: tuple[Recording, MediaFile, bool]

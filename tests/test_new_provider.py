@@ -101,7 +101,7 @@ def test_the_code_of_a_new_provider_is_clean(generate: Generate, name: str) -> N
         assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.loops
+@pytest.mark.long
 def test_the_types_of_a_new_provider_are_strict(generate: Generate) -> None:
     done = run(generate("acme"), "-m", "mypy")
     assert done.returncode == 0, done.stdout
@@ -120,7 +120,7 @@ def test_the_tests_of_a_new_provider_pass_and_list_what_is_left(generate: Genera
     assert left[-1].startswith("LICENSE:1: ")
 
 
-@pytest.mark.loops
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_a_new_provider_is_conformant(generate: Generate) -> None:
     done = run(generate("acme"), *PYTEST)

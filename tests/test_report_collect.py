@@ -30,7 +30,7 @@ from recording_core.reporting.collect.collector import AccountTask, collect_acco
 from recording_core.reporting.collect.store import RowStore
 from recording_core.testing import Emulator, ManualClock, Reply
 
-PAST = 15
+PAST = 6
 NO_RETRIES = rec.HttpSettings(retries=0)
 
 
@@ -533,8 +533,8 @@ def spoil_file(path: Path, how: str) -> None:
 
 
 #: Of ways to damage a file, `make test` tries some.
-REST = pytest.mark.loops
-DAMAGE = ["flipped", "gone", pytest.param("cut", marks=REST), pytest.param("schema", marks=REST)]
+REST = pytest.mark.long
+DAMAGE = ["flipped", *(pytest.param(how, marks=REST) for how in ("gone", "cut", "schema"))]
 
 
 @pytest.mark.parametrize("how", DAMAGE)
@@ -626,6 +626,7 @@ def test_damaged_undated_rows_are_collected_again(shelf: Shelf, tmp_path: Path) 
     assert part.name in again.coverage[0].repaired[0]
 
 
+@pytest.mark.long
 def test_a_folder_may_be_a_url(
     vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path
 ) -> None:
@@ -635,6 +636,7 @@ def test_a_folder_may_be_a_url(
         assert first.totals["recordings"] == len(vendors) * PAST
 
 
+@pytest.mark.long
 def test_a_folder_name_with_glob_characters_is_literal(
     vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path
 ) -> None:
@@ -668,6 +670,7 @@ class Hosted(MemoryFileSystem):  # type: ignore[misc]  # fsspec ships no types
         return {"host": host} if host else {}
 
 
+@pytest.mark.long
 def test_a_folder_may_be_on_a_host_that_only_its_url_names(
     vendors: dict[str, Emulator], connected: list[rec.Provider], tmp_path: Path
 ) -> None:
@@ -693,6 +696,7 @@ def test_a_recording_of_several_sweeps_is_counted_once(
         advance(vendors, timedelta(hours=1))
 
 
+@pytest.mark.long
 def test_a_stored_column_of_a_removed_plugin_can_be_grouped_by(
     shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -826,6 +830,7 @@ def test_an_incomplete_sweep_removes_no_rows(shelf: Shelf, tmp_path: Path) -> No
 # -- executors ------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_processes_collect_the_same_rows_as_threads(
     vendors: dict[str, Emulator], configured: Path, tmp_path: Path
 ) -> None:

@@ -299,6 +299,7 @@ def test_pruned_peaks_equal_those_of_all_rows(
     assert_equal(found, compute_expected(rows, ("provider",)), ("provider",))
 
 
+@pytest.mark.long
 @settings(deadline=None, max_examples=8)
 @given(draw_question(), st.sampled_from(["hour", "day", "week", "month"]))
 def test_rows_split_into_parts_for_memory_give_the_same_measures(

@@ -470,7 +470,9 @@ VENDORS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 }
 
 
-@pytest.fixture(params=VENDORS)
+@pytest.fixture(
+    params=[*rec.providers(), pytest.param("voipbin by cookie", marks=pytest.mark.long)]
+)
 def vendor(request: pytest.FixtureRequest) -> Iterator[Emulator]:
     name, how = VENDORS[request.param]
     kind: type[Emulator] = load_object(rec.providers()[name], "emulator")

@@ -117,7 +117,7 @@ class ShiftingRows:
 
 @pytest.mark.parametrize("workers", [1, 4])
 @settings(
-    max_examples=max(25, EXAMPLES // 4),
+    max_examples=max(12, EXAMPLES // 4),
     deadline=None,
     derandomize=EXAMPLES <= 100,
     suppress_health_check=list(HealthCheck),

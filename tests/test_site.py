@@ -61,6 +61,7 @@ def pages(site: Path) -> dict[Path, Page]:
     return {path: Page(path.read_text()) for path in site.glob("*.html")}
 
 
+@pytest.mark.long
 def test_every_link_and_anchor_of_the_site_exists(pages: dict[Path, Page]) -> None:
     broken = []
     for path, page in pages.items():
@@ -75,6 +76,7 @@ def test_every_link_and_anchor_of_the_site_exists(pages: dict[Path, Page]) -> No
     assert broken == []
 
 
+@pytest.mark.long
 def test_the_navigation_names_every_page(site: Path, pages: dict[Path, Page]) -> None:
     links = set(pages[site / "index.html"].links)
     for source in (ROOT / "docs").glob("*.md"):
@@ -82,6 +84,7 @@ def test_the_navigation_names_every_page(site: Path, pages: dict[Path, Page]) ->
             assert f"{source.stem}.html" in links, f"{source.name} is not in the navigation"
 
 
+@pytest.mark.long
 def test_a_page_fetches_nothing_from_another_host(site: Path, pages: dict[Path, Page]) -> None:
     for path, page in pages.items():
         for address in page.fetched:
@@ -91,6 +94,7 @@ def test_a_page_fetches_nothing_from_another_host(site: Path, pages: dict[Path, 
         assert not re.search(r"@import|url\(['\"]?(?:https?:)?//", sheet.read_text()), sheet.name
 
 
+@pytest.mark.long
 def test_readmes_link_to_anchors_that_exist(site: Path, pages: dict[Path, Page]) -> None:
     link = re.compile(r"\]\([^)\s]*docs/([\w-]+)\.md#([^)\s]+)\)")
     found = 0
@@ -114,6 +118,7 @@ def test_external_links_are_well_formed_and_https() -> None:
             assert "utm_" not in parts.query, where
 
 
+@pytest.mark.long
 def test_the_reference_renders_all_markup_of_docstrings(site: Path) -> None:
     for page in ("errors", "reference", "reference-providers", "reference-testing"):
         html = (site / f"{page}.html").read_text()

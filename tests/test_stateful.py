@@ -345,7 +345,7 @@ def test_session_agrees_with_the_model_after_any_events(name: str) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=max(30, EXAMPLES // 2),
+            max_examples=max(15, EXAMPLES // 2),
             stateful_step_count=30 if EXAMPLES <= 100 else 50,
             deadline=None,
             derandomize=EXAMPLES <= 100,

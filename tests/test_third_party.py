@@ -77,7 +77,7 @@ def test_a_third_party_provider_is_connected_by_its_name(install: Install) -> No
     ), done.stderr
 
 
-@pytest.mark.loops
+@pytest.mark.long
 def test_a_third_party_provider_passes_the_conformance_suite(install: Install) -> None:
     done = run_conformance(install())
     assert done.returncode == 0, done.stdout
@@ -114,7 +114,7 @@ def test_the_suite_finds_a_capability_that_does_not_exist(install: Install) -> N
     assert "The requirement: call pause: declared, so it works for a call" in done.stdout
 
 
-@pytest.mark.loops
+@pytest.mark.long
 def test_the_suite_finds_an_unread_field_that_is_not_named(install: Install) -> None:
     fault = ("mapping.py", "        unread_fields=fields.unread,\n", "")
     done = run_conformance(install(fault), "-x", "-k", "absurd")
@@ -122,7 +122,7 @@ def test_the_suite_finds_an_unread_field_that_is_not_named(install: Install) -> 
     assert "it must name" in done.stdout
 
 
-@pytest.mark.loops
+@pytest.mark.long
 def test_the_suite_finds_a_probe_that_always_holds_and_a_field_that_no_page_shows(
     install: Install,
 ) -> None:
@@ -138,7 +138,7 @@ def test_the_suite_finds_a_probe_that_always_holds_and_a_field_that_no_page_show
     assert "by default, an emulator sends only what the vendor's pages show" in done.stdout
 
 
-@pytest.mark.loops
+@pytest.mark.long
 def test_the_suite_finds_an_assumption_that_the_emulator_does_not_follow(install: Install) -> None:
     fault = ("emulator/app.py", "before if self.assumes(2) else recording", "recording")
     done = run_conformance(install(fault), "-x", "-k", "probe")
@@ -146,7 +146,7 @@ def test_the_suite_finds_an_assumption_that_the_emulator_does_not_follow(install
     assert "assumption 2: the probe returns True for an emulator that follows it" in done.stdout
 
 
-@pytest.mark.loops
+@pytest.mark.long
 def test_the_suite_runs_without_assumptions_and_with_all(install: Install) -> None:
     fault = ("client.py", "next=following", "next=_read_next(payload)")
     code = """
@@ -167,7 +167,7 @@ def _read_next(payload: Fields) -> str | None:
     assert "1 failed, 1 passed" in done.stdout
 
 
-@pytest.mark.loops
+@pytest.mark.long
 def test_the_suite_finds_a_credential_in_a_repr(install: Install) -> None:
     leak = """
     def __repr__(self) -> str:

@@ -41,6 +41,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return sorted(folder.glob("*.whl"))
 
 
+@pytest.mark.long
 def test_there_is_a_wheel_per_distribution_with_its_types_and_pages(wheels: list[Path]) -> None:
     assert len(wheels) == 1 + len(PROVIDERS)
     for wheel in wheels:
@@ -57,6 +58,7 @@ def test_there_is_a_wheel_per_distribution_with_its_types_and_pages(wheels: list
     assert {f"{TEMPLATE}/.gitignore", f"{TEMPLATE}/tests/test_acme_to_do.py"} <= {*names}
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_the_installed_wheels_work(wheels: list[Path], tmp_path: Path) -> None:
     run(sys.executable, "-m", "venv", "fresh", folder=tmp_path)

@@ -98,6 +98,8 @@ def find_nodes(kinds: tuple[type, ...]) -> Iterator[tuple[Path, Any]]:
 def read_sentences(path: Path) -> Iterator[tuple[int, str]]:
     """Comments, docstrings and strings of more than one word, with their lines."""
     text = path.read_text()
+    if not ANY_EXCLUDED.search(text):  # as in most files, which are not read twice then
+        return
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
             yield token.start[0], token.string

@@ -38,7 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line(
         "markers",
-        "assumed: a test of the conformance suite with all assumptions of its emulator",
+        "long: takes many seconds; `pytest -m 'not long'` leaves these tests of the suite out",
     )
 
 

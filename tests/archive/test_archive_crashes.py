@@ -27,10 +27,10 @@ from recording_core.download import atomic_file
 
 IS_SOAK = settings().max_examples > 100
 #: `make test` runs a tenth of each loop, `make test-all` the whole, and `make soak` five of them.
-KILLS = [10, pytest.param(500 if IS_SOAK else 100, marks=pytest.mark.loops)]
-ROUNDS = [2, pytest.param(100 if IS_SOAK else 20, marks=pytest.mark.loops)]
+KILLS = [10, pytest.param(500 if IS_SOAK else 100, marks=pytest.mark.long)]
+ROUNDS = [2, pytest.param(100 if IS_SOAK else 20, marks=pytest.mark.long)]
 #: every n-th operation fails in turn
-STEPS = [10, pytest.param(1, marks=pytest.mark.loops)]
+STEPS = [10, pytest.param(1, marks=pytest.mark.long)]
 OLD = timedelta(days=2, minutes=5)
 
 pytestmark = [

@@ -34,7 +34,7 @@ BUCKET = "archive"
 FAULTS = ("503", "reset", "response lost", "write lost", "write cut")
 MARKED_FAULTS = (
     *("503", "response lost", "write cut"),
-    *(pytest.param(fault, marks=pytest.mark.loops) for fault in ("reset", "write lost")),
+    *(pytest.param(fault, marks=pytest.mark.long) for fault in ("reset", "write lost")),
 )
 
 

@@ -28,7 +28,11 @@ from recording_core.storage import file_systems
 from recording_core.storage.file_systems import redact_file_url
 from recording_core.storage.folder import Folder
 
-KINDS = ("disk", "memory", "moto", "localbucket", "rclone", "nanio", "sftp")
+#: Of the S3 servers `make test` tries one.
+KINDS = (
+    *("disk", "memory", "moto", "sftp"),
+    *(pytest.param(kind, marks=pytest.mark.long) for kind in ("localbucket", "rclone", "nanio")),
+)
 REMOTE = ("localbucket", "sftp")
 KEY, SECRET = "AKIA-of-the-store", "s3cr3t-of-the-store"
 MIB = 1024 * 1024
@@ -488,7 +492,7 @@ print((upload("large", int(sys.argv[2])) - before) // 1024)
 @pytest.mark.skipif(sys.platform != "linux", reason="getrusage has other units elsewhere")
 @pytest.mark.parametrize("kind", REMOTE)
 @pytest.mark.parametrize(
-    "mebibytes", [64, pytest.param(1024, marks=(pytest.mark.loops, pytest.mark.timeout(600)))]
+    "mebibytes", [64, pytest.param(1024, marks=(pytest.mark.long, pytest.mark.timeout(600)))]
 )
 def test_memory_does_not_grow_with_the_file(
     open_store: OpenStore, kind: str, mebibytes: int

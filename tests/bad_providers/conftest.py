@@ -71,7 +71,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     paths = {item.path for item in often}
     for item in own:
         if item not in often and (item.name.endswith("]") or item.path not in paths):
-            item.add_marker(pytest.mark.loops)
+            item.add_marker(pytest.mark.long)
 
 
 def find_tests(names: str) -> list[str]:

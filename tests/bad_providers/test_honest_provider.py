@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 
-@pytest.mark.loops
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_the_honest_provider_passes_the_whole_suite(
     whole_suite: Mapping[str, list[tuple[str, str, str]]],

@@ -227,6 +227,7 @@ class AnswerRequirements(ConformanceBase):
                     )
                     assert not (missing and coverage.complete), "coverage.complete is true"
 
+    @pytest.mark.long
     def test_a_malformed_page_never_gives_complete_coverage(self) -> None:
         with self.vendor.connect(http=SINGLE_REQUESTS) as provider:
             listing = provider.list(**self.bounds)
@@ -257,6 +258,7 @@ class AnswerRequirements(ConformanceBase):
         for change in generate_changes(answers):
             yield change, find_row_id(change.place, answers, ids), ids
 
+    @pytest.mark.long
     def test_one_changed_field_gives_typed_values_or_a_typed_error(self) -> None:
         with self.vendor.connect(http=SINGLE_REQUESTS) as provider:
             reads = self._build_single_reads(provider)

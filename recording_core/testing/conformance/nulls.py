@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
+import pytest
 from attrs import fields
 
 import recording_core as rec
@@ -49,6 +50,7 @@ _DERIVED = frozenset({"status", "kind", "format", "media_type", "role", "error"}
 class NullRequirements(StateReads):
     """Requirements for values: the provider invents none."""
 
+    @pytest.mark.long
     def test_a_field_that_is_missing_becomes_none(self) -> None:
         """Also if another field has the same time or number: here they all differ."""
         listed: list[JsonPath] = []

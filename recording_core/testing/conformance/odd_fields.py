@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+import pytest
 from attrs import evolve, fields, frozen
 
 import recording_core as rec
@@ -74,6 +75,7 @@ def list_absurd_values(genuine: Any) -> tuple[Any, ...]:
 class OddFieldRequirements(ConformanceBase):
     """Requirements for what a vendor sends in a field that identifies nothing."""
 
+    @pytest.mark.long
     def test_an_absurd_field_costs_no_recording_of_a_list(self) -> None:
         self.require_declared(rec.Operation.LIST)
         with self.vendor.connect(http=SINGLE_REQUESTS) as provider:
@@ -144,6 +146,7 @@ class OddFieldRequirements(ConformanceBase):
                     optional[path] = genuine
         return listing, before, optional
 
+    @pytest.mark.long
     def test_an_absurd_field_costs_no_get(self) -> None:
         self.require_declared(rec.Operation.LIST, rec.Operation.GET)
         with self.vendor.connect(http=SINGLE_REQUESTS) as provider:
@@ -171,6 +174,7 @@ class OddFieldRequirements(ConformanceBase):
             ):
                 _check_odd(plain, provider.get(plain), place.path, value)
 
+    @pytest.mark.long
     def test_an_absurd_field_costs_no_verb(self) -> None:
         verbs = self.build_verbs(self.provider)
         self.authenticate(self.provider)

@@ -101,7 +101,7 @@ class ProviderConformance(
             if emulator.assumptions:
                 runs = (
                     pytest.param((), id="without assumptions"),
-                    pytest.param("all", id="with all assumptions", marks=pytest.mark.assumed),
+                    pytest.param("all", id="with all assumptions", marks=pytest.mark.long),
                 )
                 metafunc.parametrize("emulator_assumptions", runs)
 
