@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import urllib.error
 import urllib.request
+import weakref
 from typing import Any
 
 import pytest
@@ -63,6 +65,27 @@ def test_an_authors_attribute_of_any_name_changes_nothing() -> None:
         assert fetch(f"{emulator.base_url}/a") == (200, b'{"path":"/a"}')
 
 
+def test_a_request_during_a_reset_reaches_the_control(monkeypatch: pytest.MonkeyPatch) -> None:
+    statuses: list[int] = []
+    construct = Vendor.__init__
+
+    def request() -> None:
+        statuses.append(fetch(f"{origin}/_emulator/a")[0])
+
+    def construct_slowly(self: Vendor) -> None:
+        construct(self)
+        request()
+
+    with Vendor() as emulator:
+        origin = emulator.origin
+        emulator.serve_control(lambda request: Reply(204))
+        vars(emulator)["forgotten"] = threading.Event()
+        weakref.finalize(vars(emulator)["forgotten"], request)
+        monkeypatch.setattr(Vendor, "__init__", construct_slowly)
+        emulator.reset()
+    assert statuses == [204, 204]
+
+
 def test_a_failure_inside_an_emulator_is_answered_and_raised_in_the_test() -> None:
     emulator = Vendor().start()
     status, body = fetch(f"{emulator.origin}/fail")
@@ -84,6 +107,19 @@ def test_a_failure_to_sign_a_webhook_is_raised_in_the_test() -> None:
         emulator.wait_for_deliveries()
     with pytest.raises(LookupError, match="no secret"):
         emulator.stop()
+
+
+def test_a_thread_that_has_not_started_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def close_and_start(thread: threading.Thread) -> None:
+        emulator.deliveries.close()
+        start(thread)
+
+    with Vendor() as emulator:
+        monkeypatch.setattr(threading.Thread, "start", close_and_start)
+        emulator.deliver_to("http://127.0.0.1:9/hook")
+        monkeypatch.undo()
 
 
 def test_a_failure_inside_a_server_is_raised_in_the_test() -> None:

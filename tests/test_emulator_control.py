@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -103,6 +105,31 @@ def test_other_recordings_do_not_change_the_credentials(
     assert set(emulator.list_ids()) == before
 
 
+@pytest.mark.parametrize("vendor", sorted(rec.providers()))
+def test_another_seed_gives_the_recordings_of_that_vendor(
+    vendor: str, start_emulator: Callable[..., Emulator]
+) -> None:
+    emulator, other = start_emulator(vendor, recordings=3), start_emulator(vendor, seed=7)
+    for each in (emulator, other):
+        each.reset(recordings=5, seed=7)
+        assert each.list_ids() == start_emulator(vendor, recordings=5, seed=7).list_ids()
+
+
+def test_resets_that_arrive_together_follow_each_other(emulator: Emulator) -> None:
+    begun: list[int] = []
+
+    def begin() -> None:
+        before = len(begun)
+        time.sleep(0.05)
+        assert len(begun) == before, "another reset was in progress"
+        begun.append(1)
+
+    url = f"{Control(emulator, describe=dict, begin=begin).url}/reset"
+    with ThreadPoolExecutor() as pool:
+        answers = list(pool.map(lambda _: send("POST", url), range(3)))
+    assert answers == [(200, {})] * 3
+
+
 def test_faults_are_injected_listed_and_cleared(control: str, provider: rec.Provider) -> None:
     odd = {"name": "odd-field", "field": "recording_duration_ms", "values": [{}]}
     for fault in ({"name": "429-storm", "count": 2}, odd):
@@ -119,14 +146,15 @@ def test_requests_are_listed_without_credentials(
     token = emulator.credentials["auth_token"]
     list(provider.list(since=emulator.clock.now() - HOUR))
     send("GET", f"{emulator.origin}/v1/{token}?token={token}")
+    send("GET", f"{emulator.origin}/tok%20en/%{ord(token[0]):x}{token[1:]}")
     _, answer = send("GET", f"{control}/requests")
     rows = answer["requests"]
     assert token not in json.dumps(answer)
     assert [(each["method"], each["port"], each["status"]) for each in rows] == [
-        *[("GET", "api", 200)] * (len(rows) - 1),
-        ("GET", "api", 401),
+        *[("GET", "api", 200)] * (len(rows) - 2),
+        *[("GET", "api", 401)] * 2,
     ]
-    assert rows[-1]["path"] == "/v1/***"
+    assert [each["path"] for each in rows[-2:]] == ["/v1/***", "/tok en/***"]
     assert datetime.fromisoformat(rows[-1]["at"]) <= emulator.clock.now()
 
 
@@ -136,6 +164,8 @@ def test_requests_are_listed_without_credentials(
         ("POST", "advance", {}, 400, "seconds must be a number of at least 0"),
         ("POST", "advance", {"seconds": -1}, 400, "seconds must be"),
         ("POST", "advance", {"seconds": 1e300}, 400, ""),
+        ("POST", "advance", {"seconds": 300_000_000_000}, 400, ""),
+        ("POST", "advance", b"[" * 100_000, 400, ""),
         ("POST", "advance", b"{", 400, "The body is not a JSON object"),
         ("POST", "advance", [1], 400, "The body is not a JSON object"),
         ("POST", "faults", {"name": "late"}, 400, "no fault is named 'late'"),

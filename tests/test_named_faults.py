@@ -122,6 +122,9 @@ def test_another_name_or_figure_states_what_there_is(start_emulator: Callable[..
             {"count": 0},
             "late-404 cannot have count=0: a count is a whole number above 0",
         ),
+        ("late-404", {"count": True}, "late-404 cannot have count=True"),
+        ("429-storm", {"count": True}, "429-storm cannot have count=True"),
+        ("slow-media", {"seconds": True}, "slow-media cannot have seconds=True"),
         ("slow-media", {"seconds": "2"}, "seconds are above 0 and at most 3600"),
         ("odd-field", {"values": []}, "values are a list"),
     ):

@@ -14,6 +14,7 @@ import pytest
 
 import recording_core as rec
 from recording_core.testing import Emulator, ManualClock, Reply
+from recording_core.testing.vendor_fixtures import build_fixtures
 
 TWO_TESTS = """
 import pytest
@@ -93,7 +94,7 @@ def developer():
         assert os.environ["TWILIO_AUTH_TOKEN"] == "of the developer"
         assert not any(name.endswith("_BASE_URL") for name in os.environ)
 
-@pytest.mark.emulator("plivo", recordings=2)
+@pytest.mark.emulator(provider="plivo", recordings=2)
 @pytest.mark.emulator("twilio", recordings=9)
 def test_two_vendors_share_a_clock(plivo_emulator, twilio_emulator):
     plivo_emulator.inject("429-storm", count=1)
@@ -140,10 +141,32 @@ def test_every_vendor_has_a_fixture(vendor: str, request: pytest.FixtureRequest)
         assert [each.id for each in provider.list(since=since)] == emulator.list_ids()
 
 
+@pytest.mark.emulator(recordings=2)
+def test_a_marker_without_a_name_is_for_the_vendor_of_the_fixture(plivo_emulator: Emulator) -> None:
+    assert len(plivo_emulator.list_ids()) == 2
+
+
+def test_a_provider_named_start_does_not_replace_a_fixture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "vendors-1.0.dist-info"
+    folder.mkdir()
+    (folder / "entry_points.txt").write_text("[recording_core]\nstart = a:b\nacme = a:b\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    names = vars(build_fixtures())
+    assert ("acme_emulator" in names, "start_emulator" in names) == (True, False)
+
+
 def test_a_test_without_a_marker_states_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "test_one.py").write_text("def test_one(emulator): pass")
-    output = run_tests(tmp_path)
-    assert "name one by a marker, such as @pytest.mark.emulator" in output, output
+    for marker, message in (
+        ("usefixtures()", "name one by a marker, such as @pytest.mark.emulator"),
+        ("emulator(recordings=2)", "name one by a marker, such as @pytest.mark.emulator"),
+        ("emulator('plivo', 45)", "names one provider, not ['plivo', 45]"),
+    ):
+        code = f"import pytest\n@pytest.mark.{marker}\ndef test_one(emulator): pass"
+        (tmp_path / "test_one.py").write_text(code)
+        output = run_tests(tmp_path)
+        assert message in output, output
 
 
 def test_an_emulator_stops_after_its_test(tmp_path: Path) -> None:
@@ -190,7 +213,7 @@ class TestFixtures:
     def test_the_marker_of_a_class_gives_the_settings(self, emulator: Emulator) -> None:
         assert (emulator.provider, emulator.recordings) == ("plivo", 3)
 
-    @pytest.mark.emulator("audian")
+    @pytest.mark.emulator(provider="audian")
     def test_the_marker_of_a_test_has_precedence(self, emulator: Emulator) -> None:
         assert (emulator.provider, emulator.recordings) == ("audian", 0)
 

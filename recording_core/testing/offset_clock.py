@@ -27,7 +27,9 @@ class OffsetClock(SystemClock):
 
     def advance(self, by: timedelta) -> None:
         """Advance the clock by a duration."""
-        self._offset += by
+        offset = self._offset + by
+        super().now() + offset  # raises before the offset changes, if no datetime is so late
+        self._offset = offset
 
     def reset(self) -> None:
         """Return to the machine's time."""

@@ -122,13 +122,16 @@ def emulator(
 
     The marker applies to a test, a class or, as `pytestmark`, to a module.
     """
+    from recording_core.testing.vendor_fixtures import read_marker
+
     marker = request.node.get_closest_marker("emulator")
-    if marker is None:
+    provider, settings = read_marker(marker) if marker is not None else (None, {})
+    if provider is None:
         raise pytest.UsageError(
             f"{request.node.nodeid} uses the fixture emulator: name one by a marker, such as "
             '@pytest.mark.emulator("acme"), or write a fixture of that name'
         )
-    return start_emulator(*marker.args, **{"assume": emulator_assumptions, **marker.kwargs})
+    return start_emulator(provider, **{"assume": emulator_assumptions, **settings})
 
 
 @pytest.fixture

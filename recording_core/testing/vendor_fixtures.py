@@ -26,8 +26,18 @@ def build_fixtures() -> ModuleType:
         # To parse the entry points of all distributions, in each run of pytest, takes longer.
         if f"[{GROUP}]" in (distribution.read_text("entry_points.txt") or ""):
             for entry in distribution.entry_points.select(group=GROUP):
-                setattr(plugin, f"{entry.name}_emulator", _build_fixture(entry.name))
+                if entry.name != "start":  # `start_emulator` is a fixture of `pytest_plugin`
+                    setattr(plugin, f"{entry.name}_emulator", _build_fixture(entry.name))
     return plugin
+
+
+def read_marker(marker: pytest.Mark) -> tuple[str | None, dict[str, Any]]:
+    """Read a marker `emulator`: the provider's name, None without one, and the settings."""
+    settings = dict(marker.kwargs)
+    names = [*marker.args, *([settings.pop("provider")] if "provider" in settings else ())]
+    if len(names) > 1:
+        raise pytest.UsageError(f"@pytest.mark.emulator names one provider, not {names}")
+    return (names[0] if names else None), settings
 
 
 def _build_fixture(provider: str) -> Any:
@@ -59,7 +69,7 @@ def _build_fixture(provider: str) -> Any:
 
 
 def _read_settings(request: pytest.FixtureRequest, provider: str) -> dict[str, Any]:
-    """Read the emulator's settings: of the ini file, and of the closest marker with this name."""
+    """Read the settings of the ini file, and of the closest marker with this name or none."""
     settings: dict[str, Any] = {}
     for each in request.config.getini(OPTION):
         name, _, number = each.partition("=")
@@ -67,8 +77,9 @@ def _read_settings(request: pytest.FixtureRequest, provider: str) -> dict[str, A
             raise pytest.UsageError(f"{OPTION}: {each!r} is not a setting such as recordings=45")
         settings[name.strip()] = int(number)
     for marker in request.node.iter_markers("emulator"):
-        if marker.args[:1] == (provider,):
-            return {**settings, **marker.kwargs}
+        name, given = read_marker(marker)
+        if name in (provider, None):
+            return {**settings, **given}
     return settings
 
 

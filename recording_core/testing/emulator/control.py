@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
+from urllib.parse import unquote
 
 from recording_core.plugins.registry import get_provider_info
 from recording_core.testing.emulator.emulator import Emulator
@@ -42,6 +44,8 @@ class Control:
         self._describe = describe
         self._begin = begin
         self._begun = begun
+        #: not the emulator's lock: a reset waits for the thread that sends, which needs that one
+        self._resets = threading.Lock()
         self._actions: Mapping[tuple[str, str], Callable[[dict[str, Any]], Any]] = {
             ("POST", "reset"): self._reset,
             ("POST", "seed"): self._replace_recordings,
@@ -68,10 +72,10 @@ class Control:
         if action is None:
             known = ", ".join(f"{method} {PREFIX}/{name}" for method, name in self._actions)
             return _build_error(404, f"{request.method} {request.path} is none of: {known}")
-        given = request.json_object() if request.body else {}
-        if given is None:
-            return _build_error(400, "The body is not a JSON object")
         try:
+            given = request.json_object() if request.body else {}
+            if given is None:
+                raise ValueError("The body is not a JSON object")
             return Reply.json(action(given))
         except (TypeError, ValueError, OverflowError) as error:
             return _build_error(400, str(error))
@@ -91,19 +95,21 @@ class Control:
         return self._start_again(recordings=recordings, seed=seed)
 
     def _start_again(self, **changes: int | None) -> Mapping[str, Any]:
-        if isinstance(self._emulator.clock, OffsetClock):
-            self._emulator.clock.reset()
-        Emulator.reset(self._emulator, **changes)
-        self._begin()
-        return self._describe()
+        with self._resets:
+            if isinstance(self._emulator.clock, OffsetClock):
+                self._emulator.clock.reset()
+            Emulator.reset(self._emulator, **changes)
+            self._begin()
+            return self._describe()
 
     def _advance(self, given: dict[str, Any]) -> Mapping[str, Any]:
         _check_names(given, "seconds")
         seconds = given.get("seconds")
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
             raise ValueError("seconds must be a number of at least 0")
-        self._emulator.advance(timedelta(seconds=seconds))
-        return {"now": self._emulator.clock.now().isoformat()}
+        with self._emulator.lock:
+            self._emulator.advance(timedelta(seconds=seconds))
+            return {"now": self._emulator.clock.now().isoformat()}
 
     def _inject(self, given: dict[str, Any]) -> Mapping[str, Any]:
         figures = dict(given)
@@ -146,6 +152,8 @@ class Control:
 
 def _mask(path: str, secrets: list[str]) -> str:
     for secret in secrets:
+        if secret in (decoded := unquote(path)):
+            path = decoded
         path = path.replace(secret, "***")
     return path
 

@@ -162,10 +162,11 @@ class Deliveries:
         """Start the thread that sends what is due, if the URL is on this machine."""
         with self._emulator.lock:
             if self._thread is None and Webhook(url).is_loopback:
-                self._thread = threading.Thread(
+                thread = threading.Thread(
                     target=self._run, name=f"{self._emulator.provider}-webhooks", daemon=True
                 )
-                self._thread.start()
+                thread.start()
+                self._thread = thread  # `close` can join it only after its start
 
     def wait_until_sent(self, timeout: float) -> None:
         """Wait until what is due was sent. Raises `TimeoutError` after `timeout` real seconds."""

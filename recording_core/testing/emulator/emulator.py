@@ -31,7 +31,7 @@ from recording_core.testing.emulator.deliveries import (
 from recording_core.testing.emulator.journal import JournalEntry
 from recording_core.testing.emulator.live_sessions import LiveSessions
 from recording_core.testing.emulator.named_faults import NamedFaults
-from recording_core.testing.emulator.resettable import Resettable, construct_again
+from recording_core.testing.emulator.resettable import Resettable, construct_again, construct_twin
 from recording_core.testing.emulator.server import LoopbackServer, Reply, Request
 from recording_core.testing.manual_clock import ManualClock
 from recording_core.testing.offset_clock import OffsetClock, read_sending_time
@@ -68,7 +68,8 @@ class Emulator(LiveSessions, Resettable):
     provider: ClassVar[str]
     #: the path of the base URL, such as `/v1`
     prefix: ClassVar[str] = ""
-    #: how long the vendor lists a recording; past recordings are spread over at most 90 days
+    #: how long the vendor lists a recording; by default for ever. Past recordings are spread over
+    #: at most 90 days
     retention: ClassVar[timedelta] = timedelta(days=90)
     #: keywords of the constructor for a run on the wall clock, which shorten the vendor's delays
     wall_clock_settings: ClassVar[Mapping[str, Any]] = {}
@@ -83,6 +84,10 @@ class Emulator(LiveSessions, Resettable):
     credentials: dict[str, str]
     #: a live session of each kind, to start a recording of, or for `begin_recording`
     sessions: Sequence[CommunicationSession]
+
+    # The constructor sets neither: requests that arrive during a reset need them.
+    __servers: Mapping[str, LoopbackServer] = {}
+    __control: Callable[[Request], Reply] | None = None
 
     def __init__(
         self,
@@ -117,8 +122,6 @@ class Emulator(LiveSessions, Resettable):
         self.webhook_random = random.Random(f"{self.provider}:{seed}:webhooks")
         self.__webhook: Webhook | None = None
         self.__port = port
-        self.__servers: dict[str, LoopbackServer] = {}
-        self.__control: Callable[[Request], Reply] | None = None
 
     @abstractmethod
     def answer(self, request: Request) -> Reply:
@@ -304,7 +307,8 @@ class Emulator(LiveSessions, Resettable):
             if recordings is not None:
                 self.recordings = recordings
             if seed is not None:
-                self.random.seed(f"{self.provider}:{seed}")
+                # A constructor draws from its generator, too: credentials, for example.
+                self.random.setstate(construct_twin(self, seed=seed).random.getstate())
             self.populate()
         if webhook is not None:
             self.deliver_to(webhook.url)
@@ -312,7 +316,8 @@ class Emulator(LiveSessions, Resettable):
     def start(self) -> Self:
         """Open both ports on loopback and create the past recordings."""
         for name, port in (("api", self.__port), ("media", 0)):
-            self.__servers[name] = LoopbackServer(partial(self.__handle, port=name), port)
+            server = LoopbackServer(partial(self.__handle, port=name), port)
+            self.__servers = {**self.__servers, name: server}
         self.populate()
         return self
 

@@ -11,10 +11,12 @@ from typing import Any, ClassVar, Protocol
 
 import attrs
 from attrs import define, evolve, field
-from attrs.validators import gt, instance_of, le, min_len, optional
+from attrs.validators import gt, instance_of, le, min_len, not_, optional
 
 from recording_core.testing.emulator.server import Reply, Request
 
+#: Python's `bool` is an `int`.
+_NO_BOOL: Any = not_(instance_of(bool))
 _NUMBER = re.compile(r"-?\d{1,12}(\.\d+)?")
 _ERROR_PAGE = (
     b"<html><head><title>503 Service Temporarily Unavailable</title></head>"
@@ -30,11 +32,11 @@ class Vendor(Protocol):
 
 
 def _build_count(default: int | None) -> Any:
-    return field(default=default, validator=optional([instance_of(int), gt(0)]))
+    return field(default=default, validator=optional([instance_of(int), _NO_BOOL, gt(0)]))
 
 
 def _build_seconds(default: float) -> Any:
-    return field(default=default, validator=[instance_of((int, float)), gt(0), le(3600)])
+    return field(default=default, validator=[instance_of((int, float)), _NO_BOOL, gt(0), le(3600)])
 
 
 @define(kw_only=True)
@@ -91,7 +93,7 @@ class Late404(NamedFault):
     """Each file of a finished recording answers 404 to the first `count` requests for it."""
 
     name = "late-404"
-    count: int = field(default=2, validator=[instance_of(int), gt(0)])
+    count: int = field(default=2, validator=[instance_of(int), _NO_BOOL, gt(0)])
     _times: Counter[str] = field(factory=Counter, init=False)
 
     def change_reply(self, vendor: Vendor, request: Request, port: str, reply: Reply) -> Reply:
@@ -134,13 +136,14 @@ class WebhookLost(NamedFault):
     """The later events of the next `count` recordings are never delivered."""
 
     name = "webhook-lost"
+    copies: ClassVar[int] = 0
     count: int | None = _build_count(1)
     _ids: set[str] = field(factory=set, init=False)
 
     def count_deliveries(self, id: str) -> int:
         if self.count is None or len(self._ids) < self.count:
             self._ids.add(id)
-        return 0 if id in self._ids else 1
+        return self.copies if id in self._ids else 1
 
 
 @define(kw_only=True)
@@ -148,10 +151,8 @@ class WebhookTwice(WebhookLost):
     """Each later event of the next `count` recordings is delivered twice."""
 
     name = "webhook-twice"
+    copies = 2
     count: int | None = _build_count(None)
-
-    def count_deliveries(self, id: str) -> int:
-        return 1 if super().count_deliveries(id) else 2
 
 
 @define(kw_only=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 #: Not the name of a subclass's attribute: authors use any names.
 _ARGUMENTS = "_Resettable__arguments"
+T = TypeVar("T", bound="Resettable")
 
 
 class Resettable:
@@ -23,12 +24,21 @@ class Resettable:
 
 
 def construct_again(resettable: Resettable, *kept: str) -> None:
-    """Forget all attributes but those in `kept`, and call the constructor again."""
+    """Forget all attributes but those in `kept`, and call the constructor again.
+
+    Other threads find those in `kept` at any moment, unless the constructor sets them.
+    """
     values = vars(resettable)
     names = ("lock", _ARGUMENTS, *kept)
-    remembered = {name: values[name] for name in names}
+    remembered = {name: values[name] for name in names if name in values}
     args, settings = remembered[_ARGUMENTS]
-    values.clear()
-    values.update(remembered)
+    for name in values.keys() - remembered.keys():
+        del values[name]
     type(resettable).__init__(resettable, *args, **settings)
     values.update(remembered)
+
+
+def construct_twin(resettable: T, **changes: Any) -> T:
+    """Construct another object with the same arguments, but for these keywords."""
+    args, settings = vars(resettable)[_ARGUMENTS]
+    return type(resettable)(*args, **{**settings, **changes})

@@ -55,7 +55,7 @@ class Request:
         """Decode the body; None if it is not a JSON object."""
         try:
             body = self.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return body if isinstance(body, dict) else None
 
