@@ -38,7 +38,7 @@ def check_target(target: object) -> CommunicationSession:
 
 
 def check_time(value: object, name: str) -> datetime | None:
-    """Check a time, and convert it to UTC; to the first or last one if that is out of range."""
+    """Check a time, and convert it to UTC; one that is out of range there is taken for UTC."""
     if value is None:
         return None
     if not isinstance(value, datetime):

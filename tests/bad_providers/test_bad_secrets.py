@@ -231,7 +231,7 @@ FAULTS: Mapping[str, tuple[str, str, *tuple[Change, ...]]] = {
     ),
     "emulator_imports_the_mapping": (
         "test_the_emulator_shares_no_code_with_the_provider",
-        "shares no code",
+        "no module that both import",
         (
             "emulator/app.py",
             "from recording_bravo.emulator.listing import",
@@ -241,7 +241,7 @@ FAULTS: Mapping[str, tuple[str, str, *tuple[Change, ...]]] = {
     ),
     "emulator_imports_the_client": (
         "test_the_emulator_shares_no_code_with_the_provider",
-        "shares no code",
+        "no module that both import",
         (
             "emulator/listing.py",
             "LARGEST_PAGE = 20",
@@ -250,7 +250,7 @@ FAULTS: Mapping[str, tuple[str, str, *tuple[Change, ...]]] = {
     ),
     "emulator_imports_the_mapping_later": (
         "test_the_emulator_shares_no_code_with_the_provider",
-        "shares no code",
+        "no module that both import",
         (
             "emulator/recordings.py",
             '        if status == "ready":\n',
@@ -260,7 +260,7 @@ FAULTS: Mapping[str, tuple[str, str, *tuple[Change, ...]]] = {
     ),
     "emulator_imports_the_mapping_by_name": (
         "test_the_emulator_shares_no_code_with_the_provider",
-        "shares no code",
+        "no module that both import",
         (
             "emulator/recordings.py",
             '        if status == "ready":\n',
@@ -271,7 +271,7 @@ FAULTS: Mapping[str, tuple[str, str, *tuple[Change, ...]]] = {
     ),
     "emulator_imports_what_imports_the_mapping": (
         "test_the_emulator_shares_no_code_with_the_provider",
-        "shares no code",
+        "no module that both import",
         (
             "words.py",
             "",
@@ -290,7 +290,7 @@ FAULTS: Mapping[str, tuple[str, str, *tuple[Change, ...]]] = {
     ),
     "emulator_and_mapping_share_a_table": (
         "test_the_emulator_shares_no_code_with_the_provider",
-        "shares no code",
+        "no module that both import",
         ("words.py", "", '"""Words."""\n\nKIND_WORDS = ("call", "conference", "meeting")\n'),
         (
             "emulator/app.py",
@@ -312,7 +312,7 @@ FAULTS: Mapping[str, tuple[str, str, *tuple[Change, ...]]] = {
     ),
     "the_mapping_imports_the_emulator": (
         "test_the_emulator_shares_no_code_with_the_provider",
-        "shares no code",
+        "no module that both import",
         (
             "mapping.py",
             'ROLES.get(each.text("role") or "", FileRole.AUDIO)',

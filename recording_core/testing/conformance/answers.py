@@ -21,22 +21,22 @@ from recording_core.testing.conformance.base import (
     skip_undeclared,
     state_requirement,
 )
-from recording_core.testing.conformance.listings import find_rows
+from recording_core.testing.conformance.listings import find_array_rows
 from recording_core.testing.conformance.mutations import (
     REMOVED,
     WRONG,
     PayloadChange,
     RowChange,
     change_value,
+    find_id,
     find_row_id,
     find_row_parts,
+    find_rows,
     generate_changes,
     rewrite_payload,
 )
-from recording_core.testing.conformance.mutations import (
-    find_rows as find_own_rows,
-)
 from recording_core.testing.conformance.replies import API_FAILURES, REJECTIONS
+from recording_core.testing.conformance.results.exchanges import show
 from recording_core.testing.emulator.server import Request
 
 #: In place of an object or an array of a row.
@@ -122,10 +122,10 @@ class AnswerRequirements(ConformanceBase):
 
     def test_raw_is_the_whole_payload(self) -> None:
         if self.provider.can(rec.Operation.LIST):
-            self._check_raw("list", self.list_all, find_rows)
+            self._check_raw("list", self.list_all, find_array_rows)
         if self.provider.can(rec.Operation.GET):
             for id in self.vendor.list_ids()[::9]:
-                self._check_raw("get", lambda: [self.provider.get(id)], find_own_rows)  # noqa: B023
+                self._check_raw("get", lambda: [self.provider.get(id)], find_rows)  # noqa: B023
 
     def _check_raw(
         self, what: str, read: Callable[[], list[rec.Recording]], find: Callable[..., Any]
@@ -145,8 +145,9 @@ class AnswerRequirements(ConformanceBase):
                 for row in rows
             ]
             with state_requirement("raw is the whole payload, but for credentials"):
+                assert rows, f"{what}: no object that the vendor sent has the id {recording.id}"
                 assert not lost or not all(lost), (
-                    f"{what}: the vendor sent {rows[0]}, and raw lacks {', '.join(lost[0])}"
+                    f"{what}: the vendor sent {show(rows[0])}, and raw lacks {', '.join(lost[0])}"
                 )
 
     def test_raw_masks_credential_fields(self) -> None:
@@ -364,13 +365,11 @@ class _RowReplacement:
         self.replaced: set[str] = set()
 
     def __call__(self, request: Request, payload: Any) -> Any:
-        rows = list(find_rows(payload, self._ids))
+        rows = list(find_array_rows(payload, self._ids))
         arrays = {path[:-1] for path, _ in rows if len(path) == len(rows[0][0])}
         if len(arrays) == 1 and len(rows) >= 3:
             path, row = rows[len(rows) // 2]
-            self.replaced.update(
-                each for each in row.values() if isinstance(each, str) and each in self._ids
-            )
+            self.replaced.update(filter(None, [find_id(row, self._ids)]))
             change_value(payload, path, self._value)
         return payload
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -216,7 +217,8 @@ class ConformanceBase:
 
     def is_listable(self, kind: SessionKind) -> bool:
         """Whether the vendor's own list contains the recordings of a kind."""
-        return not any(kind in sentence.lower() for sentence in self.provider.not_listable)
+        word = re.compile(rf"\b{kind}s?\b", re.IGNORECASE)  # "automatically" contains "call"
+        return not any(map(word.search, self.provider.not_listable))
 
     def list_of_kind(
         self,

@@ -35,6 +35,7 @@ from recording_core.testing.conformance.replies import (
     MEDIA_FAILURES,
     build_odd_media,
 )
+from recording_core.testing.conformance.world import measure
 from recording_core.testing.emulator.media import MEDIA_TYPES, build_media
 from recording_core.testing.emulator.server import Reply, Request
 
@@ -224,7 +225,7 @@ class DownloadRequirements(ConformanceBase):
     def test_media_that_is_too_short_is_not_verified(self, tmp_path: Path) -> None:
         for recording in self._find_single_files():
             (file,) = recording.files
-            if recording.duration and recording.duration != _measure(recording):
+            if recording.duration and recording.duration != measure(recording):
                 with state_requirement(
                     "a duration that the vendor reports is also in MediaFile.duration, with which "
                     "the copy is compared"
@@ -335,13 +336,6 @@ class DownloadRequirements(ConformanceBase):
 def _select_by_format(recordings: list[rec.Recording]) -> list[rec.Recording]:
     """Return one recording of each format."""
     return list({each.format: each for each in recordings}.values())
-
-
-def _measure(recording: rec.Recording) -> timedelta | None:
-    """Compute the duration from the recording's times, as a mapping may."""
-    if recording.started_at is None or recording.ended_at is None:
-        return None
-    return recording.ended_at - recording.started_at
 
 
 def _check_empty(directory: Path) -> None:

@@ -13,6 +13,7 @@ from recording_core.plugin import FINAL, find_event_kind
 from recording_core.plugins.registry import get_provider_info, load_object
 from recording_core.testing.conformance.base import state_requirement
 from recording_core.testing.conformance.odd_fields import find_parameters
+from recording_core.testing.conformance.results.exchanges import show
 from recording_core.testing.conformance.webhooks import SessionRun, WebhookRequirements
 from recording_core.testing.conformance.word_tables import find_event_tables, find_status_words
 from recording_core.testing.conformance.words import is_word
@@ -44,7 +45,7 @@ class EventWordRequirements(WebhookRequirements):
                 events = self._parse_now(request)
                 sent.add(request, {each.id.casefold() for each in run.polled}, events)
                 for event in events:
-                    what = f"the event {event.kind} with the body {request.body[:300]!r}"
+                    what = f"the event {event.kind} with the body {show(request.body)}"
                     with state_requirement("an event states what has happened at the vendor"):
                         _check_moment(what, run, number, event)
                         _check_time(what, run, event)
@@ -172,7 +173,7 @@ class _SentRequests:
             if marks and not any(_is_silent(word, self._tables) for word in words):
                 with state_requirement("a webhook about a recording gives an event"):
                     raise AssertionError(
-                        f"the vendor sent {request.body[:300]!r}, which names the recording {id}, "
+                        f"the vendor sent {show(request.body)}, which names the recording {id}, "
                         f"and parse returned no event; expected is one, by {marks}"
                     )
 

@@ -89,32 +89,37 @@ def _follow_imports(first: list[str], roots: set[str]) -> Closure:
     left = [*first]
     while left:
         importer = left.pop()
-        for module in _read_imports(importer):
-            if module.partition(".")[0] in roots and module not in found:
+        for module in _read_imports(importer, roots):
+            if module not in found:
                 found[module] = importer
                 left.append(module)
     return found
 
 
-def _read_imports(module: str) -> Iterator[str]:
-    """Read the modules that a module imports, or names in a text, anywhere in its source."""
+def _read_imports(module: str, roots: set[str]) -> Iterator[str]:
+    """Read the modules of the root packages that a module imports, or names in a text."""
+
+    def is_ours(name: str) -> bool:
+        # The search for a module imports the packages around it, so only those of the roots.
+        return name.partition(".")[0] in roots and _has_module(name)
+
     tree, package = _parse(module)
     for node in _walk_runtime_nodes(tree):
+        names: list[str] = []
         if isinstance(node, ast.Import):
-            yield from (each.name for each in node.names)
+            names = [each.name for each in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
                 base = importlib.util.resolve_name("." * node.level + base, package)
-            for each in node.names:
-                name = f"{base}.{each.name}"
-                yield name if _has_module(name) else base
-        elif isinstance(node, ast.Attribute) and _has_module(ast.unparse(node)):
-            yield ast.unparse(node)
+            whole = [f"{base}.{each.name}" for each in node.names]
+            names = [each if is_ours(each) else base for each in whole]
+        elif isinstance(node, ast.Attribute):
+            names = [ast.unparse(node)]
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             # A plugin declares its client in a text, too, but as "module:name".
-            is_module = "." in node.value and _has_module(node.value)
-            yield from [node.value] if is_module else []
+            names = [node.value] if "." in node.value else []
+        yield from filter(is_ours, names)
 
 
 @functools.cache

@@ -6,12 +6,9 @@ What they select is compared with what the suite recorded, and with what the ven
 from __future__ import annotations
 
 import itertools
-import os
 import re
-import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 from typing import Any
@@ -24,7 +21,8 @@ from recording_core.testing.conformance.base import (
     find_listing_time,
     state_requirement,
 )
-from recording_core.testing.conformance.listings import find_rows
+from recording_core.testing.conformance.listings import find_array_rows
+from recording_core.testing.conformance.world import use_local_time
 from recording_core.testing.emulator.server import Request
 from recording_core.testing.json_paths import replace_value, walk_values
 
@@ -59,7 +57,7 @@ class ListingFilterRequirements(ConformanceBase):
         # Each edge is a `since` and an `until`.
         begins, ends = [self.bounds["since"]] * 5, [None] * 5
         spans = list(zip([*begins, *edges], [*edges, *ends], strict=True))
-        with _use_other_local_time():
+        with use_local_time("CONF-05:30"):
             for (since, until), zone in zip(spans, itertools.cycle(_ZONES)):
                 with state_requirement(
                     f"list(since={since}, until={until}) selects by created_at, else started_at"
@@ -211,30 +209,14 @@ class ListingFilterRequirements(ConformanceBase):
 
 def _remove_times(ids: Collection[str], request: Request, payload: Any) -> Any:
     """For `Emulator.alter`: remove every time of these recordings' rows."""
-    for _, row in find_rows(payload, ids):
+    for _, row in find_array_rows(payload, ids):
         for path, value in list(walk_values(row)):
             is_number = isinstance(value, int | float) and 10**9 <= value < 10**14
+            is_number = is_number and str(value) not in ids
             is_text = isinstance(value, str) and value not in ids and _TIME.match(value)
             if is_number or is_text:
                 replace_value(row, path, None)
     return payload
-
-
-@contextmanager
-def _use_other_local_time() -> Iterator[None]:
-    """Let the process have a local time that differs from UTC, if the system can change it."""
-    before = os.environ.get("TZ")
-    os.environ["TZ"] = "CONF-05:30"
-    try:
-        if hasattr(time, "tzset"):
-            time.tzset()
-        yield
-    finally:
-        os.environ.pop("TZ")
-        if before is not None:
-            os.environ["TZ"] = before
-        if hasattr(time, "tzset"):
-            time.tzset()
 
 
 def _check_ids(found: Collection[str], expected: Collection[str], facts: Mapping[str, Any]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 
 from attrs import define
@@ -20,6 +19,7 @@ from recording_core.testing.conformance.base import (
     check_equal,
     state_requirement,
 )
+from recording_core.testing.conformance.mutations import find_id
 from recording_core.testing.conformance.replies import select_failures
 from recording_core.testing.emulator.server import Reply, Request
 from recording_core.testing.json_paths import (
@@ -29,7 +29,6 @@ from recording_core.testing.json_paths import (
     walk_values,
 )
 
-_NO_END = datetime.max.replace(tzinfo=UTC)
 #: Replies to the request of one page.
 FAILED_PAGES = select_failures(
     *("HTTP 500", "HTTP 404", "HTTP 401", "HTTP 200 with HTML", "HTTP 200 with no body"),
@@ -180,6 +179,9 @@ class ListingRequirements(ConformanceBase):
                         alter = _PageChange(listed, number, change)
                         with self.alter_payloads(alter), suppress(RecordingError):
                             list(listing)
+                        assert alter.earlier_pages < 0, (
+                            "no page had an array with rows by their ids"
+                        )
                         coverage = listing.coverage
                         assert not coverage.complete, (
                             f"the page was {shape}, but coverage.complete is true: {coverage}"
@@ -209,7 +211,7 @@ class _PageChange:
     change: Callable[[Any, JsonPath], Any]
 
     def __call__(self, request: Request, payload: Any) -> Any:
-        rows = next(find_rows(payload, self.ids), None)
+        rows = next(find_array_rows(payload, self.ids), None)
         if rows is None:
             return payload
         self.earlier_pages -= 1
@@ -240,10 +242,12 @@ _SHAPES: Mapping[str, Callable[[Any, JsonPath], Any]] = {
 }
 
 
-def find_rows(payload: Any, ids: Collection[str]) -> Iterator[tuple[JsonPath, dict[str, Any]]]:
+def find_array_rows(
+    payload: Any, ids: Collection[str]
+) -> Iterator[tuple[JsonPath, dict[str, Any]]]:
     """Find the rows of recordings in an array of a payload, with their paths."""
     for path, value in walk_values(payload):
         if not isinstance(value, dict) or not path or isinstance(path[-1], str):
             continue
-        if any(isinstance(each, str) and each in ids for each in value.values()):
+        if find_id(value, ids) is not None:
             yield path, value

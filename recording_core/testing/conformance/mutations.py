@@ -109,9 +109,18 @@ def find_row_id(place: PayloadPlace, answers: list[Any], ids: set[str]) -> str |
     for step in place.path:
         value = value[step]
         if isinstance(value, dict) and type(step) is int:
-            found = [item for item in value.values() if isinstance(item, str) and item in ids]
-            if found:
-                return found[0]
+            found = find_id(value, ids)
+            if found is not None:
+                return found
+    return None
+
+
+def find_id(row: Mapping[str, Any], ids: Container[str]) -> str | None:
+    """Find the id of a recording in an object; ids may also be numbers, in fields of that name."""
+    for key, item in row.items():
+        is_number = type(item) is int and key.lower().endswith("id")
+        if (isinstance(item, str) or is_number) and str(item) in ids:
+            return str(item)
     return None
 
 
@@ -142,8 +151,7 @@ def find_rows(payload: Any, ids: Container[str]) -> Iterator[tuple[str, dict[str
         for item in payload:
             yield from find_rows(item, ids)
     elif isinstance(payload, dict):
-        texts = (item for item in payload.values() if isinstance(item, str) and item in ids)
-        found = next(texts, None)
+        found = find_id(payload, ids)
         if found is not None:
             yield found, payload
             return

@@ -17,7 +17,9 @@ import recording_core as rec
 from recording_core.plugin import Fields
 from recording_core.testing.conformance.base import SINGLE_REQUESTS, state_requirement
 from recording_core.testing.conformance.mutations import REMOVED, change_value, find_rows
-from recording_core.testing.conformance.states import Read, StateReads, Value, measure
+from recording_core.testing.conformance.results.exchanges import show
+from recording_core.testing.conformance.states import Read, StateReads, Value
+from recording_core.testing.conformance.world import measure
 from recording_core.testing.emulator.media import MEDIA_TYPES
 from recording_core.testing.emulator.server import Request
 from recording_core.testing.json_paths import JsonPath, get_value, walk_values
@@ -353,8 +355,8 @@ def _check_formats(what: str, found: rec.Recording, payloads: list[Any]) -> None
     formats = {str(found): found.format, **{str(file): file.format for file in found.files}}
     for part, format in formats.items():
         assert format is None or format in shown, (
-            f"{what}: the vendor sent {rows}, and format of {part} became {format!r}; expected is "
-            "None"
+            f"{what}: the vendor sent {show(rows)}, and format of {part} became {format!r}; "
+            "expected is None"
         )
 
 

@@ -28,8 +28,8 @@ from recording_core.testing.conformance.mutations import (
     find_places,
     find_row_fields,
 )
-from recording_core.testing.conformance.states import measure
 from recording_core.testing.conformance.webhooks import WebhookRequirements
+from recording_core.testing.conformance.world import measure
 from recording_core.testing.emulator.server import Request
 from recording_core.testing.json_paths import JsonPath, walk_values
 

@@ -68,10 +68,3 @@ class StateReads(ConformanceBase):
 def collect(sweep: Callable[[], Iterable[rec.Recording]]) -> Read:
     """Build a read of a listing."""
     return lambda: [*sweep()]
-
-
-def measure(recording: rec.Recording) -> timedelta | None:
-    """Measure a recording from its start to its end; None without both."""
-    if recording.started_at is None or recording.ended_at is None:
-        return None
-    return recording.ended_at - recording.started_at

@@ -53,11 +53,13 @@ from recording_core.testing.conformance.telemetry import TelemetryRequirements
 from recording_core.testing.conformance.values import ValueRequirements
 from recording_core.testing.conformance.verbs import VerbRequirements
 from recording_core.testing.conformance.words import WordRequirements
+from recording_core.testing.vendor_fixtures import read_marker
 
 #: What an assumption can change. These run without assumptions, and with all of the emulator's.
 _RUN_TWICE = (
     *(ListingRequirements, ListingFilterRequirements, MovingRowRequirements),
-    *(StartRequirements, ValueRequirements, VerbRequirements),
+    *(StartRequirements, ValueRequirements),
+    *(VerbRequirements, OperationRequirements, MomentRequirements, PathRequirements),
 )
 
 
@@ -96,8 +98,8 @@ class ProviderConformance(
         marker = metafunc.definition.get_closest_marker("emulator")
         depends = any(metafunc.function.__name__ in vars(each) for each in _RUN_TWICE)
         if depends and marker is not None and "emulator_assumptions" in metafunc.fixturenames:
-            name = marker.args[0] if marker.args else marker.kwargs["provider"]
-            emulator = load_object(get_provider_info(name), "emulator")
+            name, _ = read_marker(marker)
+            emulator = load_object(get_provider_info(str(name)), "emulator")
             if emulator.assumptions:
                 runs = (
                     pytest.param((), id="without assumptions"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
@@ -16,13 +15,14 @@ import recording_core as rec
 from recording_core.testing.conformance.base import ConformanceBase, state_requirement
 from recording_core.testing.conformance.parameters import build_bounds, find_values
 from recording_core.testing.conformance.world import (
-    FIRST_MOMENT,
+    AFTER_NOON,
     PLANS,
     Plan,
     Take,
     check_recording,
     check_session,
     record,
+    use_local_time,
 )
 
 #: Between two recordings, and before an old one is read again.
@@ -43,17 +43,11 @@ class ValueRequirements(ConformanceBase):
     """Requirements for the values of sessions, recordings and files."""
 
     @pytest.fixture
-    def another_time_zone(self, connect: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def another_time_zone(self, connect: None) -> Iterator[None]:
         """Shortly before midnight in UTC, and far from midnight by the local time."""
-        self.vendor.advance(FIRST_MOMENT)
-        if not hasattr(time, "tzset"):
+        self.vendor.advance(AFTER_NOON)
+        with use_local_time("Asia/Kathmandu"):
             yield
-            return
-        with monkeypatch.context() as patch:
-            patch.setenv("TZ", "Asia/Kathmandu")
-            time.tzset()
-            yield
-        time.tzset()
 
     def test_times_durations_and_pauses_are_those_of_the_recording(
         self, another_time_zone: None

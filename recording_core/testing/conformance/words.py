@@ -18,6 +18,7 @@ from recording_core.testing.conformance.base import (
     state_requirement,
 )
 from recording_core.testing.conformance.mutations import change_value, find_rows
+from recording_core.testing.conformance.results.exchanges import show
 from recording_core.testing.conformance.states import Read, StateReads, Value, collect
 from recording_core.testing.conformance.word_tables import find_status_words
 from recording_core.testing.emulator.server import Request
@@ -271,7 +272,7 @@ class WordRequirements(StateReads):
                 found = (session.status, session.provider_status)
                 expected = [(rec.RecordingStatus.UNKNOWN, new) for new in (NEW_WORD, _NEW_CODE)]
                 assert found in expected, (
-                    f"{what}: the vendor sent {shown[-1]}; (status, provider_status) is "
+                    f"{what}: the vendor sent {show(shown[-1])}; (status, provider_status) is "
                     f"{_show(found)}, not 'unknown' with that word"
                 )
         return session

@@ -12,10 +12,13 @@ The suite owns the emulator's clock, so it has each of these values without the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+import pytest
 from attrs import frozen
 
 from recording_core import (
@@ -36,8 +39,8 @@ if TYPE_CHECKING:
 #: A vendor may begin and end some seconds late, and rounds to seconds.
 TOLERANCE = timedelta(seconds=5)
 
-#: An odd time of a day, so that no constant fits, and no local time is taken for UTC.
-FIRST_MOMENT = timedelta(hours=11, minutes=58, seconds=47, milliseconds=250)
+#: To an odd time of a day, so that no constant fits, and no local time is taken for UTC.
+AFTER_NOON = timedelta(hours=11, minutes=58, seconds=47, milliseconds=250)
 
 
 @frozen
@@ -115,6 +118,25 @@ def record(test: ConformanceBase, target: CommunicationSession, plan: Plan) -> T
     if provider.can(Operation.STOP, target.kind):
         _check_times("stop", session, Interval(started, stopped), pauses)
     return Take(target, session.id, started, stopped, pauses, session)
+
+
+@contextmanager
+def use_local_time(zone: str) -> Iterator[None]:
+    """Let the process have another local time, if the system can change it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", zone)
+        if hasattr(time, "tzset"):
+            time.tzset()
+        yield
+    if hasattr(time, "tzset"):
+        time.tzset()
+
+
+def measure(recording: Recording) -> timedelta | None:
+    """Measure a recording from its start to its end; None without both."""
+    if recording.started_at is None or recording.ended_at is None:
+        return None
+    return recording.ended_at - recording.started_at
 
 
 def check_session(verb: str, session: RecordingSession, take: Take) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
-from recording_core.redaction import Secrets, escape_controls
+from recording_core.redaction import MASK, Secrets, escape_controls
 from recording_core.testing.emulator.emulator import Emulator
 from recording_core.testing.emulator.journal import JournalEntry
 from recording_core.webhooks.request import WebhookRequest
@@ -20,6 +21,10 @@ _MOST_EVENTS = 4
 _MOST_BODY = 400
 #: How much of the end of an incomplete body is left out.
 _MARGIN = 1024
+#: A number or a time: the values of a query that are shown, since any other may sign a link.
+_PLAIN = re.compile(r"[-+:.\dTZ ]{1,32}")
+#: The pairs of a form, of any content type.
+_FORM = re.compile(r"[\w.~%+*\[\]-]+=[^\s<>\"{}]*")
 
 #: How a reply departs from an ordinary one.
 _FAULTS: Mapping[str, str] = {
@@ -60,9 +65,21 @@ def describe_exchanges(emulator: Emulator, events: Sequence[WebhookRequest] = ()
     return "\n".join(lines) or "nothing: no request reached the emulator"
 
 
+def show(value: Any, credentials: Iterable[str] = ()) -> str:
+    """Return the `repr` of a row or a body, cut, without these credentials and signed links.
+
+    Bytes are the JSON or the form of a body, and shown as text.
+    """
+    secrets = Secrets(credentials)
+    if isinstance(value, bytes):
+        value = _redact_body(value.decode(errors="replace"), secrets)
+    return secrets.shorten(repr(secrets.redact_payload(value)), _MOST_BODY)
+
+
 def _describe_exchange(entry: JournalEntry, secrets: Secrets) -> Iterator[str]:
     request = entry.request
-    query = "?***" if entry.port == "media" else f"?{urlencode(request.query)}"
+    pairs = [(name, text if _PLAIN.fullmatch(text) else MASK) for name, text in request.query]
+    query = f"?{MASK}" if entry.port == "media" else f"?{urlencode(pairs, safe='*')}"
     path = request.path + (query if request.query else "")
     sent = _describe_body(request.body, request.header("content-type"), secrets)
     yield secrets.redact(escape_controls(f"> {request.method} {path}")) + sent
@@ -84,17 +101,23 @@ def _describe_body(body: bytes, kind: str | None, secrets: Secrets, size: int | 
     length = len(body) if size is None else size
     if kind and not any(each in kind for each in ("json", "text", "html", "xml", "form")):
         return f"  ({length:,} bytes of {kind})"
-    text = body.decode(errors="replace")
-    # The end of what the journal kept may be a part of a credential, which is not recognised.
-    text = _redact_json(text, secrets) if length == len(body) else secrets.redact(text)[:-_MARGIN]
+    text = _redact_body(body.decode(errors="replace"), secrets)
+    if length != len(body):
+        # The end of what the journal kept may be a part of a credential, which is not recognised.
+        text = text[:-_MARGIN]
     size_of_cut = f"  ({length:,} bytes)" if len(text) > _MOST_BODY else ""
     return f"  {escape_controls(secrets.shorten(text, _MOST_BODY))}{size_of_cut}"
 
 
-def _redact_json(text: str, secrets: Secrets) -> str:
+def _redact_body(text: str, secrets: Secrets) -> str:
+    """Redact JSON, the decoded pairs of a form, or other text."""
     try:
         payload: Any = json.loads(text)
         cleaned = secrets.redact_payload(payload)
         return json.dumps(cleaned, ensure_ascii=False, separators=(",", ":"))
     except (ValueError, RecursionError):
+        text = secrets.redact(text)
+    if not _FORM.fullmatch(text):
         return text
+    pairs = (secrets.redact_payload(dict([each])) for each in parse_qsl(text, True))
+    return urlencode([pair for each in pairs for pair in each.items()], safe="*")

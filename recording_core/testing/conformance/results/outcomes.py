@@ -31,7 +31,7 @@ _CELL = re.compile(f"\\b({'|'.join(SessionKind)})[- ]({'|'.join(_VERBS)})\\b")
 _REQUIREMENT = "The requirement: "
 _SUITE = Path(base.__file__).resolve().parent
 
-PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
+PASSED, FAILED = "passed", "failed"
 
 
 @frozen

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from recording_core.model.enums import SessionKind
-from recording_core.testing.conformance.base import NOT_TESTED, UNDECLARED
-from recording_core.testing.conformance.results.outcomes import FAILED, PASSED, read_outcomes
+from recording_core.testing.conformance.base import NOT_TESTED
+from recording_core.testing.conformance.results.outcomes import read_outcomes
 from recording_core.testing.conformance.results.verdicts import (
     NO,
     NONE,
@@ -22,14 +22,6 @@ from recording_core.testing.conformance.results.verdicts import (
 
 #: The colour of a verdict, by its word.
 COLOURS = {YES: "green", NO: "red", NOT_TESTED: "yellow", NOT_RUN: "yellow"}
-#: The words of a table's last line. What is not a pass is stated, too.
-_COUNTED = {
-    PASSED: "passed",
-    FAILED: "failed",
-    UNDECLARED: "not declared",
-    NOT_TESTED: "NOT TESTED",
-    NOT_RUN: "not run",
-}
 _WIDTH = 18
 
 #: A part of a line, and its colour.
@@ -58,9 +50,9 @@ def build_lines(results: ProviderResults, columns: int) -> Iterator[list[Part]]:
         if verdict.word == NOT_RUN and not verdict.detail:
             skipped.append(name)
             continue
-        yield from _wrap(name, verdict, columns)
+        yield from _wrap(name, str(verdict), COLOURS.get(verdict.word), columns)
     if skipped:
-        yield from _wrap(NOT_RUN, Verdict(", ".join(skipped)), columns)
+        yield from _wrap(NOT_RUN, ", ".join(skipped), None, columns)
     yield []
     yield [(f"{_describe(results.verdict)}: {_count(results)}", COLOURS.get(results.verdict.word))]
 
@@ -124,7 +116,7 @@ def _describe(verdict: Verdict) -> str:
 
 def _count(results: ProviderResults) -> str:
     counts = results.counts
-    parts = [f"{counts[key]} {word}" for key, word in _COUNTED.items() if counts[key]]
+    parts = [f"{count} {word}" for word, count in counts.items() if count]
     return f"of {sum(counts.values())} tests, {', '.join(parts)}"
 
 
@@ -132,9 +124,8 @@ def _colour(word: str, width: int) -> Part:
     return word.ljust(width), COLOURS.get(word)
 
 
-def _wrap(name: str, verdict: Verdict, columns: int) -> Iterator[list[Part]]:
-    """Yield a name and its verdict, whose detail may need several lines."""
-    colour = COLOURS.get(verdict.word)
-    first, *more = textwrap.wrap(str(verdict), max(columns - _WIDTH - 1, 20)) or [NONE]
+def _wrap(name: str, text: str, colour: str | None, columns: int) -> Iterator[list[Part]]:
+    """Yield a name and its text, which may need several lines."""
+    first, *more = textwrap.wrap(text, max(columns - _WIDTH - 1, 20)) or [NONE]
     yield [(name.ljust(_WIDTH), None), (first, colour)]
     yield from ([(" " * _WIDTH, None), (each, colour)] for each in more)

@@ -122,7 +122,11 @@ class ProviderResults:
         for owner, test, parameters in self.tests:
             for one, other in ((_WITHOUT, _WITH), (_WITH, _WITHOUT)):
                 missing[owner] += (owner, test, parameters.replace(one, other)) not in self.tests
-        if cells := {parameters for owner, _, parameters in self.tests if owner == _CELL_TESTS}:
+        if cells := {
+            parameters.removesuffix(f"-{_WITHOUT}").removesuffix(f"-{_WITH}")
+            for owner, _, parameters in self.tests
+            if owner == _CELL_TESTS
+        }:
             missing[_CELL_TESTS] += len(Operation) * len(SessionKind) - len(cells)
         return +missing
 

@@ -25,7 +25,6 @@ class BravoEmulator(Emulator):
 
     provider = "bravo"
     prefix = "/v2"
-    retention = timedelta(days=60)
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
