@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from attrs import evolve
@@ -23,7 +24,7 @@ from recording_core.cli.scaffold.distribution import TEMPLATE as ACME
 from recording_core.testing import Emulator, ProviderConformance, Reply, Request, WebhookConformance
 from recording_core.testing.conformance.results import outcomes
 from recording_core.testing.conformance.results import verdicts as module
-from recording_core.testing.conformance.results.exchanges import describe_exchanges
+from recording_core.testing.conformance.results.exchanges import describe_exchanges, show
 from recording_core.testing.conformance.results.outcomes import Outcome
 from recording_core.testing.conformance.results.table import (
     build_lines,
@@ -32,6 +33,7 @@ from recording_core.testing.conformance.results.table import (
 )
 from recording_core.testing.conformance.results.verdicts import ProviderResults
 from recording_core.testing.emulator.journal import JournalEntry
+from recording_core.webhooks.request import WebhookRequest
 
 SUITE = "test_acme_conformance.py"
 CELLS = "test_an_operation_does_what_is_declared"
@@ -68,20 +70,29 @@ def spoil(site: Path, name: str, right: str, wrong: str) -> None:
     path.write_text(path.read_text().replace(right, wrong))
 
 
-def run(site: Path, *command: str, columns: int = 100) -> subprocess.CompletedProcess[str]:
+def run(
+    site: Path,
+    *command: str,
+    columns: int = 100,
+    folder: Path | None = None,
+    options: str = "",
+    stdout: int = subprocess.PIPE,
+) -> subprocess.CompletedProcess[str]:
     # Loading the other installed plugins takes longer than the tests.
     environment = {
         **os.environ,
         "PYTHONPATH": str(site),
         "COLUMNS": str(columns),
+        "PYTHONUNBUFFERED": "",
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-        "PYTEST_ADDOPTS": "-p recording_core.testing.pytest_plugin",
+        "PYTEST_ADDOPTS": f"-p recording_core.testing.pytest_plugin {options}",
     }
     return subprocess.run(
-        [sys.executable, "-m", *command],
-        cwd=site,
+        [sys.executable, "-P", "-m", *command],
+        cwd=folder or site,
         env=environment,
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
         timeout=200,
     )
@@ -107,11 +118,12 @@ def pass_all(provider: str) -> list[Outcome]:
     ]
     cells = [
         Outcome(
-            *(provider, "OperationRequirements", CELLS, f"{kind}-{operation}", "passed"),
+            *(provider, "OperationRequirements", CELLS, f"{kind}-{operation}-{each}", "passed"),
             cells=(f"{kind} {operation}",),
         )
         for kind in rec.SessionKind
         for operation in rec.Operation
+        for each in (module._WITHOUT, module._WITH)
     ]
     return tests + cells
 
@@ -133,7 +145,7 @@ def test_a_run_ends_in_a_table_also_from_several_processes(site: Path) -> None:
     assert re.split(" {2,}", find_line(output, "stop")) == ["not run", "–", "–"]
     assert re.fullmatch(r"not run \(\d+ of \d+\)", find_line(output, "listing"))
     assert find_line(output, "not run").startswith("emulator, starts, ")
-    assert re.search(r"part of the suite: of \d+ tests, 4 passed, \d+ not run", output)
+    assert re.search(r"part of the suite: of \d+ tests, 6 passed, \d+ not run", output)
 
 
 def test_a_failure_shows_what_the_vendor_sent_and_costs_its_operation(site: Path) -> None:
@@ -302,6 +314,54 @@ def test_exchanges_show_no_credential(emulator: Emulator) -> None:
     assert text.endswith("the emulator raised an exception")
 
 
+LINK = "https://media.example/a.wav?X-Amz-Signature=sixteen-letters"
+
+
+@pytest.mark.emulator("plivo", recordings=30)
+def test_exchanges_show_no_signed_link_of_a_form_or_a_query(emulator: Emulator) -> None:
+    form = urlencode({"RecordUrl": LINK, "auth_token": "pass-word-17", "Duration": 7}).encode()
+    for path, query, body in (
+        ("/v1/calls", (("callback", LINK), ("page", "2"), ("since", "2026-01-01T00:00Z")), form),
+        ("/v1/media/rec-1", (("st", "sixteen-letters"),), b""),
+    ):
+        request = Request("GET", path, query, {}, body, emulator.origin)
+        reply = Reply(200, form + b"&Rest=" + b"x" * 5000, {"Content-Type": "text/plain"})
+        emulator.journal.append(JournalEntry.build(request, "api", reply))
+    text = describe_exchanges(emulator, [WebhookRequest("POST", LINK, body=form)])
+    assert "sixteen-letters" not in text
+    assert "pass-word-17" not in text
+    shown = "RecordUrl=https%3A%2F%2Fmedia.example%2Fa.wav%3F***&auth_token=***&Duration=7"
+    assert text.count(shown) == 4
+    assert "> GET /v1/calls?callback=***&page=2&since=2026-01-01T00%3A00Z  " in text
+    assert "> GET /v1/media/rec-1?st=***\n" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ({"id": "R1", "url": LINK}, "{'id': 'R1', 'url': 'https://media.example/a.wav?***'}"),
+        ([("R1", {"token": "pass-word-17"})], "[('R1', {'token': ***})]"),
+        (
+            f'{{"url":"{LINK}","n":1}}'.encode(),
+            """'{"url":"https://media.example/a.wav?***","n":1}'""",
+        ),
+        (urlencode({"a": LINK}).encode(), "'a=https%3A%2F%2Fmedia.example%2Fa.wav%3F***'"),
+        # A form with a link that is not encoded.
+        (
+            f"a={LINK}&Policy=sixteen-letters".encode(),
+            "'a=https%3A%2F%2Fmedia.example%2Fa.wav%3F***'",
+        ),
+        ({"echo": "a-credential"}, "{'echo': '***'}"),
+        ({"credential": "pass-word-17"}, "{'credential': '***'}"),
+        ("1e5", "'1e5'"),
+        (None, "None"),
+        ("x" * 900, f"'{'x' * 398}…"),
+    ],
+)
+def test_a_row_or_body_is_shown_without_credentials(value: object, shown: str) -> None:
+    assert show(value, ["a-credential"]) == shown
+
+
 @pytest.mark.emulator("plivo", recordings=30)
 def test_the_last_exchanges_are_shown_and_the_others_counted(
     emulator: Emulator, emulated_provider: rec.Provider
@@ -372,6 +432,40 @@ def test_the_command_states_that_a_part_is_no_pass(site: Path) -> None:
     assert "none of the suite for acme" in done.stderr
 
 
+def test_a_reader_that_closes_the_pipe_does_not_change_the_exit_code(site: Path) -> None:
+    text = PARTS.format(module="smoke", name="SmokeRequirements", body="pass")
+    (site / "test_part.py").write_text(text)
+    reader, writer = os.pipe()
+    os.close(reader)
+    for more in ((), ("--json", "--badge")):
+        command = ("recording_core", "conformance", "acme", "test_part.py", *more)
+        done = run(site, *command, stdout=writer)
+        assert done.returncode == 3, done.stderr
+    os.close(writer)
+    assert "BrokenPipe" not in done.stderr
+    assert (site / "conformance.json").exists()
+
+
+def test_the_defaults_run_no_module_of_the_current_folder(site: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "json.py").write_text("raise SystemExit('a module of the project')\n")
+    command = ("recording_core", "conformance", "acme")
+    done = run(site, *command, folder=folder, options="-k test_the_emulator_answers")
+    assert done.returncode == 3, done.stderr
+    assert "part of the suite" in done.stdout
+
+
+def test_a_file_that_is_named_like_an_option_is_run(site: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    text = PARTS.format(module="smoke", name="SmokeRequirements", body="pass")
+    (folder / "--co_test.py").write_text(text.replace("TestPart", "TestConformance"))
+    done = run(site, "recording_core", "conformance", "acme", "--json", folder=folder)
+    assert done.returncode == 3, done.stderr
+    assert json.loads(done.stdout)["counts"]["passed"] == 1
+
+
 @pytest.fixture
 def invoke(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Any]:
     """`invoke(arguments...)` runs the command on a run in which each test passed."""
@@ -412,8 +506,52 @@ def test_the_command_finds_the_tests_that_name_the_provider(
     ):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text.format(name))
+    (tmp_path / "test_a.py").symlink_to("gone.py")
+    os.mkfifo(tmp_path / "test_b.py")
     _, chosen = invoke("plivo")
     assert chosen == [(Path("tests/test_one.py"),)]
+
+
+def test_a_file_of_the_package_that_cannot_be_read_costs_no_result(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    package = tmp_path / "recording_odd"
+    package.mkdir()
+    (package / "__init__.py").write_text("# FILL IN: one\n")
+    (package / "old.py").write_bytes(b"# coding: latin-1\n# FILL IN: caf\xe9\n")
+    (package / "gone.py").symlink_to("missing.py")
+    (package / "locked.py").touch()
+    os.mkfifo(package / "pipe.py")
+    read = Path.read_text
+
+    def read_text(path: Path, **options: str) -> str:
+        if path.name == "locked.py":
+            raise PermissionError
+        return read(path, **options)
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    monkeypatch.syspath_prepend(tmp_path)
+    info = evolve(rec.providers()["plivo"], client="recording_odd:Client")
+    assert conformance._count_marks(info) == 2
+
+
+def test_a_folder_that_cannot_be_written_ends_the_command_before_the_run(
+    invoke: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    result, chosen = invoke("plivo", "--badge", "--output", "file/out")
+    assert (result.exit_code, chosen) == (1, [])
+    assert "Error: Cannot write file/out: Not a directory" in result.stderr
+
+
+def test_a_badge_that_cannot_be_written_costs_no_result(
+    invoke: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "conformance.md").mkdir()
+    result, _ = invoke("plivo", "--badge")
+    assert result.exit_code == 1
+    assert "all yes: of " in result.stdout
+    assert "Error: Cannot write conformance.md: Is a directory" in result.stderr
 
 
 @pytest.mark.parametrize("provider", sorted(rec.providers()))

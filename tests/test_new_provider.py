@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -157,6 +158,7 @@ def test_nothing_is_left_when_all_is_filled_in(generate: Generate) -> None:
         (("blue-sky",), "'blue-sky' is not a provider's name"),
         (("plivo",), "A provider named plivo is installed: choose another name."),
         (("core",), "A module named recording_core is installed: choose another name."),
+        (("a" * 41,), "The name has 41 characters: choose one of at most 40."),
         (("acme", "--label", 'A "B"'), "is not a label: at most 40 letters, digits, spaces"),
         (("acme", "--output", "."), ". exists: choose another directory with --output."),
     ],
@@ -169,6 +171,39 @@ def test_what_cannot_be_written_is_a_wrong_call(
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_an_interrupted_command_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write = Path.write_text
+
+    def write_text(path: Path, text: str, **options: str) -> int:
+        if path.name == "mapping.py":
+            raise failure
+        return write(path, text, **options)
+
+    monkeypatch.setattr(Path, "write_text", write_text)
+    result = invoke("acme")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.undo()
+    assert invoke("acme", "--output", str(tmp_path / "acme")).exit_code == 0
+    assert [each.name for each in tmp_path.iterdir()] == ["acme"]
+
+
+def test_the_page_shows_each_file_that_is_written(tmp_path: Path) -> None:
+    page = (Path(__file__).parent.parent / "providers" / "README.md").read_text()
+    first, *lines = page.split("```\n")[1].splitlines()
+    # A description follows after three spaces or more.
+    shown = [each for line in lines for each in re.split(" {3,}", line.strip())[0].split()]
+    folder = tmp_path / "recording-yours"
+    assert invoke("yours", "--output", str(folder)).exit_code == 0
+    names = [path.name for path in folder.rglob("*") if path.is_file()]
+    assert first == f"{folder.name}/"
+    assert sorted(Path(each).name for each in shown if not each.endswith("/")) == sorted(names)
 
 
 def test_the_next_steps_are_printed(tmp_path: Path) -> None:

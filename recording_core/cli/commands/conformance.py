@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -97,6 +97,9 @@ def conformance(
             "The conformance suite needs pytest and hypothesis, which are not installed: "
             "pip install 'recording-core[testing]'"
         )
+    folder = output or Path()
+    if badge:
+        _prepare_folder(folder)
     chosen = tests or tuple(_find_tests(provider, Path()))
     if chosen and not tests:
         write_message(f"Running {', '.join(map(str, chosen))}.")
@@ -104,12 +107,16 @@ def conformance(
         write_message(f"No tests here name {provider}: running the suite with its defaults.")
     results, marks = _run_suite(info, chosen), _count_marks(info)
     record = {**results.build_record(), "fill_in": marks}
+    try:
+        if as_json:
+            click.echo(json.dumps(record, ensure_ascii=False))
+        else:
+            _write_table(results)
+    except BrokenPipeError:
+        # The exit code is still that of the verdict; the interpreter flushes the output at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if badge:
-        _write_badge(results, record, output or Path())
-    if as_json:
-        click.echo(json.dumps(record, ensure_ascii=False))
-    else:
-        _write_table(results)
+        _write_badge(results, record, folder)
     if marks:
         write_message(_FILL_IN.format(marks))
     if results.verdict.word == "no":
@@ -123,7 +130,15 @@ def _count_marks(info: rec.ProviderInfo) -> int:
     spec = find_spec(info.client.partition(":")[0].partition(".")[0])
     folders = (spec and spec.submodule_search_locations) or ()
     files = (path for each in folders for path in Path(each).rglob("*.py"))
-    return sum(path.read_text(encoding="utf-8").count("# FILL IN:") for path in files)
+    return sum(_read_code(path).count("# FILL IN:") for path in files)
+
+
+def _read_code(path: Path) -> str:
+    """Read a file, or nothing of what cannot be read, such as a link to a file that is gone."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    except OSError:
+        return ""
 
 
 def _find_tests(provider: str, folder: Path) -> Iterator[Path]:
@@ -140,7 +155,7 @@ def _find_tests(provider: str, folder: Path) -> Iterator[Path]:
         for path in (Path(root, each) for each in sorted(files)):
             if not re.fullmatch(r"test_.*\.py|.*_test\.py", path.name):
                 continue
-            text = path.read_text(encoding="utf-8", errors="replace")
+            text = _read_code(path)
             if "Conformance" in text and marker.search(text):
                 yield path
 
@@ -156,9 +171,11 @@ def _run_suite(info: rec.ProviderInfo, tests: Sequence[Path]) -> ProviderResults
         command += ["-p", "recording_core.testing.conformance.results.selection"]
         command += ["--conformance-of", info.name, "--conformance-outcomes", str(outcomes)]
         if tests:
-            command += map(str, tests)
+            # Absolute, since a file may have the name of an option, such as --co_test.py.
+            command += (str(each.absolute()) for each in tests)
         else:
-            # Not the settings of the project in the current directory.
+            # Neither the modules nor the settings of the project in the current directory.
+            command.insert(1, "-P")
             (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
             path = folder / "test_conformance.py"
             path.write_text(_build_tests(info), encoding="utf-8")
@@ -185,17 +202,28 @@ def _build_tests(info: rec.ProviderInfo) -> str:
     return text + (_WEBHOOK_TESTS if info.webhooks is not None else "")
 
 
+def _prepare_folder(folder: Path) -> None:
+    """Create the folder, if it is missing, and a file in it: the run takes minutes."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise click.ClickException(f"Cannot write {folder}: {error.strerror}") from None
+
+
 def _write_badge(results: ProviderResults, record: Mapping[str, Any], folder: Path) -> None:
     from recording_core.testing.conformance.results.table import build_markdown
 
-    folder.mkdir(parents=True, exist_ok=True)
     page = build_markdown(results)
     if record["fill_in"]:
         page += f"\n{_FILL_IN.format(record['fill_in'])}\n"
     values = json.dumps(record, ensure_ascii=False, indent=2)
     for name, text in (("md", page), ("json", values + "\n")):
         path = folder / f"conformance.{name}"
-        path.write_text(text, encoding="utf-8")
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise click.ClickException(f"Cannot write {path}: {error.strerror}") from None
         write_message(f"Written: {path}")
 
 

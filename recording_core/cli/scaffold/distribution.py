@@ -10,6 +10,7 @@ import importlib.util
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import recording_core as rec
 from recording_core.plugins.registry import NAME_PATTERN, load_registry
@@ -20,6 +21,8 @@ GUIDE = "https://github.com/recording-core/recording-core/blob/main/docs/writing
 _CACHE = re.compile(r"__pycache__|\..+_cache")
 #: The template's names, longest first.
 _NAMES = re.compile(r"recording-acme|acme\.example|Acme Voice|Acme|ACME|acme|~= 0\.1\.0")
+#: A name is part of file names, lines of code and variables.
+_MOST_CHARACTERS = 40
 #: A label is part of sentences, docstrings and TOML.
 _LABEL = re.compile(r"\w[\w .&+'-]{0,39}")
 
@@ -31,6 +34,8 @@ def find_name_error(name: str) -> str | None:
             f"{name!r} is not a provider's name: a letter from a to z, then letters, digits and "
             "underscores, such as acme or blue_sky2."
         )
+    if len(name) > _MOST_CHARACTERS:
+        return f"The name has {len(name)} characters: choose one of at most {_MOST_CHARACTERS}."
     found = load_registry()
     if name in found.providers or name in found.broken:
         return f"A provider named {name} is installed: choose another name."
@@ -57,22 +62,26 @@ def build_label(name: str) -> str:
 
 
 def write_distribution(name: str, label: str, folder: Path) -> list[Path]:
-    """Write the files of a new provider into a new folder, and return their paths."""
+    """Write the files of a new provider into a new folder, all or none; return their paths."""
     names = _build_names(name, label)
 
     def rename(text: str) -> str:
         return _NAMES.sub(lambda found: names[found[0]], text)
 
-    folder.mkdir(parents=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
     written = []
-    for source in sorted(TEMPLATE.rglob("*")):
-        path = source.relative_to(TEMPLATE)
-        if source.is_dir() or any(_CACHE.fullmatch(part) for part in path.parts):
-            continue
-        target = folder / rename(str(path))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(rename(source.read_text(encoding="utf-8")), encoding="utf-8")
-        written.append(target)
+    with TemporaryDirectory(prefix=".recording-", dir=folder.parent) as temporary:
+        # A folder in it has the ordinary permissions.
+        unfinished = Path(temporary, "new")
+        for source in sorted(TEMPLATE.rglob("*")):
+            path = source.relative_to(TEMPLATE)
+            if source.is_dir() or any(_CACHE.fullmatch(part) for part in path.parts):
+                continue
+            target = unfinished / rename(str(path))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(rename(source.read_text(encoding="utf-8")), encoding="utf-8")
+            written.append(folder / target.relative_to(unfinished))
+        unfinished.rename(folder)
     return written
 
 
