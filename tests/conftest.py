@@ -45,7 +45,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The time of one example depends on the machine more than on the code.
-# A test of a vendor mutates fifty payloads per example. `make soak` has 28 times as many.
+# A test of a vendor mutates fifty payloads per example. `make soak` has 56 times as many.
 settings.register_profile("ours", max_examples=25, deadline=None)
 settings.load_profile("ours")
 

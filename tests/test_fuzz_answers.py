@@ -1,7 +1,7 @@
 """Fuzzed responses give values of the documented types, or one of our errors.
 
-Hypothesis draws a response, a mutation and a seed, and each draw makes a hundred payloads. `make
-soak` makes 70,000 for each vendor, and different ones each time.
+Hypothesis draws a response, a mutation and a seed, and each draw makes fifty payloads. `make soak`
+makes 70,000 for each vendor, and different ones each time.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from recording_core.testing.fuzz.payloads import (
 )
 
 VENDORS = sorted(rec.providers())
-#: 50 by default; `make soak` has more, and different ones each time.
+#: 25 by default; `make soak` has more, and different ones each time.
 EXAMPLES = settings().max_examples
 #: Examples of the mutation tests, each of `PAYLOADS` payloads.
 MUTATION_EXAMPLES = EXAMPLES if EXAMPLES <= 100 else 2 * EXAMPLES

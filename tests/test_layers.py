@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -236,3 +237,9 @@ def test_every_distribution_has_the_same_version() -> None:
         project = tomllib.loads((ROOT / "providers" / vendor / "pyproject.toml").read_text())
         assert project["project"]["version"] == core["version"]
         assert f"recording-core ~= {core['version']}" in project["project"]["dependencies"]
+
+
+def test_the_page_lists_the_same_layers() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    lines = re.findall(r"^[0-9]+\. (`.*`)$", page, re.MULTILINE)
+    assert [{*re.findall(r"`(\w+)`", line)} for line in lines] == [*LAYERS]

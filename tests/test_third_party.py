@@ -100,6 +100,7 @@ def test_the_suite_ends_after_its_first_test_if_the_emulator_does_not_answer(
     assert "1 failed in" in done.stdout
 
 
+@pytest.mark.long
 def test_the_suite_shows_what_an_emulator_raises(install: Install) -> None:
     fault = ("emulator/listing.py", "if not page.isdecimal():", "if not page.isdecimals():")
     done = run_conformance(install(fault), "-x")
@@ -107,6 +108,7 @@ def test_the_suite_shows_what_an_emulator_raises(install: Install) -> None:
     assert "AttributeError: 'str' object has no attribute 'isdecimals'" in done.stdout
 
 
+@pytest.mark.long
 def test_the_suite_finds_a_capability_that_does_not_exist(install: Install) -> None:
     fault = ("plugin.py", 'call="start stop', 'call="start pause resume stop')
     done = run_conformance(install(fault), "-x")

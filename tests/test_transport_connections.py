@@ -84,18 +84,22 @@ def listen() -> Iterator[Listen]:
 
 
 @pytest.fixture
-def forgetful(listen: Listen) -> tuple[str, list[tuple[int, str]]]:
+def forgetful(listen: Listen, request: pytest.FixtureRequest) -> tuple[str, list[tuple[int, str]]]:
     """An origin that answers the first request of each connection and drops the second.
 
     It behaves as a server that closes a connection just when it is used again. The list contains
-    the requests: the number of the connection, and the method.
+    the requests: the number of the connection, and the method. As many connections as the parameter
+    states are answered together, so that none of them is used for two requests.
     """
     requests: list[tuple[int, str]] = []
+    first = threading.Barrier(getattr(request, "param", 1))
 
     def handle(client: socket.socket, number: int) -> None:
         for answer in (OK, b""):
             if method := read_request(client):
                 requests.append((number, method))
+                if answer and number <= first.parties:
+                    first.wait(20)
                 client.sendall(answer)
 
     return f"http://127.0.0.1:{listen(handle)}", requests
@@ -147,6 +151,7 @@ def test_connection_of_a_start_is_closed_after_its_response(
     assert closed.wait(5)
 
 
+@pytest.mark.parametrize("forgetful", [3], indirect=True)
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 def test_stale_connections_do_not_fail_a_request_that_may_be_repeated(
     forgetful: tuple[str, list[tuple[int, str]]], transport: MakeTransport, method: str
@@ -155,13 +160,7 @@ def test_stale_connections_do_not_fail_a_request_that_may_be_repeated(
     origin, requests = forgetful
     api = transport(origin, retries=1)
     with ThreadPoolExecutor(3) as threads:
-        together = threading.Barrier(3)
-
-        def get() -> None:
-            together.wait(5)
-            api.get("thing", operation="try")
-
-        for job in [threads.submit(get) for _ in range(3)]:
+        for job in [threads.submit(api.get, "thing", operation="try") for _ in range(3)]:
             job.result()
     kept = len(requests)
     connections = max(number for number, _ in requests)

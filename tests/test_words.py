@@ -9,7 +9,7 @@ import re
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 TREES = ("recording_core", "providers", "tests", "benchmarks", "cassettes", "docs", ".github")
@@ -84,26 +84,45 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+class Definition(NamedTuple):
+    """A module, class or function: its line, its name, its decorators and its docstring."""
+
+    path: Path
+    line: int
+    name: str
+    decorators: str
+    docstring: str
+    is_function: bool
+
+
 @functools.cache
-def parse_file(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
-
-
-def find_nodes(kinds: tuple[type, ...]) -> Iterator[tuple[Path, Any]]:
-    """Find the nodes of some kinds in all code, with the paths of their files."""
-    for path in python_files():
-        yield from ((path, node) for node in ast.walk(parse_file(path)) if isinstance(node, kinds))
+def read_definitions() -> list[Definition]:
+    """Read all modules, classes and functions. Their trees are not kept: they are large."""
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    return [
+        Definition(
+            path,
+            getattr(node, "lineno", 1),
+            getattr(node, "name", ""),
+            " ".join(map(ast.unparse, getattr(node, "decorator_list", ()))),
+            ast.get_docstring(node) or "",
+            isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef),
+        )
+        for path in python_files()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, kinds)
+    ]
 
 
 def read_sentences(path: Path) -> Iterator[tuple[int, str]]:
     """Comments, docstrings and strings of more than one word, with their lines."""
     text = path.read_text()
-    if not ANY_EXCLUDED.search(text):  # as in most files, which are not read twice then
+    if not ANY_EXCLUDED.search(text):  # as in most files
         return
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
             yield token.start[0], token.string
-    for node in ast.walk(parse_file(path)):
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
             yield node.lineno, node.value
 
@@ -147,31 +166,29 @@ def test_pages_use_no_excluded_word() -> None:
 
 
 def test_names_use_no_excluded_word() -> None:
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     found = [
-        f"{name_of(path)}:{node.lineno} {node.name}"
-        for path, node in find_nodes(kinds)
-        if node.name not in PUBLISHED
-        and any(map(EXCLUDED_IN_NAMES.fullmatch, split_name(node.name)))
+        f"{name_of(each.path)}:{each.line} {each.name}"
+        for each in read_definitions()
+        if each.name not in PUBLISHED
+        and any(map(EXCLUDED_IN_NAMES.fullmatch, split_name(each.name)))
     ]
     assert not found, "\n".join(found)
 
 
 def test_no_function_is_named_by_a_participle() -> None:
-    found = []
-    for path, node in find_nodes((ast.FunctionDef, ast.AsyncFunctionDef)):
-        decorators = " ".join(ast.unparse(each) for each in node.decorator_list)
-        if "property" in decorators or "fixture" in decorators or node.name in PUBLISHED:
-            continue  # a value, or a published name
-        if PARTICIPLES.fullmatch(split_name(node.name)[0]):
-            found.append(f"{name_of(path)}:{node.lineno} {node.name} does not begin with a verb")
+    found = [
+        f"{name_of(each.path)}:{each.line} {each.name} does not begin with a verb"
+        for each in read_definitions()
+        if each.is_function
+        and "property" not in each.decorators  # a value
+        and "fixture" not in each.decorators
+        and each.name not in PUBLISHED
+        and PARTICIPLES.fullmatch(split_name(each.name)[0])
+    ]
     assert not found, "\n".join(found)
 
 
 def test_a_docstring_states_and_does_not_ask() -> None:
-    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    firsts = [
-        (path, (ast.get_docstring(node) or "").split("\n")[0]) for path, node in find_nodes(kinds)
-    ]
+    firsts = [(each.path, each.docstring.partition("\n")[0]) for each in read_definitions()]
     found = [f"{name_of(path)}: {first}" for path, first in firsts if "?" in first]
     assert not found, "\n".join(found)
