@@ -89,6 +89,7 @@ class Desk:
         return done
 
 
+@pytest.mark.long
 def test_the_first_hour_of_a_desk(
     desk: dict[str, Emulator], monkeypatch: pytest.MonkeyPatch
 ) -> None:

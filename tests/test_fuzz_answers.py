@@ -42,7 +42,7 @@ from recording_core.testing.fuzz.payloads import (
 )
 
 VENDORS = sorted(rec.providers())
-#: 25 by default; `make soak` has more, and different ones each time.
+#: 15 by default; `make soak` has more, and different ones each time.
 EXAMPLES = settings().max_examples
 #: Examples of the mutation tests, each of `PAYLOADS` payloads.
 MUTATION_EXAMPLES = EXAMPLES if EXAMPLES <= 100 else 2 * EXAMPLES

@@ -729,6 +729,7 @@ def test_pages_with_known_cursors_are_fetched_in_parallel() -> None:
     assert 4 < most <= 8
 
 
+@pytest.mark.long
 def test_long_listing_needs_little_memory() -> None:
     """L6: 200,000 rows in under 50 MiB."""
 

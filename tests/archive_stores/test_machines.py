@@ -157,6 +157,7 @@ def test_a_connected_provider_is_not_sent(vendor: AudianEmulator, tmp_path: Path
         archive.copy([provider], executor=executor)
 
 
+@pytest.mark.long
 def test_processes_copy_to_a_store(
     account: rec.Account, vendor: AudianEmulator, open_store: OpenStore
 ) -> None:
@@ -194,6 +195,7 @@ def test_a_worker_that_dies_fails_its_recordings_and_ends_the_run(
     assert (verified.recordings, verified.ok) == (COPIES, True)
 
 
+@pytest.mark.long
 def test_dask_copies_with_two_workers(
     account: rec.Account, vendor: AudianEmulator, tmp_path: Path
 ) -> None:

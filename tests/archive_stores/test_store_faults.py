@@ -33,8 +33,11 @@ BUCKET = "archive"
 #: response; a success that stores nothing; and one that stores a half.
 FAULTS = ("503", "reset", "response lost", "write lost", "write cut")
 MARKED_FAULTS = (
-    *("503", "response lost", "write cut"),
-    *(pytest.param(fault, marks=pytest.mark.long) for fault in ("reset", "write lost")),
+    *("503", "response lost"),
+    *(
+        pytest.param(fault, marks=pytest.mark.long)
+        for fault in ("reset", "write lost", "write cut")
+    ),
 )
 
 

@@ -106,9 +106,8 @@ class TelemetryRequirements(ConformanceBase):
         check_equal("the recordings", found, [each.id for each in self.list_all()])
         assert "a bug of the application" in caplog.text, "what on_exchange raised is not logged"
 
-    @pytest.mark.parametrize(
-        "convention", ["default", pytest.param("http", marks=pytest.mark.long)]
-    )
+    @pytest.mark.long
+    @pytest.mark.parametrize("convention", ["default", "http"])
     def test_no_span_or_error_report_shows_a_secret(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, convention: str
     ) -> None:
