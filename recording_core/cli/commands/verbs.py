@@ -183,7 +183,7 @@ argument, the session is read as JSON from standard input, as `start --json` pri
 with the credentials of the account that it names.
 """
 pause = _build_session_command(
-    "pause", "Pause a recording, e.g. while a card number is read out. May be repeated."
+    "pause", "Pause a recording, such as while a card number is read out. May be repeated."
 )
 resume = _build_session_command("resume", "Resume a paused recording. May be repeated.")
 stop = _build_session_command(
