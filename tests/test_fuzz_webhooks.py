@@ -307,7 +307,7 @@ def test_mutated_json_of_ours_gives_documented_values_or_malformed_payload(
 
     mutate()
     assert sum(outcomes.values()) >= MUTATION_EXAMPLES * PAYLOADS
-    assert min(outcomes["read"], outcomes["rejected"]) > sum(outcomes.values()) // 10, outcomes
+    assert min(outcomes["read"], outcomes["rejected"]) >= sum(outcomes.values()) // 50, outcomes
 
 
 def _are_alike(ours: Any, theirs: Any) -> bool:
