@@ -449,6 +449,7 @@ APE = b"APETAGEX" + struct.pack("<IIII8x", 2000, 40, 1, 0xA0000000)
         *(b"", b"\0", bytes(417), bytes(5000), ID3, ID3 + ID3, ID3 + bytes(300)),
         *(APE + bytes(40), ID3 + APE + bytes(40)),
     ],
+    ids=lambda before: f"{len(before)} {before[:3].decode()}".strip("\0 "),
 )
 def test_mp3_with_tags_or_zeros_first_is_mp3(
     serve: Serve, fetch: Fetch, tmp_path: Path, before: bytes

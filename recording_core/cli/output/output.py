@@ -25,7 +25,7 @@ from recording_core.cli.output.values import format_for_people, format_for_progr
 from recording_core.redaction import MASK, escape_controls, redact_url
 
 if TYPE_CHECKING:
-    from rich.console import JustifyMethod, RenderableType
+    from rich.console import RenderableType
 
 T = TypeVar("T")
 
@@ -170,10 +170,12 @@ def write_table(
         table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
         table.show_header = heading
         for column, width in widths:
-            justify: JustifyMethod = "right" if column.right else "left"
-            table.add_column(column.heading, min_width=width, justify=justify, no_wrap=True)
+            table.add_column(_style_cell(column.heading, width, right=column.right), no_wrap=True)
         for row in rows:
-            cells = (_style_cell(column.format_cell(row)) for column, _ in widths)
+            cells = (
+                _style_cell(column.format_cell(row), width, right=column.right)
+                for column, width in widths
+            )
             table.add_row(*cells, style="bold" if has_total and row is rows[-1] else "")
         # As wide as the cells: the terminal wraps what is wider than it, and nothing is cut off.
         _write_renderable(table, 100_000, indent)
@@ -229,11 +231,17 @@ def _choose_columns(
     return widths
 
 
-def _style_cell(cell: RenderableType) -> RenderableType:
-    """Colour a status or verdict; no text is read as markup."""
+def _style_cell(cell: RenderableType, width: int = 0, *, right: bool = False) -> RenderableType:
+    """Colour a status or verdict, and pad it to a width; no text is read as markup."""
     from rich.text import Text
 
-    return Text(sanitize_line(cell), COLOURS.get(cell, "")) if isinstance(cell, str) else cell
+    if not isinstance(cell, str):
+        return cell
+    text = Text(sanitize_line(cell), COLOURS.get(cell, ""))
+    # Not by a column's `min_width`: before Rich 14.3 it includes the gap, also in the last column.
+    pad = text.pad_left if right else text.pad_right
+    pad(max(width - text.cell_len, 0))
+    return text
 
 
 def _write_renderable(renderable: RenderableType, width: int, indent: int) -> None:
