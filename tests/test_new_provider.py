@@ -185,11 +185,11 @@ def test_an_interrupted_command_leaves_nothing(
             raise failure
         return write(path, text, **options)
 
-    monkeypatch.setattr(Path, "write_text", write_text)
-    result = invoke("acme")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", write_text)
+        result = invoke("acme")
     assert (result.exit_code, result.stdout) == (1, "")
     assert list(tmp_path.iterdir()) == []
-    monkeypatch.undo()
     assert invoke("acme", "--output", str(tmp_path / "acme")).exit_code == 0
     assert [each.name for each in tmp_path.iterdir()] == ["acme"]
 
