@@ -306,6 +306,28 @@ def test_an_event_belongs_to_the_session_whose_start_it_names(id: Any) -> None:
             session.apply(event)
 
 
+@pytest.mark.parametrize("name", ["started_at", "ended_at", "created_at"])
+def test_an_event_of_an_earlier_recording_is_not_of_a_session_without_an_id(name: str) -> None:
+    """It does not move the session's start either, which decides about later events."""
+    session = build_session(id=None, started_at=NOON)
+    allowed, earlier = (
+        build_event(Kind.AVAILABLE, 7, recording=build_recording(**{name: build_time(minutes)}))
+        for minutes in (-5, -5.1)
+    )
+    after = session.apply(allowed)
+    assert (after.recordings[0].id, after.started_at) == ("R1", NOON)
+    with pytest.raises(ValueError, match="the event belongs to"):
+        session.apply(earlier)
+
+
+def test_an_event_of_another_start_is_not_of_a_session_without_an_id() -> None:
+    session = build_session(id=None, start_id="a-1")
+    assert session.apply(build_event(Kind.STARTED)).recordings
+    assert session.apply(build_event(Kind.STARTED, start_id="a-1")).recordings
+    with pytest.raises(ValueError, match="the event belongs to"):
+        session.apply(build_event(Kind.STARTED, start_id="a-2"))
+
+
 def test_session_has_the_earliest_status_of_its_recordings() -> None:
     both = build_session(
         id=None, recordings=(build_recording(Status.AVAILABLE), evolve(build_recording(), id="R2"))
@@ -347,6 +369,30 @@ def test_poll_updates_the_status_but_never_a_final_one() -> None:
     stale = update_session(done, (build_recording(Status.PROCESSING, size=5),))
     assert (stale.status, stale.recordings[0].size) == (Status.AVAILABLE, 5)
     assert update_session(stale, (build_recording(Status.EXPIRED),)).status is Status.EXPIRED
+
+
+def test_what_only_events_report_holds_after_a_poll() -> None:
+    """Audian reports checksums and the reason of a failure in webhooks alone."""
+    file = rec.MediaFile("mix", rec.FileRole.MIX, size=5, checksum="sha256:" + "0" * 64)
+    without = evolve(file, checksum=None)
+    reported = build_recording(Status.AVAILABLE, files=(file,))
+    event = build_event(Kind.AVAILABLE, 7, recording=reported, trusted=True)
+    polled = build_recording(Status.AVAILABLE, files=(without,))
+    after = update_session(build_session().apply(event), (polled,))
+    assert after.recordings[0].files == (file,)
+    assert confirm_event(event, polled).recording == reported
+    # A body that anyone may have sent adds nothing, and bytes of another size are others.
+    assert confirm_event(evolve(event, trusted=False), polled).recording == polled
+    larger = evolve(polled, files=(evolve(without, size=6),))
+    assert confirm_event(event, larger).recording == larger
+
+    failed = evolve(reported, status=Status.FAILED, error="disk full")
+    again = update_session(
+        build_session().apply(build_event(Kind.FAILED, 7, recording=failed)),
+        (build_recording(Status.FAILED),),
+    )
+    assert again.recordings[0].error == "disk full"
+    assert update_session(again, (polled,)).recordings[0].error is None
 
 
 @given(st.sampled_from(sorted(FINAL)), several)

@@ -22,7 +22,7 @@ Of pauses and resumes the vendor's times decide, and without times the last deli
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -69,6 +69,9 @@ _STATUSES_OF_KIND: Mapping[EventKind, tuple[RecordingStatus, ...]] = {
     **{EventKind(status): (status,) for status in FINAL},
 }
 
+#: How far the vendor's clock may differ from ours.
+CLOCK_SKEW = timedelta(minutes=5)
+
 #: Statuses of a session that may still be recording, so that a pause or resume changes them.
 _LIVE = frozenset(status for status, rank in _RANK.items() if rank <= 1)
 
@@ -111,6 +114,7 @@ def apply_to_session(session: RecordingSession, event: RecordingEvent) -> Record
         _apply_event(each, event) if _is_same_id(each.id, event.recording_id) else each
         for each in recordings
     ]
+    keeps_start = session.id is None and session.started_at is not None
     ends = [each.ended_at for each in recordings if each.ended_at is not None]
     starts = [each.started_at for each in recordings if each.started_at is not None]
     stopped_at = max(ends, default=session.stopped_at)
@@ -132,7 +136,8 @@ def apply_to_session(session: RecordingSession, event: RecordingEvent) -> Record
         session,
         status=status,
         provider_status=(vendor_word if is_current else None) or session.provider_status,
-        started_at=min(starts, default=session.started_at),
+        # Without an id, our own time of the start decides which recordings are this session's.
+        started_at=session.started_at if keeps_start else min(starts, default=session.started_at),
         stopped_at=stopped_at,
         pauses=pauses,
         recordings=_sort_newest_first(recordings),
@@ -164,6 +169,8 @@ def update_session(session: RecordingSession, found: tuple[Recording, ...]) -> R
 def confirm_event(event: RecordingEvent, recording: Recording) -> RecordingEvent:
     """Update an event to the recording's current state: the core of `Provider.confirm`."""
     current_kind = find_event_kind(recording.status)
+    if event.trusted and event.recording is not None:
+        recording = _keep_event_facts(event.recording, recording)
     holds = _find_event_status(event) is recording.status or event.kind is EventKind.UPDATED
     kind = event.kind if holds else current_kind or EventKind.UPDATED
     key = event.key
@@ -201,13 +208,23 @@ def _is_event_of(
         return True
     if session.id is not None and event.recording_id is not None:
         return False
-    if session.id is None and session.start_id == event.start_id is not None:
-        return True
+    if session.start_id is not None and event.start_id is not None:
+        return session.start_id == event.start_id
+    if event.recording is not None and began_before(event.recording, session):
+        return False
     if event.target is None or event.target.kind is not session.target.kind:
         return False
     # A session may be addressed by a name or by the id of that occurrence.
     reference = event.recording.reference if event.recording is not None else None
     return any(_is_same_id(session.target.id, each) for each in (event.target.id, reference))
+
+
+def began_before(recording: Recording, session: RecordingSession) -> bool:
+    """Whether a recording began before a session, even if the vendor's clock differs from ours."""
+    began = recording.started_at or recording.ended_at or recording.created_at
+    if began is None or session.started_at is None:
+        return False
+    return began < session.started_at - CLOCK_SKEW
 
 
 def _is_same_id(one: str | None, other: str | None) -> bool:
@@ -260,9 +277,22 @@ def _merge_facts(ours: Recording, theirs: Recording, *, overwrite: bool) -> Reco
 
 def _update_recording(ours: Recording | None, polled: Recording) -> Recording:
     """Return the polled recording, but keep a final status if the vendor's response is stale."""
-    if ours is None or ours.status not in FINAL or _RANK[polled.status] >= _RANK[ours.status]:
+    if ours is None:
         return polled
-    return _merge_facts(ours, polled, overwrite=False)
+    if ours.status in FINAL and _RANK[polled.status] < _RANK[ours.status]:
+        return _merge_facts(ours, polled, overwrite=False)
+    return _keep_event_facts(ours, polled)
+
+
+def _keep_event_facts(ours: Recording, polled: Recording) -> Recording:
+    """Keep what a vendor may report by events only: checksums, and the reason of a failure."""
+    checksums = {(each.id, each.size): each.checksum for each in ours.files}
+    files = (
+        evolve(each, checksum=each.checksum or checksums.get((each.id, each.size)))
+        for each in polled.files
+    )
+    error = polled.error or (ours.error if polled.status is ours.status else None)
+    return evolve(polled, files=tuple(files), error=error)
 
 
 def _build_recording(session: RecordingSession, recording_id: str) -> Recording:
