@@ -310,9 +310,9 @@ def test_an_event_belongs_to_the_session_whose_start_it_names(id: Any) -> None:
 def test_an_event_of_an_earlier_recording_is_not_of_a_session_without_an_id(name: str) -> None:
     """It does not move the session's start either, which decides about later events."""
     session = build_session(id=None, started_at=NOON)
+    times: list[dict[str, Any]] = [{name: build_time(minutes)} for minutes in (-5, -5.1)]
     allowed, earlier = (
-        build_event(Kind.AVAILABLE, 7, recording=build_recording(**{name: build_time(minutes)}))
-        for minutes in (-5, -5.1)
+        build_event(Kind.AVAILABLE, 7, recording=build_recording(**each)) for each in times
     )
     after = session.apply(allowed)
     assert (after.recordings[0].id, after.started_at) == ("R1", NOON)
