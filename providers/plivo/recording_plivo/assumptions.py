@@ -49,12 +49,12 @@ def is_one_bound_narrowed(observation: Observation) -> bool | None:
     return not any(each.id in ids and _is_after(each, end) for each in observation.recordings)
 
 
-def is_window_kept_for_a_call(observation: Observation) -> bool | None:
-    """Whether a list that is filtered by a call, without bounds, shows no older recording."""
+def is_window_lifted_for_a_call(observation: Observation) -> bool | None:
+    """Whether a list that is filtered by a call, without bounds, shows an older recording."""
     old = _find_old(observation)
     if old is None or not isinstance(old.raw.get("call_uuid"), str):
         return None
-    return not _list(observation, call_uuid=old.raw["call_uuid"])["objects"]
+    return bool(_list(observation, call_uuid=old.raw["call_uuid"])["objects"])
 
 
 def is_window_replaced_by_days(observation: Observation) -> bool | None:
@@ -126,11 +126,10 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
         4,
         leaves_open="Whether a filter by a call, conference or multiparty call lifts the default "
         "window of seven days.",
-        assumed="It does not. The client sends the filter with both bounds, in windows of thirty "
-        "days: many requests, and no recording is missed.",
-        refuted_by="A list with `call_uuid` alone that has a recording older than seven days. One "
-        "request would then be enough for a call.",
-        probe=is_window_kept_for_a_call,
+        assumed="It may; no page documents it. The client sends the filter with both bounds, in "
+        "windows of thirty days: many requests, and no recording is missed in both cases.",
+        refuted_by="An empty list with the `call_uuid` alone of a recording older than seven days.",
+        probe=is_window_lifted_for_a_call,
     ),
     Assumption(
         5,
@@ -197,8 +196,9 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
         13,
         leaves_open="Whether the answer to an asynchronous start, which is sent to `callback_url`, "
         "has the `api_id` of the acknowledgement, as the webhook about the end has it.",
-        assumed="It has. `session.apply` takes such an event for that start's; with another "
-        "`api_id`, only an event that names the same target.",
+        assumed="It has. `session.apply` takes such an event for that start's, and refuses one "
+        "with another `api_id`, which may be about another start of the same target. `wait` then "
+        "searches the list.",
         refuted_by="Another `api_id`.",
     ),
 )

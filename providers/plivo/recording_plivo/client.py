@@ -14,6 +14,7 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from recording_core import (
     CommunicationSession,
     Conflict,
+    FileRole,
     MalformedPayload,
     NotFound,
     Provider,
@@ -81,8 +82,10 @@ class Plivo(Provider):
     """A Plivo account: a main account or a subaccount."""
 
     default_base_url = "https://api.plivo.com/v1"
-    #: 300 requests in 5 seconds: https://docs.plivo.com/docs/voice/concepts/account-limits
-    rate = 60.0
+    #: 300 requests in any 5 seconds, which is the burst and 5 seconds at the rate:
+    #: https://docs.plivo.com/docs/voice/concepts/account-limits
+    rate = 50.0
+    burst = 50.0
     #: "HTTP Auth on recordings" is a switch of the console that no API reports
     credential_hosts = ("media.plivo.com", "*.media.plivo.com")
     known_fields = mapping.KNOWN_FIELDS
@@ -208,7 +211,7 @@ class Plivo(Provider):
 
     def _observe(self, session: RecordingSession) -> RecordingSession:
         try:
-            return super()._observe(session)
+            return _set_track(super()._observe(session))
         except NotFound:
             # Rows appear only after the end: a 404 for a recording that was started means that
             # it has no row yet.
@@ -265,8 +268,8 @@ class Plivo(Provider):
         """Read the query of `meta.next`, which has a cursor or an offset.
 
         The filters are sent with it, because no page documents that the link repeats them. No
-        offset is added to a cursor: it would lead back to the first page (Plivo's own client,
-        4.63).
+        offset is sent with a cursor, also if the link has both: it would lead back to the first
+        page (Plivo's own client, 4.63).
         """
         link = meta.text("next")
         if meta.is_unread("next"):
@@ -278,7 +281,10 @@ class Plivo(Provider):
         if link is None:
             return None
         url = self.transport.resolve_link(link, "list")
-        return _Cursor(tuple(parse_qsl(urlsplit(url).query, keep_blank_values=True)))
+        query = parse_qsl(urlsplit(url).query, keep_blank_values=True)
+        if "cursor" in dict(query):
+            query = [each for each in query if each[0] != "offset"]
+        return _Cursor(tuple(query))
 
     def _get(self, recording_id: str, target: CommunicationSession | None) -> Recording:
         response = self.transport.get(self._build_recording_path(recording_id), operation="get")
@@ -320,6 +326,19 @@ def _set_meeting(row: Recording, target: CommunicationSession | None) -> Recordi
     if target is None or target.kind is not SessionKind.MEETING:
         return row
     return evolve(row, kind=target.kind, target=target)
+
+
+def _set_track(session: RecordingSession) -> RecordingSession:
+    """Set the participant if the start asked for that member's own track: no row states it."""
+    (member,) = session.parameters.get("participant") or (None,)
+    if member is None or session.parameters.get(TRACK_TYPE) != "participant":
+        return session
+    track = {"role": FileRole.TRACK, "participant": member}
+    recordings = (
+        evolve(each, files=tuple(evolve(file, **track) for file in each.files))
+        for each in session.recordings
+    )
+    return evolve(session, recordings=tuple(recordings))
 
 
 def _find_repeated(session: RecordingSession) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -316,12 +317,14 @@ def read_error_details(status: int, payload: Mapping[str, Any]) -> ErrorDetails:
     No error has a code, so that none states which resource is absent.
     https://www.plivo.com/docs/voice/api/overview
     """
-    error = payload.get("error")
+    error = text = payload.get("error")
     if isinstance(error, dict):
-        error = error.get("error") or error.get("message")
-    if isinstance(error, list):
-        error = "; ".join(str(each) for each in error)
-    message = error if isinstance(error, str) and error else None
+        text = error.get("error") or error.get("message")
+    if isinstance(text, list):
+        text = "; ".join(str(each) for each in text)
+    if isinstance(error, dict) and error and not isinstance(text, str):
+        text = json.dumps(error, ensure_ascii=False, separators=(",", ":"))
+    message = text if isinstance(text, str) and text else None
     return ErrorDetails(
         message=message,
         request_id=read_start_id(payload),

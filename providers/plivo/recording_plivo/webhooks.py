@@ -108,7 +108,7 @@ NULL = "null"
 
 TRANSCRIPT = "transcription"
 
-#: These are -1 while the recording runs: https://www.plivo.com/docs/voice/xml/record
+#: These are -1 while the recording runs, which is like absent: https://www.plivo.com/docs/voice/xml/record
 NUMBERS = frozenset({"recording_duration_ms", "recording_start_ms", "recording_end_ms", "seconds"})
 DURATIONS = ("recording_duration_ms", "seconds")
 #: Any of these, with another value, states that the recording has ended.
@@ -391,13 +391,16 @@ class _Delivery:
         reference: str | None,
         raw: Mapping[str, Any],
     ) -> Recording:
-        row = dict(self.row)
-        if self.meaning == RUNNING:
-            row = {name: value for name, value in row.items() if name not in NUMBERS}
+        is_running = self.meaning == RUNNING
+        row = {
+            name: value
+            for name, value in self.row.items()
+            if name not in NUMBERS or not (is_running or _MINUS_ONE.fullmatch(str(value)))
+        }
         for name in ("call_uuid", "mpc_uuid", "conference_uuid", "recording_format"):
             if name in row:
                 row[name] = self._read_text(name) or _UNREADABLE
-        if "recording_duration_ms" not in row and self.meaning != RUNNING:
+        if "recording_duration_ms" not in row and not is_running:
             row["recording_duration_ms"] = self._read_seconds()
         for name, other in (("start", "recording_start_ms"), ("end", "recording_end_ms")):
             moment = mapping.read_time(self.fields, self.names[name]) if name in self.row else None
@@ -426,8 +429,8 @@ class _Delivery:
         )
 
     def _read_seconds(self) -> Any:
-        """Read the duration in whole seconds as milliseconds, if there is no other."""
-        if "recording_duration_ms" in self.names:
+        """Read the duration in whole seconds as milliseconds, if there is no other, or it is -1."""
+        if self.fields.is_unread(self.names.get("recording_duration_ms", "")):
             return _UNREADABLE
         if "seconds" not in self.names:
             return None

@@ -365,6 +365,23 @@ class TestPauseResumeStop:
         assert [each.body for each in emulator.list_requests()[:2]] == [b"{}", b""]
         assert emulator.list_requests()[2].query == ()
 
+    @pytest.mark.parametrize(("word", "role"), [("participant", "track"), ("all", "mix")])
+    def test_wait_returns_the_track_that_the_start_asked_for(
+        self,
+        plivo: rec.Provider,
+        emulator: PlivoEmulator,
+        manual_clock: ManualClock,
+        word: str,
+        role: str,
+    ) -> None:
+        target = find_live(emulator, "meeting")
+        member = emulator.find_session(target).members[0]
+        session = plivo.start(target, participant=member, extra={"record_track_type": word})
+        manual_clock.advance(MINUTE)
+        (recording,) = plivo.wait(plivo.stop(session), timeout=MINUTE).recordings
+        (file,) = recording.files
+        assert (file.role, file.participant) == (role, member if role == "track" else None)
+
     def test_a_stop_that_ends_every_recording_of_a_call_is_logged(
         self,
         plivo: rec.Provider,
@@ -858,6 +875,20 @@ class TestList:
         assert emulator.list_requests("media") == []
         assert len(emulator.list_requests()) == 1
 
+    def test_an_offset_beside_a_cursor_is_not_sent(self, manual_clock: ManualClock) -> None:
+        def append_offset(request: Request, payload: Any) -> Any:
+            link = payload["meta"]["next"]
+            return {**payload, "meta": {**payload["meta"], "next": link and f"{link}&offset=0"}}
+
+        with (
+            PlivoEmulator(clock=manual_clock, paging="hybrid") as emulator,
+            emulator.connect() as plivo,
+        ):
+            added = [emulator.add(ended=manual_clock.now() - n * MINUTE) for n in range(1, 50)]
+            emulator.alter = append_offset
+            found = [recording.id for recording in plivo.list(since=manual_clock.now() - DAY)]
+            assert found == added
+
     def test_a_repeated_cursor_raises(
         self, plivo: rec.Provider, emulator: PlivoEmulator, manual_clock: ManualClock
     ) -> None:
@@ -872,6 +903,20 @@ class TestList:
             list(listing)
         assert not listing.coverage.complete
         assert len(emulator.list_requests()) < 6
+
+
+class TestRate:
+    def test_no_five_seconds_have_more_than_three_hundred_requests(
+        self, monkeypatch: pytest.MonkeyPatch, manual_clock: ManualClock
+    ) -> None:
+        with connect_offline(monkeypatch) as (plivo, _):
+            bucket: Any = plivo.transport.bucket
+            bucket._clock, bucket._last = manual_clock, manual_clock.monotonic()
+            sent = []
+            for _ in range(1000):
+                bucket.take()
+                sent.append(manual_clock.monotonic())
+        assert all(last - first > 5 for first, last in zip(sent, sent[300:], strict=False))
 
 
 class TestMedia:

@@ -139,6 +139,18 @@ def test_xml_record_is_reported_at_its_start_and_its_end(emulator: PlivoEmulator
     assert {event.target for event in events} == {target}
 
 
+def test_xml_record_ends_after_sixty_seconds(emulator: PlivoEmulator) -> None:
+    for target in emulator.sessions[:2]:
+        emulator.record_by_xml(target)
+    emulator.advance(timedelta(minutes=2))
+    events = [parse(request) for request in emulator.build_webhook_requests()]
+    (ended,) = [each for each in events if each.kind == "available"]
+    assert (ended.target, ended.recording.duration) == (
+        emulator.sessions[0],
+        timedelta(seconds=60),
+    )
+
+
 def test_an_xml_conference_names_its_recording_from_the_first_enter_on(
     emulator: PlivoEmulator,
 ) -> None:
@@ -150,11 +162,12 @@ def test_an_xml_conference_names_its_recording_from_the_first_enter_on(
     requests = emulator.build_webhook_requests()
     assert all(is_accepted(emulator, request) for request in requests)
     parameters = [read_parameters(request) for request in requests]
-    assert [each["ConferenceAction"] for each in parameters] == ["enter", "record", "exit"]
+    actions = ["enter", "floor", "digits", "record", "exit"]
+    assert [each["ConferenceAction"] for each in parameters] == actions
     assert {each["RecordingID"] for each in parameters} == {id}
     assert len({each["RecordUrl"] for each in parameters}) == 1
     events = [parse(request) for request in requests]
-    assert [event.kind for event in events] == ["started", "available", "started"]
+    assert [event.kind for event in events] == [*["started"] * 3, "available", "started"]
     assert {event.target for event in events} == {target}
     session = rec.RecordingSession("plivo", "default", None, target)
     for event in events:
@@ -232,7 +245,8 @@ def test_the_answer_to_a_start_may_be_sent_to_its_callback_url(emulator: PlivoEm
         emulator.advance(timedelta(seconds=10))
         ended = parse(emulator.build_webhook_requests()[-1])
         assert (ended.kind, ended.target) == ("available", target)
-        session = session.apply(ended)
+        with pytest.raises(ValueError, match="the event belongs to"):
+            session.apply(ended)  # its `api_id` is not that of the acknowledgement
         assert provider.wait(session, timeout=timedelta(minutes=1)).id == begun.recording_id
 
 

@@ -10,7 +10,7 @@ import wave
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 import pytest
 import requests
@@ -217,7 +217,7 @@ class TestStarting:
             {"time_limit": -5},
             {"time_limit": "soon"},
             {"time_limit": True},
-            {"transcription_type": "hybrid"},
+            {"transcription_type": "none"},
             {"callback_method": "PUT"},
             {"record_channel_type": "quad"},
         ],
@@ -438,6 +438,19 @@ class TestLiveObjects:
         for filters in ({"status": "ended"}, {"friendly_name": "Weekly Review"}):
             assert api("GET", "MultiPartyCall/", **filters).json()["objects"] == [ended]
 
+    @pytest.mark.parametrize("which", ["calls", "participants"])
+    def test_live_pages_link_to_both_neighbours(self, api: Api, which: str) -> None:
+        api.emulator.begin(SessionKind.MEETING, "Another")
+        participants = api.build_path(SessionKind.MEETING, "Participant/")
+        path = "MultiPartyCall/" if which == "calls" else participants
+        whole = api("GET", path).json()
+        first = api("GET", path, limit=1).json()
+        last = api.http.get(api.emulator.origin + first["meta"]["next"]).json()
+        assert first["objects"] + last["objects"] == whole["objects"]
+        assert last["meta"]["next"] is None
+        again = api.http.get(api.emulator.origin + last["meta"]["previous"]).json()
+        assert {**again, "api_id": ""} == {**first, "api_id": ""}
+
     def test_participants_are_listed_and_shown(self, api: Api) -> None:
         session = api.emulator.find_session(api.emulator.sessions[2])
         path = api.build_path(SessionKind.MEETING, "Participant/")
@@ -573,12 +586,17 @@ class TestWindow:
         recent, edge, _, _ = api.add(DAY, 7 * DAY, 7.01 * DAY, 40 * DAY)
         assert api.list_ids() == [recent, edge]
 
-    @pytest.mark.emulator("plivo", assume=[4])
-    def test_a_filter_by_call_may_not_widen_the_window(self, api: Api) -> None:
+    def test_a_filter_by_call_keeps_the_window(self, api: Api) -> None:
         [old] = api.add(8 * DAY)
         call = api("GET", f"Recording/{old}/").json()["call_uuid"]
         assert api.list_ids(call_uuid=call) == []
         assert api.list_ids(call_uuid=call, add_time__gte=api.format_past(9 * DAY)) == [old]
+
+    @pytest.mark.emulator("plivo", assume=[4])
+    def test_a_filter_by_call_may_lift_the_window(self, api: Api) -> None:
+        [old] = api.add(8 * DAY)
+        call = api("GET", f"Recording/{old}/").json()["call_uuid"]
+        assert api.list_ids(call_uuid=call) == [old]
 
     def test_older_recordings_are_listed_in_windows_of_thirty_days(self, api: Api) -> None:
         old = api.add(60 * DAY, 89 * DAY)
@@ -871,6 +889,28 @@ class TestTranscriptions:
         assert api.send_for_status("GET", path, type="song") == 400
         assert api("DELETE", path).json()["message"] == "request accepted"
         assert api.send_for_status("GET", path) == 404
+
+    @pytest.mark.parametrize("word", ["auto", "hybrid", "manual"])
+    def test_a_start_may_ask_for_each_type(self, api: Api, word: str) -> None:
+        path = api.build_path(SessionKind.CALL)
+        assert api.send_for_status("POST", path, transcription_type=word) == 202
+
+    @pytest.mark.parametrize(
+        ("hours", "transcription", "error"),
+        [(4, "Hello.", ""), (4.1, "", "Recording duration too long for transcription")],
+    )
+    def test_the_transcript_is_sent_to_the_url_of_the_request(
+        self, api: Api, hours: float, transcription: str, error: str
+    ) -> None:
+        [id] = api.add(DAY, duration=timedelta(hours=hours))
+        url = "https://hooks.example.com/t"
+        api("POST", f"Transcription/{id}/", transcription_callback_url=url)
+        assert api.emulator.build_webhook_requests() == []
+        api.clock.advance(timedelta(minutes=1))
+        [sent] = api.emulator.build_webhook_requests()
+        fields = dict(parse_qsl(sent.body.decode(), keep_blank_values=True))
+        assert (sent.url, fields["recording_id"]) == (url, id)
+        assert (fields["transcription"], fields["error"]) == (transcription, error)
 
 
 class TestPastRecordings:

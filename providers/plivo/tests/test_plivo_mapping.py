@@ -310,6 +310,9 @@ def test_filter_times_are_utc_without_an_offset() -> None:
         (404, {"api_id": "97ceeb52", "error": "not found"}, "not found", True),
         (400, {"error": {"error": "bad limit"}}, "bad limit", True),
         (400, {"error": ["bad limit", "bad offset"]}, "bad limit; bad offset", True),
+        (400, {"error": {"time_limit": ["invalid"]}}, '{"time_limit":["invalid"]}', True),
+        (400, {"error": {}}, None, False),
+        (400, {"error": []}, None, False),
         (404, {}, None, True),  # Plivo's own, as its client for Go reads it
         (400, {}, None, False),
         (404, {"error": 7, "api_id": 7}, None, False),

@@ -722,14 +722,17 @@ class TestReading:
     def test_one_of_several_numbers_is_no_evidence_of_a_start(self, changes: Any) -> None:
         event, good = parse_event({**XML_WEBHOOK, **changes}), parse_event(XML_WEBHOOK)
         assert (event.key, event.status) == (good.key, good.status)
-
-    def test_seconds_are_used_if_milliseconds_are_missing(self) -> None:
-        parameters = {**XML_WEBHOOK, "RecordingDurationMs": "-1", "RecordingDuration": "-1"}
-        del parameters["RecordingDurationMs"]
-        parameters["RecordingDuration"] = "8"
-        event = parse_event(parameters)
         assert event.recording is not None
-        assert event.recording.duration == timedelta(seconds=8)
+        assert event.recording.unread_fields == ()
+
+    @pytest.mark.parametrize("milliseconds", [None, "-1", "-1.00000", -1])
+    def test_seconds_are_used_without_milliseconds(self, milliseconds: Any) -> None:
+        parameters = {**CALL_WEBHOOK, "recording_duration_ms": milliseconds}
+        event = parse_event(parameters, as_json=True)
+        assert event.kind is rec.EventKind.AVAILABLE
+        assert event.recording is not None
+        assert event.recording.duration == timedelta(seconds=7)
+        assert event.recording.unread_fields == ()
 
     def test_a_recording_of_no_length_is_available(self) -> None:
         parameters = {**CALL_WEBHOOK, "recording_duration": "0", "recording_duration_ms": "0"}

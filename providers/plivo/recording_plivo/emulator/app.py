@@ -104,8 +104,13 @@ class PlivoEmulator(Emulator):
         return CommunicationSession(kind, session.target_id)
 
     def record_by_xml(self, target: CommunicationSession, *, format: str = "mp3") -> str:
-        """Record a call or conference by its XML element until it ends, and return the id."""
-        return self._begin_recording(self.find_session(target), source="xml", format=format).id
+        """Record a call or conference by its XML element until it ends, and return the id.
+
+        A call is recorded for 60 s at most, the default of `maxLength`.
+        """
+        session = self.find_session(target)
+        time_limit = requests.read_time_limit({}) if session.kind is SessionKind.CALL else None
+        return self._begin_recording(session, source="xml", format=format, time_limit=time_limit).id
 
     def record_masked_call(self, target: CommunicationSession) -> str:
         """Record a call as one of number masking until it ends, and return the id."""
@@ -230,6 +235,13 @@ class PlivoEmulator(Emulator):
             if webhook is not None:
                 self.deliveries.start_sending(webhook.url)
 
+    def _send(self, event: EmulatedEvent) -> None:
+        """Send an event that is about a request, and not about what happens to a recording."""
+        id = build_uuid(self.webhook_random)
+        self.deliveries.follow(id, lambda now: [event] if event.at <= now else [])
+        if event.webhook is not None:
+            self.deliveries.start_sending(event.webhook.url)
+
     # -- the API's port -------------------------------------------------------------------------
 
     def answer(self, request: Request) -> Reply:
@@ -260,9 +272,7 @@ class PlivoEmulator(Emulator):
             if self.assumes(13):
                 acknowledgement["api_id"] = payload["api_id"]
             parameters = webhooks.build_answer_parameters(payload)
-            answer = EmulatedEvent(self._read_clock(), "answer", parameters, True, webhook)
-            self.deliveries.follow(build_uuid(self.webhook_random), lambda now: [answer])
-            self.deliveries.start_sending(webhook.url)
+            self._send(EmulatedEvent(self._read_clock(), "answer", parameters, True, webhook))
         return Reply.json(acknowledgement, 202)
 
     def _list(self, segments: Sequence[str], args: Mapping[str, Any]) -> Reply:
@@ -288,7 +298,8 @@ class PlivoEmulator(Emulator):
         session, member = self._require_live(segments)
         requests.check_words(args)
         time_limit = requests.read_time_limit(args) if session.kind is SessionKind.CALL else None
-        # Every start is answered as documented, also a second one: each is a recording of its own.
+        # Undocumented: a second start on one session, and what the track type `both` yields. Here
+        # each start is one recording of its own.
         recording = self._begin_recording(
             session,
             format=args.get("file_format") or "mp3",
@@ -296,7 +307,7 @@ class PlivoEmulator(Emulator):
             member=member,
             track_type=args.get("record_track_type") or "all",
             webhook=webhooks.read_webhook(args, session.kind),
-            transcript_webhook=webhooks.read_transcript_webhook(args),
+            transcript_webhook=webhooks.read_transcript_webhook(args, "transcription_url"),
         )
         fields = responses.build_start_fields(recording, self._build_url(recording))
         return Reply.json({"api_id": recording.api_id, **fields}, 202)
@@ -402,7 +413,8 @@ class PlivoEmulator(Emulator):
         ]
         status = str(args.get("status", "")).lower()
         found = [each for each in objects if status in ("", each["status"].lower())]
-        return self._build_reply(**listing.build_live_page(found, args))
+        path = f"/v1/Account/{self.credentials['auth_id']}/MultiPartyCall/"
+        return self._build_reply(**listing.build_live_page(found, args, path))
 
     def _get_multiparty_call(self, segments: Sequence[str], args: Mapping[str, Any]) -> Reply:
         session = self._find_session(SessionKind.MEETING, segments[1])
@@ -419,7 +431,8 @@ class PlivoEmulator(Emulator):
         session = self._find_session(SessionKind.MEETING, segments[1])
         auth_id = self.credentials["auth_id"]
         members = [responses.build_participant(session, each, auth_id) for each in session.members]
-        return self._build_reply(**listing.build_live_page(members, args))
+        path = f"/v1/Account/{auth_id}/MultiPartyCall/uuid_{session.uuid}/Participant/"
+        return self._build_reply(**listing.build_live_page(members, args, path))
 
     def _get_participant(self, segments: Sequence[str], args: Mapping[str, Any]) -> Reply:
         session = self._find_session(SessionKind.MEETING, segments[1])
@@ -431,7 +444,12 @@ class PlivoEmulator(Emulator):
     # -- transcriptions -------------------------------------------------------------------------
 
     def _start_transcription(self, segments: Sequence[str], args: Mapping[str, Any]) -> Reply:
-        self._transcribed.add(self._require_listed(segments[1]).id)
+        recording = self._require_listed(segments[1])
+        self._transcribed.add(recording.id)
+        webhook = webhooks.read_transcript_webhook(args, "transcription_callback_url")
+        if webhook is not None:
+            at = self._read_clock() + webhooks.TRANSCRIBED_AFTER
+            self._send(webhooks.build_transcript_event(recording, at, webhook))
         return self._build_reply(202, message="transcription in progress")
 
     def _get_transcription(self, segments: Sequence[str], args: Mapping[str, Any]) -> Reply:
@@ -521,6 +539,8 @@ class PlivoEmulator(Emulator):
         self, session: EmulatedSession, member: str | None
     ) -> list[EmulatedRecording]:
         """Find the recordings of the whole session or of one participant, and not of the other."""
+        # Undocumented: whether a verb about a multiparty call is also about its participants'
+        # recordings. Here it is not.
         now = self._read_clock()
         return [
             each

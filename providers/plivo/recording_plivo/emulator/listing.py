@@ -26,8 +26,8 @@ PagingMode = Literal["offset", "cursor", "hybrid"]
 
 LARGEST_PAGE = 20  # also the default; undocumented: more, which the official clients never send
 DEFAULT_WINDOW = timedelta(days=7)
-#: The filters by one session, which lift the default window unless assumption 4 holds.
-WINDOW_FILTERS = frozenset(
+#: The filters by one session, which lift the default window with assumption 4.
+SESSION_FILTERS = frozenset(
     {"call_uuid", "conference_name", "conference_uuid", "mpc_name", "mpc_uuid"}
 )
 LONGEST_WINDOW = timedelta(days=30)
@@ -103,27 +103,34 @@ def build_page(
         previous = {**linked, "limit": limit, "offset": max(0, offset - limit)}
     return shown, {
         "limit": limit,
-        "next": f"{path}?{urlencode(next_)}" if next_ else None,
+        "next": _build_link(path, next_),
         "offset": offset,
-        "previous": f"{path}?{urlencode(previous)}" if previous else None,
+        "previous": _build_link(path, previous),
         "total_count": len(found),
     }
 
 
-def build_live_page(objects: Sequence[Any], args: Mapping[str, Any]) -> dict[str, Any]:
+def build_live_page(objects: Sequence[Any], args: Mapping[str, Any], path: str) -> dict[str, Any]:
     """Build a page of multiparty calls or participants, whose `meta` has no `total_count`."""
     limit = read_whole_number(args, "limit", 20, least=1, most=20)
     offset = read_whole_number(args, "offset", 0)
+    end = offset + limit
+    next_ = {"limit": limit, "offset": end} if end < len(objects) else {}
+    previous = {"limit": limit, "offset": max(0, offset - limit)} if offset else {}
     return {
         "meta": {
             "count": len(objects),
             "limit": limit,
-            "next": None,
+            "next": _build_link(path, next_),
             "offset": offset,
-            "previous": None,
+            "previous": _build_link(path, previous),
         },
-        "objects": list(objects[offset : offset + limit]),
+        "objects": list(objects[offset:end]),
     }
+
+
+def _build_link(path: str, query: Mapping[str, Any]) -> str | None:
+    return f"{path}?{urlencode(query)}" if query else None
 
 
 def _build_sort_key(recording: EmulatedRecording) -> list[str]:
@@ -162,7 +169,7 @@ def _build_filter(
         raise ErrorResponse(400, "recording_storage_duration cannot be combined with add_time")
     if times:
         times = _complete_bounds(times, now, narrows=assumes(3))
-    elif not (days and assumes(5)) and (assumes(4) or WINDOW_FILTERS.isdisjoint(filters)):
+    elif not (days and assumes(5)) and not (assumes(4) and SESSION_FILTERS & filters.keys()):
         times = {"__gte": now - DEFAULT_WINDOW}
     equal = [
         (read, _strip_plus(filters[key]) if key.endswith("_number") else filters[key])

@@ -118,6 +118,7 @@ class EmulatedRecording:
     @property
     def duration(self) -> timedelta:
         """The time from start to end without its pauses."""
+        # Undocumented: whether a row's duration, or the file, contains pauses. Here neither does.
         return compute_recorded_time(self.started, self.ended, self.pauses)
 
     def is_running(self, now: datetime) -> bool:

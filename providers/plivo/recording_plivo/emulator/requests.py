@@ -18,7 +18,7 @@ CALLBACK_AT_THE_END = ("Call", "Conference")
 #: `time_limit` too: the official client itself sends some that no page documents.
 ALLOWED_WORDS = {
     "file_format": ("mp3", "wav"),
-    "transcription_type": ("auto",),
+    "transcription_type": ("auto", "hybrid", "manual"),
     "transcription_report_type": ("full", "compact"),
     "callback_method": ("GET", "POST"),
     "recording_callback_method": ("GET", "POST"),
@@ -26,7 +26,7 @@ ALLOWED_WORDS = {
     "record_track_type": ("participant", "all", "both"),
     "type": ("transcription", "raw", "diarized"),
 }
-DEFAULT_TIME_LIMIT = 60  # seconds; only calls have one
+DEFAULT_TIME_LIMIT = 60  # seconds; only calls have one, also that of the XML element
 
 
 def find_route(request: Request, routes: Mapping[str, Mapping[str, str]]) -> tuple[str, list[str]]:
