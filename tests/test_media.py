@@ -119,6 +119,8 @@ FORBIDDEN_ADDRESSES = [
     "169.254.169.254",
     "100.64.0.1",
     "192.0.2.1",
+    "192.0.0.192",
+    "3fff::1",
     "198.18.0.1",
     "224.0.0.1",
     "239.255.255.250",
@@ -177,6 +179,20 @@ def test_number_that_resolves_to_loopback_is_refused(transport: MakeTransport, h
     """S1: resolvers read such numbers differently, so that the resolved address decides."""
     with pytest.raises((ForbiddenHost, Unavailable)):
         fetch(transport(API, retries=0), f"https://{host}/")
+
+
+@pytest.mark.parametrize(
+    "host", [*NUMBERS, "10.0.0.5", "[fd00::1]", "[::ffff:127.0.0.1]", "localhost."]
+)
+def test_an_address_is_refused_before_a_proxy_connects_to_it(
+    transport: MakeTransport, serve: Serve, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    """S1, S3: an address is part of the URL's form; only names are the proxy's to resolve."""
+    proxy, journal = serve(Reply(502))
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(ForbiddenHost):
+        fetch(transport(API, retries=0, allow_loopback=False), f"https://{host}/")
+    assert not journal
 
 
 @pytest.mark.parametrize("address", FORBIDDEN_ADDRESSES)

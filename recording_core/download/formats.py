@@ -53,7 +53,10 @@ FORMATS: Mapping[str, MediaFormat] = {
         MediaFormat("m4a", "audio/mp4", rb".{4}ftypM4[AB]"),
         MediaFormat("mkv", "video/matroska", rb"\x1a\x45\xdf\xa3.{0,50}matroska"),
         MediaFormat("mp3", "audio/mpeg", _MPEG_FRAME),
-        MediaFormat("mp4", "video/mp4", rb".{4}(?:ftyp|styp|moov|mdat|wide|free|skip)"),
+        # A box of padding is small: the size of one whose first byte is a letter exceeds 512 MiB.
+        MediaFormat(
+            "mp4", "video/mp4", rb".{4}(?:ftyp|styp|moov|mdat)|[\0-\x1f].{3}(?:wide|free|skip)"
+        ),
         MediaFormat("opus", "audio/ogg", rb"OggS.{24}OpusHead"),
         MediaFormat("ogg", "audio/ogg", rb"OggS"),
         MediaFormat("tar", "application/x-tar", rb".{257}ustar"),
@@ -105,9 +108,13 @@ def find_signature(head: bytes) -> str | None:
     return next((form.name for form in FORMATS.values() if form.matches(head)), None)
 
 
+#: A tag of ID3v2, whose version follows: a text that begins with the same letters has none.
+_ID3 = re.compile(rb"ID3[\0-\x1f]")
+
+
 def _measure_tag(head: bytes) -> int:
     """Compute the size of the ID3v2 or APEv2 tag that a file begins with; 0 if there is none."""
-    if head.startswith(b"ID3"):
+    if _ID3.match(head):
         size = 0
         for byte in head[6:10]:  # seven bits each
             size = size << 7 | byte & 0x7F

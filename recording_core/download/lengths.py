@@ -105,6 +105,8 @@ def _read_wav(file: BinaryIO) -> MediaLength | None:
 
 def _read_webm(file: BinaryIO, format: str | None) -> float | None:
     """Read the duration in the header of a WebM or MKV file. One that was streamed has none."""
+    end = file.seek(0, 2)
+    file.seek(0)
     scale, duration = 1_000_000, None
     for _ in range(_MAX_PARTS):
         element, size = _read_vint(file, keep_marker=True), _read_vint(file)
@@ -119,7 +121,10 @@ def _read_webm(file: BinaryIO, format: str | None) -> float | None:
             if len(content) == size:
                 duration = struct.unpack(">f" if size == 4 else ">d", content)[0]
         else:
-            file.seek(min(size, 1 << 62), 1)
+            position = file.tell() + size
+            if position > end:  # a file system has a largest position
+                break
+            file.seek(position)
     return None if duration is None else duration * scale / 1e9
 
 

@@ -57,6 +57,9 @@ _GLOBAL = ipaddress.ip_network("2000::/3")
 #: Networks in it whose addresses embed an IPv4 address: 6to4 and Teredo.
 _IPV4_CARRIERS = (ipaddress.ip_network("2002::/16"), ipaddress.ip_network("2001::/32"))
 
+#: Networks of special purpose (RFC 6890, RFC 9637) that Python 3.11 takes for public.
+_SPECIAL = (ipaddress.ip_network("192.0.0.0/24"), ipaddress.ip_network("3fff::/20"))
+
 
 def quote_url(url: str) -> str:
     """Percent-encode spaces and non-ASCII characters after the host of a URL.
@@ -105,7 +108,7 @@ def _parse_url(url: str) -> Url:
 
 def is_loopback(host: str) -> bool:
     """Return whether a host is this machine, judged by the name alone."""
-    if host == "localhost":
+    if host.removesuffix(".") == "localhost":
         return True
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
@@ -120,7 +123,21 @@ def is_public(address: Address) -> bool:
             address = address.ipv4_mapped
         elif address not in _GLOBAL or any(address in network for network in _IPV4_CARRIERS):
             return False
+    if any(address in network for network in _SPECIAL):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def _read_address(host: str) -> Address | None:
+    """Read a host that is an address, also as a number, which the system may take for one."""
+    try:
+        return ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        pass
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(host))
+    except OSError:
+        return None
 
 
 @frozen(eq=False, repr=False)
@@ -161,6 +178,12 @@ class AddressPolicy:
         if port != 443:
             raise ForbiddenHost(
                 f"The URL of media host {host} uses port {port} and not 443; it was not requested"
+            )
+        # A name is checked when it has been resolved, which behind a proxy is the proxy's work.
+        address = _read_address(host)
+        if address is not None and not is_public(address):
+            raise ForbiddenHost(
+                f"Media host {host} is an address that is not public; it was not requested"
             )
         if self.hosts is MediaHosts.VENDOR and not matches_any_pattern(host, self.vendor_hosts):
             raise ForbiddenHost(

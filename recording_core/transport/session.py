@@ -49,7 +49,15 @@ class _QueryFilter(logging.Filter):
         return True
 
 
+def _hide_headers(record: logging.LogRecord) -> bool:
+    """Shorten urllib3's warning of malformed headers, which quotes them: a signed URL may follow."""
+    if is_exchanging() and "headers" in str(record.msg):
+        record.msg, record.args, record.exc_info = "A response has malformed headers", None, None
+    return True
+
+
 logging.getLogger("urllib3.connectionpool").addFilter(_QueryFilter())
+logging.getLogger("urllib3.connection").addFilter(_hide_headers)
 
 
 def load_authorities(bundle: str) -> ssl.SSLContext:
@@ -89,6 +97,12 @@ class _Adapter(HTTPAdapter):
             self._one_use = _Adapter(1, **self._pool_options, keep_alive=False)
             self._one_use._tls_contexts = self._tls_contexts
         return self._one_use.send(request, *args, **kwargs)
+
+    def build_response(self, request: requests.PreparedRequest, response: Any) -> requests.Response:
+        """Read no cookies: the parser of `Set-Cookie2` takes minutes for some kilobytes."""
+        for name in ("Set-Cookie", "Set-Cookie2"):
+            del response._original_response.msg[name]
+        return super().build_response(request, response)
 
     def get_connection_with_tls_context(
         self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None

@@ -322,6 +322,32 @@ def test_the_url_of_the_start_overrides_the_default(emulator: PlivoEmulator) -> 
     assert paths == ["/mine", "/default"]
 
 
+@pytest.mark.parametrize(
+    ("fragment", "status", "attempts"),
+    [
+        ("", 500, 1),
+        ("", None, 2),
+        ("#rc=3", None, 4),
+        ("#rc=0", None, 1),
+        ("#rc=6", None, 2),
+        ("#rc=5&rp=4xx,5xx,ct,rt", 500, 6),
+        ("#rc=2&rp=5xx", 404, 1),
+        ("#rc=2&rp=5xx", None, 1),
+        ("#rc=2&rp=all", 404, 3),
+        ("#rc=2&rp=all", 200, 1),
+        ("#rp=unknown", 500, 1),
+    ],
+)
+def test_the_fragment_of_a_url_configures_redelivery(
+    emulator: PlivoEmulator, fragment: str, status: int | None, attempts: int
+) -> None:
+    reply = Reply(abort=True) if status is None else Reply(status)
+    with LoopbackServer(lambda _: reply) as server:
+        emulator.record(callback_url=f"{server.origin}/{fragment}")
+        emulator.wait_for_deliveries()
+    assert [each.status for each in emulator.deliveries.attempts] == [status] * attempts
+
+
 def test_a_loopback_url_of_a_start_needs_no_default(emulator: PlivoEmulator) -> None:
     with LoopbackServer(lambda _: Reply()) as server:
         emulator.record(callback_url=server.origin)

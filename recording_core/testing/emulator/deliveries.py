@@ -210,8 +210,8 @@ class Deliveries:
         return sorted(due, key=lambda each: each.at)
 
     def _send(self, delivery: _PendingDelivery) -> None:
-        emulator, policy = self._emulator, self._emulator.redelivery
-        event, webhook = delivery.event, delivery.webhook
+        emulator, event, webhook = self._emulator, delivery.event, delivery.webhook
+        policy = emulator.find_redelivery(webhook)
         with emulator.lock:
             request = emulator.sign_event(event, webhook, read_sending_time(emulator.clock))
         status = _send_request(request, policy.timeout)

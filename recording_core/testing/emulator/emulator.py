@@ -175,6 +175,10 @@ class Emulator(LiveSessions, Resettable):
         """Return an event's webhooks, by default that of `deliver_to`. Called with `lock` held."""
         return () if self.__webhook is None else (self.__webhook,)
 
+    def find_redelivery(self, webhook: Webhook) -> RedeliveryPolicy:
+        """Return when a webhook's events are delivered again, by default `redelivery`."""
+        return self.redelivery
+
     def sign_event(self, event: EmulatedEvent, webhook: Webhook, now: datetime) -> WebhookRequest:
         """Build the signed request that delivers an event now. Called with `lock` held."""
         raise NotImplementedError(f"{self.provider} has no webhooks")

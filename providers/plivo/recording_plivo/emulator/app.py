@@ -12,7 +12,15 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from recording_core import CommunicationSession, Interval, SessionKind, WebhookRequest
-from recording_core.plugin import EmulatedEvent, Emulator, Reply, Request, Webhook, build_uuid
+from recording_core.plugin import (
+    EmulatedEvent,
+    Emulator,
+    RedeliveryPolicy,
+    Reply,
+    Request,
+    Webhook,
+    build_uuid,
+)
 from recording_plivo.assumptions import ASSUMPTIONS
 from recording_plivo.emulator import (
     listing,
@@ -214,6 +222,9 @@ class PlivoEmulator(Emulator):
     @property
     def webhooks(self) -> Mapping[str, str]:
         return {"secret": self.credentials["auth_token"]}
+
+    def find_redelivery(self, webhook: Webhook) -> RedeliveryPolicy:
+        return webhooks.read_redelivery(webhook.url, self.redelivery)
 
     def sign_event(self, event: EmulatedEvent, webhook: Webhook, now: datetime) -> WebhookRequest:
         token = self.credentials["auth_token"]

@@ -16,19 +16,21 @@ import base64
 import hmac
 import json
 import random
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from recording_core import SessionKind, WebhookRequest
 from recording_core.plugin import EmulatedEvent, RedeliveryPolicy, Webhook
 from recording_plivo.emulator.recordings import EPOCH, EmulatedRecording, format_milliseconds
 
 #: `rc=1&rp=ct,rt`: once more, and only after timeouts. A 500 is not retried. Undocumented: when,
-#: and whether a refused connection counts as a timeout. Here: at once, and it does.
+#: and whether a refused connection counts as a timeout. Here: at once, and it does. A URL's
+#: fragment may contain other values: `read_redelivery`.
 REDELIVERY = RedeliveryPolicy(
     attempts=2, delay=timedelta(0), should_retry=lambda status: status is None, timeout=40.0
 )
@@ -79,6 +81,25 @@ def read_transcript_webhook(args: Mapping[str, Any], name: str) -> Webhook | Non
     """`transcription_url` of a start, or `transcription_callback_url`; both are sent by POST."""
     url = args.get(name)
     return Webhook(url) if isinstance(url, str) and url else None
+
+
+def read_redelivery(url: str, default: RedeliveryPolicy) -> RedeliveryPolicy:
+    """Read `#rc=5&rp=4xx,5xx,ct,rt`: how often a request is repeated (0 to 5), and after what.
+
+    Undocumented: other values. Here they are like absent.
+    """
+    given = dict(parse_qsl(urlsplit(url).fragment))
+    if re.fullmatch(r"[0-5]", given.get("rc", ""), re.ASCII):
+        default = evolve(default, attempts=1 + int(given["rc"]))
+    causes = set(given.get("rp", "").split(",")) & {"4xx", "5xx", "ct", "rt", "all"}
+    if not causes:
+        return default
+
+    def should_retry(status: int | None) -> bool:
+        found = {"ct", "rt"} if status is None else {f"{status // 100}xx"} & {"4xx", "5xx"}
+        return bool(found) and not causes.isdisjoint({*found, "all"})
+
+    return evolve(default, should_retry=should_retry)
 
 
 def read_answer_webhook(args: Mapping[str, Any]) -> Webhook:
