@@ -247,3 +247,11 @@ def test_unread_paths_are_bounded() -> None:
     for number in range(1000):
         fields.text(str(number))
     assert len(fields.unread) == 50
+
+
+@pytest.mark.parametrize("item", [b"0", b"{}", b"[]", b'{"a":[]}'])
+def test_a_payload_of_many_values_is_refused_before_it_is_decoded(item: bytes) -> None:
+    """T7: thirty-two megabytes of them take a gigabyte of memory."""
+    with pytest.raises(MalformedPayload, match=r"more than 500,000 values"):
+        decode_json(b"[%s]" % b",".join([item] * 500_001))
+    assert len(decode_json(b"[%s]" % b",".join([item] * 160_000))) == 160_000

@@ -27,6 +27,9 @@ _LOWEST, _HIGHEST = float(_TOO_SMALL), float(_TOO_LARGE)
 #: The deepest nesting that is accepted. Recursive code that handles the value may need several
 #: frames per level, and vendors nest fewer than ten levels.
 _DEEPEST = 100
+#: The most values that are accepted; each takes up to a hundred bytes of memory, and two of JSON. A
+#: vendor's largest page has some ten thousand.
+_MOST_VALUES = 500_000
 #: Types whose values are always valid; the accelerated decoder's integers are within 64 bits.
 _VALID_TYPES: frozenset[type] = frozenset({bool, type(None)})
 _VALID_TYPES_ACCELERATED = _VALID_TYPES | {int}
@@ -70,8 +73,11 @@ def decode_json(data: bytes) -> Any:
     A number over 64 bits becomes `None` and a lone surrogate U+FFFD; the object around it is a
     `RepairedObject`, which names the key. Of duplicate keys the last wins. Raises
     `MalformedPayload`, which never quotes the data, for NaN, infinities, a hundred levels of
-    nesting or more, and for what is not JSON.
+    nesting or more, half a million values, and for what is not JSON.
     """
+    # Before they are decoded; a text may contain the signs, too, but no page of half a million.
+    if len(data) > _MOST_VALUES and sum(map(data.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+        raise MalformedPayload(f"The data has more than {_MOST_VALUES:,} values")
     loads = find_accelerated_decoder()
     if loads is not None:
         try:
