@@ -34,14 +34,10 @@ from recording_core import (
     Truncated,
     Unavailable,
 )
+from recording_core.download.checks import FetchedFile, check_stored_file
 from recording_core.download.formats import FORMATS
 from recording_core.download.size_limits import compute_size_limit
-from recording_core.download.transfer import (
-    FetchedFile,
-    FileFetcher,
-    fetch_temporarily,
-    store_files,
-)
+from recording_core.download.transfer import FileFetcher, fetch_temporarily, store_files
 from recording_core.testing import Reply, Request
 from recording_core.testing.emulator.media import build_media, build_mp3, build_wav
 from recording_core.testing.emulator.ranges import build_file_reply
@@ -656,6 +652,30 @@ def test_content_encoding_that_is_not_a_coding_is_ignored(
 def test_file_without_a_url_raises(fetch: Fetch, tmp_path: Path) -> None:
     with check_failure(tmp_path / "a.wav", NotMedia):
         fetch(None, tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize(
+    ("size", "sha256", "expected"),
+    [
+        (len(WAV), None, ("size", "format")),
+        (None, compute_sha256(WAV), ("framing", "format")),
+        (None, None, ("format",)),
+        (len(WAV) - 1, compute_sha256(WAV), ChecksumMismatch),
+        (len(WAV) + 1, compute_sha256(WAV), Truncated),
+    ],
+)
+def test_stored_file_is_checked_like_one_that_arrives(
+    tmp_path: Path, size: int | None, sha256: str | None, expected: Any
+) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(WAV)
+    file = MediaFile("f", FileRole.MIX, format="wav", size=size)
+    if isinstance(expected, type):
+        with pytest.raises(expected):
+            check_stored_file(file, path, sha256=sha256)
+    else:
+        found = check_stored_file(file, path, sha256=sha256)
+        assert (found.size, found.sha256, found.checks) == (len(WAV), compute_sha256(WAV), expected)
 
 
 # -- resuming -------------------------------------------------------------------------------------

@@ -258,11 +258,11 @@ def test_start_that_was_never_sent_raises_unavailable(
             api.get("a", operation="get")
         send, starts = api._send, iter(range(10))
 
-        def fail_to_connect(session: Any, method: str, url: str, *args: Any, **more: Any) -> Any:
-            if method == "POST" and next(starts) == after_a_401:
-                more["auth"](requests.Request(method, url).prepare())
+        def fail_to_connect(session: Any, request: Any, deadline: Any) -> Any:
+            if request.method == "POST" and next(starts) == after_a_401:
+                request.auth(requests.Request("POST", request.url).prepare())
                 raise requests.ConnectionError
-            return send(session, method, url, *args, **more)
+            return send(session, request, deadline)
 
         monkeypatch.setattr(api, "_send", fail_to_connect)
         with pytest.raises(Unavailable):

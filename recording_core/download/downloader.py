@@ -1,6 +1,6 @@
 """Downloader: copy the files of a recording, and renew a URL that has expired once.
 
-`transfer.py` fetches and checks one file.
+`transfer.py` fetches one file, and `checks.py` checks it.
 """
 
 from __future__ import annotations

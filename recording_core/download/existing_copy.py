@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from recording_core.download.atomic_file import open_temporary_file
+from recording_core.download.checks import check_stored_file
 from recording_core.download.file_names import build_file_name
 from recording_core.download.formats import FORMATS, get_extension
-from recording_core.download.transfer import check_stored_file
 from recording_core.errors import DownloadError
 from recording_core.model.entities import Copy, MediaFile, Recording
 
@@ -49,9 +49,7 @@ def _find_copy(
         paths += [path.with_suffix(get_extension(each)) for each in FORMATS]
     for each in paths:
         try:
-            checked = check_stored_file(
-                file, each, duration=recording.duration, sha256=_read_side_car(each)
-            )
+            checked = check_stored_file(file, each, sha256=_read_side_car(each))
             copied_at = datetime.fromtimestamp(each.stat().st_mtime, UTC)
         except (OSError, DownloadError):
             continue

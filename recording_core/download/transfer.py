@@ -1,36 +1,34 @@
-"""Transfer: fetch media files, check them, and store them whole or not at all."""
+"""Transfer: fetch media files, and store them whole or not at all.
+
+`checks.py` checks what arrived.
+"""
 
 from __future__ import annotations
 
 import re
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
 
 from attrs import define, field, frozen
 
 from recording_core.clock import Clock
 from recording_core.download.atomic_file import open_temporary_file
-from recording_core.download.digest import Digest
-from recording_core.download.formats import (
-    FORMATS,
-    HEAD_SIZE,
-    find_signature,
-    get_extension,
-    has_same_container,
-    identify_format,
-    looks_like_text,
+from recording_core.download.checks import (
+    FetchedFile,
+    check_file,
+    check_head,
+    check_not_longer,
+    format_seconds,
 )
-from recording_core.download.lengths import TINYTAG_FORMATS, can_read_length, read_length
+from recording_core.download.digest import Digest
+from recording_core.download.formats import FORMATS, HEAD_SIZE, find_signature
 from recording_core.download.output_file import OutputFile
 from recording_core.download.size_limits import SMALLEST_LIMIT, compute_size_limit
 from recording_core.errors import (
     AuthenticationFailed,
-    ChecksumMismatch,
     DownloadError,
     NotMedia,
     ProviderError,
@@ -39,14 +37,11 @@ from recording_core.errors import (
     Truncated,
     Unavailable,
 )
-from recording_core.model.entities import COMPLETENESS_CHECKS, Copy, MediaFile, Recording
+from recording_core.model.entities import MediaFile
 from recording_core.transport.deadline import Deadline
 from recording_core.transport.media_client import MediaResponse, MediaTransport
 from recording_core.transport.retry import compute_backoff
 from recording_core.transport.session import NETWORK_ERRORS
-
-if TYPE_CHECKING:
-    from recording_core.provider.provider import Provider
 
 _CHUNK_SIZE = 1024 * 1024
 #: The registered content codings (RFC 9110, 8.4.1, and IANA's list) except `identity`. Storages
@@ -56,52 +51,10 @@ _CODINGS = frozenset({"aes128gcm", "br", "compress", "dcb", "dcz", "deflate", "e
 }
 #: A range from the first byte, and the length of the whole file.
 _WHOLE_RANGE = re.compile(r"bytes 0-[0-9]+/([0-9]{1,18})", re.ASCII)
-#: A copy is doubted if it is shorter than this part of the vendor's duration, and by more than that
-#: time: vendors round, and cut silence.
-_SHORTEST_PART = 0.9
-_LONGEST_DIFFERENCE = timedelta(seconds=2)
-#: The tolerance for a header that counts itself.
-_HEADER_TOLERANCE = timedelta(seconds=0.1)
 #: The longest wait between two attempts at one file, in seconds.
 _LONGEST_WAIT = 60.0
-_SHA256 = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII)
 #: A strong ETag. A weak one identifies the meaning, not the bytes (RFC 9110, 8.8.3).
 _STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e]*"')
-_UNVERIFIED = (
-    "Nothing proves that the copy is complete: the vendor reports neither size nor checksum, and "
-    "the media host did not mark the end of the file"
-)
-
-
-@frozen
-class FetchedFile:
-    """A complete file and what was checked; `checks` and `doubts` are those of `Copy`.
-
-    `extension` is that of the content, if the vendor lists the file as another format or as none.
-    """
-
-    size: int
-    sha256: str
-    checks: tuple[str, ...]
-    doubts: tuple[str, ...] = ()
-    extension: str | None = None
-
-    def build_copy(
-        self, provider: Provider, recording: Recording, file: MediaFile, path: Path
-    ) -> Copy:
-        """Build the `Copy` of a file that was completed now, at `path` or with its `extension`."""
-        return Copy(
-            provider=provider.name,
-            account=provider.account,
-            recording_id=recording.id,
-            file=file,
-            path=path.with_suffix(self.extension) if self.extension else path,
-            size=self.size,
-            sha256=self.sha256,
-            checks=self.checks,
-            doubts=self.doubts,
-            made_at=provider.clock.now(),
-        )
 
 
 @frozen
@@ -256,23 +209,6 @@ def store_files(
         return [fetched for _, fetched in checked]
 
 
-def check_stored_file(
-    file: MediaFile, path: Path, *, duration: timedelta | None = None, sha256: str | None = None
-) -> FetchedFile:
-    """Check a file that was stored before as if it had arrived now.
-
-    That nothing was cut off is proved by its size or checksum at the vendor, or by the SHA-256 that
-    it had when it was complete. Raises `DownloadError` and `OSError`.
-    """
-    stored = _StoredFile(path)
-    transfer = _Transfer(file, stored, duration=duration, max_bytes=sys.maxsize)
-    with closing(transfer), path.open("rb") as content:
-        while chunk := content.read(_CHUNK_SIZE):
-            transfer.add_chunk(chunk)
-        transfer.has_framing = transfer.digest.hexdigest() == sha256
-        return transfer.check_file()
-
-
 @contextmanager
 def _complete_errors(facts: Mapping[str, str]) -> Iterator[None]:
     """Set provider and recording of a `DownloadError`."""
@@ -281,25 +217,6 @@ def _complete_errors(facts: Mapping[str, str]) -> Iterator[None]:
     except DownloadError as error:
         error.provider, error.recording_id = facts["provider"], facts["recording_id"]
         raise
-
-
-@define
-class _StoredFile:
-    """A complete file that is checked again, in place of the output file of a transfer."""
-
-    destination: Path
-
-    def write(self, data: bytes) -> None:
-        """Write nothing: the data was read from the file."""
-
-    def rewind(self) -> None:
-        """Discard nothing."""
-
-    def open_for_reading(self) -> AbstractContextManager[BinaryIO]:
-        return self.destination.open("rb")
-
-    def commit(self) -> None:
-        """Store nothing."""
 
 
 class _Interrupted(Exception):
@@ -390,17 +307,13 @@ class _Transfer:
         self.digest.update(chunk)
         self.out.write(chunk)
         self.received += len(chunk)
-        size = self.file.size
-        if size and self.received > size:  # it may never end
-            raise ChecksumMismatch(
-                f"The file is longer than the {size} bytes that the vendor reports"
-            )
+        check_not_longer(self.file, self.received)  # it may never end
         if len(self.head) < HEAD_SIZE:
             self.head += chunk[: HEAD_SIZE - len(self.head)]
             # An error page is recognised by its first bytes, before a gigabyte of it is fetched.
             if len(self.head) >= min(HEAD_SIZE, self.total or HEAD_SIZE):
-                self._check_head()
-        expected = max(self.received, self.total or 0, size or 0)
+                check_head(self.head, self.content_type)
+        expected = max(self.received, self.total or 0, self.file.size or 0)
         if expected > (self.max_bytes or SMALLEST_LIMIT):
             self._check_limit(expected)
 
@@ -414,7 +327,7 @@ class _Transfer:
             limit = compute_size_limit(duration, (self.file.format, find_signature(self.head)))
             reason = " without a size and a duration of the vendor"
             if duration:
-                reason = f" of {_format_seconds(duration)} in its format"
+                reason = f" of {format_seconds(duration)} in its format"
         if expected > limit:
             raise TooLarge(
                 f"The file is longer than {limit} bytes, the most that is allowed for a file"
@@ -422,101 +335,23 @@ class _Transfer:
                 "HttpSettings(max_media_bytes=)"
             )
 
-    def _check_head(self) -> None:
-        """Check by the first bytes that the response is not a page or a text."""
-        if find_signature(self.head) is None and looks_like_text(self.head, self.content_type):
-            raise NotMedia(
-                "The media host returned a page or a text in place of the media (Content-Type: "
-                f"{self.content_type.partition(';')[0] or 'none'}). The URL may have expired: get "
-                "the recording again"
-            )
-
     def check_file(self) -> FetchedFile:
         """Check the complete file. Raises `DownloadError` if a check fails.
 
         Sets the extension of the file's destination, if its content is of another format.
         """
-        checks: list[str] = []
-        if self.received == 0:
-            error = NotMedia if self.has_framing else Truncated
-            raise error("The media host returned an empty file")
-        if len(self.head) < HEAD_SIZE:
-            self._check_head()
-        if self.has_framing:
-            checks.append("framing")
-        if self.file.size:  # 0 is not a size
-            if self.received < self.file.size:
-                raise Truncated(
-                    f"Only {self.received} of the {self.file.size} bytes that the vendor reports "
-                    "arrived"
-                )
-            checks.append("size")
-        digest = self.digest.hexdigest()
-        # A malformed checksum proves nothing and is ignored; the sample of one vendor has one.
-        reported = _SHA256.fullmatch(self.file.checksum or "")
-        if reported:
-            if reported[1] != digest:
-                raise ChecksumMismatch(
-                    "The SHA-256 of the file is not the one that the vendor reports"
-                )
-            checks.append("checksum")
-        doubts = [_UNVERIFIED] if COMPLETENESS_CHECKS.isdisjoint(checks) else []
-        with self.out.open_for_reading() as content:
-            found = identify_format(content, self.content_type)
-            extension = self._check_format(found, checks, doubts)
-            self._check_length(content, found, checks, doubts)
-        if extension is not None:
-            self.out.destination = self.out.destination.with_suffix(extension)
-        return FetchedFile(self.received, digest, tuple(checks), tuple(doubts), extension)
-
-    def _check_format(self, found: str | None, checks: list[str], doubts: list[str]) -> str | None:
-        """Compare the format of the content with the vendor's, and return its extension if needed.
-
-        An extension is needed if the vendor lists the file as another format, or as none.
-        """
-        listed = self.file.format if self.file.format in FORMATS else None
-        if found is None:
-            if listed is not None:
-                doubts.append(
-                    f"The vendor lists the file as {listed.upper()}, and its content is of no "
-                    "known format"
-                )
-            return None
-        if listed is not None and has_same_container(found, listed):
-            checks.append("format")
-            return None
-        if listed is not None:
-            doubts.append(
-                f"The vendor lists the file as {listed.upper()}, and its content is {found.upper()}"
-            )
-        return get_extension(found)
-
-    def _check_length(
-        self, content: BinaryIO, found: str | None, checks: list[str], doubts: list[str]
-    ) -> None:
-        """Compare the length of the media with its own header and with the vendor's duration."""
-        reported = self.file.duration
-        length = read_length(content, found) if reported or found == "wav" else None
-        if length is not None and length.stated - length.present > _HEADER_TOLERANCE:
-            doubts.append(
-                f"The header of the file states {_format_seconds(length.stated)} of sound, and the "
-                f"file contains {_format_seconds(length.present)}"
-            )
-        if not reported:  # 0 is not a duration
-            return
-        expected = f"the vendor reports a duration of {_format_seconds(reported)}"
-        if length is None:
-            reason = f"the length of the file cannot be read, and {expected}"
-            if found in TINYTAG_FORMATS and not can_read_length(found):
-                reason += ". Install recording-core[media] to compare them"
-            doubts.append(reason[0].upper() + reason[1:])
-        elif (
-            length.present < reported * _SHORTEST_PART
-            and reported - length.present > _LONGEST_DIFFERENCE
-        ):
-            doubts.append(f"The file contains {_format_seconds(length.present)}, and {expected}")
-        else:
-            checks.append("duration")
+        fetched = check_file(
+            self.file,
+            self.out.open_for_reading,
+            received=self.received,
+            sha256=self.digest.hexdigest(),
+            head=self.head,
+            content_type=self.content_type,
+            has_framing=self.has_framing,
+        )
+        if fetched.extension is not None:
+            self.out.destination = self.out.destination.with_suffix(fetched.extension)
+        return fetched
 
     def close(self) -> None:
         self.digest.close()
@@ -530,7 +365,3 @@ class _Transfer:
             f"The connection broke after {self.received}{total} bytes, at every attempt. "
             "Nothing was stored",
         )
-
-
-def _format_seconds(duration: timedelta) -> str:
-    return f"{duration.total_seconds():.1f} s"

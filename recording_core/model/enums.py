@@ -50,6 +50,9 @@ FINAL = frozenset(
 #: Statuses of a recording session that can be stopped.
 LIVE = frozenset({RecordingStatus.PENDING, RecordingStatus.RECORDING, RecordingStatus.PAUSED})
 
+#: Statuses of a recording session that may still be live: of an unsupported status too.
+MAYBE_LIVE = LIVE | {RecordingStatus.UNKNOWN}
+
 
 class SessionKind(StrEnum):
     """The kind of communication session that is recorded."""

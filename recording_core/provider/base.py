@@ -94,7 +94,7 @@ class ProviderBase(ABC):
         self.__media: MediaTransport | None = None
 
     def close(self) -> None:
-        """Close the connections of both clients."""
+        """Close the HTTP connections that are kept alive. A later verb opens them again."""
         if self.__media is not None:
             self.__media.close()
         self.transport.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -39,17 +38,23 @@ from recording_core.model.entities import (
     close_pause,
     set_target,
 )
-from recording_core.model.enums import FINAL, LIVE, FileRole, RecordingStatus, SessionKind
+from recording_core.model.enums import (
+    FINAL,
+    LIVE,
+    MAYBE_LIVE,
+    FileRole,
+    RecordingStatus,
+    SessionKind,
+)
 from recording_core.plugins import registry as plugins
 from recording_core.provider import validation
 from recording_core.provider.base import ProviderBase
 from recording_core.provider.recorder import Recorder
 from recording_core.provider.start_request import (
-    START_PARAMETERS,
-    START_TYPES,
     StartParameters,
     build_start_request,
     check_support,
+    document_parameters,
 )
 from recording_core.transport.deadline import Deadline
 
@@ -62,10 +67,8 @@ _log = logging.getLogger("recording_core")
 #: The largest difference that we allow between a vendor's clock and the local one.
 _CLOCK_SKEW = timedelta(minutes=5)
 
-#: With these statuses a session may still record, or may still be paused.
-_MAYBE_LIVE = LIVE | {RecordingStatus.UNKNOWN}
 _UNFINISHED = frozenset(RecordingStatus) - FINAL - {RecordingStatus.UNKNOWN}
-_MAYBE_PAUSED = _MAYBE_LIVE - {RecordingStatus.RECORDING}
+_MAYBE_PAUSED = MAYBE_LIVE - {RecordingStatus.RECORDING}
 
 #: Seconds between the polls of `wait`, at first and at most.
 _FIRST_POLL, _SLOWEST_POLL = 0.5, 10.0
@@ -81,6 +84,7 @@ class Provider(ProviderBase):
     that their capabilities need; the public verbs need no override.
     """
 
+    @document_parameters
     def start(
         self,
         target: CommunicationSession,
@@ -210,6 +214,7 @@ class Provider(ProviderBase):
             found = self._active(target)
             return evolve(found, target=target) if found is not None else None
 
+    @document_parameters
     def record(
         self,
         target: CommunicationSession,
@@ -454,10 +459,6 @@ class Provider(ProviderBase):
         """Whether the vendor supports the operation for this kind; without a kind, for any."""
         return self.info.can(operation, kind)
 
-    def close(self) -> None:
-        """Close the HTTP connections that are kept alive. A later verb opens them again."""
-        super().close()
-
     # -- helpers of the verbs --------------------------------------------------------------------
 
     def __trace(self, operation: str) -> AbstractContextManager[None]:
@@ -514,7 +515,7 @@ class Provider(ProviderBase):
 
         `shows`: whether another answer of the vendor could.
         """
-        is_shown = session.status not in _MAYBE_LIVE.difference(wanted)
+        is_shown = session.status not in MAYBE_LIVE.difference(wanted)
         if is_shown or not shows or session.id is None:
             return session
         self.clock.sleep(_FIRST_POLL)  # a vendor may answer before the verb takes effect
@@ -732,27 +733,3 @@ def _check_session_id(session: RecordingSession) -> RecordingSession:
         except ValueError as error:
             raise MalformedPayload(f"The vendor returned an unusable id: {error}") from None
     return session
-
-
-def _describe_start_signature(verb: Any) -> inspect.Signature:
-    """Return a signature that names each parameter of the table, for `help()` and the docs."""
-    signature = inspect.signature(verb)
-    *given, extra, _ = signature.parameters.values()
-    shared = [
-        inspect.Parameter(name, extra.kind, default=each.default, annotation=START_TYPES[name])
-        for name, each in START_PARAMETERS.items()
-    ]
-    return signature.replace(parameters=[*given, *shared, extra])
-
-
-def _describe_start_parameters() -> str:
-    """Return the lines of the table for the docstring of `start`."""
-    lines = (f"{name}: {each.help}" for name, each in START_PARAMETERS.items())
-    return f"\n{' ' * 12}".join(lines)
-
-
-for _name in ("start", "record"):
-    _verb: Any = getattr(Provider, _name)
-    _verb.__signature__ = _describe_start_signature(_verb)
-    if _verb.__doc__:  # absent with `python -OO`
-        _verb.__doc__ = _verb.__doc__.replace("{parameters}", _describe_start_parameters())

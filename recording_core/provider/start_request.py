@@ -2,9 +2,10 @@
 
 # Annotations are evaluated here: the table is made of them, without the cost of get_type_hints.
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Annotated, Any, NamedTuple, TypedDict
+from typing import Annotated, Any, NamedTuple, TypedDict, TypeVar
 
 from attrs import field, frozen
 
@@ -21,6 +22,8 @@ from recording_core.provider.validation import (
     check_text,
     check_word,
 )
+
+Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 
 class StartParameter(NamedTuple):
@@ -40,7 +43,11 @@ class StartParameter(NamedTuple):
 
 
 class StartParameters(TypedDict, total=False):
-    """The keywords of `start`, with their types, checks and help. A new one is a row here."""
+    """The keywords of `start`, with their types, checks and help.
+
+    A new one is a row here, and its final type a row of `_PARAMETER_TYPES` in
+    `model/serialization.py`.
+    """
 
     format: Annotated[
         str | None, StartParameter(check_word, "File format, e.g. mp3, wav or mp4.", "wav")
@@ -87,6 +94,22 @@ START_PARAMETERS: Mapping[str, StartParameter] = {
 START_TYPES: Mapping[str, Any] = {
     name: hint.__origin__ for name, hint in StartParameters.__annotations__.items()
 }
+
+
+def document_parameters(verb: Verb) -> Verb:
+    """Name each parameter of the table in a verb's signature and docstring, for help and docs."""
+    signature = inspect.signature(verb)
+    *given, extra, _ = signature.parameters.values()
+    shared = [
+        inspect.Parameter(name, extra.kind, default=each.default, annotation=START_TYPES[name])
+        for name, each in START_PARAMETERS.items()
+    ]
+    documented: Any = verb
+    documented.__signature__ = signature.replace(parameters=[*given, *shared, extra])
+    if verb.__doc__:  # absent with `python -OO`
+        lines = (f"{name}: {each.help}" for name, each in START_PARAMETERS.items())
+        verb.__doc__ = verb.__doc__.replace("{parameters}", f"\n{' ' * 12}".join(lines))
+    return verb
 
 
 @frozen

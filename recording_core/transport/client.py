@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Literal
 from urllib.parse import unquote, urljoin
 
 import requests
-from attrs import evolve
+from attrs import evolve, frozen
 from requests.auth import AuthBase
 
 from recording_core.clock import Clock
@@ -27,41 +26,46 @@ from recording_core.errors import (
     Rejected,
     Unavailable,
 )
-from recording_core.model import strict_json
-from recording_core.redaction import MOST_EXCERPT, MOST_PAYLOAD, Secrets
+from recording_core.redaction import Secrets
 from recording_core.transport.address_policy import Origin, is_loopback, parse_origin
 from recording_core.transport.authentication import TokenAuth
 from recording_core.transport.deadline import Deadline, compute_seconds_left
 from recording_core.transport.rate_limit import TokenBucket
-from recording_core.transport.retry import (
-    RETRIED_STATUSES,
-    RetryPolicy,
-    compute_backoff,
-    parse_retry_after,
-)
+from recording_core.transport.responses import ApiResponse, ResponseReader
+from recording_core.transport.retry import RETRIED_STATUSES, RetryPolicy, compute_backoff
 from recording_core.transport.session import NETWORK_ERRORS, POOL_SIZE, TIMEOUTS, build_session
 from recording_core.transport.settings import VENDOR_RATE, HttpSettings
 from recording_core.transport.status_codes import (
     AMBIGUOUS_STATUSES,
     CONFIRMED_OPERATIONS,
-    DEFAULT_MESSAGES,
     MAX_REDIRECTS,
     NOT_PROCESSED_ERRORS,
     REDIRECTS,
-    REQUEST_ID_HEADERS,
-    STATUSES_WITHOUT_BODY,
-    ApiResponse,
     ErrorDetails,
-    find_error_class,
-    read_framing,
 )
 
 _log = logging.getLogger("recording_core.transport")
 
-_CHUNK = 65536
 
-#: Of texts. Python also has encodings whose decoders are slow, or decode something else than text.
-_CHARSETS = frozenset({"utf-8", "us-ascii", "iso-8859-1", "windows-1252", "utf-16"})
+@frozen(kw_only=True, eq=False, repr=False)
+class _Request:
+    """One request as it is sent. Its repr does not show the body, which may have a credential.
+
+    `operation` and `attempt` are those of the `Exchange`. `headers_timeout` (seconds) bounds the
+    wait for the headers; default: `read_timeout`.
+    """
+
+    method: str
+    url: str
+    auth: AuthBase
+    headers: Mapping[str, str]
+    operation: str
+    attempt: int = 1
+    retry: RetryPolicy = RetryPolicy.IDEMPOTENT
+    params: Any = None
+    json: Any = None
+    data: Any = None
+    headers_timeout: float | None = None
 
 
 class Transport:
@@ -118,8 +122,9 @@ class Transport:
         if settings.rate is not VENDOR_RATE:
             rate, burst = settings.rate, None
         self.bucket = TokenBucket(None if self.on_loopback else rate, clock, burst)
-        self._error_details = error_details
-        self._empty_not_found = empty_not_found
+        self._reader = ResponseReader(
+            self.secrets, clock, settings.max_json_bytes, error_details, empty_not_found
+        )
         self._control = control
         self._session = build_session(None, max(settings.workers, POOL_SIZE))
         if not settings.verify_tls:
@@ -177,27 +182,26 @@ class Transport:
             auth: in place of the connection's own, for the request that authenticates
             unmasked: keep credential fields in the payload, for the request that authenticates
         """
-        url = self._build_url(path, operation)
         accept = "application/json" if expect == "json" else "*/*"
+        request = _Request(
+            method=method,
+            url=self._build_url(path, operation),
+            auth=auth or self.auth,
+            headers={"Accept": accept, **(headers or {})},
+            operation=operation,
+            retry=retry,
+            params=params,
+            json=json,
+            data=_list_form_fields(form),
+        )
         self.bucket.take()
-        facts: dict[str, Any] = {"provider": self.provider, "operation": operation}
-        arguments = {
-            "auth": auth or self.auth,
-            "params": params,
-            "json": json,
-            "data": _list_form_fields(form),
-            "headers": {"Accept": accept, **(headers or {})},
-            "operation": operation,
-            "retry": retry,
-        }
         maybe_processed = False
         with Deadline(self.settings.total_timeout, postponable=True) as deadline:
             for attempt in range(self.settings.retries + 1):
                 deadline.sent = False
                 try:
-                    arguments["attempt"] = attempt + 1
                     return self._send_once(
-                        method, url, deadline, facts, expect, unmasked, **arguments
+                        evolve(request, attempt=attempt + 1), deadline, expect, unmasked
                     )
                 except ProviderError as failure:
                     error = failure  # handled below: it is not to be the context of what is raised
@@ -233,24 +237,19 @@ class Transport:
         raise AssertionError("the last attempt returns or raises")  # pragma: no cover
 
     def _send_once(
-        self,
-        method: str,
-        url: str,
-        deadline: Deadline,
-        facts: dict[str, Any],
-        expect: str,
-        unmasked: bool,
-        **arguments: Any,
+        self, request: _Request, deadline: Deadline, expect: str, unmasked: bool
     ) -> ApiResponse:
+        """Send a request, follow its redirects, and read the last response."""
+        facts: dict[str, Any] = {"provider": self.provider, "operation": request.operation}
         try:
             for _ in range(MAX_REDIRECTS + 1):
-                with self.send(self._session, method, url, deadline, **arguments) as response:
-                    if response.status_code in REDIRECTS:
-                        url = self._resolve_redirect(method, url, response, facts)
-                        arguments["params"] = None
-                        continue
-                    body = self._read_body(response, deadline, facts)
-                    return self._build_response(response, body, facts, expect, unmasked)
+                with self._send_authenticated(self._session, request, deadline) as response:
+                    if response.status_code not in REDIRECTS:
+                        return self._reader.read(
+                            response, deadline, facts, expect=expect, unmasked=unmasked
+                        )
+                    url = self._resolve_redirect(request.method, request.url, response, facts)
+                    request = evolve(request, url=url, params=None)
         except NETWORK_ERRORS as error:
             failure = self._convert_network_error(error, deadline, facts)
         else:
@@ -271,50 +270,44 @@ class Transport:
         """Send one request without redirects, and return the response with its body unread.
 
         After a 401 from the API, a `TokenAuth` is renewed and the request sent again, once.
-        `more` are arguments of `_send`.
+        `more` are other fields of `_Request`.
         """
-        response = self._send(session, method, url, deadline, auth=auth, **more)
+        request = _Request(method=method, url=url, auth=auth, **more)
+        return self._send_authenticated(session, request, deadline)
+
+    def _send_authenticated(
+        self, session: requests.Session, request: _Request, deadline: Deadline
+    ) -> requests.Response:
+        response = self._send(session, request, deadline)
         if (
             response.status_code != 401
-            or not isinstance(auth, TokenAuth)
-            or parse_origin(url) != self.origin
+            or not isinstance(request.auth, TokenAuth)
+            or parse_origin(request.url) != self.origin
         ):
             return response
         response.close()
         # The vendor processed nothing, so that even a start may be sent again.
         deadline.sent = False
-        auth.renew(response.request)
+        request.auth.renew(response.request)
         self.bucket.take()
-        return self._send(session, method, url, deadline, auth=auth, **more)
+        return self._send(session, request, deadline)
 
     def _send(
-        self,
-        session: requests.Session,
-        method: str,
-        url: str,
-        deadline: Deadline,
-        *,
-        auth: AuthBase,
-        headers: Mapping[str, str],
-        operation: str,
-        attempt: int,
-        retry: RetryPolicy = RetryPolicy.IDEMPOTENT,
-        params: Any = None,
-        json: Any = None,
-        data: Any = None,
-        headers_timeout: float | None = None,
+        self, session: requests.Session, request: _Request, deadline: Deadline
     ) -> requests.Response:
-        """Send one request. The environment's proxies are used for https only, not for loopback.
-
-        `headers_timeout` (seconds) bounds the wait for the headers; default: `read_timeout`.
-        `operation` and `attempt` are those of the `Exchange`.
-        """
+        """Send one request. The environment's proxies are used for https only, not for loopback."""
         # Imported with the first request.
         from recording_core.transport.telemetry import send_exchange
 
         prepared = session.prepare_request(
             requests.Request(
-                method, url, params=params, json=json, data=data, headers=headers, auth=auth
+                request.method,
+                request.url,
+                params=request.params,
+                json=request.json,
+                data=request.data,
+                headers=request.headers,
+                auth=request.auth,
             )
         )
         environment: Any = {"stream": True, "proxies": {}, "verify": True, "cert": None}
@@ -327,89 +320,21 @@ class Transport:
                 environment["proxies"] = {}
         # A connection that was kept alive may have ended: a start would be in doubt, and another
         # attempt could fail again.
-        fresh = retry is RetryPolicy.NEVER or attempt > 1
+        fresh = request.retry is RetryPolicy.NEVER or request.attempt > 1
         timeout = (
             deadline.limit(self.settings.connect_timeout),
-            deadline.limit(headers_timeout or self.settings.read_timeout),
+            deadline.limit(request.headers_timeout or self.settings.read_timeout),
         )
         return send_exchange(
             self,
             lambda: session.send(
                 prepared, fresh=fresh, allow_redirects=False, timeout=timeout, **environment
             ),
-            method=method,
-            url=url,
-            operation=operation,
-            attempt=attempt,
+            method=request.method,
+            url=request.url,
+            operation=request.operation,
+            attempt=request.attempt,
         )
-
-    def _read_body(
-        self, response: requests.Response, deadline: Deadline, facts: Mapping[str, Any]
-    ) -> bytes:
-        if response.status_code in STATUSES_WITHOUT_BODY:
-            return b""
-        chunks: list[bytes] = []
-        size = 0
-        exchange = getattr(response, "exchange", None)
-        for chunk in response.iter_content(_CHUNK):
-            size += len(chunk)
-            if exchange is not None:
-                exchange.bytes = size
-            if size > self.settings.max_json_bytes:
-                chunks.clear()  # the error's traceback would keep them in memory
-                raise MalformedPayload(
-                    f"The response is larger than {self.settings.max_json_bytes} bytes. If that is "
-                    "expected, increase HttpSettings(max_json_bytes=)",
-                    status=response.status_code,
-                    **facts,
-                )
-            chunks.append(chunk)
-        # A socket that the watchdog shut down can look like the regular end of the body.
-        if deadline.expired:
-            raise TimeoutError
-        if not chunks and not read_framing(response.headers)[0]:
-            raise ConnectionError  # a response cut within its headers looks like an empty one
-        return b"".join(chunks)
-
-    def _build_response(
-        self,
-        response: requests.Response,
-        body: bytes,
-        facts: dict[str, Any],
-        expect: str,
-        unmasked: bool,
-    ) -> ApiResponse:
-        status, headers = response.status_code, response.headers
-        payload: Any = None
-        try:
-            if expect in ("text", "bytes") and 200 <= status < 300:
-                payload = _decode_text(body, headers) if expect == "text" else body
-            elif body.strip() and unmasked:
-                payload = strict_json.decode_json_plain(body, masked=False)
-            elif body.strip():
-                payload = strict_json.decode_json(body)
-        except MalformedPayload as error:
-            if 200 <= status < 300 and expect != "none":
-                kind = headers.get("Content-Type", "missing").partition(";")[0]
-                raise MalformedPayload(
-                    f"{error.message} (Content-Type: {kind}). Either something other than the "
-                    "vendor's API responded, or the API has changed",
-                    body=self._build_excerpt(body),
-                    status=status,
-                    request_id=self._find_request_id(headers),
-                    **facts,
-                ) from None
-        is_text = expect == "text" and status >= 400 and not isinstance(payload, dict)
-        if is_text:
-            payload = body.decode("utf-8", "replace")
-        details = self._read_error_details(
-            status, headers, payload, is_empty=not body.strip(), is_text=is_text
-        )
-        if 200 <= status < 300 and details.kind is None and not details.is_error:
-            if not unmasked and self.secrets.is_echoed_in(body):
-                payload = self.secrets.mask_echoes(payload)  # the vendor echoed our own credential
-            return ApiResponse(status, headers, None if expect == "none" else payload)
-        raise self._build_error(status, headers, body, payload, details, facts)
 
     def build_media_error(
         self,
@@ -422,74 +347,7 @@ class Transport:
 
         `default` is the class of the status and the message, for a body that contains none.
         """
-        payload = None
-        with suppress(MalformedPayload):
-            payload = strict_json.decode_json(body) if body.strip() else None
-        status, headers = response.status_code, response.headers
-        details = self._read_error_details(status, headers, payload, is_empty=not body.strip())
-        return self._build_error(status, headers, body, payload, details, facts, default)
-
-    def _read_error_details(
-        self,
-        status: int,
-        headers: Mapping[str, str],
-        body: Any,
-        *,
-        is_empty: bool,
-        is_text: bool = False,
-    ) -> ErrorDetails:
-        """Read a decoded error body by the provider's `error_details`, with `recognized` set."""
-        if not isinstance(body, dict) and (is_empty or not is_text):
-            return ErrorDetails(recognized=is_empty and status == 404 and self._empty_not_found)
-        details = self._error_details(status, headers, body)
-        if details.recognized is None:
-            return evolve(details, recognized=bool(details.message or details.code))
-        return details
-
-    def _build_error(
-        self,
-        status: int,
-        headers: Mapping[str, str],
-        body: bytes,
-        payload: Any,
-        details: ErrorDetails,
-        facts: Mapping[str, Any],
-        default: tuple[type[ProviderError], str] | None = None,
-    ) -> ProviderError:
-        facts = {
-            **facts,
-            "status": status,
-            "code": self.secrets.shorten(details.code) if details.code else None,
-            "request_id": self._find_request_id(headers, details.request_id),
-            "body": self.secrets.shorten_payload(payload) if payload else self._build_excerpt(body),
-        }
-        if status in AMBIGUOUS_STATUSES and not details.recognized:
-            return Unavailable(
-                f"HTTP {status} arrived without an error body of the vendor's: a proxy or gateway "
-                "may have sent it, so that it proves nothing. If it persists, check base_url",
-                **facts,
-            )
-        kind = details.kind or (default and default[0]) or find_error_class(status) or Rejected
-        message = DEFAULT_MESSAGES.get(kind, f"The vendor returned HTTP {status}")
-        if details.message:
-            message = self.secrets.shorten(details.message)
-        elif default is not None:
-            message = default[1]
-        if issubclass(kind, NotFound):
-            facts["absent"] = details.absent
-        if issubclass(kind, RateLimited | Unavailable):
-            facts["retry_after"] = parse_retry_after(headers.get("Retry-After"), self.clock.now())
-        return kind(message, **facts)
-
-    def _find_request_id(
-        self, headers: Mapping[str, str], in_body: str | None = None
-    ) -> str | None:
-        found = (headers[name] for name in REQUEST_ID_HEADERS if name in headers)
-        request_id = in_body or next(found, None)
-        return self.secrets.shorten(request_id) if request_id is not None else None
-
-    def _build_excerpt(self, body: bytes) -> str:
-        return self.secrets.shorten(body[:MOST_PAYLOAD].decode("utf-8", "replace"), MOST_EXCERPT)
+        return self._reader.build_media_error(response, body, default, facts)
 
     # -- failures --------------------------------------------------------------------------------
 
@@ -630,18 +488,6 @@ def _list_form_fields(form: Mapping[str, Any] | None) -> list[tuple[str, str]] |
                 # `True` is Python's spelling.
                 pairs.append((name, str(each).lower() if isinstance(each, bool) else str(each)))
     return pairs
-
-
-def _decode_text(body: bytes, headers: Mapping[str, str]) -> str:
-    """Decode a text in the charset of its headers, else UTF-8. Raises `MalformedPayload`."""
-    named = headers.get("Content-Type", "").lower().partition("charset=")[2]
-    charset = named.partition(";")[0].strip(" \"'") or "utf-8"
-    try:
-        if charset in _CHARSETS:
-            return body.decode(charset)
-    except ValueError:
-        pass
-    raise MalformedPayload(f"The response is not a text in {charset[:40]}")
 
 
 def _parse_base_url(base_url: str) -> Origin:

@@ -34,14 +34,11 @@ from recording_core.transport.address_policy import (
 from recording_core.transport.authentication import NoAuth
 from recording_core.transport.client import Transport
 from recording_core.transport.deadline import Deadline
+from recording_core.transport.responses import read_framing
 from recording_core.transport.retry import parse_retry_after
 from recording_core.transport.session import NETWORK_ERRORS, POOL_SIZE, build_session
 from recording_core.transport.settings import TOTAL_TIMEOUT
-from recording_core.transport.status_codes import (
-    MAX_REDIRECTS,
-    REDIRECTS,
-    read_framing,
-)
+from recording_core.transport.status_codes import MAX_REDIRECTS, REDIRECTS
 
 #: How much of an error body is read, in bytes.
 _MAX_ERROR_BODY = 65536

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from attrs import frozen
 
@@ -102,32 +101,3 @@ class ErrorDetails:
     absent: bool = False
     kind: type[ProviderError] | None = None
     is_error: bool = False
-
-
-@frozen(eq=False, repr=False)
-class ApiResponse:
-    """A 2xx response of a vendor's API.
-
-    Attributes:
-        status: the HTTP status
-        headers: the response headers
-        payload: the decoded JSON with credential fields masked; None for an empty body
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    payload: Any
-
-
-def read_framing(headers: Mapping[str, str]) -> tuple[bool, int | None]:
-    """Read from headers whether the end of the body is marked, and the length if it is given.
-
-    If the end is not marked, or not in a way that http.client understands, a cut connection looks
-    like the end.
-    """
-    if headers.get("Transfer-Encoding", "").lower() == "chunked":
-        return True, None
-    length = headers.get("Content-Length", "")
-    if length.isascii() and length.isdigit() and len(length) < 20:
-        return True, int(length)
-    return False, None
