@@ -57,7 +57,8 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
         2,
         leaves_open="The response to a second pause or resume.",
         assumed="It may be a 400. If the session already has the requested state, an error of "
-        "Twilio's is success; otherwise it is raised.",
+        "Twilio's is success; otherwise it is raised. After an update that may have been applied, "
+        "the outcome is unknown.",
         refuted_by="A 200 to a second pause.",
     ),
     Assumption(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import quote, urlsplit
@@ -20,13 +21,16 @@ from recording_core import (
     MalformedPayload,
     MediaFile,
     NotFound,
+    OutcomeUnknown,
     PaginationError,
     Provider,
+    ProviderError,
     Recording,
     RecordingSession,
     RecordingStatus,
     Rejected,
     SessionKind,
+    Unavailable,
 )
 from recording_core.plugin import (
     FORMATS,
@@ -64,6 +68,8 @@ CURRENT = "Twilio.CURRENT"
 #: The statuses of an update that does not fit the state of the recording; a redirect is also
 #: `Rejected`, and proves nothing.
 REFUSALS = frozenset({400, 404, 409})
+#: An update timed out. https://www.twilio.com/docs/voice/api/recording
+_TIMED_OUT = 408
 PAUSE_BEHAVIORS = ("", "silence", "skip")
 #: A region or edge becomes a part of the host that receives the credentials.
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?|", re.ASCII)
@@ -71,6 +77,8 @@ _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?|", re.ASCII)
 _STOPPING = RecordingStatus.STOPPING
 #: What ends a recording, so that a stop of it is success.
 _OVER = frozenset(RecordingStatus) - LIVE - {RecordingStatus.UNKNOWN}
+#: The words that show what the last update did to a recording that has not ended.
+_CHANGEABLE = mapping.UNFINISHED - {mapping.UNDECIDED}
 
 
 class Twilio(Provider):
@@ -134,6 +142,8 @@ class Twilio(Provider):
         return mapping.find_own_storage(recording.raw, self.media_root)
 
     def _offer_format(self, file: MediaFile, format: str) -> MediaFile:
+        if file.format is None:  # ciphertext has one form
+            return file
         path, mark, query = (file.url or "").partition("?")
         return evolve(
             file,
@@ -239,7 +249,8 @@ class Twilio(Provider):
         """Read the recording of a session for which an update failed."""
         if session.id is None:
             running = self._active(session.target)
-            return running or evolve(session, status=RecordingStatus.PROCESSING)
+            ended = evolve(session, status=RecordingStatus.PROCESSING, provider_status=None)
+            return running or ended
         found = self._get(session.id, session.target)
         return evolve(
             session,
@@ -251,6 +262,49 @@ class Twilio(Provider):
     def _update(
         self, session: RecordingSession, operation: str, word: str, **more: str
     ) -> RecordingSession:
+        """Send an update. If it may have been applied, read the recording before repeating it.
+
+        Raises `OutcomeUnknown` if nothing shows whether it was applied.
+        """
+        send = self._prepare_update(session, operation, {"Status": word, **more})
+        try:
+            return send()
+        except Unavailable as error:
+            failure = error
+        timed_out = failure.status == _TIMED_OUT
+        if not timed_out and not self.http.retries:
+            raise failure
+        unknown = failure.convert(
+            OutcomeUnknown,
+            f"{failure.message}. The {operation} of the recording of {session.target} may have "
+            f"taken effect: call {operation} again, and take a refusal as a sign that it has",
+        )
+        found = None
+        with suppress(ProviderError):
+            found = self._look_again_after(session)
+        if found is None:
+            raise unknown if timed_out else failure
+        is_over = found.status in _OVER
+        if is_over if operation == "stop" else found.provider_status == word:
+            return found
+        # `processing` shows neither a pause nor a stop while the call lives.
+        is_shown = is_over or found.provider_status in _CHANGEABLE
+        if timed_out and not is_shown:
+            raise unknown
+        try:
+            return send()
+        except Unavailable as error:
+            if error.status != _TIMED_OUT:
+                raise
+        except (Rejected, Conflict, NotFound) as error:
+            if is_shown or error.code == _NOT_IN_PROGRESS:
+                raise
+        raise unknown
+
+    def _prepare_update(
+        self, session: RecordingSession, operation: str, form: Mapping[str, str]
+    ) -> Callable[[], RecordingSession]:
+        """Find the path of an update, and return what sends it."""
         # The row may name another leg of the call than the start did.
         owner = mapping.read_owner(session.raw)
         if owner is None or owner.kind is not session.target.kind:
@@ -258,16 +312,19 @@ class Twilio(Provider):
         sid = owner.id if owner is not None else ""
         path = mapping.build_session_path(session.target, sid)
         recording = quote(session.id, safe="") if session.id is not None else CURRENT
-        response = self.transport.request(
-            "POST",
-            f"{self.root}/{path}/Recordings/{recording}.json",
-            operation=operation,
-            form={"Status": word, **more},
-            # Each state is set, and not changed in relation to the one before.
-            retry=RetryPolicy.IDEMPOTENT,
-        )
-        payload = _require_object(response.payload)
-        return self._build_session(payload, session.target, recording_id=session.id)
+
+        def send() -> RecordingSession:
+            response = self.transport.request(
+                "POST",
+                f"{self.root}/{path}/Recordings/{recording}.json",
+                operation=operation,
+                form=form,
+                retry=RetryPolicy.IF_NOT_PROCESSED,
+            )
+            payload = _require_object(response.payload)
+            return self._build_session(payload, session.target, recording_id=session.id)
+
+        return send
 
     def _active(self, target: CommunicationSession) -> RecordingSession | None:
         own = self._find_live_target(target, "active")
@@ -322,9 +379,9 @@ class Twilio(Provider):
         payload_rows, following = self._read_list(response.payload, "recordings")
         live, errors = self._find_live(payload_rows, targets[0], "list")
         last = mapping.read_row_id(payload_rows[-1]) if payload_rows else None
-        rows = read_rows(payload_rows, lambda row: self._read_row(row, live, targets[0]))
-        if target is not None and mapping.is_named(target):
-            rows = rows.convert(lambda found: evolve(found, target=target))
+        rows = read_rows(
+            payload_rows, lambda row: _set_name(self._read_row(row, live, targets[0]), target)
+        )
         left = targets if following is not None else targets[1:]
         return Page(
             rows,
@@ -420,7 +477,7 @@ class Twilio(Provider):
         )
         row = _require_object(response.payload)
         live, _ = self._find_live((row,), target, "get")
-        return self._read_row(row, live, target)
+        return _set_name(self._read_row(row, live, target), target)
 
     def _delete(self, recording_id: str, target: CommunicationSession | None) -> None:
         self.transport.request(
@@ -476,6 +533,13 @@ _NO_CALLS = (
     "Twilio did not permit to read the live calls (HTTP 403): a recording that runs is listed as "
     "`processing`. Give the API key the permission to read calls and conferences"
 )
+
+
+def _set_name(recording: Recording, target: CommunicationSession | None) -> Recording:
+    """Set the name of a conference that the caller gave; a row names its SID."""
+    if target is None or not mapping.is_named(target) or recording.kind is not target.kind:
+        return recording
+    return evolve(recording, target=target)
 
 
 def _build_base_url(settings: Mapping[str, str]) -> str:

@@ -13,7 +13,8 @@ INFO = ProviderInfo(
         Setting("account_sid", "TWILIO_ACCOUNT_SID"),
         # The token, or a key with its secret. The token alone verifies webhooks.
         Setting("auth_token", "TWILIO_AUTH_TOKEN", secret=True, default=""),
-        Setting("api_key", "TWILIO_API_KEY", default=""),
+        # An id, which belongs to one account as its secret does: the two are read together.
+        Setting("api_key", "TWILIO_API_KEY", secret=True, default=""),
         Setting("api_secret", "TWILIO_API_SECRET", secret=True, default=""),
         Setting("region", "TWILIO_REGION", default=""),
         Setting("edge", "TWILIO_EDGE", default=""),

@@ -72,11 +72,11 @@ EVENTS: Mapping[str, tuple[EventKind, RecordingStatus]] = {
 }
 EMPTY = (EventKind.EMPTY, RecordingStatus.EMPTY)
 UNKNOWN = (EventKind.UPDATED, RecordingStatus.UNKNOWN)
-#: Of the `action` of `<Record>` and of a call's own status callback, which have a duration and no
-#: status: the recording has ended, and its file is not stored yet.
+#: Of a call's own status callback, which has a duration and no status: the recording has ended, and
+#: its file is not stored yet. So has the `action` of `<Record>`, if it names the recording.
 ENDED = (EventKind.STOPPED, RecordingStatus.PROCESSING)
 
-#: The id of this delivery, sent with every attempt, and not signed.
+#: The id of a delivery that is repeated: Twilio sends it with retries, and does not sign it.
 DELIVERY = "I-Twilio-Idempotency-Token"
 
 

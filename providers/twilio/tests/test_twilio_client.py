@@ -65,6 +65,17 @@ class TestConnect:
         expected = "{api_key}:{api_secret}".format(**emulator.api_key)
         assert base64.b64decode(header.removeprefix("Basic ")).decode() == expected
 
+    @pytest.mark.parametrize("given", ["account_sid auth_token", "account_sid api_key api_secret"])
+    def test_given_credentials_are_not_mixed_with_those_of_the_environment(
+        self, emulator: TwilioEmulator, monkeypatch: pytest.MonkeyPatch, given: str
+    ) -> None:
+        own = {**emulator.credentials, **emulator.api_key}
+        for name in own:
+            monkeypatch.setenv(f"TWILIO_{name.upper()}", "x" * 34)
+        settings: dict[str, Any] = {name: own[name] for name in given.split()}
+        with rec.connect("twilio", base_url=emulator.base_url, **settings) as provider:
+            assert list(provider.list()) == []
+
     @pytest.mark.parametrize(
         ("settings", "word"),
         [
@@ -124,10 +135,15 @@ class TestSubaccounts:
         assert [each.id for each in twilio.list()] == [other]
         (copy,) = subaccount.download(own, tmp_path)
         assert f"/Accounts/{sid}/" in (copy.file.url or "")
-        started = subaccount.start(emulator.sessions[0])
+        call = emulator.begin(rec.SessionKind.CALL, account=sid)
+        started = subaccount.start(call)
         assert started.raw["account_sid"] == sid
+        assert subaccount.active(call) is not None
         with pytest.raises(rec.NotFound):
             twilio.get(started.id or "")
+        assert twilio.active(call) is None
+        with pytest.raises(rec.NotFound):
+            subaccount.start(emulator.sessions[0])
 
     def test_the_token_of_a_subaccount_is_not_valid_for_its_parent(
         self, emulator: TwilioEmulator
@@ -172,6 +188,21 @@ class TestVerbs:
             ("RecordingStatusCallbackEvent", "completed"),
             ("RecordingStatusCallbackEvent", "absent"),
             ("Trim", "trim-silence"),
+        ]
+
+    def test_a_member_of_a_conference_is_recorded_on_a_call_of_its_own(
+        self, emulator: TwilioEmulator, twilio: Twilio
+    ) -> None:
+        conference = emulator.sessions[1]
+        call = rec.call(emulator.find_session(conference).call_sid)
+        session = twilio.start(call)
+        emulator.advance(MINUTE)
+        assert twilio.get(session.id or "").target == call
+        assert twilio.active(conference) is None
+        emulator.hang_up(conference)
+        waited = twilio.wait(session, timeout=MINUTE)
+        assert [(each.status, each.duration) for each in waited.recordings] == [
+            ("available", MINUTE)
         ]
 
     def test_a_second_start_is_the_same_recording(
@@ -354,6 +385,160 @@ class TestVerbs:
                 verb(given)
 
 
+class TestUpdatesInDoubt:
+    """An update may have been applied although its answer does not state it."""
+
+    @pytest.fixture
+    def lose(
+        self, emulator: TwilioEmulator, monkeypatch: pytest.MonkeyPatch
+    ) -> Callable[..., list[str]]:
+        """`sent = lose(status, is_applied=True)`: of the next update's answer; None for none.
+
+        `sent` has the methods of all later requests.
+        """
+        answer = emulator.answer
+
+        def start(status: int | None, *, is_applied: bool = True) -> list[str]:
+            sent: list[str] = []
+
+            def reply(request: Request) -> Reply:
+                sent.append(request.method)
+                if sent.count("POST") > 1 or request.method != "POST":
+                    return answer(request)
+                if is_applied:
+                    answer(request)
+                return Reply(abort=True) if status is None else Reply(status)
+
+            monkeypatch.setattr(emulator, "answer", reply)
+            return sent
+
+        return start
+
+    @pytest.mark.parametrize("verb", ["pause", "resume", "stop"])
+    def test_an_update_that_timed_out_is_not_repeated_blindly(
+        self, emulator: TwilioEmulator, twilio: Twilio, lose: Any, verb: str
+    ) -> None:
+        session = twilio.start(emulator.sessions[0])
+        sent = lose(408)
+        with pytest.raises(rec.OutcomeUnknown) as caught:
+            getattr(twilio, verb)(session)
+        assert (caught.value.status, caught.value.operation) == (408, verb)
+        assert sent == ["POST", "GET", "GET"]  # the recording, and its call
+
+    @pytest.mark.parametrize(
+        ("verb", "status"), [("pause", "paused"), ("resume", "recording"), ("stop", "stopping")]
+    )
+    @pytest.mark.parametrize("answer", [408, 503, None])
+    def test_an_update_that_a_get_shows_succeeded(
+        self,
+        emulator: TwilioEmulator,
+        twilio: Twilio,
+        lose: Any,
+        verb: str,
+        status: str,
+        answer: int | None,
+    ) -> None:
+        assume_numbers(emulator, 1, 2, 7)
+        session = twilio.start(emulator.sessions[0])
+        if verb == "resume":
+            session = twilio.pause(session)
+        sent = lose(answer)
+        assert getattr(twilio, verb)(session).status == status
+        assert sent.count("POST") == 1
+
+    @pytest.mark.parametrize("assume", [(), (7,)])
+    @pytest.mark.parametrize("answer", [503, None])
+    def test_an_update_that_was_not_applied_is_repeated(
+        self,
+        emulator: TwilioEmulator,
+        twilio: Twilio,
+        lose: Any,
+        answer: int | None,
+        assume: tuple[int, ...],
+    ) -> None:
+        assume_numbers(emulator, 2, *assume)
+        session = twilio.start(emulator.sessions[0])
+        sent = lose(answer, is_applied=False)
+        assert twilio.pause(session).status == "paused"
+        assert sent[0] == sent[-1] == "POST"
+        assert "GET" in sent
+
+    def test_an_update_that_timed_out_is_repeated_if_a_get_shows_that_it_was_not_applied(
+        self, emulator: TwilioEmulator, twilio: Twilio, lose: Any
+    ) -> None:
+        assume_numbers(emulator, 2, 7)
+        session = twilio.start(emulator.sessions[0])
+        lose(408, is_applied=False)
+        assert twilio.pause(session).status == "paused"
+        emulator.faults.append(Reply(408))
+        assert twilio.resume(session).status == "recording"
+
+    @pytest.mark.parametrize("verb", ["pause", "stop"])
+    def test_a_repeat_that_is_refused_proves_nothing(
+        self, emulator: TwilioEmulator, twilio: Twilio, lose: Any, verb: str
+    ) -> None:
+        assume_numbers(emulator, 1, 2)
+        session = twilio.start(emulator.sessions[0])
+        lose(503)
+        with pytest.raises(rec.OutcomeUnknown):
+            getattr(twilio, verb)(session)
+
+    def test_a_refused_stop_of_what_is_not_in_progress_succeeds(
+        self, emulator: TwilioEmulator, twilio: Twilio, lose: Any
+    ) -> None:
+        session = twilio.start(emulator.sessions[0])
+        lose(503)
+        assert twilio.stop(session).status == "processing"
+
+    def test_a_rejection_after_the_end_is_raised(
+        self, emulator: TwilioEmulator, twilio: Twilio, lose: Any
+    ) -> None:
+        session = twilio.start(emulator.sessions[0])
+        emulator.hang_up(emulator.sessions[0])
+        lose(408)
+        with pytest.raises(rec.Conflict):
+            twilio.pause(session)
+
+    @pytest.mark.parametrize(
+        ("status", "error"), [(408, rec.OutcomeUnknown), (503, rec.Unavailable)]
+    )
+    @pytest.mark.parametrize("is_shown", [True, False])
+    def test_an_update_that_fails_again_and_again_raises(
+        self,
+        emulator: TwilioEmulator,
+        twilio: Twilio,
+        status: int,
+        error: type[Exception],
+        is_shown: bool,
+    ) -> None:
+        assume_numbers(emulator, 7)
+        session = twilio.start(emulator.sessions[0])
+        answer = emulator.answer
+        emulator.answer = lambda request: (  # type: ignore[method-assign]
+            answer(request) if is_shown and request.method == "GET" else Reply(status)
+        )
+        with pytest.raises(error):
+            twilio.pause(session)
+        assert sum(each.method == "POST" for each in emulator.list_requests()) <= 3
+
+    def test_without_retries_an_update_is_sent_once(self, emulator: TwilioEmulator) -> None:
+        with emulator.connect(http=rec.HttpSettings(retries=0)) as provider:
+            session = provider.start(emulator.sessions[0])
+            emulator.faults.append(Reply(503))
+            with pytest.raises(rec.Unavailable):
+                provider.pause(session)
+        assert len(emulator.list_requests()) == 2
+
+    def test_the_end_of_a_session_without_an_id_shows_no_resume(
+        self, emulator: TwilioEmulator, twilio: Twilio, lose: Any
+    ) -> None:
+        session = evolve(twilio.start(emulator.sessions[0]), id=None)
+        emulator.hang_up(emulator.sessions[0])
+        lose(503)
+        with pytest.raises(rec.Conflict):
+            twilio.resume(session)
+
+
 class TestStatus:
     """`processing` means recording or processing: list, get and wait agree on it."""
 
@@ -487,6 +672,12 @@ class TestNames:
         emulator.hang_up(emulator.sessions[1])
         waited = twilio.wait(session, timeout=MINUTE)
         assert waited.status == "available"
+        (found,) = waited.recordings
+        latest = twilio.latest(target)
+        given = (twilio.get(id, target=target), twilio.get(found), latest, found)
+        assert {each and each.target for each in given} == {target}
+        of_call = twilio.start(emulator.sessions[0]).id or ""
+        assert twilio.get(of_call, target=target).target == emulator.sessions[0]
 
     def test_a_name_without_a_live_conference_is_not_found(
         self, emulator: TwilioEmulator, twilio: Twilio
@@ -567,6 +758,14 @@ class TestList:
         session = twilio.start(emulator.sessions[0])
         with pytest.raises(rec.Conflict):
             twilio.delete(session.id or "")
+
+    def test_an_absent_recording_is_not_deleted(
+        self, emulator: TwilioEmulator, twilio: Twilio
+    ) -> None:
+        id = emulator.add(ended=emulator.clock.now() - MINUTE, error_code=16101)
+        with pytest.raises(rec.Conflict):
+            twilio.delete(id)
+        assert twilio.get(id).status == "empty"
 
     def test_pages_follow_the_link_on_the_apis_own_path(
         self, emulator: TwilioEmulator, twilio: Twilio
@@ -692,11 +891,12 @@ class TestDownload:
             twilio.download(id, tmp_path)
         assert not emulator.list_requests("media")
 
+    @pytest.mark.parametrize("format", [None, "wav", "mp3"])
     def test_an_encrypted_file_is_kept_as_it_is(
-        self, emulator: TwilioEmulator, twilio: Twilio, tmp_path: Path
+        self, emulator: TwilioEmulator, twilio: Twilio, tmp_path: Path, format: str | None
     ) -> None:
         id = emulator.add(ended=emulator.clock.now() - MINUTE, is_encrypted=True)
-        (copy,) = twilio.download(id, tmp_path)
+        (copy,) = twilio.download(id, tmp_path, format=format)
         assert (copy.path.suffix, copy.size) == (".bin", 4096)
 
     def test_a_file_that_is_not_stored_yet_is_not_ready(

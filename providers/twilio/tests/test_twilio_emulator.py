@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from recording_core import SessionKind, conference
+from recording_core import SessionKind, WebhookRejected, conference, receiver
 from recording_core.testing import ManualClock
 from recording_twilio.emulator import TwilioEmulator
 
@@ -33,11 +33,13 @@ def send(emulator: TwilioEmulator) -> Send:
     return request
 
 
-def read_error(response: requests.Response) -> tuple[int, int]:
+def read_error(response: requests.Response) -> tuple[int, int | None]:
     body = response.json()
     assert body["status"] == response.status_code
-    assert body["more_info"] == f"https://www.twilio.com/docs/errors/{body['code']}"
-    return response.status_code, body["code"]
+    code = body.get("code")
+    url = f"https://www.twilio.com/docs/errors/{code}" if code else None
+    assert body.get("more_info") == url
+    return response.status_code, code
 
 
 def assume_numbers(emulator: Any, *numbers: int) -> None:
@@ -64,15 +66,19 @@ class TestErrors:
             ("GET", "Conferences/CF0.json", (404, 20404)),
             ("POST", "Recordings.json", (405, 20004)),
             ("POST", "Recordings/RE0.wav", (405, 20004)),
-            ("GET", "Recordings.json?PageSize=1001", (400, 20001)),
-            ("GET", "Recordings.json?PageSize=0", (400, 20001)),
-            ("GET", "Recordings.json?PageToken=zz", (400, 20001)),
-            ("GET", "Recordings.json?DateCreated=zz", (400, 20001)),
-            ("GET", "Recordings.json?DateCreated=2026-13-01", (400, 20001)),
+            ("GET", "Recordings.json?PageSize=1001", (400, None)),
+            ("GET", "Recordings.json?PageSize=0", (400, None)),
+            ("GET", "Recordings.json?PageToken=zz", (400, None)),
+            ("GET", "Recordings.json?DateCreated=zz", (400, None)),
+            ("GET", "Recordings.json?DateCreated=2026-13-01", (400, None)),
+            ("GET", "Recordings.json?Page=abc", (400, None)),
+            ("GET", f"Recordings.json?PageToken=PARE{'0' * 32}{'9' * 12}", (400, None)),
+            ("GET", "Recordings.json?Page=-1", (400, None)),
+            ("GET", "Calls.json?StartTime=zz", (400, None)),
         ],
     )
     def test_a_wrong_request_has_its_error(
-        self, send: Send, method: str, path: str, error: tuple[int, int]
+        self, send: Send, method: str, path: str, error: tuple[int, int | None]
     ) -> None:
         assert read_error(send(method, path)) == error
 
@@ -266,6 +272,64 @@ class TestLists:
         rows = send("GET", "Recordings.json", **query).json()["recordings"]
         assert len(rows) == count, [row["date_created"] for row in rows]
 
+    @pytest.mark.parametrize("assume", [(), (3,)])
+    def test_the_page_before_has_the_rows_before(
+        self, emulator: TwilioEmulator, send: Send, assume: tuple[int, ...]
+    ) -> None:
+        assume_numbers(emulator, *assume)
+        for hour in range(5):
+            emulator.add(ended=emulator.clock.now() - HOUR * (hour + 1))
+        forth: list[list[str]] = []
+        back: list[list[str]] = []
+        link = "Recordings.json?PageSize=2"
+        for link_name, seen in (("next_page_uri", forth), ("previous_page_uri", back)):
+            while True:
+                page = send("GET", link).json()
+                seen.append([row["sid"] for row in page["recordings"]])
+                if page[link_name] is None:
+                    break
+                link = page[link_name].partition(f"{emulator.credentials['account_sid']}/")[2]
+        assert [len(each) for each in forth] == [2, 2, 1]
+        assert back == forth[::-1]
+
+    def test_the_links_of_a_page_have_its_filters(
+        self, emulator: TwilioEmulator, send: Send
+    ) -> None:
+        page = send("GET", "Calls.json", **{"StartTime>": "2026-05-01", "To": "+1"}).json()
+        assert "?StartTime%3E=2026-05-01&To=%2B1&PageSize=50" in page["uri"]
+
+    def test_calls_and_conferences_are_filtered(self, emulator: TwilioEmulator, send: Send) -> None:
+        emulator.advance(HOUR)
+        new, old = emulator.begin(SessionKind.CALL), emulator.sessions[0]
+        member = emulator.find_session(emulator.sessions[1]).call_sid
+        emulator.hang_up(old)  # another call begins
+        now, began = "2026-06-01T13:00:00Z", "2026-06-01T12:00:00Z"
+        later = new.id, emulator.sessions[0].id
+        session = emulator.find_session(new)
+        for query, expected in (
+            ({"From": session.from_number, "To": session.to_number}, {new.id}),
+            ({"From": "+1"}, set()),
+            ({"ParentCallSid": old.id}, set()),
+            ({"StartTime": "2026-06-01"}, {old.id, member, *later}),
+            ({"StartTime<": began}, {old.id, member}),
+            ({"StartTime>": now}, {*later}),
+            ({"EndTime<": now}, {old.id}),
+            ({"EndTime>": now, "Status": "in-progress"}, set()),
+            ({"Status": "in-progress"}, {member, *later}),
+        ):
+            calls = send("GET", "Calls.json", **query).json()["calls"]
+            assert {row["sid"] for row in calls} == expected, query
+        emulator.advance(HOUR * 24)
+        emulator.hang_up(emulator.sessions[1])
+        for query, count in (
+            ({"DateCreated": "2026-06-01"}, 1),
+            ({"DateCreated>": "2026-06-02"}, 1),
+            ({"DateUpdated>": "2026-06-02"}, 2),
+            ({"DateUpdated<": "2026-06-01"}, 0),
+        ):
+            rows = send("GET", "Conferences.json", **query).json()["conferences"]
+            assert len(rows) == count, query
+
     def test_a_list_is_filtered_by_call_and_conference(
         self, emulator: TwilioEmulator, send: Send, manual_clock: ManualClock
     ) -> None:
@@ -361,6 +425,20 @@ class TestEvents:
         (request,) = emulator.build_webhook_requests()  # by default about the end alone
         assert (request.method, request.body) == ("GET", b"")
         assert "RecordingStatus=completed" in request.url
+
+    def test_a_subaccount_signs_by_its_own_token(self, emulator: TwilioEmulator) -> None:
+        own = emulator.subaccount
+        for account in (own["account_sid"], ""):
+            call = emulator.begin(SessionKind.CALL, account=account)
+            emulator.begin_recording(call)
+        receivers = [
+            receiver("twilio", secret=each["auth_token"]) for each in (own, emulator.credentials)
+        ]
+        requests = emulator.build_webhook_requests()
+        for request, one, other in zip(requests, receivers, reversed(receivers), strict=True):
+            assert len(one.receive(request)) == 1
+            with pytest.raises(WebhookRejected):
+                other.receive(request)
 
     def test_an_unknown_session_is_not_recorded(self, emulator: TwilioEmulator) -> None:
         with pytest.raises(Exception, match="not found"):

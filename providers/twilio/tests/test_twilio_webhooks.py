@@ -259,6 +259,8 @@ class TestMeaning:
         more = {"Digits": "#", "CallStatus": "in-progress", "From": "+12025550100"}
         (event,) = parse(RecordingStatus=None, ErrorCode=None, **more)
         assert (event.kind, event.status) == ("stopped", "processing")
+        # The page lists no `RecordingSid` among its parameters.
+        assert parse(RecordingStatus=None, ErrorCode=None, RecordingSid=None, **more) == ()
         (event,) = parse(RecordingStatus=None, RecordingDuration=None)
         assert (event.kind, event.status) == ("updated", "unknown")
 

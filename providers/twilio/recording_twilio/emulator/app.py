@@ -83,7 +83,7 @@ class TwilioEmulator(Emulator):
         self.credentials = build_credentials(self.random)
         #: valid in place of the Auth Token, for requests but not for webhooks
         self.api_key = build_api_key(self.random)
-        #: its token is valid for its own recordings alone
+        #: its token is valid for its own calls, conferences and recordings alone
         self.subaccount = build_credentials(random.Random(self.credentials["account_sid"]))
         #: the account in the path of the request that is answered
         self.account = self.credentials["account_sid"]
@@ -97,13 +97,12 @@ class TwilioEmulator(Emulator):
     # -- changes that tests make without the client ---------------------------------------------
 
     def begin(
-        self, kind: SessionKind, name: str = "", *, is_ringing: bool = False
+        self, kind: SessionKind, name: str = "", *, is_ringing: bool = False, account: str = ""
     ) -> CommunicationSession:
-        """Begin a call or conference, and return it as a target."""
+        """Begin a call or conference of the account or its subaccount; return it as a target."""
         with self.lock:
-            session = recordings.build_session(self.random, kind, name, self.read_clock())
+            session = self._add_session(kind, name, self.read_clock(), account)
             session.is_ringing = is_ringing
-            self.live.append(session)
         return CommunicationSession(kind, session.sid)
 
     def begin_recording(
@@ -121,7 +120,10 @@ class TwilioEmulator(Emulator):
         """End a call or conference, and its recordings. Another one takes its place."""
         with self.lock:
             session = self.find_session(target)
-            session.ended = self.read_clock()
+            for each in self.live:
+                is_member = target.kind is SessionKind.CONFERENCE and each.sid == session.call_sid
+                if each is session or is_member:
+                    each.ended = each.ended or self.read_clock()
             self.sessions = [
                 self.begin(target.kind, session.name) if each == target else each
                 for each in self.sessions
@@ -150,16 +152,31 @@ class TwilioEmulator(Emulator):
             timedelta(seconds=round(duration.total_seconds())),
         )
         with self.lock:
-            session = recordings.build_session(self.random, kind, name, ended - duration)
-            session.ended = ended
-            self.live.append(session)
+            session = self._add_session(kind, name, ended - duration, account, ended=ended)
             source = "StartCallRecordingAPI" if kind is SessionKind.CALL else "Conference"
             recording = EmulatedRecording(
                 build_sid(self.random, "RE"), session, ended - duration, source, **more
             )
-            recording.account = account or self.credentials["account_sid"]
             self.stored[recording.sid] = recording
         return recording.sid
+
+    def _add_session(
+        self,
+        kind: SessionKind,
+        name: str,
+        began: datetime,
+        account: str,
+        *,
+        ended: datetime | None = None,
+    ) -> EmulatedSession:
+        """Add a session, and with a conference the call of one of its members."""
+        account = account or self.credentials["account_sid"]
+        session = recordings.build_session(self.random, kind, name, began, account)
+        session.ended = ended
+        self.live.append(session)
+        if kind is SessionKind.CONFERENCE:
+            self.live.append(recordings.build_member(session))
+        return session
 
     def remove(self, sid: str) -> None:
         """Remove a recording with its row and media."""
@@ -198,14 +215,16 @@ class TwilioEmulator(Emulator):
         return {"secret": self.credentials["auth_token"]}
 
     def sign_event(self, event: EmulatedEvent, webhook: Webhook, now: datetime) -> WebhookRequest:
-        return webhooks.build_signed_request(event.payload, webhook, self.credentials["auth_token"])
+        # The primary Auth Token of the account itself.
+        is_of_subaccount = event.payload.get("AccountSid") == self.subaccount["account_sid"]
+        secret = (self.subaccount if is_of_subaccount else self.credentials)["auth_token"]
+        return webhooks.build_signed_request(event.payload, webhook, secret)
 
     def _record(self, session: EmulatedSession, source: str, **more: Any) -> EmulatedRecording:
         with self.lock:
             recording = EmulatedRecording(
                 build_sid(self.random, "RE"), session, self.read_clock(), source, **more
             )
-            recording.account = recording.account or self.credentials["account_sid"]
             self.stored[recording.sid] = recording
             context = webhooks.WebhookContext(
                 account=recording.account,
@@ -279,7 +298,6 @@ class TwilioEmulator(Emulator):
         recording = self._record(
             session,
             "StartCallRecordingAPI",
-            account=self.account,
             channels=2 if is_dual else 1,
             track=track,
             webhook=webhook,
@@ -329,7 +347,8 @@ class TwilioEmulator(Emulator):
 
     def _delete(self, segments: Sequence[str], arguments: Arguments) -> Reply:
         recording = self._require_recording(segments)
-        if self.read_clock() < recording.ended + self.processing:
+        status = recording.find_status(self.read_clock(), self.processing, shows_state=False)
+        if status != "completed":
             # Undocumented: the answer. "Only completed recordings can be deleted."
             raise ErrorResponse(409, "A recording that is not completed cannot be deleted")
         recording.deleted = self.read_clock()
@@ -381,37 +400,33 @@ class TwilioEmulator(Emulator):
         )
 
     def _list_calls(self, segments: Sequence[str], arguments: Arguments) -> Reply:
-        status = arguments.get("Status")
-        calls = [
+        wanted = [arguments.get(each) for each in ("Status", "From", "To", "ParentCallSid")]
+        is_in_time = listing.build_session_filter(arguments, StartTime="began", EndTime="ended")
+        found = [
             each
-            for each in self.live
-            if each.kind is SessionKind.CALL and status in (None, each.call_status)
+            for each in self._list_own_sessions(SessionKind.CALL)
+            # No call here is the child of another one.
+            if listing.is_equal(wanted, (each.call_status, each.from_number, each.to_number, ""))
+            and is_in_time(each)
         ]
-        # A member of a live conference is on a call of its own.
-        calls += [
-            each
-            for each in self.live
-            if each.kind is SessionKind.CONFERENCE and status in (None, each.call_status)
-        ]
-        account = self.account
         return self._reply_page(
-            calls,
+            found,
             segments,
             arguments,
             "calls",
-            lambda each: (each.began, each.call_sid),
-            lambda each: responses.build_call(each, account),
+            lambda each: (each.began, each.sid),
+            responses.build_call,
         )
 
     def _list_conferences(self, segments: Sequence[str], arguments: Arguments) -> Reply:
-        account = self.account
-        status, name = arguments.get("Status"), arguments.get("FriendlyName")
+        wanted = [arguments.get(each) for each in ("Status", "FriendlyName")]
+        is_in_time = listing.build_session_filter(
+            arguments, cuts_to_date=True, DateCreated="began", DateUpdated="updated"
+        )
         found = [
             each
-            for each in self.live
-            if each.kind is SessionKind.CONFERENCE
-            and status in (None, "completed" if each.ended else "in-progress")
-            and name in (None, each.name)
+            for each in self._list_own_sessions(SessionKind.CONFERENCE)
+            if listing.is_equal(wanted, (each.conference_status, each.name)) and is_in_time(each)
         ]
         return self._reply_page(
             found,
@@ -419,14 +434,11 @@ class TwilioEmulator(Emulator):
             arguments,
             "conferences",
             lambda each: (each.began, each.sid),
-            lambda each: responses.build_conference(each, account),
+            responses.build_conference,
         )
 
     def _get_call(self, segments: Sequence[str], arguments: Arguments) -> Reply:
-        for session in self.live:
-            if session.call_sid == segments[1]:
-                return Reply.json(responses.build_call(session, self.account))
-        raise ErrorResponse(404)
+        return Reply.json(responses.build_call(self._require_session(segments)))
 
     def _update_call(self, segments: Sequence[str], arguments: Arguments) -> Reply:
         session = self._require_session(segments)
@@ -437,13 +449,19 @@ class TwilioEmulator(Emulator):
 
     def _get_conference(self, segments: Sequence[str], arguments: Arguments) -> Reply:
         session = self._require_session(segments)
-        return Reply.json(responses.build_conference(session, self.account))
+        return Reply.json(responses.build_conference(session))
 
     # -- helpers of the answers ------------------------------------------------------------------
 
+    def _list_own_sessions(self, kind: SessionKind) -> list[EmulatedSession]:
+        return [each for each in self.live if (each.kind, each.account) == (kind, self.account)]
+
     def _require_session(self, segments: Sequence[str]) -> EmulatedSession:
         kind = SessionKind.CALL if segments[0] == "Calls" else SessionKind.CONFERENCE
-        return self.find_session(CommunicationSession(kind, segments[1]))
+        for session in self._list_own_sessions(kind):
+            if session.sid == segments[1]:
+                return session
+        raise ErrorResponse(404)
 
     def _require_recording(
         self, segments: Sequence[str], *, shows_deleted: bool = False
@@ -504,9 +522,7 @@ class TwilioEmulator(Emulator):
     def _build_row(
         self, recording: EmulatedRecording, segments: Sequence[str], *, status: str | None = None
     ) -> dict[str, Any]:
-        account = self.account
         row = recording.build_row(
-            account,
             self.read_clock(),
             self.processing,
             status=status,
@@ -514,7 +530,7 @@ class TwilioEmulator(Emulator):
             shows_null=self.assumes(6),
         )
         owner = "" if segments[0] == "Recordings" else f"{segments[0]}/{segments[1]}/"
-        row["uri"] = f"{API}/Accounts/{account}/{owner}Recordings/{recording.sid}.json"
+        row["uri"] = f"{API}/Accounts/{self.account}/{owner}Recordings/{recording.sid}.json"
         if segments[0] == "Calls":
             row["track"] = recording.track
         elif segments[0] == "Recordings":

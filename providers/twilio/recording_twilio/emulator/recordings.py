@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from recording_core import Interval, SessionKind
 from recording_core.plugin import Webhook, compute_recorded_time
@@ -34,6 +34,8 @@ class EmulatedSession:
     sid: str
     call_sid: str
     began: datetime
+    #: the SID of the account that it belongs to
+    account: str
     name: str = ""
     from_number: str = ""
     to_number: str = ""
@@ -46,6 +48,14 @@ class EmulatedSession:
         if self.ended is not None:
             return "completed"
         return "ringing" if self.is_ringing else "in-progress"
+
+    @property
+    def conference_status(self) -> str:
+        return "in-progress" if self.ended is None else "completed"
+
+    @property
+    def updated(self) -> datetime:
+        return self.ended or self.began
 
 
 @frozen
@@ -77,8 +87,10 @@ class EmulatedRecording:
     #: the URL of its file in the customer's own storage
     own_storage: str | None = None
     deleted: datetime | None = None
-    #: the SID of the account that it belongs to
-    account: str = ""
+
+    @property
+    def account(self) -> str:
+        return self.session.account
 
     @property
     def ended(self) -> datetime:
@@ -124,7 +136,6 @@ class EmulatedRecording:
 
     def build_row(
         self,
-        account: str,
         now: datetime,
         processing: timedelta,
         *,
@@ -147,7 +158,7 @@ class EmulatedRecording:
         is_billed = word == "completed"
         is_conference = self.session.kind is SessionKind.CONFERENCE
         return {
-            "account_sid": account,
+            "account_sid": self.account,
             "api_version": "2010-04-01",
             "call_sid": self.session.call_sid,
             "channels": self.channels,
@@ -178,7 +189,7 @@ def _format_time(moment: datetime) -> str:
 
 
 def build_session(
-    generator: random.Random, kind: SessionKind, name: str, began: datetime
+    generator: random.Random, kind: SessionKind, name: str, began: datetime, account: str
 ) -> EmulatedSession:
     """Build a session with random SIDs and phone numbers."""
     call_sid = build_sid(generator, "CA")
@@ -188,7 +199,13 @@ def build_session(
         sid=call_sid if is_call else build_sid(generator, "CF"),
         call_sid=call_sid,
         began=began,
+        account=account,
         name="" if is_call else name,
         from_number=f"+1202555{generator.randrange(100, 200):04}",
         to_number=f"+1202555{generator.randrange(100, 200):04}",
     )
+
+
+def build_member(conference: EmulatedSession) -> EmulatedSession:
+    """Build the call of the member whose SID the rows of a conference's recordings have."""
+    return evolve(conference, kind=SessionKind.CALL, sid=conference.call_sid, name="")

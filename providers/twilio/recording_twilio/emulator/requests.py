@@ -36,6 +36,10 @@ class Arguments:
         found = [value for key, value in self._pairs if key == name and value]
         return found[-1] if found else None
 
+    def list_others(self, *names: str) -> list[tuple[str, str]]:
+        """Return the pairs that have none of these names."""
+        return [pair for pair in self._pairs if pair[0] not in names]
+
     def list_words(self, name: str) -> tuple[str, ...]:
         """Return all words of a name, which may be repeated or have spaces between its words."""
         return tuple(
@@ -92,9 +96,11 @@ def read_time(text: str, name: str, *, cuts_to_date: bool) -> datetime:
         raise ErrorResponse(400, f"{name} must be a date such as 2026-11-28") from None
 
 
-def read_whole_number(arguments: Arguments, name: str, default: int, *, most: int) -> int:
-    """Read a whole number of at least 1. Raises `ErrorResponse` outside its bounds."""
+def read_whole_number(
+    arguments: Arguments, name: str, default: int, *, least: int = 1, most: int
+) -> int:
+    """Read a whole number. Raises `ErrorResponse` outside its bounds."""
     text = arguments.get(name) or str(default)
-    if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) and 1 <= int(text) <= most:
+    if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) and least <= int(text) <= most:
         return int(text)
-    raise ErrorResponse(400, f"{name} must be a number from 1 to {most}")
+    raise ErrorResponse(400, f"{name} must be a number from {least} to {most}")

@@ -16,8 +16,8 @@ from recording_twilio.emulator.recordings import EmulatedSession
 
 API = "/2010-04-01"
 
-#: The code of an error that a status has by default. https://www.twilio.com/docs/api/errors
-CODES = {400: 20001, 401: 20003, 403: 20006, 404: 20404, 405: 20004, 429: 20429}
+#: The code of an error that a status has by default; 400 has none. https://www.twilio.com/docs/api/errors
+CODES = {401: 20003, 403: 20006, 404: 20404, 405: 20004, 429: 20429}
 #: "Requested resource is not available in its current state", for a call that is not in progress
 NOT_ELIGIBLE = 21220
 #: `Twilio.CURRENT` does not name exactly one recording
@@ -36,14 +36,10 @@ class ErrorResponse(Exception):
 
 
 def build_error_reply(error: ErrorResponse) -> Reply:
-    """Build the body of an error, which repeats the HTTP status."""
-    code = error.code or CODES.get(error.status, 20500)
-    body = {
-        "code": code,
-        "message": error.message,
-        "more_info": f"https://www.twilio.com/docs/errors/{code}",
-        "status": error.status,
-    }
+    """Build the body of an error, which repeats the HTTP status. Its code may be missing."""
+    code = error.code or CODES.get(error.status)
+    more = {"code": code, "more_info": f"https://www.twilio.com/docs/errors/{code}"} if code else {}
+    body = {"message": error.message, "status": error.status, **more}
     reply = Reply.json(body, error.status)
     if error.status == 401:
         return reply.with_headers(WWW_Authenticate='Basic realm="Twilio API"')
@@ -55,19 +51,19 @@ def format_time(moment: datetime | None) -> str | None:
     return None if moment is None else format_datetime(moment.astimezone(UTC))
 
 
-def build_call(session: EmulatedSession, account: str) -> dict[str, Any]:
+def build_call(session: EmulatedSession) -> dict[str, Any]:
     """Build the object of a call. https://www.twilio.com/docs/voice/api/call-resource"""
-    uri = f"{API}/Accounts/{account}/Calls/{session.call_sid}"
+    uri = f"{API}/Accounts/{session.account}/Calls/{session.sid}"
     seconds = (
         None if session.ended is None else int((session.ended - session.began).total_seconds())
     )
     return {
-        "account_sid": account,
+        "account_sid": session.account,
         "answered_by": None,
         "api_version": "2010-04-01",
         "caller_name": None,
         "date_created": format_time(session.began),
-        "date_updated": format_time(session.ended or session.began),
+        "date_updated": format_time(session.updated),
         "direction": "inbound",
         "duration": None if seconds is None else str(seconds),
         "end_time": format_time(session.ended),
@@ -80,7 +76,7 @@ def build_call(session: EmulatedSession, account: str) -> dict[str, Any]:
         "price": None,
         "price_unit": "USD",
         "queue_time": "0",
-        "sid": session.call_sid,
+        "sid": session.sid,
         "start_time": format_time(session.began),
         "status": session.call_status,
         "subresource_uris": {"recordings": f"{uri}/Recordings.json"},
@@ -91,24 +87,24 @@ def build_call(session: EmulatedSession, account: str) -> dict[str, Any]:
     }
 
 
-def build_conference(session: EmulatedSession, account: str) -> dict[str, Any]:
+def build_conference(session: EmulatedSession) -> dict[str, Any]:
     """Build the object of a conference.
 
     https://www.twilio.com/docs/voice/api/conference-resource
     """
-    uri = f"{API}/Accounts/{account}/Conferences/{session.sid}"
+    uri = f"{API}/Accounts/{session.account}/Conferences/{session.sid}"
     reason = {"reason_conference_ended": "last-participant-left"}  # of one that has ended
     return {
-        "account_sid": account,
+        "account_sid": session.account,
         "api_version": "2010-04-01",
         "call_sid_ending_conference": session.call_sid if session.ended else None,
         "date_created": format_time(session.began),
-        "date_updated": format_time(session.ended or session.began),
+        "date_updated": format_time(session.updated),
         "friendly_name": session.name,
         **(reason if session.ended else {}),
         "region": "us1",
         "sid": session.sid,
-        "status": "completed" if session.ended else "in-progress",
+        "status": session.conference_status,
         "subresource_uris": {
             "participants": f"{uri}/Participants.json",
             "recordings": f"{uri}/Recordings.json",

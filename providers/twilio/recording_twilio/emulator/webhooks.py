@@ -25,7 +25,8 @@ from recording_twilio.emulator.recordings import EmulatedRecording
 from recording_twilio.emulator.requests import EVENTS, Arguments
 from recording_twilio.emulator.responses import ErrorResponse, format_time
 
-#: Only a failed connection is retried, once. A 500 loses the event.
+#: Only a failed connection is retried, once. A 500 loses the event. The emulator treats a missing
+#: response like a failed connection, and follows no fragment of a URL.
 REDELIVERY = RedeliveryPolicy(
     attempts=2, delay=timedelta(0), should_retry=lambda status: status is None, timeout=15.0
 )
