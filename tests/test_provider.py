@@ -176,14 +176,16 @@ def test_failed_download_keeps_completed_copies(tmp_path: Path) -> None:
         assert copy.file.role == "video"
 
 
+@pytest.mark.parametrize("since_the_end", [60, 3600])
 def test_wait_without_an_id_ignores_recordings_of_other_sessions(
-    provider: rec.Provider, emulator: PlivoEmulator
+    provider: rec.Provider, emulator: PlivoEmulator, since_the_end: int
 ) -> None:
+    """Also one that ended a moment before, within the difference of clocks that is allowed."""
     target = emulator.sessions[0]
     first = provider.start(target)
-    emulator.clock.sleep(3600)
+    emulator.clock.sleep(30)
     provider.stop(first)
-    emulator.clock.sleep(60)
+    emulator.clock.sleep(since_the_end)
     second = evolve(provider.start(target), id=None)
     with pytest.raises(rec.NotReady) as caught:
         provider.wait(second, timeout=timedelta(seconds=30))
@@ -191,6 +193,17 @@ def test_wait_without_an_id_ignores_recordings_of_other_sessions(
     second = provider.stop(second)
     finished = provider.wait(second, timeout=timedelta(minutes=2))
     assert finished.id not in (None, first.id)
+
+
+def test_a_session_that_failed_before_it_had_a_recording_is_not_waited_for(
+    provider: rec.Provider, emulator: PlivoEmulator
+) -> None:
+    session = evolve(
+        provider.start(emulator.sessions[0]), id=None, status=rec.RecordingStatus.FAILED
+    )
+    before = emulator.clock.now()
+    assert provider.wait(session, timeout=timedelta(minutes=2)) == session
+    assert emulator.clock.now() == before
 
 
 def test_start_without_max_duration_sends_the_documented_maximum(

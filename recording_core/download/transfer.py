@@ -125,7 +125,7 @@ class FileFetcher:
                     attempt == self.retries
                     or (isinstance(error, Unavailable) and error._is_lasting)
                     or wait > self.deadline.limit(_LONGEST_WAIT)
-                    or (not transfer.received and waited >= self.media.first_byte_timeout)
+                    or (not transfer.received and waited + wait > self.media.first_byte_timeout)
                 ):
                     raise transfer.build_final_error(error) from None
                 self.clock.sleep(wait)

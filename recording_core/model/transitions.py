@@ -35,7 +35,7 @@ from recording_core.model.entities import (
     close_pause,
     set_target,
 )
-from recording_core.model.enums import FINAL, RecordingStatus
+from recording_core.model.enums import FINAL, MAYBE_LIVE, RecordingStatus
 from recording_core.model.events import (
     TOGGLES,
     EventKind,
@@ -69,11 +69,8 @@ _STATUSES_OF_KIND: Mapping[EventKind, tuple[RecordingStatus, ...]] = {
     **{EventKind(status): (status,) for status in FINAL},
 }
 
-#: How far the vendor's clock may differ from ours.
+#: The largest difference that we allow between a vendor's clock and the local one.
 CLOCK_SKEW = timedelta(minutes=5)
-
-#: Statuses of a session that may still be recording, so that a pause or resume changes them.
-_LIVE = frozenset(status for status, rank in _RANK.items() if rank <= 1)
 
 #: The fields of a recording that an event may set or correct.
 _FACTS = tuple(
@@ -122,13 +119,14 @@ def apply_to_session(session: RecordingSession, event: RecordingEvent) -> Record
     if event.kind in TOGGLES:
         toggled = _find_toggled_status(event, pauses)
         recordings = [
-            evolve(each, status=toggled) if each.status in _LIVE else each for each in recordings
+            evolve(each, status=toggled) if each.status in MAYBE_LIVE else each
+            for each in recordings
         ]
     statuses = [each.status for each in recordings] or [_find_event_status(event)]
     status = min(statuses, key=_RANK.__getitem__)
     if not (is_new and known_ids):  # only an additional recording may set the session back
         status = max(session.status, status, key=_RANK.__getitem__)
-    if is_toggle(event) and status in _LIVE:
+    if is_toggle(event) and status in MAYBE_LIVE:
         status = _find_toggled_status(event, pauses)
     is_current = event.kind is not EventKind.UPDATED and status is _find_event_status(event)
     vendor_word = event.recording.provider_status if event.recording is not None else None
@@ -161,7 +159,7 @@ def update_session(session: RecordingSession, found: tuple[Recording, ...]) -> R
         stopped_at=newest.ended_at or session.stopped_at,
         recordings=recordings,
     )
-    if newest.status in _LIVE or after.stopped_at is None:
+    if newest.status in MAYBE_LIVE or after.stopped_at is None:
         return after
     return close_pause(after, after.stopped_at)
 
@@ -243,7 +241,7 @@ def _find_event_status(event: RecordingEvent) -> RecordingStatus:
 def _apply_event(recording: Recording, event: RecordingEvent) -> Recording:
     event_status = _find_event_status(event)
     status = max(recording.status, event_status, key=_RANK.__getitem__)
-    if is_toggle(event) and status in _LIVE:
+    if is_toggle(event) and status in MAYBE_LIVE:
         status = event_status  # a recording stores no pause times: the last delivery wins
     after = evolve(recording, status=status)
     if event.recording is not None:

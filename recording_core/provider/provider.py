@@ -64,9 +64,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("recording_core")
 
-#: The largest difference that we allow between a vendor's clock and the local one.
-_CLOCK_SKEW = timedelta(minutes=5)
-
 _UNFINISHED = frozenset(RecordingStatus) - FINAL - {RecordingStatus.UNKNOWN}
 _MAYBE_PAUSED = MAYBE_LIVE - {RecordingStatus.RECORDING}
 
@@ -261,7 +258,8 @@ class Provider(ProviderBase):
                     if isinstance(error, Unavailable) and error._is_lasting:
                         raise
                     _log.info("%s wait: polling again after %s", self.name, type(error).__name__)
-                if session.recordings and all(one.status in FINAL for one in session.recordings):
+                # Without recordings: a recording that failed before it had an id has no row.
+                if FINAL.issuperset([one.status for one in session.recordings] or [session.status]):
                     return session
                 left = end - self.clock.monotonic()
                 if left <= 0:
@@ -553,14 +551,18 @@ class Provider(ProviderBase):
         They are those of its webhooks, or else of the list, that began after the session's start,
         as far as two clocks that differ show that.
         """
-        since = session.started_at - _CLOCK_SKEW if session.started_at is not None else None
-        found = session.recordings or self.list(since=since, target=session.target)
+        from recording_core.model.transitions import CLOCK_SKEW, began_before
+
+        start = session.started_at
+        found = session.recordings or self.list(
+            since=start - CLOCK_SKEW if start is not None else None, target=session.target
+        )
         return [
             each
             for each in found
-            if since is None
-            or (began := each.started_at or each.ended_at or each.created_at) is None
-            or began >= since
+            if not began_before(each, session)
+            # By clocks that agree, one that ended before is not it; by others, the wait is longer.
+            and not (start is not None and each.ended_at is not None and each.ended_at < start)
         ]
 
     def __get_exact(self, recording_id: str, target: CommunicationSession | None) -> Recording:

@@ -205,6 +205,9 @@ class ResponseReader:
             message = self.secrets.shorten(details.message)
         elif default is not None:
             message = default[1]
+        if status < 300 and details.kind is None and not details.recognized:
+            kind = MalformedPayload
+            message += ". That is no error in the vendor's shape, and no success: it proves nothing"
         if issubclass(kind, NotFound):
             facts["absent"] = details.absent
         if issubclass(kind, RateLimited | Unavailable):

@@ -100,8 +100,9 @@ class _Adapter(HTTPAdapter):
 
     def build_response(self, request: requests.PreparedRequest, response: Any) -> requests.Response:
         """Read no cookies: the parser of `Set-Cookie2` takes minutes for some kilobytes."""
-        for name in ("Set-Cookie", "Set-Cookie2"):
-            del response._original_response.msg[name]
+        if response._original_response is not None:
+            for name in ("Set-Cookie", "Set-Cookie2"):
+                del response._original_response.msg[name]
         return super().build_response(request, response)
 
     def get_connection_with_tls_context(
