@@ -65,8 +65,9 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
         1,
         leaves_open="Which paging the lists of recordings have: the recording pages show `limit` "
         "and `offset`, and the page on paging shows `page_size` and `start_key` for every list.",
-        assumed="Keys are possible. A list without `pagination` and `total`, but with `page_size` "
-        "or `next_start_key`, is read by keys; without a key it has ended.",
+        assumed="Keys are possible. A list with `next_start_key` is read by keys. Without a key, "
+        "`pagination`, `total` or `has_more` shows whether it has ended; with `page_size` and none "
+        "of these it has.",
         refuted_by="A list with `pagination`.",
         probe=is_paged_by_keys,
     ),
@@ -97,9 +98,10 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
     Assumption(
         5,
         leaves_open="What `since` compares, in which zone, and whether the bound is included.",
-        assumed="It may be the start of a recording. `since` is sent 25 hours early, more than the "
-        "longest recording and any zone, and the exact bound is applied here. A recording that "
-        "runs may be missing then, since it has no `created_at`; it is listed after its end.",
+        assumed="It may be the start of a recording. `since` is sent 38 hours early, for a "
+        "recording of 24 hours in any zone, and the exact bound is applied here. The pages limit "
+        "conferences' recordings to 24 hours, and calls' not at all: a longer one may be missing. "
+        "One that runs may be missing, too, since it has no `created_at`, until its end.",
         refuted_by="A list with `since` that lacks a recording created after it.",
     ),
     Assumption(
@@ -121,15 +123,17 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
         8,
         leaves_open="The response to a second start, pause or resume, to a stop when nothing is "
         "recorded, and to a deletion while recording.",
-        assumed="They are refused. After any refusal of a pause, resume or stop the recording is "
-        "read: if it has the wanted state, the operation succeeded.",
+        assumed="They are refused; without this assumption the emulator accepts all but the stop, "
+        "and a repeated verb changes nothing. After any refusal of a pause, resume or stop the "
+        "recording is read: if it has the wanted state, the operation succeeded.",
         refuted_by="A second start that begins another recording of the same call.",
     ),
     Assumption(
         9,
-        leaves_open="Whether there are events of conferences' recordings.",
-        assumed="There are none. If one comes, it is read by `conference_id`.",
-        refuted_by="An event with `conference_id`.",
+        leaves_open="Whether there are events of conferences' recordings, and whether the list "
+        "without a target has them.",
+        assumed="Neither. If an event or a row comes, it is read by `conference_id`.",
+        refuted_by="An event, or a row of that list, with `conference_id`.",
     ),
     Assumption(
         10,

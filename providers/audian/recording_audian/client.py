@@ -40,12 +40,15 @@ from recording_core.plugin import (
 )
 
 #: The `limit` of a list. Its default and maximum are undocumented for these lists: the response has
-#: the limit that applies.
-PAGE_LIMIT = 100
+#: the limit that applies. If it is rejected, the larger one of the pages' samples is sent.
+PAGE_LIMIT, SAMPLE_LIMIT = 100, 50
 #: How much earlier `since` is sent. Undocumented: what it compares, in which zone, and whether it
-#: is included. A recording lasts at most 24 hours (https://docs.audian.com/conferences/recording),
-#: so this margin covers every reading, and the library applies the exact bound.
-SINCE_MARGIN = timedelta(hours=25)
+#: is included. This margin covers the start of a recording of 24 hours, the longest of a conference
+#: (https://docs.audian.com/conferences/recording; of a call it is undocumented), in any zone: the
+#: outermost is 14 hours from UTC. The library applies the exact bound.
+SINCE_MARGIN = timedelta(hours=24) + timedelta(hours=14)
+#: The largest difference that we allow between Audian's clock and the local one.
+CLOCK_SKEW = timedelta(minutes=5)
 
 #: Our keyword -> Audian's parameter and its bounds, by kind.
 #: https://docs.audian.com/call-control/call-recording and
@@ -87,11 +90,12 @@ class Audian(Provider):
         for kind, table in PARAMETERS.items()
     }
     known_fields: ClassVar[frozenset[str]] = frozenset(KNOWN_FIELDS.split())
-    doubtful_start_codes: ClassVar[frozenset[str]] = mapping.DOUBTFUL_START_CODES
     path_words = (
         "api_auth calls conferences download pause record recording recordings resume start stop"
     )
     not_listable = ("conference recordings: Audian lists them for one conference at a time",)
+    #: the `limit` that was not rejected
+    _page_limit = PAGE_LIMIT
 
     def _auth(self, settings: Mapping[str, str]) -> AuthBase:
         key, style = settings["api_key"], settings["auth_style"]
@@ -135,6 +139,10 @@ class Audian(Provider):
             json=_build_start_body(request),
             retry=RetryPolicy.NEVER,
         )
+        if answer.payload is None:
+            # Documented: a 204. https://docs.audian.com/errors/http-status-codes
+            status = RecordingStatus.RECORDING
+            return RecordingSession(self.name, self.account, None, request.target, status)
         return self._read_session(mapping.read_data(answer.payload), request.target)
 
     def _pause(self, session: RecordingSession) -> RecordingSession:
@@ -168,13 +176,13 @@ class Audian(Provider):
             )
             after = self._read_verb_response(session, answer.payload, status)
             if verb != "stop" and after.provider_status is None:
-                recording = self._find_recording(session)
+                recording = self._find_recording(session, verb)
                 if recording is not None:
                     word = recording.provider_status
                     after = evolve(after, status=recording.status, provider_status=word)
         except (Rejected, Conflict, NotFound, MalformedPayload) as error:
             # Undocumented: the response to a second pause, resume or stop.
-            recording = self._find_recording(session)
+            recording = self._find_recording(session, verb)
             if recording is None and verb == "stop" and isinstance(error, NotFound):
                 return evolve(session, status=status)  # neither call nor recording exists
             if recording is None or recording.status not in success:
@@ -198,16 +206,25 @@ class Audian(Provider):
             raise MalformedPayload("the response is about another recording", provider=self.name)
         return after
 
-    def _find_recording(self, session: RecordingSession) -> Recording | None:
-        """Read the session's recording; if it has no id, the one that its target records now."""
+    def _find_recording(self, session: RecordingSession, verb: str) -> Recording | None:
+        """Read the session's recording; without an id, the only one that may be its own.
+
+        That is one that runs or, after a stop, one since the session's start; of a call, a list has
+        the end alone. An older one is never returned: the caller may delete what is found.
+        """
+        start = session.started_at
         try:
             if session.id is not None:
                 return self._get(session.id, session.target)
-            recordings = list(self.list(target=session.target))
+            since = start - CLOCK_SKEW if start is not None else None
+            found = list(self.list(target=session.target, since=since))
         except NotFound:
             return None
-        live = [each for each in recordings if each.status not in ENDED_STATUSES]
-        return next(iter(live or recordings), None)
+        running = [each for each in found if each.status not in ENDED_STATUSES]
+        if verb == "stop" and running:
+            return running[0]  # whichever it is: the stop had no effect
+        candidates = found if verb == "stop" and start is not None else running
+        return candidates[0] if len(candidates) == 1 else None
 
     def _read_session(
         self, row: Mapping[str, Any], target: CommunicationSession
@@ -222,14 +239,22 @@ class Audian(Provider):
         # another row is there. A page by key has no such overlap.
         offset, overlap, key = cursor or (0, 0, None)
         place = {"offset": offset} if key is None else {"start_key": key}
-        params: dict[str, Any] = {"limit": PAGE_LIMIT, **place}
+        params: dict[str, Any] = {"limit": self._page_limit, **place}
         if query.target is None:
             if query.since is not None:
                 params["since"] = mapping.format_since(query.since, SINCE_MARGIN)
         elif query.target.kind is SessionKind.CALL:
             # Undocumented: `call_id` and `since` in one request.
             params["call_id"] = query.target.id
-        page = mapping.read_page(self._request_page(query.target, params), offset, overlap)
+        try:
+            payload = self._request_page(query.target, params)
+        except Rejected as error:
+            # Later pages continue with the limit of the first.
+            if cursor is not None or error.status != 400 or "limit" not in str(error.body):
+                raise
+            payload = self._request_page(query.target, {**params, "limit": SAMPLE_LIMIT})
+            self._page_limit = SAMPLE_LIMIT
+        page = mapping.read_page(payload, offset, overlap)
         ids = [mapping.read_row_id(row) for row in page.rows]
         next_overlap = 1 if page.step > 1 and page.next_key is None else 0
         step = page.step - next_overlap

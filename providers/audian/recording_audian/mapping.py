@@ -18,11 +18,13 @@ from recording_core import (
     FileRole,
     MalformedPayload,
     MediaFile,
+    ProviderError,
     QuotaExceeded,
     Recording,
     RecordingSession,
     RecordingStatus,
     SessionKind,
+    Unavailable,
 )
 from recording_core.plugin import FINAL, FORMATS, ErrorDetails, Fields
 
@@ -48,8 +50,8 @@ RETENTION = timedelta(days=30)
 QUOTA_CODE = "quota_exceeded"
 
 #: The engine reports a server error by the HTTP status in quotes, also in a response with the HTTP
-#: status 200: https://docs.audian.com/errors shows the form. After it a recording may have started.
-DOUBTFUL_START_CODES = frozenset(map(str, range(500, 600)))
+#: status 200: https://docs.audian.com/errors shows the form.
+SERVER_ERRORS = frozenset(map(str, range(500, 600)))
 
 #: The values of `participant`. https://docs.audian.com/call-control/call-recording, Participant
 #: Recording
@@ -294,15 +296,18 @@ def read_page(payload: Any, offset: int, overlap: int = 0) -> ListPage:
 
     Calls: `{"data", "pagination"}`. Conferences: `{"recordings", "total", "limit", "offset"}`.
     https://docs.audian.com/api-basics/pagination: `{"data", "page_size", "next_start_key"}`, on the
-    last page without the key. Raises `MalformedPayload` for a body that is not a list.
+    last page without the key. If a list has both, its keys count only as long as there is one.
+    Raises `MalformedPayload` for a body that is not a list.
     """
     body = Fields(read_data(payload))
     name = "recordings" if "recordings" in body.row else "data"
     rows = body.array(name)
     if rows is None:
         raise MalformedPayload(f"The list has no array `{name}`", path=name)
-    if not {"page_size", "next_start_key"}.isdisjoint(body.row):
-        key = _read_start_key(body)
+    key = _read_start_key(body)
+    numbers = [body.row.get(each) for each in ("pagination", "total", "has_more")]
+    has_keys = not {"page_size", "next_start_key"}.isdisjoint(body.row)
+    if key is not None or (has_keys and numbers == [None] * 3):
         return ListPage(rows, None, len(rows), key is not None, key)
     paging = body.object("pagination") or body
     total, limit, has_more = paging.count("total"), paging.count("limit"), paging.flag("has_more")
@@ -358,11 +363,12 @@ def read_error_details(payload: Mapping[str, Any]) -> ErrorDetails:
     """
     error, detail, text = (payload.get(name) for name in ("error", "data", "message"))
     code, message, recognized = text, text, False
+    kind: type[ProviderError] | None = None
     if isinstance(error, dict):
         code, message = error.get("code"), error.get("message") or text
         recognized = all(_read_text(error.get(name)) for name in ("code", "message", "type"))
     elif type(error) is str and error.isdecimal():
-        code = error if error in DOUBTFUL_START_CODES else text
+        code, kind = (error, Unavailable) if error in SERVER_ERRORS else (text, None)
         # Some samples have no `data`.
         recognized = payload.get("status") == "error" and _read_text(text) is not None
     elif type(error) is str:
@@ -377,7 +383,7 @@ def read_error_details(payload: Mapping[str, Any]) -> ErrorDetails:
         message=_read_text(message),
         request_id=_read_text(payload.get("request_id")),
         recognized=recognized,
-        kind=QuotaExceeded if code == QUOTA_CODE else None,
+        kind=QuotaExceeded if code == QUOTA_CODE else kind,
         is_error=is_error,
     )
 

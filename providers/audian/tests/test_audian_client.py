@@ -315,6 +315,41 @@ class TestStart:
         assert list(audian.list()) == []
         assert len(emulator.list_requests()) == 3
 
+    @pytest.mark.parametrize("answer", [Reply(204), Reply(200), Reply(202)])
+    def test_a_start_may_be_answered_without_a_body(
+        self,
+        audian: rec.Provider,
+        emulator: AudianEmulator,
+        manual_clock: ManualClock,
+        answer: Reply,
+    ) -> None:
+        genuine = emulator.answer
+
+        def answer_without_body(request: Request) -> Reply:
+            reply = genuine(request)
+            return answer if request.path.endswith("/start") else reply
+
+        emulator.answer = answer_without_body  # type: ignore[method-assign]
+        for target in emulator.sessions:
+            session = audian.start(target)
+            assert (session.id, session.status) == (None, STATUSES.RECORDING)
+            assert session.started_at == manual_clock.now()
+            manual_clock.advance(MINUTE)
+            done = audian.wait(audian.stop(session), timeout=MINUTE)
+            assert [each.duration for each in done.recordings] == [MINUTE]
+
+    @pytest.mark.parametrize("body", [{}, {"success": True}, {"status": "success", "data": {}}])
+    def test_a_start_that_is_answered_with_an_object_without_an_id_is_outcome_unknown(
+        self,
+        audian: rec.Provider,
+        emulator: AudianEmulator,
+        call: rec.CommunicationSession,
+        body: dict[str, Any],
+    ) -> None:
+        emulator.faults.append(Reply.json(body))
+        with pytest.raises(rec.OutcomeUnknown):
+            audian.start(call)
+
     def test_ids_are_percent_encoded(self, audian: rec.Provider, emulator: AudianEmulator) -> None:
         id = "a/b?c d"
         for send in (
@@ -372,6 +407,7 @@ class TestPauseResumeStop:
         assert audian.download(recording, tmp_path)
         assert len(emulator.list_requests()) == before + 1, "only the media was requested"
 
+    @pytest.mark.parametrize("emulator_assumptions", [[8]])
     @pytest.mark.parametrize("status", [409, 400, 404, 422])
     def test_a_repeated_verb_succeeds_whichever_error_audian_returns(
         self,
@@ -410,8 +446,8 @@ class TestPauseResumeStop:
         call: rec.CommunicationSession,
         status: int,
     ) -> None:
-        session = audian.start(call)  # for a second it is only `initiated`
-        emulator.conflict_status = status
+        session = audian.start(call)
+        emulator.faults.append(build_error(status, "conflict", "The recording is initiated"))
         with pytest.raises(rec.ProviderError, match="The recording is initiated"):
             audian.pause(session)
         emulator.hang_up(call)
@@ -554,7 +590,8 @@ class TestPauseResumeStop:
         conference: rec.CommunicationSession,
     ) -> None:
         for target in (call, conference):
-            unnamed = rec.RecordingSession("audian", "default", None, target)
+            now = manual_clock.now()
+            unnamed = rec.RecordingSession("audian", "default", None, target, started_at=now)
             assert audian.stop(unnamed).status is STATUSES.PROCESSING, "the call has no recording"
             started = audian.start(target)
             manual_clock.advance(2 * SECOND)
@@ -563,6 +600,71 @@ class TestPauseResumeStop:
             assert audian.stop(unnamed).id == started.id
             done = audian.wait(stopped, timeout=MINUTE)
             assert [each.id for each in done.recordings] == [started.id]
+
+    @pytest.mark.parametrize("has_start", [True, False])
+    def test_a_session_without_an_id_is_never_an_older_recording(
+        self,
+        audian: rec.Provider,
+        emulator: AudianEmulator,
+        manual_clock: ManualClock,
+        has_start: bool,
+    ) -> None:
+        # After a start with an unknown outcome: what is deleted next must not be last week's.
+        for target in emulator.sessions:
+            old = emulator.add(target.kind, session_id=target.id, ago=7 * DAY)
+            at = manual_clock.now() if has_start else None
+            unnamed = rec.RecordingSession("audian", "default", None, target, started_at=at)
+            stopped = audian.stop(unnamed)
+            assert (stopped.id, stopped.status) == (None, STATUSES.PROCESSING)
+            assert stopped.recordings == ()
+            emulator.faults.append(build_error(409, "conflict"))
+            with pytest.raises(rec.Conflict):
+                audian.stop(unnamed)
+            assert audian.get(old, target=target).status is STATUSES.AVAILABLE
+
+    def test_a_session_without_an_id_is_none_of_several_recordings(
+        self,
+        audian: rec.Provider,
+        emulator: AudianEmulator,
+        manual_clock: ManualClock,
+        conference: rec.CommunicationSession,
+    ) -> None:
+        at = manual_clock.now()
+        unnamed = rec.RecordingSession("audian", "default", None, conference, started_at=at)
+        for _ in range(2):
+            audian.start(conference)
+            manual_clock.advance(MINUTE)
+            last = audian.stop(unnamed)
+        assert last.id is not None, "the response to the stop has it"
+        assert audian.stop(unnamed).id is None
+
+    @pytest.mark.parametrize("lists_running", [True, False])
+    def test_a_pause_without_an_id_never_has_the_status_of_an_ended_recording(
+        self,
+        audian: rec.Provider,
+        emulator: AudianEmulator,
+        call: rec.CommunicationSession,
+        manual_clock: ManualClock,
+        lists_running: bool,
+    ) -> None:
+        # With a final status, a stop would send nothing and the recording run on.
+        emulator.add(session_id=call.id)
+        running = str(audian.start(call).id)
+        manual_clock.advance(2 * SECOND)
+        if not lists_running:
+            emulator.alter = lambda request, payload: (
+                {**payload, "data": [row for row in payload["data"] if row["created_at"]]}
+                if "data" in payload
+                else payload
+            )
+        at = manual_clock.now()
+        for started_at in (None, at):
+            session = rec.RecordingSession("audian", "default", None, call, started_at=started_at)
+            session = audian.pause(session)
+            assert session.status is STATUSES.PAUSED
+            session = audian.resume(session)
+            assert session.status is STATUSES.RECORDING
+        assert audian.stop(session).id == running
 
     def test_a_session_without_an_id_is_the_recording_that_runs(
         self, audian: rec.Provider, emulator: AudianEmulator, call: rec.CommunicationSession
@@ -580,6 +682,11 @@ class TestPauseResumeStop:
         emulator.faults.append(build_error(409, "conflict"))
         with pytest.raises(rec.Conflict):
             audian.stop(rec.RecordingSession("audian", "default", None, call))
+        # Two recordings that may be the session's own: one of them runs, so the stop had no effect.
+        emulator.faults.append(build_error(404, "not_found", "Recording not found"))
+        since = audian.clock.now() - DAY
+        with pytest.raises(rec.NotFound, match="Recording not found"):
+            audian.stop(rec.RecordingSession("audian", "default", None, call, started_at=since))
         assert audian.get(str(running)).status in LIVE
 
     def test_a_stop_succeeds_if_call_and_recording_no_longer_exist(
@@ -739,6 +846,62 @@ class TestList:
             assert listing.coverage.complete
             assert listing.coverage.duplicates == 0
 
+    def test_a_page_size_beside_the_pagination_hides_no_row(
+        self, manual_clock: ManualClock
+    ) -> None:
+        with AudianEmulator(clock=manual_clock, recordings=230) as emulator:
+            emulator.alter = lambda request, payload: {**payload, "page_size": 100}
+            with emulator.connect() as audian:
+                listing = audian.list()
+                assert sorted(each.id for each in listing) == sorted(emulator.list_ids())
+            assert (listing.coverage.complete, listing.coverage.expected) == (True, 230)
+
+    @pytest.mark.parametrize("workers", [1, 4])
+    def test_a_limit_that_audian_rejects_is_lowered_to_that_of_its_samples(
+        self, manual_clock: ManualClock, workers: int
+    ) -> None:
+        with AudianEmulator(clock=manual_clock, recordings=230) as emulator:
+            genuine = emulator.answer
+
+            def answer_up_to_50(request: Request) -> Reply:
+                if int(request.arg("limit") or 0) > 50:
+                    return build_error(400, "invalid_request_error", "limit is at most 50")
+                return genuine(request)
+
+            emulator.answer = answer_up_to_50  # type: ignore[method-assign]
+            with emulator.connect(http=rec.HttpSettings(workers=workers)) as audian:
+                for _ in range(2):
+                    listing = audian.list()
+                    assert sorted(each.id for each in listing) == sorted(emulator.list_ids())
+                    assert listing.coverage.complete
+            limits = [each.arg("limit") for each in emulator.list_requests()]
+            assert limits == ["100", *["50"] * (len(limits) - 1)]
+
+    @pytest.mark.parametrize("message", ["since is invalid", "limit is at most 10"])
+    def test_any_other_400_to_a_list_is_an_error(
+        self, audian: rec.Provider, emulator: AudianEmulator, message: str
+    ) -> None:
+        emulator.faults += [build_error(400, "invalid_request_error", message)] * 2
+        with pytest.raises(rec.Rejected, match=message):
+            list(audian.list())
+        assert len(emulator.list_requests()) == (2 if "limit" in message else 1)
+
+    def test_the_limit_of_the_first_page_is_that_of_all_pages(
+        self, manual_clock: ManualClock
+    ) -> None:
+        with AudianEmulator(clock=manual_clock, recordings=230) as emulator:
+            genuine = emulator.answer
+
+            def reject_later_pages(request: Request) -> Reply:
+                if request.arg("offset") != "0":
+                    return build_error(400, "invalid_request_error", "limit is at most 50")
+                return genuine(request)
+
+            emulator.answer = reject_later_pages  # type: ignore[method-assign]
+            with emulator.connect() as audian, pytest.raises(rec.Rejected, match="at most 50"):
+                list(audian.list())
+            assert {each.arg("limit") for each in emulator.list_requests()} == {"100"}
+
     @pytest.mark.parametrize("changes", [{"total": None}, {"has_more": None}, {"total": 7}])
     def test_a_list_needs_only_total_or_has_more(
         self, manual_clock: ManualClock, changes: dict[str, Any]
@@ -777,12 +940,12 @@ class TestList:
         assert (request.arg("call_id"), request.arg("since")) == ("call_1", None)
         assert {each.id for each in audian.list(target=target)} == {old, new}
 
-    def test_since_is_sent_25_hours_early(
+    def test_since_is_sent_38_hours_early(
         self, audian: rec.Provider, emulator: AudianEmulator
     ) -> None:
         zone = timezone(timedelta(hours=2))
         list(audian.list(since=datetime(2026, 1, 9, 13, 0, 0, 5, zone)))
-        assert emulator.list_requests()[0].arg("since") == "2026-01-08T10:00:00Z"
+        assert emulator.list_requests()[0].arg("since") == "2026-01-07T21:00:00Z"
 
     @pytest.mark.parametrize("field", get_args(SinceField))
     @pytest.mark.parametrize("hours", [None, -12, 0, 14])
@@ -805,10 +968,16 @@ class TestList:
                     ]
                     assert found == expected
 
+    @pytest.mark.parametrize("hours", [-12, -10, 0, 14])
     def test_a_recording_of_24_hours_is_found_if_since_compares_the_start(
-        self, audian: rec.Provider, emulator: AudianEmulator, manual_clock: ManualClock
+        self,
+        audian: rec.Provider,
+        emulator: AudianEmulator,
+        manual_clock: ManualClock,
+        hours: int,
     ) -> None:
         emulator.since_field = "started_at"
+        emulator.since_zone = timezone(timedelta(hours=hours))
         id = emulator.add(ago=SECOND, duration=DAY)
         assert [each.id for each in audian.list(since=manual_clock.now() - SECOND)] == [id]
 
@@ -1229,6 +1398,7 @@ class TestMedia:
 
 
 class TestResponses:
+    @pytest.mark.parametrize("emulator_assumptions", [[8]])
     @pytest.mark.parametrize("shape", get_args(ErrorShape))
     def test_errors_are_read_in_every_shape(
         self,
@@ -1273,20 +1443,63 @@ class TestResponses:
             audian.delete(recording)
 
     @pytest.mark.parametrize(
-        "payload",
+        ("payload", "kind"),
         [
-            {"success": False, "error": {"code": "not_found", "message": "gone"}},
-            {"status": "error", "error": "404", "data": {"message": "gone"}, "message": "no"},
+            ({"success": False, "error": {"code": "x", "message": "gone"}}, rec.MalformedPayload),
+            (
+                {"status": "error", "error": "404", "data": {"message": "gone"}, "message": "no"},
+                rec.Rejected,
+            ),
         ],
     )
     def test_an_error_body_in_a_200_is_an_error(
-        self, audian: rec.Provider, emulator: AudianEmulator, payload: dict[str, Any]
+        self,
+        audian: rec.Provider,
+        emulator: AudianEmulator,
+        payload: dict[str, Any],
+        kind: type[rec.ProviderError],
     ) -> None:
         for send in (lambda: audian.get("some-id"), lambda: list(audian.list())):
             emulator.faults.append(Reply.json(payload))
             # The class follows from the HTTP status, which is 200.
-            with pytest.raises(rec.Rejected, match="gone"):
+            with pytest.raises(kind, match="gone"):
                 send()
+        # What is not in the vendor's shape does not show that nothing was started.
+        emulator.faults.append(Reply.json(payload))
+        is_refusal = kind is rec.Rejected
+        with pytest.raises(kind if is_refusal else rec.OutcomeUnknown, match="gone"):
+            audian.start(emulator.sessions[0])
+
+    @pytest.mark.parametrize("status", [500, 503])
+    def test_a_server_error_in_a_200_is_unavailable(
+        self,
+        audian: rec.Provider,
+        emulator: AudianEmulator,
+        call: rec.CommunicationSession,
+        manual_clock: ManualClock,
+        status: int,
+    ) -> None:
+        session = audian.start(call)
+        manual_clock.advance(2 * SECOND)
+        emulator.hides_server_errors = True
+        fault = emulator.build_error(status)
+        assert fault.status == 200
+        for send in (
+            lambda: list(audian.list()),
+            lambda: audian.get(str(session.id)),
+            lambda: audian.pause(session),
+            lambda: audian.resume(session),
+            lambda: audian.stop(session),
+            lambda: audian.delete(str(session.id)),
+        ):
+            emulator.faults += [fault] * 9
+            with pytest.raises(rec.Unavailable) as caught:
+                send()
+            assert (caught.value.status, caught.value.code) == (200, str(status))
+            emulator.faults.clear()
+        session = audian.stop(session)
+        emulator.faults.append(fault)
+        assert audian.wait(session, timeout=MINUTE).status is STATUSES.AVAILABLE
 
     def test_a_token_in_a_response_is_masked(
         self, audian: rec.Provider, emulator: AudianEmulator

@@ -45,6 +45,17 @@ def test_the_checksum_in_a_webhook_is_that_of_the_file(emulator: AudianEmulator)
     assert checksum["value"] == hashlib.sha256(content).hexdigest()
 
 
+def test_the_event_of_a_completed_recording_can_be_the_shorter_of_the_page(
+    emulator: AudianEmulator,
+) -> None:
+    emulator.has_short_events = True
+    emulator.record()
+    payload = json.loads(emulator.build_webhook_requests()[-1].body)
+    assert payload["event"] == "recording.completed"
+    names = "recording_id call_id download_url file_size duration completed_at"
+    assert payload["data"].keys() == set(names.split())
+
+
 def test_webhooks_are_sent_with_both_forms_of_the_signature(emulator: AudianEmulator) -> None:
     for _ in range(5):
         emulator.record()

@@ -704,6 +704,24 @@ class TestEnvelopes:
         assert (len(page.rows), page.total) == (2, None)
         assert (page.next_key, page.has_more) == (key, key is not None)
 
+    @pytest.mark.parametrize(
+        ("paging", "key", "has_more"),
+        [
+            ({"pagination": {"total": 9, "has_more": True}}, None, True),
+            ({"pagination": {"total": 2, "has_more": False}}, None, False),
+            ({"pagination": {"total": "9"}}, None, True),
+            ({"pagination": None}, None, False),
+            ({"total": 9}, None, True),
+            ({"has_more": True, "next_start_key": None}, None, True),
+            ({"pagination": {"total": 9, "has_more": True}, "next_start_key": "k"}, "k", True),
+        ],
+    )
+    def test_a_page_size_alone_ends_no_list_that_has_numbers(
+        self, paging: dict[str, Any], key: str | None, has_more: bool
+    ) -> None:
+        page = mapping.read_page({"data": LIST["data"], "page_size": 2, **paging}, 0)
+        assert (page.next_key, page.has_more) == (key, has_more)
+
     def test_a_key_that_cannot_be_read_hides_no_rows(self) -> None:
         with pytest.raises(rec.MalformedPayload) as caught:
             mapping.read_page({"data": [], "page_size": 25, "next_start_key": ["a"]}, 0)
@@ -893,11 +911,11 @@ class TestErrors:
         assert not details.absent, "`not_found` does not name what is missing"
 
     @pytest.mark.parametrize("status", ["500", "503", "599"])
-    def test_the_status_of_a_server_error_is_its_code(self, status: str) -> None:
+    def test_a_server_error_in_quotes_is_unavailable(self, status: str) -> None:
         payload = {"error": status, "message": "unspecified_fault", "status": "error"}
         details = mapping.read_error_details(payload)
         assert (details.code, details.message) == (status, "unspecified_fault")
-        assert details.is_error
+        assert (details.is_error, details.kind) == (True, rec.Unavailable)
 
     def test_the_request_id_of_the_vendor_is_read(self) -> None:
         assert mapping.read_error_details({"request_id": "4c1f"}).request_id == "4c1f"

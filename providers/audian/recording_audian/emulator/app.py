@@ -73,11 +73,16 @@ class AudianEmulator(Emulator):
     #: the status of the redirect from a download to its temporary URL, undocumented; None if the
     #: response is the file itself, as in the conferences' sample, which follows no redirect
     redirect_status: int | None = 302
-    #: the status of a second start, a pause while paused, a resume while recording; undocumented
+    #: the status of what assumption 8 refuses
     conflict_status = 409
     #: the status of a download without media: undocumented, but the calls' page has the 404 under
     #: the heading "Recording Not Available"
     unready_status = 404
+    #: whether `build_error` builds a server error as the engine does: with the HTTP status 200, and
+    #: its own status in quotes in the body
+    hides_server_errors = False
+    #: whether an event of a completed recording has neither format nor checksum: the page has both
+    has_short_events = False
 
     def __init__(self, *, starting: timedelta = timedelta(seconds=1), **settings: Any) -> None:
         super().__init__(**settings)
@@ -107,8 +112,11 @@ class AudianEmulator(Emulator):
         self.sessions = [self.begin(CALL), self.begin(CONFERENCE)]
 
     def build_error(self, status: int) -> Reply:
-        body = {"error": "refused", "message": "The request is refused", "code": status}
-        return Reply.json(body, status)
+        is_hidden = self.hides_server_errors and status >= 500
+        shape = "kazoo" if is_hidden else self.error_shape
+        error = ErrorResponse(status, "refused", "The request is refused")
+        body = responses.build_error_body(error, shape, None, self._build_hex(32))
+        return Reply.json(body, 200 if is_hidden else status)
 
     def populate(self) -> None:
         self._temporary_urls = media.TemporaryUrls(self.media_origin, self.random.randbytes(32))
@@ -211,7 +219,8 @@ class AudianEmulator(Emulator):
             since = recording.started_at
 
             def list_events(now: datetime) -> Iterable[EmulatedEvent]:
-                events = webhooks.build_events(recording, now, self.base_url)
+                is_short = self.has_short_events
+                events = webhooks.build_events(recording, now, self.base_url, is_short=is_short)
                 return [event for event in events if event.at >= since]
 
             self.deliveries.follow(recording.id, list_events)
@@ -249,7 +258,7 @@ class AudianEmulator(Emulator):
             case ("POST", "v2", "conferences", id, "recording", verb):
                 return self._apply_verb(CONFERENCE, id, verb, request)
             case ("GET", "v2", "recordings"):
-                # Undocumented: whether the list has conferences' recordings. Here it has not.
+                # Undocumented: whether it has conferences' recordings. Not here: assumption 9.
                 rows, since = self._calls.list_retained(), (self.since_field, self.since_zone)
                 calls = listing.filter_calls(rows, request, now, *since)
                 return self._build_page(calls, request, listing.build_call_page)
@@ -342,40 +351,50 @@ class AudianEmulator(Emulator):
         recording: EmulatedRecording
         match (kind, verb):
             case (_, "start"):
-                parameters = PARAMETER_READERS[kind](requests.read_body(request))
-                self._check_start(kind, id)
-                recording = self._record(kind, id, parameters)
-                self._follow(recording)
+                recording = self._start(kind, id, request)
             case (_, "stop"):
                 recording = self._stores[kind].require_running(id)
                 recording.stopped_at = now
             case (SessionKind.CALL, "pause"):
-                recording = self._require_status("recording", id)
-                recording.pauses.append(Interval(now))
+                recording = self._calls.require_running(id)
+                if recording.is_paused:
+                    self._refuse("The recording is paused")
+                else:
+                    recording.pauses.append(Interval(now))
             case (SessionKind.CALL, "resume"):
-                recording = self._require_status("paused", id)
-                recording.pauses[-1] = Interval(recording.pauses[-1].start, now)
+                recording = self._calls.require_running(id)
+                if recording.is_paused:
+                    recording.pauses[-1] = Interval(recording.pauses[-1].start, now)
+                else:
+                    self._refuse("The recording is not paused")
             case _:
                 raise build_not_found_error("Path")
         if verb in ("pause", "resume") and not self.assumes(6):
             return {}
         return recording.build_verb_response(verb, now, self.base_url)
 
-    def _check_start(self, kind: SessionKind, session_id: str) -> None:
+    def _start(self, kind: SessionKind, session_id: str, request: Request) -> EmulatedRecording:
+        """Start a recording. Undocumented: whether two of one session may run. Here they may not.
+
+        Without assumption 8 the response to a second start is about the recording that runs.
+        """
+        parameters = PARAMETER_READERS[kind](requests.read_body(request))
         if session_id not in self._stores[kind].live:
             raise build_not_found_error("Call" if kind is CALL else "Conference")
-        if self._stores[kind].find_running(session_id):
-            # Undocumented, as is whether two recordings of one session may run: assumption 8.
-            raise self._build_conflict("A recording is already in progress")
+        running: EmulatedRecording | None = self._stores[kind].find_running(session_id)
+        if running is not None:
+            self._refuse("A recording is already in progress")
+            return running
         if self.quota_exceeded:
             raise ErrorResponse(429, "quota_exceeded", "Recording storage quota exceeded")
-
-    def _require_status(self, required: str, call_id: str) -> CallRecording:
-        recording = self._calls.require_running(call_id)
-        status = recording.compute_status(self.clock.now())
-        if status != required:
-            raise self._build_conflict(f"The recording is {status}")
+        recording = self._record(kind, session_id, parameters)
+        self._follow(recording)
         return recording
+
+    def _refuse(self, message: str) -> None:
+        """Raise the error of a request that changes nothing or comes too early: assumption 8."""
+        if self.assumes(8):
+            raise ErrorResponse(self.conflict_status, "conflict", message)
 
     def _record(
         self, kind: SessionKind, session_id: str, parameters: Mapping[str, Any]
@@ -398,7 +417,7 @@ class AudianEmulator(Emulator):
 
     def _delete(self, recording: EmulatedRecording) -> None:
         if recording.is_running(self.clock.now()):
-            raise self._build_conflict("The recording is in progress")  # undocumented
+            self._refuse("The recording is in progress")
         self.remove(recording.id)
 
     def _download(self, id: str, request: Request) -> Reply:
@@ -428,9 +447,6 @@ class AudianEmulator(Emulator):
 
     def _build_session(self, kind: SessionKind) -> CommunicationSession:
         return CommunicationSession(kind, self._build_id("call" if kind is CALL else "conf"))
-
-    def _build_conflict(self, message: str) -> ErrorResponse:
-        return ErrorResponse(self.conflict_status, "conflict", message)
 
     def _build_id(self, prefix: str) -> str:
         return f"{prefix}_{self._build_hex(12)}"

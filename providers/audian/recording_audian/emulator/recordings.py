@@ -104,11 +104,16 @@ class CallRecording(EmulatedRecording):
     #: whether its row has `id` too, as the engine's: assumption 2
     has_id: bool
 
+    @property
+    def is_paused(self) -> bool:
+        return bool(self.pauses) and self.pauses[-1].end is None
+
     def compute_status(self, now: datetime) -> str:
         if self.is_running(now):
-            if now < self.started_at + self.starting:
-                return "initiated"
-            return "paused" if self.pauses and self.pauses[-1].end is None else "recording"
+            if self.is_paused:
+                return "paused"
+            # A start answers `recording` at once, so that it may be paused in this time, too.
+            return "initiated" if now < self.started_at + self.starting else "recording"
         if now < self.end + self.processing / 2:
             return "stopped"
         return "processing" if now < self.end + self.processing else super().compute_status(now)

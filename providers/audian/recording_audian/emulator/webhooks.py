@@ -30,9 +30,12 @@ REDELIVERY = RedeliveryPolicy(
 )
 
 
-def build_events(recording: CallRecording, now: datetime, base_url: str) -> Iterable[EmulatedEvent]:
+def build_events(
+    recording: CallRecording, now: datetime, base_url: str, *, is_short: bool
+) -> Iterable[EmulatedEvent]:
     """Build the events until now, as https://docs.audian.com/call-control/call-recording has them.
 
+    The page shows the event of a completed recording twice; `is_short` chooses the shorter one.
     Audian documents no event of a pause.
     """
     ids = {"call_id": recording.session_id, "recording_id": recording.id}
@@ -52,14 +55,15 @@ def build_events(recording: CallRecording, now: datetime, base_url: str) -> Iter
         reason = {"reason": "storage_error", "failed_at": format_time(completion)}
         yield _build_event(completion, "failed", {**ids, **reason})
         return
-    digest = hashlib.sha256(recording.build_content()).hexdigest()
-    file = {
+    file: dict[str, Any] = {
         "file_size": recording.size,
-        "file_format": recording.format,
         "download_url": f"{base_url}/recordings/{recording.id}/download",
         "completed_at": format_time(completion),
-        "checksum": {"algorithm": "sha256", "value": digest},
     }
+    if not is_short:
+        digest = hashlib.sha256(recording.build_content()).hexdigest()
+        checksum = {"algorithm": "sha256", "value": digest}
+        file |= {"file_format": recording.format, "checksum": checksum}
     yield _build_event(completion, "completed", {**ids, **length, **file})
 
 
