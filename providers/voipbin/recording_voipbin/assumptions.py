@@ -55,12 +55,15 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
         2,
         leaves_open="how long after the end of a recording its files are stored",
         assumed="At most an hour: the source stores them right after the end, and never again. "
-        "Without any, a recording is then `failed`, and `download` requests its archive anyway.",
+        "Without any, a recording is then `failed`, and `download` requests its archive anyway. If "
+        "its files cannot be seen, it is `available` after ten minutes; until the hour has passed, "
+        "`download` raises `NotReady` for an incomplete archive.",
         refuted_by="A recording that was `failed` and has files later.",
     ),
     Assumption(
         3,
-        leaves_open="the reason in the error about a call or conference that does not exist",
+        leaves_open="the reason in the error about a call or conference that does not exist, or "
+        "about a deleted conference",
         assumed="`CALL_NOT_FOUND` and `CONFERENCE_NOT_FOUND`, like that of a recording. The "
         "library reads no reason of a 404 about a call as proof about a recording.",
         refuted_by="Another reason in the error of `active` for an id that does not exist.",
@@ -85,5 +88,12 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
         assumed="Oldest first. `list(target=)` returns all of them in the reverse order; `latest` "
         "compares times, so that another order changes neither.",
         refuted_by="A listing of a target in another order than newest first.",
+    ),
+    Assumption(
+        7,
+        leaves_open="the order and the page tokens of `/storage_files`",
+        assumed="Those of `/recordings`: newest first, and a token is a time that lists what is "
+        "older. In another order, no file counts as seen, and `download` requests the archive.",
+        refuted_by="`PaginationError` as the reason in an error of a coverage.",
     ),
 )

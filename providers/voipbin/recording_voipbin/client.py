@@ -103,6 +103,9 @@ NOT_REACHED = (
     "for one recording: it is reported as available, and its files are not listed"
 )
 
+#: The doubt of the one leg that an archive has, if no list of files names the legs.
+LEG_MISSING = ("VoIPBin's archive has one of the two legs of this call",)
+
 
 class VoIPBin(Provider):
     """A customer of VoIPBin."""
@@ -216,8 +219,21 @@ class VoIPBin(Provider):
             if not self._has_stopped(session):
                 raise
             return False
-        # The all-zero id: there was nothing to stop.
-        return _require_object(response.payload).get("id") != mapping.NIL
+        payload = _require_object(response.payload)
+        if payload.get("id") != mapping.NIL:
+            return True
+        # The target has no current recording. That proves no end: errors of a hang-up are only
+        # logged, and the `recording_id` is cleared nevertheless.
+        if not self._has_stopped(session):
+            recording = f"recording {session.id}" if session.id else "its recording"
+            raise Conflict(
+                f"VoIPBin stopped nothing: {session.target} has no current recording, and nothing "
+                f"shows that {recording} has ended. Look at it with get(), or end the "
+                f"{session.target.kind} itself",
+                status=response.status,
+                body=payload,
+            )
+        return False
 
     def _has_other_recording(self, session: RecordingSession) -> bool:
         """Whether the target's current recording is another one than the session's."""
@@ -228,7 +244,7 @@ class VoIPBin(Provider):
             return False  # a stop must neither wait for this request nor fail because of it
 
     def _has_stopped(self, session: RecordingSession) -> bool:
-        """Whether the session, whose stop returned an error, is no longer being recorded."""
+        """Whether the session, whose stop had no effect, is no longer being recorded."""
         try:
             if session.id is None:
                 return self._active(session.target) is None
@@ -446,8 +462,12 @@ class VoIPBin(Provider):
                         "Nothing was stored"
                     )
 
-            entries = _match_entries(recording, archive)
-            files = files if recording.files else tuple(entries)
+            is_over = mapping.is_storage_over(recording, self.clock.now())
+            entries = _match_entries(recording, archive, is_over=is_over)
+            doubts: tuple[str, ...] = ()
+            if not recording.files:
+                files = tuple(entries)
+                doubts = LEG_MISSING if len(files) < mapping.count_legs(recording, files) else ()
             alone = len(entries) == 1
             paths = [destination.build_path(recording, file, alone=alone) for file in files]
             contents = [archive.read_chunks(entries[file], check_deadline) for file in files]
@@ -457,10 +477,11 @@ class VoIPBin(Provider):
                 max_bytes=self.http.max_media_bytes,
                 open_file=destination.open_file,
             )
-            return tuple(
+            copies = (
                 fetched.build_copy(self, recording, file, path)
                 for file, path, fetched in zip(files, paths, stored, strict=True)
             )
+            return tuple(evolve(copy, doubts=(*copy.doubts, *doubts)) for copy in copies)
 
     # -- responses -------------------------------------------------------------------------------
 
@@ -516,17 +537,21 @@ def _require_object(payload: Any) -> Mapping[str, Any]:
     return payload
 
 
-def _match_entries(recording: Recording, archive: ZipArchive) -> Mapping[MediaFile, ZipInfo]:
-    """Return the entry of each of the recording's files. Raises `NotReady` if some are missing."""
+def _match_entries(
+    recording: Recording, archive: ZipArchive, *, is_over: bool
+) -> Mapping[MediaFile, ZipInfo]:
+    """Return the entry of each of the recording's files, or of those that the archive names.
+
+    `is_over` is whether no file can be stored any more: then the archive is the last word. Raises
+    `NotReady` if files are missing, and `NotFound` if none will ever be there.
+    """
     found, files = archive.entries, recording.files
-    # Its error states that fewer files than legs were stored.
-    expected = max(len(files), mapping.count_legs(recording, files) if not recording.error else 1)
-    if len(found) < expected and recording.error:
-        raise NotFound(f"The archive of recording {recording.id} is empty: {recording.error}")
-    if len(found) < expected:
+    name = f"The archive of recording {recording.id}"
+    if len(found) < len(files):
+        # The server keeps an archive from which it left out a file that it could not read.
         raise NotReady(
-            f"The archive of recording {recording.id} has {len(found)} of {expected} files: "
-            "the others are not stored yet, or never will be. Try again in a minute"
+            f"{name} has {len(found)} of the {len(files)} files that VoIPBin's storage lists, and "
+            "VoIPBin keeps such an archive. If another attempt has the same result, ask VoIPBin"
         )
     if files:
         return archive.match_files(files)
@@ -539,6 +564,15 @@ def _match_entries(recording: Recording, archive: ZipArchive) -> Mapping[MediaFi
         mapping.build_leg(f"leg-{word}", each.filename, each.file_size or None, recording.format)
         for word, each in zip(words, entries, strict=True)
     ]
+    expected = mapping.count_legs(recording, legs)
+    if len(found) < expected and not is_over:
+        raise NotReady(
+            f"{name} has {len(found)} of {expected} files: the others are not stored yet, or never "
+            "will be. Try again in a minute"
+        )
+    if not found:
+        reason = recording.error or "VoIPBin stored no file in the hour after the recording's end"
+        raise NotFound(f"{name} is empty: {reason}")
     return dict(zip(legs, entries, strict=True))
 
 

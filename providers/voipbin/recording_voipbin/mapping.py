@@ -28,14 +28,17 @@ from recording_core import (
 from recording_core.plugin import FORMATS, ErrorDetails, Fields, find_format
 
 #: VoIPBin's status -> ours. https://docs.voipbin.net, Recording (status). `ended` is reported
-#: before the files are stored, also if they never are: see `add_files`. `stopping` may be reported
-#: after the end: see `read_recording`.
+#: before the files are stored, also if they never are: see `add_files`.
 STATUSES: Mapping[str, RecordingStatus] = {
     "initiating": RecordingStatus.PENDING,
     "recording": RecordingStatus.RECORDING,
     "stopping": RecordingStatus.STOPPING,
     "ended": RecordingStatus.PROCESSING,
 }
+
+#: The same with a `tm_end`, which proves the end: if it precedes a stop, the server writes
+#: `stopping` over `ended`, and keeps it. https://github.com/voipbin/monorepo
+ENDED_STATUSES = dict.fromkeys(STATUSES, RecordingStatus.PROCESSING)
 
 #: The values of `reference_type` -> our kinds. The page names the field `type`, and has the value
 #: `conference` in place of `confbridge`. https://docs.voipbin.net, Recording (type)
@@ -88,7 +91,7 @@ UNSET_TIME = "9999-01-01"
 #: The longest recording of a conference, by the source; nearly every call is shorter.
 MAX_DURATION = timedelta(hours=24)
 #: From the end of a recording until its files are stored: soon, usually, and at most. The server
-#: stores them right after the end, and never tries again: assumption 2.
+#: stores them right after the end, and never tries again; the times are assumption 2.
 SOON, USUAL_STORAGE_DELAY, MAX_STORAGE_DELAY = (
     timedelta(minutes=2),
     timedelta(minutes=10),
@@ -170,11 +173,12 @@ def read_recording(row: Mapping[str, Any], account: str) -> Recording:
     created_at, deleted_at = instant("tm_create"), instant("tm_delete")
     if fields.unread:
         _drop_unset_times(fields)
-    status = STATUSES.get(provider_status or "", _UNKNOWN)
+    statuses = STATUSES if ended_at is None else ENDED_STATUSES
+    status = statuses.get(provider_status or "", _UNKNOWN)
     if deleted_at is not None:
         status = _DELETED
-    elif status is _STOPPING and (ended_at is not None or fields.is_unread("tm_end")):
-        # If the end precedes the stop, the server writes `stopping` over `ended`, and keeps it.
+    elif status is _STOPPING and fields.is_unread("tm_end"):
+        # After a stop, an end that cannot be read is an end too: its files decide.
         status = _PROCESSING
     duration = None
     if started_at is not None and ended_at is not None and ended_at >= started_at:
@@ -271,6 +275,12 @@ def compute_storage_times(recording: Recording) -> StorageTimes | None:
     return StorageTimes(begin, end, latest + MAX_STORAGE_DELAY)
 
 
+def is_storage_over(recording: Recording, now: datetime) -> bool:
+    """Whether no file of the recording can be stored any more."""
+    times = compute_storage_times(recording)
+    return times is not None and times.latest <= now
+
+
 def is_very_long(recording: Recording) -> bool:
     """Whether it ended so late that its files are listed among those of much newer recordings."""
     if recording.created_at is None or recording.ended_at is None:
@@ -315,9 +325,7 @@ def add_files(
     error: str | None = None
     legs = count_legs(recording, ordered)
     if len(ordered) < legs:
-        times = compute_storage_times(recording)
-        is_over = times is not None and times.latest <= now
-        if not is_over or status is not _AVAILABLE:
+        if status is not _AVAILABLE or not is_storage_over(recording, now):
             return evolve(recording, files=ordered, unread_fields=unread)
         if not is_complete:
             # With the others alone, a caller could delete the one that was not read.

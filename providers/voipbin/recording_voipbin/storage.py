@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 from attrs import define, field, frozen
@@ -79,6 +80,13 @@ def find_new_rows(
     return new, ListPosition(before, frozenset(read_ids))
 
 
+def _check_order(rows: Sequence[Any]) -> None:
+    """Raise `PaginationError` unless stored files are listed newest first: assumption 7."""
+    times = [at for row in rows if (at := mapping.read_row_time(row, "tm_create")) is not None]
+    if any(newer < older for newer, older in pairwise(times)):
+        raise PaginationError("VoIPBin does not list stored files newest first")
+
+
 def _read_id(row: Any) -> str:
     value = row.get("id") if isinstance(row, dict) else None
     # A row without an id is repeated too: without a substitute the list would never end.
@@ -141,6 +149,7 @@ class StorageReader:
     def _read_page_at(self, position: ListPosition) -> None:
         try:
             rows, self.position = self.read_page(position)
+            _check_order(rows)
         except ProviderError as error:
             # Recordings are listed even if their files cannot be read.
             if error.status == 401:

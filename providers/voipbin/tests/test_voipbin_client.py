@@ -533,6 +533,21 @@ class TestStop:
         posts = [each for each in emulator.journal[before:] if each.request.method == "POST"]
         assert len(posts) == 1, "a stop with an effect is not repeated after a 5xx"
 
+    def test_a_stop_of_nothing_is_no_proof_that_the_recording_has_ended(
+        self, voipbin: rec.Provider, emulator: VoIPBinEmulator, manual_clock: ManualClock
+    ) -> None:
+        """The errors of a hang-up are only logged, and the call's `recording_id` is cleared."""
+        session = voipbin.start(find_live(emulator, CALL))
+        manual_clock.advance(MINUTE)
+        with emulator.lock:
+            emulator._sessions[session.target.id].recording_id = mapping.NIL
+        with pytest.raises(rec.Conflict, match=f"nothing shows that recording {session.id}"):
+            voipbin.stop(session)
+        emulator.hang_up(session.target)
+        with emulator.lock:
+            emulator._sessions[session.target.id].has_ended = False
+        assert voipbin.stop(session).status is STATUS.PROCESSING
+
     def test_a_newer_recording_of_the_target_is_not_stopped(
         self, voipbin: rec.Provider, emulator: VoIPBinEmulator, manual_clock: ManualClock
     ) -> None:
@@ -817,8 +832,13 @@ class TestGet:
                 assert (recording.status, recording.files) == (STATUS.AVAILABLE, ())
                 assert recording.error is None, "nothing is stated about files that were not seen"
                 assert recording.unread_fields == ("storage_files",)
-                with pytest.raises(rec.NotReady, match=f"{stored} of 2 files"):
-                    voipbin.download(id, tmp_path)
+                # The archive is the last word about an old recording.
+                if stored == 0:
+                    with pytest.raises(rec.NotFound, match="is empty: VoIPBin stored no file"):
+                        voipbin.download(id, tmp_path)
+                    continue
+                (copy,) = voipbin.download(id, tmp_path)
+                assert copy.doubts == ("VoIPBin's archive has one of the two legs of this call",)
             for number in range(12):  # and more of them before that
                 emulator.add(created=created + number * SECOND, duration=MINUTE)
             recording = voipbin.get(ids[2])
@@ -1193,6 +1213,28 @@ class TestList:
         assert [str(each.status) for each in listing] == ["available"]
         assert len(listing.coverage.errors) == 1
 
+    @pytest.mark.parametrize("count", [3, 150])
+    def test_if_stored_files_are_not_newest_first_none_was_seen(
+        self,
+        voipbin: rec.Provider,
+        emulator: VoIPBinEmulator,
+        manual_clock: ManualClock,
+        tmp_path: Path,
+        count: int,
+    ) -> None:
+        ids = [emulator.add(created=manual_clock.now() - days * DAY) for days in range(1, count)]
+
+        def reverse_files(request: Request, payload: Any) -> Any:
+            if "storage_files" in request.path:
+                payload["result"].reverse()
+            return payload
+
+        emulator.alter = reverse_files
+        listing = voipbin.list()
+        assert {(each.status, each.files) for each in listing} == {(STATUS.AVAILABLE, ())}
+        assert "(PaginationError)" in listing.coverage.errors[0]
+        assert len(voipbin.download(ids[0], tmp_path)) == 2, "by the archive"
+
     def test_a_file_with_an_unread_size_is_kept_and_the_size_named(
         self, voipbin: rec.Provider, emulator: VoIPBinEmulator, tmp_path: Path
     ) -> None:
@@ -1564,19 +1606,42 @@ class TestDownload:
         assert list_sent_requests(emulator)[-1] == "GET storage_files/*/file"
 
     @pytest.mark.parametrize("stored", [0, 1])
-    def test_an_empty_or_short_archive_is_not_ready(
-        self, voipbin: rec.Provider, emulator: VoIPBinEmulator, tmp_path: Path, stored: int
+    def test_an_empty_or_short_archive_is_not_ready_until_an_hour_after_the_end(
+        self,
+        voipbin: rec.Provider,
+        emulator: VoIPBinEmulator,
+        manual_clock: ManualClock,
+        tmp_path: Path,
+        stored: int,
     ) -> None:
         forbid_storage(emulator)
         id = emulator.add(stored=stored)
-        with pytest.raises(rec.NotReady, match=f"{stored} of 2 files"):
+        with pytest.raises(rec.NotReady, match=f"{stored} of 2 files.*Try again"):
             voipbin.download(id, tmp_path)
         assert list(tmp_path.iterdir()) == []
+        manual_clock.advance(2 * MINUTE)
+        if stored:
+            (copy,) = voipbin.download(id, tmp_path)
+            assert (copy.file.id, copy.verified, len(copy.doubts)) == ("leg-in", False, 1)
+        else:
+            with pytest.raises(rec.NotFound, match="is empty: VoIPBin stored no file"):
+                voipbin.download(id, tmp_path)
 
-    def test_an_archive_that_lags_behind_storage_is_not_ready(
+    def test_a_whole_archive_of_an_old_recording_has_no_doubt(
         self, voipbin: rec.Provider, emulator: VoIPBinEmulator, tmp_path: Path
     ) -> None:
-        id, short = emulator.add(), emulator.add(stored=1)
+        forbid_storage(emulator)
+        for kind in (CALL, CONFERENCE):
+            id = emulator.add(kind=kind, created=emulator.clock.now() - 9 * DAY)
+            assert all(copy.verified for copy in voipbin.download(id, tmp_path))
+
+    @pytest.mark.parametrize("age", [HOUR, 9 * DAY])
+    def test_an_archive_that_lags_behind_storage_is_not_ready(
+        self, voipbin: rec.Provider, emulator: VoIPBinEmulator, tmp_path: Path, age: timedelta
+    ) -> None:
+        """VoIPBin keeps an archive from which it left out a file that it could not read."""
+        created = emulator.clock.now() - age
+        id, short = emulator.add(created=created), emulator.add(created=created, stored=1)
         refuse_files(emulator)
         answer = emulator.answer
 
@@ -1586,8 +1651,9 @@ class TestDownload:
             return answer(request)
 
         emulator.answer = return_short_archive  # type: ignore[method-assign]
-        with pytest.raises(rec.NotReady, match="1 of 2 files"):
+        with pytest.raises(rec.NotReady, match=r"1 of the 2 files.* ask VoIPBin") as caught:
             voipbin.download(id, tmp_path)
+        assert "in a minute" not in str(caught.value)
 
     @pytest.mark.parametrize(
         "reply",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import io
+import json
 import re
 import wave
 import zipfile
@@ -20,7 +21,7 @@ import requests
 from attrs import define, evolve
 
 from recording_core import CommunicationSession, SessionKind
-from recording_core.testing import ManualClock, Reply
+from recording_core.testing import ManualClock
 from recording_voipbin.emulator import VoIPBinEmulator
 from recording_voipbin.emulator.responses import TimeFormat
 
@@ -120,7 +121,7 @@ def read_error(reply: requests.Response) -> tuple[int, str, str]:
     """Return the HTTP status, the status and the reason of an error."""
     assert set(reply.json()) == {"error"}
     error = reply.json()["error"]
-    assert set(error) == {"status", "reason", "message", "request_id"}
+    assert set(error) - {"details"} == {"status", "reason", "message", "request_id"}
     assert error["request_id"] == reply.headers["X-Request-Id"]
     return reply.status_code, error["status"], error["reason"]
 
@@ -313,11 +314,43 @@ class TestRequests:
         expected = (409, "FAILED_PRECONDITION", "STATE_INVALID")
         assert read_error(api("GET", f"calls/{target.id}")) == expected
 
+    @pytest.mark.parametrize(
+        ("assume", "reason"), [((), "RESOURCE_NOT_FOUND"), ((3,), "CONFERENCE_NOT_FOUND")]
+    )
+    def test_a_deleted_conference_does_not_exist(
+        self, api: Api, start_emulator: Any, assume: tuple[int, ...], reason: str
+    ) -> None:
+        api.emulator = start_emulator("voipbin", assume=assume)
+        target = api.find_live(CONFERENCE)
+        api.emulator.delete_session(target)
+        expected = (404, "NOT_FOUND", reason)
+        assert read_error(api("GET", f"conferences/{target.id}")) == expected
+
+    @pytest.mark.parametrize(
+        ("status", "word", "reason"),
+        [
+            (400, "INVALID_ARGUMENT", "INVALID_ID"),
+            (401, "UNAUTHENTICATED", "INVALID_CREDENTIALS"),
+            (402, "PAYMENT_REQUIRED", "PAYMENT_REQUIRED"),
+            (403, "PERMISSION_DENIED", "PERMISSION_DENIED"),
+            (404, "NOT_FOUND", "ROUTE_NOT_FOUND"),
+            (409, "FAILED_PRECONDITION", "FAILED_PRECONDITION"),
+            (500, "INTERNAL", "INTERNAL"),
+            (503, "UNAVAILABLE", "REQUEST_TIMEOUT"),
+        ],
+    )
+    def test_a_fault_has_the_words_of_its_status(
+        self, api: Api, status: int, word: str, reason: str
+    ) -> None:
+        api.emulator.faults.append(api.emulator.build_error(status))
+        assert read_error(api("GET", "recordings")) == (status, word, reason)
+
     def test_the_rate_limit_returns_retry_after(self, api: Api) -> None:
-        error = {"status": "RESOURCE_EXHAUSTED", "reason": "RATE_LIMIT_EXCEEDED"}
-        api.emulator.faults.append(Reply.json({"error": error}, 429, Retry_After="3"))
+        api.emulator.inject("429-storm", count=1, seconds=3)
         reply = api("GET", "recordings")
-        assert (reply.status_code, reply.headers["Retry-After"]) == (429, "3")
+        assert read_error(reply) == (429, "RESOURCE_EXHAUSTED", "RATE_LIMIT_EXCEEDED")
+        assert reply.json()["error"]["details"] == [{"limited_by": "customer"}]
+        assert reply.headers["Retry-After"] == "3"
         assert api("GET", "recordings").status_code == 200
 
 
@@ -412,6 +445,8 @@ class TestStarting:
     def test_all_parameters_are_accepted(self, api: Api, kind: SessionKind) -> None:
         flow = "11111111-2222-4333-8444-555555555555"
         body = {"format": "ogg", "on_end_flow_id": flow, "end_of_key": "#", "end_of_silence": 5}
+        if kind is CONFERENCE:  # which does not have them, so that their type is not checked
+            body |= {"end_of_key": 7, "end_of_silence": "x"}
         row = api.read_row(api.start_recording(kind, **body))
         assert (row["format"], row["on_end_flow_id"]) == ("ogg", flow)
 
@@ -612,6 +647,20 @@ class TestUndocumentedBehaviour:
         assert ("tm_start" in row) is (stuck == "recording")
         assert (api.download_archive(id).namelist(), api.read_files(id)) == ([], [])
 
+    @pytest.mark.parametrize("stuck", ["initiating", "recording"])
+    def test_a_stop_makes_a_calls_failed_recording_stopping_without_an_end(
+        self, api: Api, stuck: Any
+    ) -> None:
+        target = api.find_live(CALL)
+        [id] = api.add_recordings(HOUR, stuck=stuck, target=target)
+        before = api.read_row(id)
+        assert api.read_json(f"calls/{target.id}")["recording_id"] == id
+        assert read_error(api.send_verb(target, "start")) == INTERNAL
+        assert api.send_verb(target, "stop").json()["recording_id"] == NIL
+        api.clock.advance(DAY)
+        assert api.read_row(id) == {**before, "status": "stopping"}
+        assert api.read_files(id) == []
+
     def test_an_added_recording_may_keep_the_status_stopping(self, api: Api) -> None:
         [id] = api.add_recordings(HOUR, stuck="stopping")
         assert api.read_row(id)["status"] == "stopping"
@@ -648,7 +697,13 @@ class TestDeleting:
         id = api.start_recording(CALL)
         assert api("DELETE", f"recordings/{id}").json()["status"] == "recording"
         assert api.read_json(f"calls/{api.find_live(CALL).id}")["recording_id"] == id
+        api.clock.advance(SECOND)
         assert api.send_verb(api.find_live(CALL), "stop").status_code == 200
+        api.clock.advance(HOUR)
+        assert len(api.read_files(id)) == 2, "stored after the deletion"
+        finished = json.loads(api.emulator.build_webhook_requests()[-1].body)["data"]
+        assert finished["tm_delete"] == "2026-06-01T12:00:01Z"
+        assert finished["tm_update"] == finished["tm_end"] == "2026-06-01T12:00:03Z"
 
     def test_a_removed_recording_is_404(self, api: Api) -> None:
         [id] = api.add_recordings(HOUR)
@@ -797,7 +852,7 @@ class TestStorage:
         assert in_["tm_update"] is in_["tm_delete"] is None
         assert api.read_json(f"storage_files/{in_['id']}") == in_
         # The recording lasted eleven seconds by the server's clock; its audio is shorter.
-        assert in_["filesize"] == 44 + 2 * 8000 * 11 * 96 // 100
+        assert in_["filesize"] == 44 + 2 * (8000 * 11 - 3520)
 
     def test_pages_work_as_those_of_recordings(self, api: Api) -> None:
         api.add_recordings(HOUR, 2 * HOUR, kind=CONFERENCE)
@@ -888,7 +943,13 @@ class TestDownloading:
         for content in contents:
             with wave.open(io.BytesIO(content)) as file:
                 assert file.getparams()[:3] == (1, 2, 8000)
-                assert file.getnframes() / 8000 == pytest.approx(0.96 * 11)
+                assert file.getnframes() / 8000 == pytest.approx(11 - 0.44)
+
+    def test_out_is_before_in_also_if_both_are_stored_at_once(self, api: Api) -> None:
+        api.emulator.processing = timedelta(0)
+        [id] = api.add_recordings(HOUR)
+        names = api.download_archive(id).namelist()
+        assert [name.rpartition("_")[2] for name in names] == ["out.wav", "in.wav"]
 
     def test_it_is_deflated_with_the_sizes_after_each_entry(self, api: Api) -> None:
         [id] = api.add_recordings(HOUR)

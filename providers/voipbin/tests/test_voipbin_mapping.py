@@ -237,8 +237,9 @@ def test_every_status_in_the_table_is_tested() -> None:
     assert set(mapping.STATUSES) == {"initiating", "recording", "stopping", "ended"}
 
 
-def test_stopping_with_an_end_is_processing() -> None:
-    assert read_row(status="stopping").status is rec.RecordingStatus.PROCESSING
+@pytest.mark.parametrize("word", mapping.STATUSES)
+def test_every_status_with_an_end_is_processing(word: str) -> None:
+    assert read_row(status=word).status is rec.RecordingStatus.PROCESSING
 
 
 @pytest.mark.parametrize(
@@ -317,6 +318,7 @@ class TestUnreadFields:
     def test_files_of_a_recording_whose_end_is_unread_are_read(self) -> None:
         assert mapping.may_have_files(read_row(status="recording", tm_end=-1))
         assert not mapping.may_have_files(read_row(status="recording", tm_end=...))
+        assert read_row(status="recording", tm_end=-1).status is rec.RecordingStatus.RECORDING
 
 
 @pytest.mark.parametrize(
@@ -493,9 +495,11 @@ class TestFiles:
 
     @pytest.mark.parametrize(
         ("provider_status", "status"),
-        [("recording", "recording"), ("transmogrified", "unknown"), ("stopping", "available")],
+        [("recording", "available"), ("transmogrified", "unknown"), ("stopping", "available")],
     )
-    def test_files_change_no_other_status(self, provider_status: str, status: str) -> None:
+    def test_with_an_end_files_change_every_status_but_an_unknown_one(
+        self, provider_status: str, status: str
+    ) -> None:
         recording = mapping.add_files(read_row(status=provider_status), [IN, OUT], END)
         assert (recording.status, len(recording.files)) == (status, 2)
 

@@ -254,7 +254,9 @@ class TestReading:
                 {
                     "type": "recording_created",
                     "data": change_row(
-                        status="initiating", tm_create=f"2026-08-22T05:31:4{second}Z"
+                        status="initiating",
+                        tm_end=...,
+                        tm_create=f"2026-08-22T05:31:4{second}Z",
                     ),
                 }
             )

@@ -35,7 +35,13 @@ from recording_voipbin.emulator import media, recordings, requests, webhooks
 from recording_voipbin.emulator.authentication import EmulatedCustomer
 from recording_voipbin.emulator.listing import build_page
 from recording_voipbin.emulator.recordings import EmulatedRecording, EmulatedSession
-from recording_voipbin.emulator.responses import NIL, ErrorResponse, TimeFormat
+from recording_voipbin.emulator.responses import (
+    FAULT_REASONS,
+    HTTP_STATUSES,
+    NIL,
+    ErrorResponse,
+    TimeFormat,
+)
 
 # https://api.voipbin.net/openapi.json: the method and the path below /v1.0, with `*` for an id ->
 # the emulator's method that answers. No route accepts HEAD.
@@ -66,6 +72,9 @@ UNSTORED = (31, 41)
 #: Each past time is a multiple of one of these numbers of microseconds, so that its fraction has
 #: six digits or fewer.
 TIME_UNITS = (1, 1000, 10_000, 1_000_000)
+
+#: The request id of each fault.
+FAULT_ID = "req_" + "A" * 26
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
@@ -141,9 +150,11 @@ class VoIPBinEmulator(Emulator):
         self.sessions = [self.begin(kind) for kind in KINDS.values()]
 
     def build_error(self, status: int) -> Reply:
-        return evolve(
-            ErrorResponse("INVALID_ARGUMENT", "INVALID_ID").build_reply("req_0"), status=status
-        )
+        words = {status: word for word, status in HTTP_STATUSES.items()}
+        word = words.get(status, "INVALID_ARGUMENT")
+        details = ({"limited_by": "customer"},) if status == 429 else ()
+        reply = ErrorResponse(word, FAULT_REASONS.get(word), details=details).build_reply(FAULT_ID)
+        return evolve(reply, status=status).with_headers(X_Request_Id=FAULT_ID)
 
     def populate(self) -> None:
         keys = self.media_origin, self.random.randbytes(32)
@@ -220,7 +231,8 @@ class VoIPBinEmulator(Emulator):
             target: the session that it belongs to
             format: also the suffix of its files' names
             stuck: a status that it keeps; with `stopping` it has ended nevertheless, with the
-                other two it never ends
+                other two it never ends, and is the current recording of a live `target`, whose
+                stop makes it `stopping`
             stored: how many of its files are ever stored; None for all
             foreign: whether it belongs to another customer
         """
@@ -233,8 +245,10 @@ class VoIPBinEmulator(Emulator):
                 recording.end(recording.started_at + duration)
             if stored is not None:
                 recording.file_ids = recording.file_ids[:stored]
-            if session.has_ended and session.kind is SessionKind.CALL:
-                session.recording_id = recording.id  # a hang-up does not clear it
+            # A hang-up of a call does not clear it, and neither does a failure.
+            is_call, has_failed = session.kind is SessionKind.CALL, recording.ended_at is None
+            if is_call if session.has_ended else has_failed:
+                session.recording_id = recording.id
         return recording.id
 
     def remove(self, id: str) -> None:
@@ -324,12 +338,13 @@ class VoIPBinEmulator(Emulator):
 
     def _get_session(self, request: Request, parts: Sequence[str]) -> Reply:
         session = self._require_session(parts)
-        if session.is_deleted:
+        if session.is_deleted:  # a call
             raise ErrorResponse("FAILED_PRECONDITION", "STATE_INVALID", "It was deleted.")
         return Reply.json(self._build_session_row(session))
 
     def _start(self, request: Request, parts: Sequence[str]) -> Reply:
-        session, parameters = self._require_session(parts), requests.read_start_body(request)
+        session = self._require_session(parts)
+        parameters = requests.read_start_body(request, session.kind)
         is_call = session.kind is SessionKind.CALL
         if session.has_ended or session.recording_id != NIL:
             # https://docs.voipbin.net documents 409 for this; the source has no such status.
@@ -418,7 +433,8 @@ class VoIPBinEmulator(Emulator):
     def _require_session(self, parts: Sequence[str]) -> EmulatedSession:
         kind, id = KINDS[parts[0]], requests.parse_uuid(parts[1])
         session = self._sessions.get(id)
-        if session is None or session.kind is not kind:
+        is_deleted = session is not None and session.is_deleted and kind is SessionKind.CONFERENCE
+        if session is None or session.kind is not kind or is_deleted:
             reason = f"{kind.upper()}_NOT_FOUND" if self.assumes(3) else "RESOURCE_NOT_FOUND"
             raise ErrorResponse("NOT_FOUND", reason, f"The {kind} was not found.")
         return session

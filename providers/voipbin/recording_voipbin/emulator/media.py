@@ -135,7 +135,8 @@ def build_archive(files: tuple[EmulatedFile, ...]) -> bytes:
     """
     stream = _UnseekableStream()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in sorted(files, key=lambda each: each.created_at, reverse=True):
+        # Of two that were stored at once, the second is the newer one.
+        for file in sorted(files, key=lambda each: each.created_at)[::-1]:
             entry = zipfile.ZipInfo(file.filename, (1980, 0, 0, 0, 0, 0))
             archive.writestr(entry, file.build_content(), zipfile.ZIP_DEFLATED)
     return stream.getvalue()

@@ -27,9 +27,9 @@ LEGS: Mapping[SessionKind, Mapping[str, int]] = {
     SessionKind.CALL: {"in": 440, "out": 330},
     SessionKind.CONFERENCE: {"in": 440},
 }
-#: The length of the audio as a part of the time from `tm_start` to `tm_end`: 10.62 s of 11.06 s in
-#: the sample on https://docs.voipbin.net.
-AUDIO_SHARE = 0.96
+#: How many seconds the audio is shorter than the time from `tm_start` to `tm_end`: 10.62 s instead
+#: of 11.06 s in the sample on https://docs.voipbin.net.
+AUDIO_LAG = 0.44
 #: https://docs.voipbin.net, Recording: `tm_delete` is empty "in older recordings".
 OLD_AGE = timedelta(days=30)
 
@@ -129,7 +129,7 @@ class EmulatedRecording:
         return self.ended_at is not None and self.ended_at <= now
 
     def compute_status(self, now: datetime) -> str:
-        if self.stuck:
+        if self.stuck and self.stop_requested_at is None:
             return self.stuck
         if self.has_ended(now):
             return "ended"
@@ -144,6 +144,8 @@ class EmulatedRecording:
             self.stuck = "stopping"
             return
         self.stop_requested_at = now
+        if self.stuck:
+            return  # it failed: it has no end
         self.end(max(now, self.started_at) + self.stopping)
 
     def end(self, at: datetime) -> None:
@@ -153,10 +155,14 @@ class EmulatedRecording:
 
     def list_files(self, now: datetime) -> list[EmulatedFile]:
         """List its stored files: none when it ends, then one leg after the other."""
-        # A deletion removes the files later than the row.
-        are_removed = self.deleted_at is not None and now >= self.deleted_at + self.storing
-        if self.ended_at is None or are_removed:
+        if self.ended_at is None:
             return []
+        # A deletion removes the files later than the row: those that were stored before it. Whether
+        # a running recording's are stored after it is undocumented; here, they are.
+        removed = None
+        if self.deleted_at is not None and now >= self.deleted_at + self.storing:
+            removed = self.deleted_at
+        seconds = (self.ended_at - self.started_at).total_seconds()
         legs = LEGS[self.session.kind]
         word = "call" if self.session.kind is SessionKind.CALL else "confbridge"
         start = format_time(self.created_at.replace(microsecond=0), "rfc3339")
@@ -165,7 +171,7 @@ class EmulatedRecording:
                 id=id,
                 filename=f"{word}_{self.session.reference_id}_{start}_{leg}.{self.format}",
                 created_at=self.ended_at + self.storing * number / len(legs),
-                seconds=AUDIO_SHARE * (self.ended_at - self.started_at).total_seconds(),
+                seconds=max(0.0, seconds - AUDIO_LAG),
                 pitch=pitch,
                 reference_id=self.id,
                 foreign=self.foreign,
@@ -174,7 +180,11 @@ class EmulatedRecording:
                 zip(self.file_ids, legs.items(), strict=False), 1
             )
         )
-        return [file for file in files if file.created_at <= now]
+        return [
+            file
+            for file in files
+            if file.created_at <= now and (removed is None or file.created_at > removed)
+        ]
 
     def build_row(
         self, now: datetime, customer_id: str, time_format: TimeFormat, kind_key: str, word: str
@@ -191,7 +201,7 @@ class EmulatedRecording:
             "tm_start": start,
             "tm_end": end,
             "tm_create": self.created_at,
-            "tm_update": self.deleted_at or end or start,
+            "tm_update": max(filter(None, (start, end, self.deleted_at)), default=None),
             "tm_delete": self.deleted_at,
         }
         row = {

@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from recording_core import SessionKind
 from recording_core.plugin import Request
 from recording_voipbin.emulator.responses import NIL, ErrorResponse
 
-# https://api.voipbin.net/openapi.json requires all five. The server treats each as optional, and
+# https://api.voipbin.net/openapi.json requires all of them. The server treats each as optional, and
 # checks nothing but its JSON type.
-START_FIELDS: Mapping[str, type] = {
-    "format": str,
-    "duration": int,
-    "on_end_flow_id": str,
-    "end_of_silence": int,
-    "end_of_key": str,
+_FIELDS: Mapping[str, type] = {"format": str, "duration": int, "on_end_flow_id": str}
+START_FIELDS: Mapping[SessionKind, Mapping[str, type]] = {
+    SessionKind.CALL: {**_FIELDS, "end_of_silence": int, "end_of_key": str},
+    SessionKind.CONFERENCE: _FIELDS,
 }
 #: `PUT /v1.0/customer` replaces all of these. From VoIPBin's source.
 CUSTOMER_FIELDS = (
@@ -32,12 +31,12 @@ def parse_uuid(text: str, reason: str = "INVALID_ID") -> str:
     return id
 
 
-def read_start_body(request: Request) -> dict[str, Any]:
-    """Read the five fields of a start; absent ones are zero or empty. Raises `ErrorResponse`.
+def read_start_body(request: Request, kind: SessionKind) -> dict[str, Any]:
+    """Read the fields of a start; absent ones are zero or empty. Raises `ErrorResponse`.
 
     The format stays empty too: no default replaces it.
     """
-    values = _read_body(request, START_FIELDS)
+    values = _read_body(request, START_FIELDS[kind])
     # The server replaces a flow id that is not a UUID by the nil UUID, without an error.
     values["on_end_flow_id"] = _parse_uuid_or_nil(values["on_end_flow_id"])
     return values

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -18,10 +18,22 @@ NIL = str(UUID(int=0))
 HTTP_STATUSES: Mapping[str, int] = {
     "INVALID_ARGUMENT": 400,
     "UNAUTHENTICATED": 401,
+    "PAYMENT_REQUIRED": 402,
     "PERMISSION_DENIED": 403,
     "NOT_FOUND": 404,
     "FAILED_PRECONDITION": 409,
+    "RESOURCE_EXHAUSTED": 429,
     "INTERNAL": 500,
+    "UNAVAILABLE": 503,
+}
+
+#: The reasons of faults, if a reason is not the status. https://github.com/voipbin/monorepo
+FAULT_REASONS: Mapping[str, str] = {
+    "INVALID_ARGUMENT": "INVALID_ID",
+    "UNAUTHENTICATED": "INVALID_CREDENTIALS",
+    "NOT_FOUND": "ROUTE_NOT_FOUND",
+    "RESOURCE_EXHAUSTED": "RATE_LIMIT_EXCEEDED",
+    "UNAVAILABLE": "REQUEST_TIMEOUT",
 }
 
 #: How a deployment writes times.
@@ -47,6 +59,7 @@ class ErrorResponse(Exception):
     status: str
     reason: str | None = None
     message: str = "Refused."
+    details: Sequence[Mapping[str, str]] = ()
 
     def build_reply(self, request_id: str) -> Reply:
         error = {
@@ -54,6 +67,7 @@ class ErrorResponse(Exception):
             "reason": self.reason or self.status,
             "message": self.message,
             "request_id": request_id,
+            **({"details": list(self.details)} if self.details else {}),
         }
         reply = Reply.json({"error": error}, HTTP_STATUSES[self.status])
         if self.reason == "INVALID_JSON_BODY":
