@@ -25,6 +25,7 @@ from attrs import define, evolve
 from click.testing import CliRunner
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from requests.auth import HTTPBasicAuth
 
 import recording_core as rec
 from recording_core.cli.app import build_command_line
@@ -57,11 +58,16 @@ class Case:
     @property
     def secrets(self) -> dict[str, str]:
         settings = rec.providers()[self.name].settings
-        return {
+        found = {
             each.name: value
             for each in settings
             if each.secret and (value := self.emulator.credentials.get(each.name))
         }
+        auth = self.provider.transport.auth
+        if isinstance(auth, HTTPBasicAuth):  # as it is sent
+            pair = f"{auth.username!s}:{auth.password!s}"
+            found["basic"] = base64.b64encode(pair.encode()).decode()
+        return found
 
     @property
     def all_secrets(self) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from requests.auth import AuthBase
+from requests.auth import AuthBase, HTTPBasicAuth
 
 from recording_core.clock import Clock
 from recording_core.listing.page import Page, Query, Window
@@ -75,11 +76,15 @@ class ProviderBase(ABC):
         self.account_ids = connection.list_ids()
         self.clock: Clock = connection.clock
         self.http = connection.http
+        auth, secrets = self._auth(connection.settings), connection.list_secrets()
+        if isinstance(auth, HTTPBasicAuth):  # a vendor may echo them as they are sent
+            name, password = str(auth.username), str(auth.password)
+            secrets.append(b64encode(f"{name}:{password}".encode("latin1", "replace")).decode())
         self.transport = Transport(
             provider=self.name,
             base_url=connection.base_url or self.default_base_url,
-            auth=self._auth(connection.settings),
-            secrets=connection.list_secrets(),
+            auth=auth,
+            secrets=secrets,
             settings=connection.http,
             clock=self.clock,
             rate=self.rate,

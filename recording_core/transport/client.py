@@ -412,7 +412,9 @@ class Transport:
         if isinstance(error, Unavailable):
             if error._is_lasting:
                 return None
-            may_pass = (error.status or 503) in RETRIED_STATUSES | AMBIGUOUS_STATUSES
+            status = error.status or 503
+            # With a 2xx, the body states that the server failed.
+            may_pass = status < 300 or status in RETRIED_STATUSES | AMBIGUOUS_STATUSES
             if deadline.sent and not (retry is RetryPolicy.IDEMPOTENT and may_pass):
                 return None
         elif not isinstance(error, RateLimited):

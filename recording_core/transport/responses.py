@@ -207,7 +207,7 @@ class ResponseReader:
             message = default[1]
         if status < 300 and details.kind is None and not details.recognized:
             kind = MalformedPayload
-            message += ". That is no error in the vendor's shape, and no success: it proves nothing"
+            message += ". Neither an error in the vendor's shape nor a success: it proves nothing"
         if issubclass(kind, NotFound):
             facts["absent"] = details.absent
         if issubclass(kind, RateLimited | Unavailable):
