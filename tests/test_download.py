@@ -28,6 +28,7 @@ from recording_core import (
     FileRole,
     MediaFile,
     NotMedia,
+    RateLimited,
     RecordingError,
     StorageError,
     TooLarge,
@@ -342,6 +343,18 @@ def test_other_bytes_than_the_checksum_raise(serve: Serve, fetch: Fetch, tmp_pat
     assert len(journal) == 1
 
 
+def test_a_retry_after_beyond_the_bound_for_the_first_byte_is_not_waited_for(
+    serve: Serve, fetch: Fetch, tmp_path: Path
+) -> None:
+    """T6: the file would begin after the time that the call may take; here 9 s."""
+    origin, journal = serve(Reply(429, b"", {"Retry-After": "10"}))
+    began = time.monotonic()
+    with check_failure(tmp_path / "a.wav", RateLimited) as caught:
+        fetch(origin + "/m", tmp_path / "a.wav")
+    assert caught.value.retry_after == timedelta(seconds=10)
+    assert (len(journal), time.monotonic() - began < 5) == (1, True)
+
+
 # -- media and pages ------------------------------------------------------------------------------
 
 PAGE = b"<!DOCTYPE html><title>The link has expired</title>"
@@ -361,6 +374,9 @@ PAGES = {
     "latin-1 text": ("Gelöscht".encode("latin-1"), "text/plain; charset=iso-8859-1"),
     "latin-1 html, declared as audio": ("<p>Gelöscht".encode("latin-1"), "audio/wav"),
     "utf-16": ("\ufeff<p>gone".encode("utf-16-le"), "audio/mpeg"),
+    "html like a box of padding": (b"<p> free plan</p>", "text/html"),
+    "text like a box of padding": (b"The free plan has no downloads", "audio/mpeg"),
+    "text like a tag": (b"ID3 tags missing: error", "text/plain"),
     "playlist": (b"#EXTM3U\n#EXT-X-ENDLIST\n", "audio/mpegurl"),
 }
 
@@ -566,6 +582,8 @@ def test_without_a_duration_of_the_vendor_nothing_is_compared(
         ("webm", build_media("webm", timedelta(seconds=20))[:-4]),
         ("webm", build_media("webm", timedelta(seconds=float("1e10")))),
         ("webm", bytes.fromhex("1a45dfa380 18538067ff 1f43b675ff") + bytes(600)),  # streamed
+        # An element of 72 petabytes, beyond the largest position in a file of any disk.
+        ("webm", bytes.fromhex("1a45dfa380 1853806701ffffffffffffff 1654ae6b017fffffffffffff")),
         ("mp3", HEADS["mp3"] + bytes(2000)),
         ("mp4", HEADS["mp4"] + bytes(2000)),
         ("tar", HEADS["tar"] + bytes(2000)),

@@ -80,6 +80,22 @@ def listen() -> Iterator[Listen]:
         yield start
 
 
+def test_malformed_headers_are_not_logged(
+    listen: Listen, transport: MakeTransport, caplog: pytest.LogCaptureFixture
+) -> None:
+    """X2: urllib3 warns and quotes what follows, such as a signed URL or an echoed credential."""
+    answer = OK.replace(b"\r\n", b"\r\nbroken line\r\nLocation: https://b.test/m?sig=SECRET\r\n", 1)
+
+    def handle(client: socket.socket, number: int) -> None:
+        if read_request(client):
+            client.sendall(answer)
+
+    with contextlib.suppress(rec.ProviderError):  # Python 3.11 reads a body without a length
+        transport(f"http://127.0.0.1:{listen(handle)}", retries=0).get("thing", operation="try")
+    assert "A response has malformed headers" in caplog.messages
+    assert "SECRET" not in caplog.text
+
+
 # -- fresh and stale connections -------------------------------------------------------------------
 
 

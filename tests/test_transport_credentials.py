@@ -281,6 +281,17 @@ def test_cookies_are_not_stored(serve: Serve, transport: MakeTransport) -> None:
     assert [request.header("cookie") for request in journal + visits] == [None] * 5
 
 
+def test_cookies_are_not_parsed(
+    serve: Serve, transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T6: the parser of this header may take a second for each, which no deadline would end."""
+    parsed: list[Any] = []
+    monkeypatch.setattr("http.cookiejar.split_header_words", parsed.append)
+    origin, _ = serve(Reply(200, b"{}", {"Set-Cookie": "a=b", "Set-Cookie2": "a=b, c=d"}))
+    transport(origin).get("thing", operation="try")
+    assert not parsed
+
+
 # -- the base URL ---------------------------------------------------------------------------------
 
 

@@ -50,6 +50,8 @@ def loads(text: str | bytes, kind: type[T]) -> T:
 
     Raises `MalformedPayload`, which names the paths of the wrong values and never quotes them.
     """
+    if not isinstance(text, str | bytes):
+        raise TypeError(f"text must be str or bytes, not {type(text).__name__}")
     try:
         data = text.encode("utf-8") if isinstance(text, str) else text
     except UnicodeEncodeError:
