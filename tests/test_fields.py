@@ -180,6 +180,8 @@ def test_value_of_another_type_or_form_is_named(
         (lambda it: it.instant("a"), "2026-06-01T14:00:00+02:00", NOON),
         (lambda it: it.instant("a"), "Mon, 01 Jun 2026 14:00:00 +0200", NOON),
         (lambda it: it.instant("a"), "01 Jun 2026 12:00:00 GMT", NOON),
+        (lambda it: it.instant("a"), "01 Jun 2026 08:00:00 EDT", NOON),
+        (lambda it: it.instant("a"), "01 Jun 2026 12:00:00 -0000", NOON),
         (lambda it: it.instant("a"), "Mon, 1 Jun 2026 12:00:00 +0000", NOON),
         (lambda it: it.instant("a"), "Mon, 01 Jun 2026 13:00 +0100", NOON),
         (lambda it: it.flag("a"), False, False),
@@ -190,6 +192,13 @@ def test_documented_values_are_read(read: Callable[[Fields], Any], value: Any, w
     fields = Fields({"a": value})
     assert read(fields) == wanted
     assert fields.unread == ()
+
+
+@pytest.mark.parametrize("zone", ["CET", "IST", "JST", "X"])
+def test_a_time_in_a_zone_of_an_unsupported_name_is_unread(zone: str) -> None:
+    """P4: it is not taken for UTC."""
+    fields = Fields({"a": f"Mon, 01 Jun 2026 12:00:00 {zone}"})
+    assert (fields.instant("a"), fields.unread) == (None, ("a",))
 
 
 @given(st.integers(946_684_800_000, 4_102_444_799_999), st.integers(0, 20))

@@ -307,6 +307,8 @@ def _read_rfc_2822(value: Any) -> datetime | None:
             from email.utils import parsedate_to_datetime
 
             moment = parsedate_to_datetime(value)
+            if moment.tzinfo is None and zone != "-0000":
+                return None  # a name that this parser does not have, such as CET
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
