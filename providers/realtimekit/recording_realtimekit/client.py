@@ -61,7 +61,8 @@ PARAMETERS: Mapping[str, Bounds] = {
     "tracks": Bounds(),
 }
 
-#: Parameters that the endpoint for tracks does not have.
+#: Parameters that Cloudflare's page of the endpoint for tracks does not have. Dyte's had
+#: `max_seconds`, which `extra` can send.
 UNSUPPORTED_WITH_TRACKS = ("format", "max_duration", "channels")
 
 
@@ -69,9 +70,11 @@ class RealtimeKit(Provider):
     """One app of a Cloudflare account."""
 
     default_base_url = "https://api.cloudflare.com/client/v4"
-    #: 1200 requests in five minutes; a user with more is blocked for five minutes:
+    #: A user with more than 1200 requests in five minutes is blocked for five minutes. The burst
+    #: and five minutes at the rate are 1190:
     #: https://developers.cloudflare.com/fundamentals/api/reference/limits
-    rate = 4.0
+    rate = 3.8
+    burst = 50.0
     path_words = "accounts active-recording kit realtime recordings track"
     start_parameters: ClassVar[Mapping[SessionKind, Mapping[str, Bounds]]] = {
         SessionKind.MEETING: PARAMETERS
@@ -274,13 +277,17 @@ def _build_start_body(request: StartRequest) -> dict[str, Any]:
     if request.format is not None:
         body |= FORMATS[request.format]
     if request.channels is not None:
-        if request.format == "webm":
-            raise UnsupportedOperation(
-                "RealtimeKit does not support channels for the format webm: its sound is Vorbis"
-            )
         audio = {**body.get("audio_config", {}), "channel": CHANNELS[request.channels]}
         body["audio_config"] = audio
-    return request.merge(body)
+    body = request.merge(body)
+    video, sound = body.get("video_config"), body.get("audio_config")
+    is_vp8 = isinstance(video, dict) and video.get("codec") == "VP8"
+    if is_vp8 and isinstance(sound, dict) and not sound.keys().isdisjoint(("codec", "channel")):
+        raise UnsupportedOperation(
+            "RealtimeKit does not support channels or an audio codec with the video codec VP8 "
+            "(webm), whose sound is Vorbis: leave them out, or record mp4"
+        )
+    return body
 
 
 def _build_track_body(request: StartRequest) -> dict[str, Any]:

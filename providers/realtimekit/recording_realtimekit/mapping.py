@@ -82,8 +82,9 @@ KNOWN_FIELDS = frozenset(
     }
 )
 
-#: `download_url` of tracks is an array of layers, although every schema has a string. Third parties
-#: received the array inside an object, one layer alone, and names in camelCase.
+#: `download_url` of tracks is an array of layers, although every schema has a string, which is read
+#: as one track. Third parties received the array inside an object, one layer alone, and names in
+#: camelCase.
 #: https://developers.cloudflare.com/realtime/realtimekit/recording-guide/track-recording
 LINKS = "links"
 LAYER_URLS = ("download_urls", "downloadUrls")
@@ -104,10 +105,13 @@ _EMPTY = RecordingStatus.EMPTY
 _MEETING, _VIDEO = SessionKind.MEETING, FileRole.VIDEO
 
 
-def read_recording(row: Mapping[str, Any], account: str, now: datetime) -> Recording:
+def read_recording(
+    row: Mapping[str, Any], account: str, now: datetime, *, names_storage: bool = True
+) -> Recording:
     """Read a recording from any answer of the API. Raises `MalformedPayload` without a usable id.
 
-    `now` decides whether its media has expired: the vendor's status stays UPLOADED.
+    `now` decides whether its media has expired: the vendor's status stays UPLOADED. `names_storage`
+    is whether such an answer names the customer's own storage, if there is one: a webhook does not.
     """
     # Called for every row of every page, so its speed is measured (docs/performance.md).
     fields = Fields(row)
@@ -130,11 +134,11 @@ def read_recording(row: Mapping[str, Any], account: str, now: datetime) -> Recor
     error: str | None = None
     if status is _FAILED:
         error = _read_error(fields)
-    elif status is _AVAILABLE and expires_at is not None and expires_at <= now:
-        status = _EXPIRED
-    elif status is _AVAILABLE and (expires_at is None or not files):
+    elif status is _AVAILABLE and (not files or expires_at is None or expires_at <= now):
         latest = created_at + LONGEST_RECORDING if created_at is not None else None
-        status, error = _find_end_status(fields, files, expires_at, ended_at or latest, now)
+        status, error = _find_end_status(
+            fields, files, expires_at, ended_at or latest, now, names_storage=names_storage
+        )
     meeting = fields.object("meeting")
     if meeting is not None:
         target, title = meeting.target(_MEETING, "id"), meeting.text("title")
@@ -170,26 +174,33 @@ def _find_end_status(
     expires_at: datetime | None,
     ended_at: datetime | None,
     now: datetime,
+    *,
+    names_storage: bool,
 ) -> tuple[RecordingStatus, str | None]:
-    """Find the status of an upload without files or expiry, and the reason of a failure."""
-    if files and not fields.is_unread("download_url_expiry"):
-        return _AVAILABLE, None
+    """Find the status of an upload without files or with a past or no expiry, and its failure."""
     row = fields.row
     if not files and find_own_storage(row) is not None:
         return _AVAILABLE, None
-    if expires_at is None and ended_at is not None and ended_at + RETENTION <= now:
+    if files and expires_at is None and not fields.is_unread("download_url_expiry"):
+        return _AVAILABLE, None
+    end = expires_at or (ended_at and ended_at + RETENTION)
+    if end is not None and end <= now:
         return _EXPIRED, None
     if files or fields.is_unread("file_size") or _is_any_url_unread(fields):
         return _AVAILABLE, None
-    is_of_tracks = row.get("type") == "TRACK" or TEMPLATE_MARK in str(row.get("output_file_name"))
+    is_of_tracks = _is_of_tracks(row)
     if isinstance(row.get("download_url"), list | dict) and (is_of_tracks or expires_at is None):
         return _EMPTY, None  # no track was stored
-    # A webhook has no `storage_config`, so that the file may be in the customer's storage. A third
-    # party received 0 for every recording of tracks, and an expiry belongs to a stored file.
-    is_sized = "storage_config" in row and not is_of_tracks and expires_at is None
+    # A webhook names no storage, so that the file may be in the customer's. A third party received
+    # 0 for every recording of tracks, and an expiry belongs to a stored file.
+    is_sized = names_storage and not is_of_tracks and expires_at is None
     if is_sized and row.get("file_size") in (0, "0"):
         return _FAILED, "RealtimeKit stored no file"
     return _AVAILABLE, None
+
+
+def _is_of_tracks(row: Mapping[str, Any]) -> bool:
+    return row.get("type") == "TRACK" or TEMPLATE_MARK in str(row.get("output_file_name"))
 
 
 def _is_any_url_unread(fields: Fields) -> bool:
@@ -224,9 +235,12 @@ def _read_files(
     """Read the video and the extra audio file, or the tracks; empty if the customer stores them."""
     url = fields.row.get("download_url")
     files: tuple[MediaFile, ...] = ()
-    if type(url) is not str and isinstance(url, list | dict):
+    has_layers = type(url) is not str and isinstance(url, list | dict)
+    if not has_layers:
+        url = fields.url("download_url")
+    if has_layers or (url is not None and _is_of_tracks(fields.row)):
         files = _read_tracks(fields, expires_at)
-    elif url is not None and (url := fields.url("download_url")) is not None:
+    elif url is not None:
         format_name, media_type = _find_format(name, url)
         files = (
             MediaFile(
@@ -281,8 +295,8 @@ def _read_tracks(fields: Fields, expires_at: datetime | None) -> tuple[MediaFile
 def _list_tracks(fields: Fields) -> Iterator[tuple[int, str, str]]:
     """Yield the number of the layer, the file's name and the URL of each track that was stored."""
     layers = fields.row["download_url"]
-    if isinstance(layers, dict):
-        is_wrapped = LINKS in layers
+    if not isinstance(layers, list):
+        is_wrapped = isinstance(layers, dict) and LINKS in layers
         layers = fields.nest(layers, "download_url").array(LINKS) if is_wrapped else [layers]
     urls: Mapping[str, Any]
     for index, layer in enumerate(layers or ()):
@@ -404,8 +418,8 @@ def read_data(payload: Any) -> Mapping[str, Any]:
 def read_error_details(payload: Mapping[str, Any]) -> ErrorDetails:
     """Read the gateway's `errors[]`, RealtimeKit's `error{code,message}` or Dyte's bare message.
 
-    No code names the resource that is absent: RealtimeKit's 404 is also that of an unknown app. The
-    bare message is documented for a 401 only, and other servers send the same.
+    No code names the resource that is absent: RealtimeKit's 404 may also be that of an unknown app.
+    The bare message is documented for a 401 only, and other servers send the same.
     """
     is_error = payload.get("success") is False
     error, errors = payload.get("error"), payload.get("errors")

@@ -218,7 +218,7 @@ def _read_recording(payload: Mapping[str, Any], account: str, now: datetime) -> 
     reason = row.get("stop_reason")
     if type(reason) is str and (found := _REASON.match(reason)) is not None:
         row["stop_reason"] = {"reason": found["reason"]}
-    recording = mapping.read_recording(row, account, now)
+    recording = mapping.read_recording(row, account, now, names_storage=False)
     is_old = recording.status is RecordingStatus.EXPIRED
     if is_old and recording.files and "download_url_expiry" in recording.unread_fields:
         # An event follows its upload: with a file, only a readable expiry shows that it is old.

@@ -18,6 +18,7 @@ import pytest
 import recording_core as rec
 from recording_core.testing import ManualClock, Reply, Request
 from recording_core.transport.address_policy import matches_any_pattern
+from recording_core.transport.rate_limit import TokenBucket
 from recording_realtimekit.emulator import RealtimeKitEmulator
 
 SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
@@ -31,6 +32,7 @@ STORAGE = {
     "password": "canary-password",
     "secret": "canary-secret",
 }
+VP8 = {"video_config": {"codec": "VP8"}}
 #: as many participants as one request may name
 USERS = [f"user-{number}" for number in range(100)]
 ONE_BY_ONE = rec.HttpSettings(workers=1)
@@ -92,7 +94,7 @@ class TestStart:
             ({"max_duration": timedelta(seconds=60)}, {"max_seconds": 60}),
             ({"max_duration": timedelta(hours=24)}, {"max_seconds": 86400}),
             ({"format": "mp4"}, {"video_config": {"codec": "H264"}}),
-            ({"format": "WebM"}, {"video_config": {"codec": "VP8"}}),
+            ({"format": "WebM"}, VP8),
             (
                 {"format": "mp3"},
                 {"audio_config": {"codec": "MP3"}, "video_config": {"export_file": False}},
@@ -124,6 +126,13 @@ class TestStart:
         session = kit.start(meeting, **keywords)
         assert emulator.list_requests()[0].json() == {"meeting_id": meeting.id, **body}
         assert session.parameters == {**keywords, **lowered}
+
+    def test_vp8_may_have_an_audio_file_with_its_own_sound(
+        self, kit: rec.Provider, emulator: RealtimeKitEmulator, meeting: rec.CommunicationSession
+    ) -> None:
+        audio = {"audio_config": {"export_file": True}}
+        kit.start(meeting, format="webm", extra=audio)
+        assert emulator.list_requests()[0].json() == {"meeting_id": meeting.id, **VP8, **audio}
 
     def test_extra_is_merged_into_the_body_and_wins(
         self, kit: rec.Provider, emulator: RealtimeKitEmulator, meeting: rec.CommunicationSession
@@ -225,6 +234,9 @@ class TestStart:
             {"format": "wav"},
             {"channels": 3},
             {"format": "webm", "channels": 1},
+            {"channels": 1, "extra": VP8},
+            {"format": "mp3", "extra": VP8},
+            {"format": "webm", "extra": {"audio_config": {"codec": "AAC"}}},
             {"title": "x"},
             {"callback_url": "https://example.com/hook"},
             {"tracks": True, "format": "mp3"},
@@ -1171,14 +1183,14 @@ class TestResponses:
                 {"success": False, "error": {"code": 401, "message": "gone"}},
                 rec.AuthenticationFailed,
             ),
-            ({"success": False, "error": {"code": "x", "message": "gone"}}, rec.Rejected),
+            ({"success": False, "error": {"code": "x", "message": "gone"}}, rec.MalformedPayload),
             (
                 {"success": False, "errors": [{"code": 10000, "message": "gone"}]},
                 rec.AuthenticationFailed,
             ),
             ({"success": False, "errors": [{"code": 1, "message": "gone"}]}, rec.Rejected),
-            ({"success": False, "message": "gone"}, rec.Rejected),
-            ({"success": False, "errors": [], "data": {"id": "x"}}, rec.Rejected),
+            ({"success": False, "message": "gone"}, rec.MalformedPayload),
+            ({"success": False, "errors": [], "data": {"id": "x"}}, rec.MalformedPayload),
         ],
     )
     def test_a_200_with_success_false_raises(
@@ -1193,6 +1205,10 @@ class TestResponses:
             emulator.faults.append(Reply.json(payload))
             with pytest.raises(kind):
                 verb()
+        # What is not in the vendor's shape does not show that nothing was started.
+        emulator.faults.append(Reply.json(payload))
+        with pytest.raises(rec.OutcomeUnknown if kind is rec.MalformedPayload else kind):
+            kit.start(meeting)
 
     def test_the_401_of_the_older_api_is_read(
         self, kit: rec.Provider, emulator: RealtimeKitEmulator
@@ -1210,6 +1226,17 @@ class TestResponses:
         assert kit.get(id).id == id
         assert manual_clock.now() - began >= 6 * SECOND
         assert len(emulator.list_requests()) == 3
+
+    def test_no_five_minutes_have_more_requests_than_cloudflare_permits(
+        self, kit: rec.Provider, manual_clock: ManualClock
+    ) -> None:
+        bucket = TokenBucket(kit.rate, manual_clock, kit.burst)
+        end = manual_clock.now() + 5 * MINUTE
+        count = 0
+        while manual_clock.now() < end:
+            bucket.take()
+            count += 1
+        assert 1100 < count <= 1200
 
     def test_a_start_with_429_is_not_retried(
         self, kit: rec.Provider, emulator: RealtimeKitEmulator, meeting: rec.CommunicationSession

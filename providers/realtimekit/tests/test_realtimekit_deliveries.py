@@ -67,9 +67,8 @@ def test_three_states_are_sent_in_camel_case_with_sizes_as_text(
 def test_a_stop_by_the_vendor_names_itself_in_pythons_notation(
     emulator: RealtimeKitEmulator,
 ) -> None:
-    running = emulator.add(duration=None)
-    running.stop_reason = {"reason": "ALL_PEERS_LEFT"}
-    running.stopped_at = emulator.clock.now()
+    emulator.add(duration=None)
+    emulator.hang_up(emulator.sessions[0])
     emulator.advance(timedelta(minutes=1))
     reason = build_payloads(emulator)[-1]["recording"]["stopReason"]
     assert reason == "{'reason': 'ALL_PEERS_LEFT', 'caller': {'type': 'INTERNAL'}}"
@@ -177,12 +176,14 @@ def test_webhooks_are_created_changed_and_deleted(emulator: RealtimeKitEmulator)
     "body",
     [
         *([], {}, {"name": "mine", "url": "https://hooks.example.com"}),
-        {"name": 7, "url": "https://hooks.example.com", "events": []},
+        {"name": 7, "url": "https://hooks.example.com", "events": ["recording.statusUpdate"]},
         {"name": "mine", "url": "https://hooks.example.com", "events": "*"},
         {"name": "mine", "url": "https://hooks.example.com", "events": ["recording.other"]},
         {"name": "mine", "url": "nowhere", "events": ["recording.statusUpdate"]},
+        {"name": "mine", "url": "ftp://x/", "events": ["recording.statusUpdate"]},
+        {"name": "mine", "url": "https://hooks.example.com", "events": []},
         {"name": "mine", "url": "https://hooks.example.com", "events": [7]},
-        {"name": "mine", "url": "https://hooks.example.com", "events": [], "enabled": 1},
+        {"name": "mine", "url": "https://hooks.example.com", "events": EVENTS, "enabled": 1},
     ],
 )
 def test_an_invalid_webhook_is_a_bad_request(emulator: RealtimeKitEmulator, body: Any) -> None:

@@ -170,6 +170,15 @@ def test_every_answer_has_the_rate_headers(vendor: RawRealtimeKit) -> None:
         assert answer.headers["Ratelimit-Policy"] == '"burst";q=100;w=60'
 
 
+def test_the_edge_answers_too_many_requests_with_a_page(vendor: RawRealtimeKit) -> None:
+    vendor.emulator.inject("429-storm", count=1, seconds=7)
+    answer = vendor.send("GET", "/recordings")
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
+    assert answer.headers["x-envoy-ratelimited"] == "true"
+    assert "Ratelimit" in answer.headers
+    assert answer.headers["Content-Type"] == "text/html"
+
+
 # -- start ----------------------------------------------------------------------------------------
 
 
@@ -201,11 +210,14 @@ def test_a_start_returns_a_recording_that_is_invoked(vendor: RawRealtimeKit) -> 
         {"audio_config": {"codec": "WAV"}},
         {"audio_config": {"channel": "dual"}},
         {"audio_config": "MP3"},
+        {"audio_config": {"codec": "MP3"}, "video_config": {"codec": "VP8"}},
+        {"audio_config": {"channel": "mono"}, "video_config": {"codec": "VP8"}},
         {"video_config": {"codec": "AV1"}},
         {"video_config": {"width": 0}},
         {"video_config": {"width": True}},
         {"video_config": {"height": 1921}},
         {"video_config": {"watermark": {"position": "middle"}}},
+        {"video_config": {"watermark": None}},
         {"video_config": {"watermark": {"size": {"width": 0}}}},
         {"video_config": None},
         {"interactive_config": {"type": "ID4"}},
@@ -367,6 +379,22 @@ def test_reasons_name_no_caller_that_the_schema_does_not_have(past: RawRealtimeK
     assert set(callers) == {None, "ORGANIZATION"}
 
 
+def test_the_end_of_a_session_ends_its_recordings_and_the_meeting_stays(
+    vendor: RawRealtimeKit,
+) -> None:
+    first = vendor.start_recording()
+    other = vendor.emulator.add(duration=None, meeting_id=list(vendor.emulator.meetings)[1])
+    vendor.advance(10)
+    vendor.emulator.hang_up(vendor.emulator.sessions[0])
+    ended = vendor.get(first)
+    assert (ended["status"], ended["recording_duration"]) == ("UPLOADING", 10)
+    assert ended["stop_reason"] == {"reason": "ALL_PEERS_LEFT"}
+    assert vendor.get(other.id)["status"] == "RECORDING"
+    later = vendor.get(vendor.start_recording())
+    assert later["status"] == "RECORDING"
+    assert later["session_id"] != ended["session_id"] == vendor.get(first)["session_id"]
+
+
 def test_a_start_is_answered_before_the_recorder_begins(http: requests.Session) -> None:
     with RealtimeKitEmulator(starting=timedelta(0)) as emulator:
         vendor = RawRealtimeKit(emulator, http)
@@ -427,7 +455,7 @@ def test_active_returns_a_recording_that_the_vendor_started(vendor: RawRealtimeK
         ),
         ({"video_config": {"codec": "VP8"}}, r"{meeting}_\d+\.webm", ["video/webm"]),
         (
-            {"video_config": {"codec": "VP8"}, "audio_config": {"codec": "MP3"}},
+            {"video_config": {"codec": "VP8"}, "audio_config": {"codec": "AAC"}},
             r"{meeting}_\d+\.webm",
             ["video/webm", "audio/webm"],
         ),
@@ -555,6 +583,11 @@ def test_tracks_may_look_as_a_third_party_received_them(vendor: RawRealtimeKit) 
         {"meeting_id": "standup"},
         {"layers": {"default": {"media_kind": "video"}}},
         {"layers": {"other": {"media_kind": "audio"}}},
+        {"layers": {"default": None}},
+        {"layers": None},
+        {"max_seconds": "abc"},
+        {"max_seconds": 59},
+        {"max_seconds": 86401},
         {"user_ids": [f"user-{n}" for n in range(101)]},
         {"user_ids": "alice"},
         {"user_ids": [7]},
@@ -565,6 +598,12 @@ def test_tracks_outside_the_documented_bounds_are_refused(
     vendor: RawRealtimeKit, body: dict[str, Any]
 ) -> None:
     assert read_error(vendor.start("/recordings/track", **body))[0] == 422
+
+
+def test_fields_that_no_page_shows_change_nothing(vendor: RawRealtimeKit) -> None:
+    odd = {"storage_config": "x", "realtimekit_bucket_config": 7, "video_config": 7}
+    assert len(list_urls(record_tracks(vendor, **odd))) == 4
+    assert vendor.record(user_ids=7, layers=7)["status"] == "UPLOADED"
 
 
 def test_tracks_count_as_the_one_recording_of_a_meeting(vendor: RawRealtimeKit) -> None:

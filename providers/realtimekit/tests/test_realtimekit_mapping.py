@@ -134,11 +134,14 @@ WITHOUT_FILE: dict[str, Any] = {"download_url": None, "download_url_expiry": Non
 
 
 def test_uploaded_without_a_url_is_available_in_the_customers_own_bucket() -> None:
-    recording = read(**WITHOUT_FILE, storage_config={"type": "aws"}, now=AFTER)
-    assert recording.status is rec.RecordingStatus.AVAILABLE
-    assert recording.files == ()
-    assert recording.format == "mp4"
-    assert mapping.find_own_storage(recording.raw) == "aws"
+    for expiry in (None, ROW["download_url_expiry"]):
+        row = {"download_url": None, "download_url_expiry": expiry}
+        recording = read(**row, storage_config={"type": "aws"}, now=AFTER)
+        assert recording.status is rec.RecordingStatus.AVAILABLE
+        assert recording.files == ()
+        assert recording.format == "mp4"
+        assert mapping.find_own_storage(recording.raw) == "aws"
+        assert read(**row, now=AFTER + timedelta(days=2)).status is rec.RecordingStatus.EXPIRED
 
 
 @pytest.mark.parametrize(
@@ -151,7 +154,7 @@ def test_uploaded_without_a_url_is_available_in_the_customers_own_bucket() -> No
         ({"download_url": [], "storage_config": {"type": "gcs"}}, "available", "available"),
         ({"file_size": 0, "storage_config": None}, "failed", "expired"),
         ({"file_size": "0", "storage_config": None}, "failed", "expired"),
-        ({"file_size": 0}, "available", "expired"),  # a webhook names no storage
+        ({"file_size": 0}, "failed", "expired"),  # an optional field, as if it were null
         ({"file_size": "many", "storage_config": None}, "available", "expired"),
         ({"download_url": "https://b.example/x.mp4"}, "available", "available"),
         ({"stopped_time": None}, "available", "expired"),
@@ -222,6 +225,16 @@ def test_every_form_of_the_layers_of_tracks_is_read(layers: Any) -> None:
         assert recording.status is rec.RecordingStatus.AVAILABLE
         assert (recording.format, recording.unread_fields) == ("webm", ())
         assert recording.size is None or not more
+
+
+@pytest.mark.parametrize("more", [{"type": "TRACK"}, {"output_file_name": TEMPLATE}], ids=str)
+def test_a_text_is_the_url_of_one_track_in_a_recording_of_tracks(more: dict[str, Any]) -> None:
+    recording = read(download_url=TRACK_URL, **more)
+    assert recording.files == read(download_url=[TRACK_URL], **more).files
+    (track,) = recording.files
+    assert (track.role, track.media_type, track.participant) == ("track", "audio/webm", "user-123")
+    unread = read(download_url="https://b.example/\ufffd.webm", **more)
+    assert (unread.files, unread.unread_fields) == ((), ("download_url",))
 
 
 def test_two_layers_with_the_same_file_name_are_two_files() -> None:

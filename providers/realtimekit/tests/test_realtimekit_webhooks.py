@@ -390,10 +390,12 @@ class TestParsing:
             assert (file.role, file.participant, file.url) == (rec.FileRole.TRACK, "user-123", url)
 
     def test_without_a_url_it_is_available_in_the_customers_own_bucket(self) -> None:
-        event = parse_event(change_sample(downloadUrl=None, downloadUrlExpiry=None, fileSize=None))
-        assert event.status is rec.RecordingStatus.AVAILABLE
-        assert event.recording is not None
-        assert event.recording.files == ()
+        for size in (None, "0"):
+            changed = change_sample(downloadUrl=None, downloadUrlExpiry=None, fileSize=size)
+            event = parse_event(changed)
+            assert event.status is rec.RecordingStatus.AVAILABLE
+            assert event.recording is not None
+            assert event.recording.files == ()
 
     def test_the_apis_field_names_are_read(self) -> None:
         fields = {"id": ID, "status": "RECORDING", "started_time": "2026-06-03T10:00:00.000Z"}

@@ -15,7 +15,9 @@ from operator import attrgetter
 from typing import Any, ClassVar
 from uuid import UUID, uuid5
 
-from recording_core import WebhookRequest
+from attrs import evolve
+
+from recording_core import CommunicationSession, WebhookRequest
 from recording_core import meeting as build_meeting
 from recording_core.plugin import EmulatedEvent, Emulator, Reply, Request, Webhook, build_uuid
 from recording_realtimekit.assumptions import ASSUMPTIONS
@@ -26,6 +28,12 @@ from recording_realtimekit.emulator.responses import ErrorResponse, build_succes
 
 # https://developers.cloudflare.com/fundamentals/api/reference/limits/
 RATE_HEADERS = {"Ratelimit": '"default";r=50;t=30', "Ratelimit-Policy": '"burst";q=100;w=60'}
+#: The edge answers with a page before RealtimeKit does.
+RATE_LIMITED = Reply(
+    429,
+    b"<html><body><h1>429 Too Many Requests</h1></body></html>",
+    {"Content-Type": "text/html", "retry-after": "1", "x-envoy-ratelimited": "true"} | RATE_HEADERS,
+)
 #: an action -> the statuses in which it is possible
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "pause": ("RECORDING",),
@@ -52,7 +60,7 @@ class RealtimeKitEmulator(Emulator):
     wall_clock_settings: ClassVar = dict.fromkeys(("starting", "shortest"), timedelta(0))
     conformance_settings: ClassVar = {"recordings": 45, "max_page_size": 10}
 
-    #: the status of a refused start, pause, resume or stop (assumption 5)
+    #: the status of a refused start, pause, resume or stop (assumption 5, always for a start)
     conflict_status = 409
 
     def __init__(
@@ -87,6 +95,8 @@ class RealtimeKitEmulator(Emulator):
         )
 
     def build_error(self, status: int) -> Reply:
+        if status == 429:
+            return RATE_LIMITED
         return ErrorResponse(status, "The request is refused").build_reply()
 
     def populate(self) -> None:
@@ -145,6 +155,17 @@ class RealtimeKitEmulator(Emulator):
             if duration is None:
                 self._follow(made, since=self.clock.now())
         return made
+
+    def hang_up(self, target: CommunicationSession) -> None:
+        """End a meeting's session whose last participant left a minute ago, and its recordings.
+
+        The meeting stays, with a new session.
+        """
+        with self.lock:
+            for running in self._find_running(target.id):
+                running.stop(self.clock.now(), {"reason": "ALL_PEERS_LEFT"})
+            meeting = self.meetings[target.id]
+            self.meetings[target.id] = evolve(meeting, session_id=build_uuid(self.random))
 
     def remove(self, recording_id: str) -> None:
         """Remove a recording and its files, which the API itself cannot do."""

@@ -198,9 +198,9 @@ class EmulatedRecording:
     def resume(self, now: datetime) -> None:
         self.pauses[-1] = Interval(self.pauses[-1].start, now)
 
-    def stop(self, now: datetime) -> None:
+    def stop(self, now: datetime, reason: Mapping[str, Any] = BY_API) -> None:
         self.stopped_at = now
-        self.stop_reason = BY_API
+        self.stop_reason = reason
 
     # -- files -----------------------------------------------------------------------------------
 

@@ -14,6 +14,8 @@ from recording_realtimekit.emulator.responses import ErrorResponse, build_invali
 #: the type of a field's values, its possible values, or whether a value is valid
 FieldCheck = type | Sequence[Any] | Callable[[Any], bool]
 
+MAX_SECONDS = range(60, 86400 + 1)
+
 
 def is_uuid(value: Any) -> bool:
     try:
@@ -24,6 +26,10 @@ def is_uuid(value: Any) -> bool:
 
 def is_url(value: Any) -> bool:
     return isinstance(value, str) and bool(urlsplit(value).scheme and urlsplit(value).netloc)
+
+
+def is_web_url(value: Any) -> bool:
+    return is_url(value) and urlsplit(value).scheme in ("http", "https")
 
 
 def is_number(value: Any) -> bool:
@@ -44,7 +50,7 @@ def are_user_ids(value: Any) -> bool:
 START_FIELDS: Mapping[str, FieldCheck] = {
     "meeting_id": is_uuid,
     "allow_multiple_recordings": bool,
-    "max_seconds": range(60, 86400 + 1),
+    "max_seconds": MAX_SECONDS,
     "file_name_prefix": is_prefix,
     "url": is_url,
     "realtimekit_bucket_config.enabled": bool,
@@ -84,9 +90,13 @@ REQUIRED_STORAGE_FIELDS: Mapping[str, tuple[str, ...]] = {
     "PASSWORD": ("password",),
 }
 
+DEFAULT_AUDIO = {"codec": "AAC", "channel": "stereo"}
+
 # https://developers.cloudflare.com/realtime/realtimekit/recording-guide/track-recording/
+# Dyte's specification, the API's predecessor, has `max_seconds`.
 TRACK_FIELDS: Mapping[str, FieldCheck] = {
     "meeting_id": is_uuid,
+    "max_seconds": MAX_SECONDS,
     "layers.default.media_kind": ("audio",),
     "layers.default.file_name_prefix": is_prefix,
     "user_ids": are_user_ids,
@@ -99,11 +109,16 @@ ACTION_FIELDS: Mapping[str, FieldCheck] = {"action": ("stop", "pause", "resume")
 def read_start_body(request: Request) -> dict[str, Any]:
     """Read the body of a start. Raises `ErrorResponse`."""
     body = _read_body(request, START_FIELDS, REQUIRED_START_FIELDS)
-    storage = body.get("storage_config") or {}
+    storage = body.get("storage_config", {})
     for word in (storage.get("type"), storage.get("auth_method")):
         for name in REQUIRED_STORAGE_FIELDS.get(str(word), ()):
             if name not in storage:
                 raise build_invalid(f"storage_config.{name}", "is required")
+    if body.get("video_config", {}).get("codec") == "VP8":
+        # With it `audio_config` must not be changed, and the sound is always Vorbis.
+        for name, default in DEFAULT_AUDIO.items():
+            if body.get("audio_config", {}).get(name, default) != default:
+                raise build_invalid(f"audio_config.{name}")
     return body
 
 
@@ -124,28 +139,26 @@ def read_action(request: Request) -> str:
 def _read_body(
     request: Request, checks: Mapping[str, FieldCheck], required: Collection[str]
 ) -> dict[str, Any]:
-    """Read and check a body. Fields that no table names pass, as the misspelt ones of guides do."""
+    """Read and check a body. Fields outside the table are ignored, as the guides' misspelt ones."""
     body = request.require_object(ErrorResponse(422, "The body must be of type object"))
+    if body.get("storage_config") is None:
+        body.pop("storage_config", None)  # null is the same as leaving it out, here alone
     for path, check in checks.items():
         *parents, name = path.split(".")
         holder: Any = body
         for depth, parent in enumerate(parents, 1):
-            holder = holder.get(parent)
-            if holder is None:
+            if parent not in holder:
                 break
+            holder = holder[parent]
             if not isinstance(holder, dict):
                 raise build_invalid(".".join(parents[:depth]), "must be of type object")
-        if holder is None:
-            continue
-        if name in holder and not _is_valid(holder[name], check):
-            raise build_invalid(path)
-        if name not in holder and path in required:
-            raise build_invalid(path, "is required")
-    # Only the storage may be null, which is the same as leaving it out.
-    for name, value in body.items():
-        if value is None and name != "storage_config":
-            raise build_invalid(name)
-    return body
+        else:
+            if name in holder and not _is_valid(holder[name], check):
+                raise build_invalid(path)
+            if name not in holder and path in required:
+                raise build_invalid(path, "is required")
+    names = {path.partition(".")[0] for path in checks}
+    return {name: value for name, value in body.items() if name in names}
 
 
 def _is_valid(value: Any, check: FieldCheck) -> bool:

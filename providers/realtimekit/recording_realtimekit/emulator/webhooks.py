@@ -25,7 +25,7 @@ from recording_core.plugin import (
     build_uuid,
 )
 from recording_realtimekit.emulator.recordings import EmulatedRecording, SignUrl, format_rfc3339
-from recording_realtimekit.emulator.requests import is_url
+from recording_realtimekit.emulator.requests import is_web_url
 from recording_realtimekit.emulator.responses import ErrorResponse, build_success
 
 if TYPE_CHECKING:
@@ -39,8 +39,10 @@ EVENTS = (
 )
 WEBHOOK_FIELDS: Mapping[str, Callable[[Any], bool]] = {
     "name": lambda value: isinstance(value, str),
-    "url": is_url,
-    "events": lambda value: isinstance(value, list) and all(each in EVENTS for each in value),
+    "url": is_web_url,
+    "events": lambda value: (
+        isinstance(value, list) and bool(value) and all(each in EVENTS for each in value)
+    ),
     "enabled": lambda value: isinstance(value, bool),
 }
 
