@@ -29,6 +29,8 @@ from recording_core.errors import ConfigurationError, PluginError, RecordingErro
 from recording_core.plugins import registry as plugins
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from recording_core.configuration.account_file import AccountTable
     from recording_core.configuration.credential import Credential
     from recording_core.model.capabilities import ProviderInfo
@@ -161,15 +163,27 @@ def find_accounts(config: str | os.PathLike[str] | None = None) -> tuple[Account
 
 
 def get_account_key(account: Account | Provider) -> tuple[str, str]:
-    """Return (provider, account) as recordings carry them."""
+    """Return (provider, account) as recordings carry them. Raises `TypeError` for another type."""
+    from recording_core.provider.provider import Provider
+
     if isinstance(account, Account):
         return account.provider, account.name
+    if not isinstance(account, Provider):
+        raise TypeError(f"an account is an Account or a Provider, not {type(account).__name__}")
     return account.name, account.account
 
 
 def open_connection(account: Account | Provider) -> AbstractContextManager[Provider]:
     """Connect to an account while a context lasts; a connection of the caller stays open."""
     return account.connect() if isinstance(account, Account) else nullcontext(account)
+
+
+def build_bug(provider: str, action: str, error: Exception) -> PluginError:
+    """Build the error of what only a bug raises; `action` states what the plugin did then."""
+    return PluginError(
+        f"The plugin of provider {provider!r} failed as it {action}: "
+        f"{type(error).__name__}: {error}"
+    )
 
 
 # -- the configured accounts ----------------------------------------------------------------------
@@ -272,6 +286,34 @@ def select_accounts(
             raise _build_unknown_error(name, provider, config)
         selected += accounts
     return tuple(dict.fromkeys(selected))
+
+
+def resolve_accounts(
+    given: Iterable[Account | Provider] | None,
+    argument: str,
+    where: str,
+    executor: Executor | None = None,
+) -> tuple[Account | Provider, ...]:
+    """Return the accounts that an argument gives, or all configured ones, each account once.
+
+    Raises `TypeError` for something else, and `ConfigurationError` if there is none, if two have
+    one name, or if a connected provider would be sent to an executor.
+    """
+    from recording_core.configuration.account_file import check_distinct
+
+    chosen = find_accounts() if given is None else tuple(given)
+    if not chosen:
+        raise ConfigurationError(
+            f"The argument {argument} is empty: leave it out to use all configured accounts"
+        )
+    accounts = tuple(merge_accounts(chosen))
+    check_distinct(map(get_account_key, accounts), where)
+    if executor is not None and not all(isinstance(each, Account) for each in accounts):
+        raise ConfigurationError(
+            "A connected provider holds credentials and cannot be sent to another process: give "
+            "accounts, as rec.find_accounts() returns them"
+        )
+    return accounts
 
 
 def _build_unknown_error(

@@ -6,9 +6,13 @@ import base64
 import functools
 import hmac
 import json
+import os
+import select
 import signal
 import ssl
 import sys
+import time
+import traceback
 import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -86,6 +90,18 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NETRC"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Hide the accounts of the user who runs the tests, in an empty folder."""
+    for info in plugins.load_registry().providers.values():
+        for name in (f"{info.name.upper()}_BASE_URL", *(each.env for each in info.settings)):
+            monkeypatch.delenv(name, raising=False)
+    for name in ("RECORDINGS_CONFIG", "APPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -173,6 +189,58 @@ def tls(
     yield start
     for server in servers:
         server.close()
+
+
+# -- processes ------------------------------------------------------------------------------------
+
+
+class Child:
+    """A forked process that runs a task, whose result can be written as JSON."""
+
+    #: Seconds after which a process that hangs is killed.
+    longest = 60.0
+
+    def __init__(self, task: Callable[[], object]) -> None:
+        self._reading, writing = os.pipe()
+        self._process = os.fork()
+        if self._process == 0:
+            try:
+                report = [True, task()]
+            except BaseException:  # noqa: BLE001  # the child must not return into pytest
+                report = [False, traceback.format_exc()]
+            os.write(writing, json.dumps(report).encode())
+            os._exit(0)
+        os.close(writing)
+
+    def join(self) -> Any:
+        """Wait for the end of the task, and return its result."""
+        with open(self._reading, "rb") as results:
+            if not select.select([results], [], [], self.longest)[0]:
+                os.kill(self._process, signal.SIGKILL)
+            report = results.read()
+        os.waitpid(self._process, 0)
+        assert report, "the child hung or died"
+        worked, result = json.loads(report)
+        assert worked, result
+        return result
+
+    def kill_after(self, seconds: float | None) -> bool:
+        """Kill the process at a moment, or let it die, and return whether it had not ended."""
+        if seconds is not None:
+            time.sleep(seconds)
+            os.kill(self._process, signal.SIGKILL)
+        with open(self._reading, "rb") as results:
+            _, status = os.waitpid(self._process, 0)
+            report = results.read()
+        if report:
+            worked, result = json.loads(report)
+            assert worked, result
+        return os.WIFSIGNALED(status) and not report
+
+
+@pytest.fixture
+def fork() -> type[Child]:
+    return Child
 
 
 # -- webhooks: two made-up vendors, one for each kind of signature --------------------------------

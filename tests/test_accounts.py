@@ -26,15 +26,7 @@ Write = Callable[..., Path]
 
 
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Hide the variables, files and folders of the user who runs the tests."""
-    for info in rec.providers().values():
-        monkeypatch.delenv(f"{info.name.upper()}_BASE_URL", raising=False)
-        for setting in info.settings:
-            monkeypatch.delenv(setting.env, raising=False)
-    monkeypatch.delenv("RECORDINGS_CONFIG", raising=False)
-    monkeypatch.delenv("APPDATA", raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+def _enter_folder(clean_environment: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
 

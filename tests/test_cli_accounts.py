@@ -27,15 +27,7 @@ def load_objects(result: Result) -> list[dict[str, Any]]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-@pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for info in rec.providers().values():
-        monkeypatch.delenv(f"{info.name.upper()}_BASE_URL", raising=False)
-        for setting in info.settings:
-            monkeypatch.delenv(setting.env, raising=False)
-    monkeypatch.delenv("RECORDINGS_CONFIG", raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("clean_environment")
 
 
 def start_emulator(seed: int, recordings: int) -> Emulator:

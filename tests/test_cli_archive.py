@@ -65,16 +65,9 @@ def started() -> Iterator[dict[str, Emulator]]:
 
 @pytest.fixture
 def vendors(
-    started: dict[str, Emulator], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    clean_environment: None, started: dict[str, Emulator], monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, Emulator]:
     """The environment variables of both accounts, in a folder of the test's own."""
-    for info in rec.providers().values():
-        monkeypatch.delenv(f"{info.name.upper()}_BASE_URL", raising=False)
-        for setting in info.settings:
-            monkeypatch.delenv(setting.env, raising=False)
-    monkeypatch.delenv("RECORDINGS_CONFIG", raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(tmp_path)
     for name, emulator in started.items():
         emulator.faults.clear()
         emulator.media_faults.clear()
@@ -207,7 +200,7 @@ def test_copy_takes_one_part_of_several(audian: Emulator) -> None:
         (("--share", "0"), "share must be above 0"),
         (("--share", "150%"), "is not a part such as 5% or 0.05"),
         (("--workers", "0"), "0 is not in the range"),
-        (("--since", "today", "--until", "yesterday"), "--since is later than --until"),
+        (("--since", "today", "--until", "yesterday"), "since must not be after until"),
         (("--since", "3m"), "may mean minutes or months"),
     ],
 )

@@ -43,13 +43,7 @@ def load_objects(result: Result) -> list[dict[str, Any]]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-@pytest.fixture(autouse=True)
-def _unset_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    for info in rec.providers().values():
-        monkeypatch.delenv(f"{info.name.upper()}_BASE_URL", raising=False)
-        for setting in info.settings:
-            monkeypatch.delenv(setting.env, raising=False)
+pytestmark = pytest.mark.usefixtures("clean_environment")
 
 
 @pytest.fixture

@@ -29,14 +29,8 @@ def start_emulator(provider: str, seed: int = 0) -> Emulator:
 
 
 @pytest.fixture
-def accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Emulator]]:
+def accounts(clean_environment: None) -> Iterator[dict[str, Emulator]]:
     """Two accounts of Plivo, which reports no sizes, and one of VoIPBin, in a file."""
-    for info in rec.providers().values():
-        for name in (f"{info.name.upper()}_BASE_URL", *(each.env for each in info.settings)):
-            monkeypatch.delenv(name, raising=False)
-    monkeypatch.delenv("RECORDINGS_CONFIG", raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(tmp_path)
     emulators = {
         "sales": start_emulator("plivo", 1),
         "support": start_emulator("plivo", 2),

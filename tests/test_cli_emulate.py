@@ -27,12 +27,7 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(build_command_line(), arguments, prog_name="recordings")
 
 
-@pytest.fixture(autouse=True)
-def _unset_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    for info in rec.providers().values():
-        for name in (f"{info.name.upper()}_BASE_URL", *(each.env for each in info.settings)):
-            monkeypatch.delenv(name, raising=False)
-    monkeypatch.delenv("RECORDINGS_CONFIG", raising=False)
+pytestmark = pytest.mark.usefixtures("clean_environment")
 
 
 @pytest.fixture

@@ -24,8 +24,10 @@ from click.testing import CliRunner, Result
 
 import recording_core as rec
 from recording_core.cli.app import build_command_line
+from recording_core.cli.commands import report
 from recording_core.cli.commands.emulate import build_emulator
 from recording_core.reporting.compare import compare
+from recording_core.reporting.compute.measures import MEASURES
 from recording_core.testing import Emulator
 
 PAST = 6
@@ -48,15 +50,7 @@ def split_rows(result: Result) -> list[list[str]]:
     return rows
 
 
-@pytest.fixture(autouse=True)
-def _unset_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for info in rec.providers().values():
-        monkeypatch.delenv(f"{info.name.upper()}_BASE_URL", raising=False)
-        for setting in info.settings:
-            monkeypatch.delenv(setting.env, raising=False)
-    monkeypatch.delenv("RECORDINGS_CONFIG", raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("clean_environment")
 
 
 @pytest.fixture
@@ -436,6 +430,16 @@ def test_the_title_of_a_report_uses_its_time_zone(vendors: dict[str, Emulator]) 
         100, "report", "--from", "stored", *window, "--tz", "Europe/Berlin", exit_code=0
     )
     assert "Recordings from 2026-02-01 00:30 to 2026-07-01 00:00 (Europe/Berlin)" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [(each.name, each.known) for each in MEASURES if each.known and each.name in report.SHOWN],
+)
+def test_a_value_that_is_known_for_some_recordings_is_marked(name: str, known: str) -> None:
+    row = {"recordings": 12, name: 7, known: 9}
+    assert report._format_cell(row, name, str) == "7 *9"
+    assert report._format_cell({**row, known: 12}, name, str) == "7"
 
 
 def run_on_terminal(width: int, *arguments: str, exit_code: int = 3) -> str:

@@ -33,16 +33,11 @@ ACCOUNTS = {"sales": ("plivo", 1, 6), "support": ("plivo", 2, 6), "eu": ("realti
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Emulator]]:
+def desk(clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Emulator]]:
     """The three accounts, in a folder with the page's file, to which the emulators' URLs are added.
 
     The token of `eu` is wrong.
     """
-    for info in rec.providers().values():
-        for name in (f"{info.name.upper()}_BASE_URL", *(each.env for each in info.settings)):
-            monkeypatch.delenv(name, raising=False)
-    monkeypatch.delenv("RECORDINGS_CONFIG", raising=False)
-    monkeypatch.chdir(tmp_path)
     [file] = re.findall(r"^```toml\n(.*?)^```$", PAGE, re.M | re.S)
     emulators: dict[str, Emulator] = {}
     for account, (provider, seed, recordings) in ACCOUNTS.items():

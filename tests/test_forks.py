@@ -7,13 +7,11 @@ import json
 import multiprocessing
 import os
 import re
-import select
 import signal
 import subprocess
 import sys
 import threading
 import time
-import traceback
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -47,37 +45,9 @@ Tls = Callable[..., tuple[int, list[Request]]]
 MakeTransport = Callable[..., Transport]
 
 SOUND = media.build_mp3(2.0)
-#: Seconds after which a child that hangs is killed.
+#: Seconds after which a wait ends.
 LONGEST = 20.0
 CREDENTIALS = {"auth_id": "MA" + "X" * 18, "auth_token": "t" * 40}
-
-
-class Child:
-    """A forked process that runs one task."""
-
-    def __init__(self, task: Callable[[], object]) -> None:
-        self._reading, writing = os.pipe()
-        self._process = os.fork()
-        if self._process == 0:
-            try:
-                report = [True, task()]
-            except BaseException:  # noqa: BLE001  # the child must not return into pytest
-                report = [False, traceback.format_exc()]
-            os.write(writing, json.dumps(report).encode())
-            os._exit(0)
-        os.close(writing)
-
-    def join(self) -> Any:
-        """Wait for the end of the task, and return its result."""
-        with open(self._reading, "rb") as results:
-            if not select.select([results], [], [], LONGEST)[0]:
-                os.kill(self._process, signal.SIGKILL)
-            report = results.read()
-        os.waitpid(self._process, 0)
-        assert report, "the child hung"
-        worked, result = json.loads(report)
-        assert worked, result
-        return result
 
 
 def answer(request: Request) -> Reply:
@@ -135,7 +105,7 @@ def vendor(connections: list[int]) -> Iterator[LoopbackServer]:
 
 
 def test_children_that_download_store_their_own_media(
-    vendor: LoopbackServer, tmp_path: Path
+    fork: Any, vendor: LoopbackServer, tmp_path: Path
 ) -> None:
     with connect(vendor.origin) as provider:
 
@@ -152,7 +122,7 @@ def test_children_that_download_store_their_own_media(
         def download_many(prefix: str) -> list[str]:
             return [download(f"{prefix}{number}") for number in range(8)]
 
-        children = {each: Child(partial(download_many, each)) for each in ("a", "b")}
+        children = {each: fork(partial(download_many, each)) for each in ("a", "b")}
         for prefix, child in {**children, "c": None}.items():
             stored = child.join() if child is not None else download_many(prefix)
             assert stored == [f"{prefix}{number}" for number in range(8)]
@@ -160,7 +130,7 @@ def test_children_that_download_store_their_own_media(
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_child_leaves_the_connection_of_its_parent_open(
-    serve: Serve, tls: Tls, transport: MakeTransport, scheme: str
+    fork: Any, serve: Serve, tls: Tls, transport: MakeTransport, scheme: str
 ) -> None:
     """A shutdown, or the end of TLS, would end it for the parent, too."""
     if scheme == "https":
@@ -182,14 +152,14 @@ def test_child_leaves_the_connection_of_its_parent_open(
             api.request("PUT", "thing", operation="try", retry=RetryPolicy.IF_NOT_PROCESSED)
         return [*before, *find_ports()]
 
-    (used,) = Child(use_twice).join()
+    (used,) = fork(use_twice).join()
     assert used != port
     api.request("PUT", "thing", operation="try", retry=RetryPolicy.IF_NOT_PROCESSED)
     assert find_ports() == [port]
 
 
 def test_child_closes_the_descriptors_that_it_inherits(
-    serve: Serve, tls: Tls, transport: MakeTransport
+    fork: Any, serve: Serve, tls: Tls, transport: MakeTransport
 ) -> None:
     origins = [serve(Reply.json({}))[0], f"https://localhost:{tls(Reply.json({}))[0]}"]
     descriptors = []
@@ -210,12 +180,12 @@ def test_child_closes_the_descriptors_that_it_inherits(
         return list(filter(is_open, descriptors))
 
     assert find_open() == descriptors
-    assert Child(find_open).join() == []
+    assert fork(find_open).join() == []
 
 
 @pytest.mark.parametrize("framing", ["length", "none"])
 def test_exchange_of_another_thread_is_completed_in_the_parent_alone(
-    serve: Serve, transport: MakeTransport, framing: Literal["length", "none"]
+    fork: Any, serve: Serve, transport: MakeTransport, framing: Literal["length", "none"]
 ) -> None:
     reached, leave = threading.Event(), threading.Event()
 
@@ -234,7 +204,7 @@ def test_exchange_of_another_thread_is_completed_in_the_parent_alone(
     with ThreadPoolExecutor(1) as threads:
         slow = threads.submit(get, "slow")
         assert reached.wait(LONGEST)
-        child = Child(lambda: [get("quick") for _ in range(3)])
+        child = fork(lambda: [get("quick") for _ in range(3)])
         try:
             assert child.join() == [{"path": "/quick"}] * 3
         finally:
@@ -243,7 +213,7 @@ def test_exchange_of_another_thread_is_completed_in_the_parent_alone(
 
 
 def test_body_that_is_read_during_a_fork_is_an_error_in_the_child(
-    serve: Serve, transport: MakeTransport
+    fork: Any, serve: Serve, transport: MakeTransport
 ) -> None:
     """Otherwise the two processes would divide its bytes between them."""
     body = bytes(range(256)) * 4096
@@ -264,12 +234,12 @@ def test_body_that_is_read_during_a_fork_is_an_error_in_the_child(
                         return f"an error: {type(error).__name__}"
 
                 # What the parent had already received is in the child's memory, too.
-                assert Child(read_rest).join().startswith("an error")
+                assert fork(read_rest).join().startswith("an error")
                 assert first + b"".join(chunks) == body
 
 
 def test_deadline_in_a_child_ends_no_connection_of_its_parent(
-    serve: Serve, transport: MakeTransport
+    fork: Any, serve: Serve, transport: MakeTransport
 ) -> None:
     body = bytes(range(256)) * 4096
     foreign, _ = serve(Reply(200, body))
@@ -286,7 +256,7 @@ def test_deadline_in_a_child_ends_no_connection_of_its_parent(
             deadline._end = time.monotonic()
             return deadline.expired
 
-        assert Child(expire).join()
+        assert fork(expire).join()
         assert b"".join(response.iter_chunks(1024)) == body
 
 
@@ -316,7 +286,7 @@ def hold(*locks: Any) -> Iterator[None]:
 
 
 def test_child_waits_for_no_lock_that_a_thread_of_its_parent_holds(
-    serve: Serve, transport: MakeTransport
+    fork: Any, serve: Serve, transport: MakeTransport
 ) -> None:
     origin, journal = serve(Reply.json({}))
     api = transport(origin, retries=0)
@@ -338,12 +308,12 @@ def test_child_waits_for_no_lock_that_a_thread_of_its_parent_holds(
         *(jar._cookies_lock, api.auth._lock, api.bucket._lock),
     )
     with hold(*locks):
-        assert Child(get).join()
+        assert fork(get).join()
     assert len(journal) == 2
 
 
 def test_child_reads_rows_and_media_while_a_thread_of_its_parent_does(
-    vendor: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+    fork: Any, vendor: LoopbackServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`functools.cached_property` has a lock for all objects of a class before Python 3.12."""
     parent, reached, leave = os.getpid(), threading.Barrier(3), threading.Event()
@@ -362,12 +332,14 @@ def test_child_reads_rows_and_media_while_a_thread_of_its_parent_does(
         threads.submit(lambda: provider.media)
         reached.wait(LONGEST)
         try:
-            assert Child(lambda: [read_rows(), provider.media]).join() == [1, None]
+            assert fork(lambda: [read_rows(), provider.media]).join() == [1, None]
         finally:
             leave.set()
 
 
-def test_lock_that_the_forking_thread_holds_is_released_in_both_processes() -> None:
+def test_lock_that_the_forking_thread_holds_is_released_in_both_processes(
+    fork: Any,
+) -> None:
     lock = ForkSafeLock()
 
     def release_and_acquire() -> bool:
@@ -375,7 +347,7 @@ def test_lock_that_the_forking_thread_holds_is_released_in_both_processes() -> N
         return lock.acquire(timeout=0)
 
     with lock:
-        child = Child(release_and_acquire)
+        child = fork(release_and_acquire)
         assert not lock.acquire(timeout=0)
     assert child.join()
     assert lock.acquire(timeout=0)
@@ -389,7 +361,9 @@ def test_objects_are_not_kept_alive_to_be_renewed() -> None:
     assert len(_live) == before
 
 
-def test_child_counts_requests_under_the_rate_on_its_own() -> None:
+def test_child_counts_requests_under_the_rate_on_its_own(
+    fork: Any,
+) -> None:
     clock = ManualClock()
     bucket = TokenBucket(1.0, clock, burst=3)
     bucket.take()
@@ -400,7 +374,7 @@ def test_child_counts_requests_under_the_rate_on_its_own() -> None:
         bucket.take()
         return clock.monotonic() - began
 
-    assert Child(take_two).join() == 0.0
+    assert fork(take_two).join() == 0.0
     assert take_two() == 0.0
 
 
@@ -443,7 +417,9 @@ def recorder_of(recorder: rec.Recorder) -> Iterator[None]:
         recorder.__exit__(None, None, None)
 
 
-def test_listing_that_was_begun_before_a_fork_is_an_error_in_the_child() -> None:
+def test_listing_that_was_begun_before_a_fork_is_an_error_in_the_child(
+    fork: Any,
+) -> None:
     """Its workers exist in the parent alone: the child would wait for them for ever."""
     with PlivoEmulator(recordings=45) as emulator, emulator.connect() as provider:
         listing = provider.list()
@@ -456,8 +432,8 @@ def test_listing_that_was_begun_before_a_fork_is_an_error_in_the_child() -> None
             except rec.RecordingError as error:
                 return str(error)
 
-        assert "begun before a fork" in Child(read_rest).join()
-        assert Child(lambda: len(list(listing))).join() == 45
+        assert "begun before a fork" in fork(read_rest).join()
+        assert fork(lambda: len(list(listing))).join() == 45
         assert len({first.id, *(each.id for each in rows)}) == 45
 
 

@@ -14,6 +14,7 @@ import pytest
 
 import recording_core as rec
 from recording_core.testing import Emulator, ManualClock, Reply
+from recording_core.testing.conformance.results.outcomes import find_provider
 from recording_core.testing.vendor_fixtures import build_fixtures
 
 TWO_TESTS = """
@@ -42,12 +43,12 @@ def run(*command: str, folder: Path) -> str:
     return done.stdout + done.stderr
 
 
-def run_tests(folder: Path) -> str:
+def run_tests(folder: Path, *options: str) -> str:
     """Run the tests of a folder with our plugin alone, since to load all others takes long."""
     command = ("-m", "pytest", "-q", "-p", "recording_core.testing.pytest_plugin")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-        return run(*command, "--strict-config", "--strict-markers", folder=folder)
+        return run(*command, "--strict-config", "--strict-markers", *options, folder=folder)
 
 
 def test_loading_the_plugin_imports_no_other_module_than_the_facades(tmp_path: Path) -> None:
@@ -167,6 +168,30 @@ def test_a_test_without_a_marker_states_what_to_do(tmp_path: Path) -> None:
         (tmp_path / "test_one.py").write_text(code)
         output = run_tests(tmp_path)
         assert message in output, output
+
+
+def test_a_suite_without_a_provider_states_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "test_one.py").write_text(
+        "import pytest\nfrom recording_core.testing import ProviderConformance\n"
+        "@pytest.mark.emulator(recordings=2)\nclass TestOne(ProviderConformance): ..."
+    )
+    output = run_tests(tmp_path, "-k", "iterating_again")
+    assert "name one by a marker, such as @pytest.mark.emulator" in output, output
+
+
+@pytest.mark.emulator("audian")
+class TestMarker:
+    @pytest.mark.emulator(provider="plivo", recordings=2)
+    def test_the_closest_one_names_the_provider(self, request: pytest.FixtureRequest) -> None:
+        assert find_provider(request.node) == "plivo"
+
+    @pytest.mark.emulator(recordings=2)
+    def test_one_without_a_name_names_no_provider(self, request: pytest.FixtureRequest) -> None:
+        assert find_provider(request.node) == "unknown"
+
+    @pytest.mark.emulator("plivo", 45)
+    def test_a_wrong_one_names_no_provider(self, request: pytest.FixtureRequest) -> None:
+        assert find_provider(request.node) == "unknown"
 
 
 def test_an_emulator_stops_after_its_test(tmp_path: Path) -> None:

@@ -12,7 +12,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import (
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,15 +40,7 @@ PAST = 6
 NO_RETRIES = rec.HttpSettings(retries=0)
 
 
-@pytest.fixture(autouse=True)
-def _without_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for info in rec.providers().values():
-        monkeypatch.delenv(f"{info.name.upper()}_BASE_URL", raising=False)
-        for setting in info.settings:
-            monkeypatch.delenv(setting.env, raising=False)
-    monkeypatch.delenv("RECORDINGS_CONFIG", raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("clean_environment")
 
 
 @pytest.fixture
@@ -275,6 +273,12 @@ def test_a_field_that_a_vendor_changed_costs_no_recording_of_a_report(
     assert report.totals["recordings"] == plain.totals["recordings"]
     [plivo] = [each for each in report.coverage if each.provider == "plivo"]
     assert plivo.coverage.unread_fields == {"recording_start_ms": plivo.coverage.seen}
+
+
+def test_a_name_is_no_account(tmp_path: Path) -> None:
+    for use in (rec.report, lambda accounts: rec.Archive(tmp_path / "kept").copy(accounts)):
+        with pytest.raises(TypeError, match="an Account or a Provider, not str"):
+            use(accounts=["plivo"])  # type: ignore[list-item]
 
 
 def test_two_accounts_with_one_name_raise_before_any_request(
@@ -846,20 +850,20 @@ def test_processes_collect_the_same_rows_as_threads(
 
 
 def test_a_report_survives_a_worker_that_dies(
-    vendors: dict[str, Emulator], connected: list[rec.Provider]
+    vendors: dict[str, Emulator], configured: Path
 ) -> None:
     class FailingExecutor(Executor):
         def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
             job: Future[Any] = Future()
-            if args[0].account.name == "plivo":
+            if args[0].account.provider == "plivo":
                 job.set_exception(RuntimeError("the pool is broken"))
             else:
                 job.set_result(fn(*args, **kwargs))
             return job
 
-    report = rec.report(accounts=connected, executor=FailingExecutor(), now=get_now(vendors))
+    report = rec.report(executor=FailingExecutor(), now=get_now(vendors))
     assert len(report.rows) == len(vendors) - 1
-    assert "worker of plivo account 'default' failed" in str(report.missing[0].error)
+    assert "worker of plivo account 'support' failed" in str(report.missing[0].error)
 
 
 def test_a_report_survives_a_broken_executor(configured: Path) -> None:
@@ -898,11 +902,11 @@ def test_a_task_is_pickled_without_credentials(
 def test_connected_providers_and_memory_folders_cannot_go_to_other_processes(
     vendors: dict[str, Emulator], connected: list[rec.Provider], configured: Path
 ) -> None:
-    with ProcessPoolExecutor(1) as processes:
-        with pytest.raises(rec.ConfigurationError, match="give Accounts"):
-            rec.report(accounts=connected, executor=processes)
+    with ThreadPoolExecutor(1) as executor:  # stands for any, such as that of a Dask cluster
+        with pytest.raises(rec.ConfigurationError, match="give accounts"):
+            rec.report(accounts=connected, executor=executor)
         with pytest.raises(rec.ConfigurationError, match="this process's memory"):
-            rec.report(to="memory://x", executor=processes)
+            rec.report(to="memory://x", executor=executor)
 
 
 def test_the_folder_contains_no_credentials(

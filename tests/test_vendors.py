@@ -83,14 +83,8 @@ def test_a_shell_completes_verbs_and_no_internals(provider: rec.Provider) -> Non
     assert not names & {"transport", "media", "http", "clock", "root", "start_parameters"}
 
 
-def test_missing_settings_are_all_named(
-    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+def test_missing_settings_are_all_named(emulator: Emulator, clean_environment: None) -> None:
     info = rec.providers()[emulator.provider]
-    for each in info.settings:
-        monkeypatch.delenv(each.env, raising=False)
     with pytest.raises(rec.ConfigurationError) as caught:
         rec.connect(info.name)
     for each in info.settings:

@@ -13,22 +13,21 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from attrs import evolve
 
 from recording_core.accounts import (
     Account,
-    find_accounts,
     get_account_key,
-    merge_accounts,
+    resolve_accounts,
 )
 from recording_core.archiving.expiry import find_expiring, sort_by_expiry
 from recording_core.archiving.found_records import (
     FoundRecords,
     map_ahead,
+    read_listed_records,
     read_records,
-    sort_records,
 )
 from recording_core.archiving.index import Entry, Index
 from recording_core.archiving.record import ArchivedRecording, build_folder
@@ -86,7 +85,8 @@ class Archive:
         Args:
             providers: accounts or connected providers; without it all configured accounts
             since: an aware datetime; without it the run goes on from the beginning of the last
-                complete one of the account, less a day, or else lists everything
+                complete one of the account, less a day. It lists everything if there is none, or if
+                that time is not before `until`
             until: an aware datetime, exclusive
             workers: the copies that are made at once
             shard: `(number, parts)`: copies one part of all recordings, by a hash of their ids, and
@@ -101,14 +101,14 @@ class Archive:
             What was copied, what was not and why, and what was listed.
 
         Raises:
-            ValueError: an argument is outside its bounds
+            ValueError: an argument is outside its bounds, or `since` is after `until`
             ConfigurationError: no account is configured or can be used, two accounts have one name,
                 or the archive holds another account's recordings under that name (if there are
                 several accounts, the error of one is in its `coverage`)
             StorageError: the archive cannot be read, or stored nothing several times in a row
         """
         request = RunRequest(
-            _check_accounts(providers, executor),
+            resolve_accounts(providers, "providers", "this archive", executor),
             validation.check_time(since, "since"),
             validation.check_time(until, "until"),
             _check_workers(workers),
@@ -117,6 +117,8 @@ class Archive:
             _check_share(share),
             on_progress,
         )
+        if request.since and request.until and request.since > request.until:
+            raise ValueError("since must not be after until")
         if executor is not None:
             self.folder.check_other_processes()
         return copy_accounts(self.folder, request)
@@ -170,8 +172,9 @@ class Archive:
         limit = validation.check_duration(within, "within")
         if limit is None:
             raise TypeError("within must be a timedelta")
+        accounts = resolve_accounts(providers, "providers", "this archive")
         recordings: list[Recording] = []
-        for found in find_expiring(self.folder, _check_accounts(providers, None), limit):
+        for found in find_expiring(self.folder, accounts, limit):
             if found.error is not None:
                 raise found.error
             if not found.coverage.complete:
@@ -212,7 +215,9 @@ class Archive:
         groups = group_files(self.folder.list_files(""))
         with ThreadPoolExecutor(_READS_AT_ONCE, thread_name_prefix="recording-read") as threads:
             yield from map_ahead(
-                threads, lambda group: sort_records(self.folder, group.path, group.files), groups
+                threads,
+                lambda group: read_listed_records(self.folder, group.path, group.files),
+                groups,
             )
 
     def _describe(self, found: FoundRecords, name: str) -> ArchivedRecording:
@@ -226,29 +231,6 @@ class Archive:
 
 
 # -- arguments ------------------------------------------------------------------------------------
-
-
-def _check_accounts(
-    given: Iterable[Account | Provider] | None, executor: Executor | None
-) -> tuple[Account | Provider, ...]:
-    from recording_core.configuration.account_file import check_distinct
-
-    chosen: tuple[Any, ...] = find_accounts() if given is None else tuple(given)
-    for each in chosen:
-        if not isinstance(each, Account | Provider):
-            raise TypeError(f"providers are Account or Provider, not {type(each).__name__}")
-    accounts = tuple(merge_accounts(chosen))
-    if not accounts:
-        raise ConfigurationError(
-            "The argument providers is empty: leave it out to use all configured accounts"
-        )
-    check_distinct([get_account_key(each) for each in accounts], "this archive")
-    if executor is not None and not all(isinstance(each, Account) for each in accounts):
-        raise ConfigurationError(
-            "A connected provider holds credentials and cannot be sent to another process: give "
-            "accounts, as rec.find_accounts() returns them"
-        )
-    return accounts
 
 
 def _check_workers(workers: int) -> int:

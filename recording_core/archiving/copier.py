@@ -12,7 +12,7 @@ from pathlib import Path
 
 from attrs import evolve, field, frozen
 
-from recording_core.accounts import Account
+from recording_core.accounts import Account, build_bug
 from recording_core.archiving.found_records import read_records
 from recording_core.archiving.record import (
     Record,
@@ -29,7 +29,6 @@ from recording_core.download.output_file import Destination, OutputFile
 from recording_core.errors import (
     NotFound,
     NotReady,
-    PluginError,
     RecordingError,
     StorageError,
     UnsupportedOperation,
@@ -38,7 +37,6 @@ from recording_core.model.entities import Copy, Recording
 from recording_core.model.enums import FINAL, RecordingStatus
 from recording_core.plugins import registry as plugins
 from recording_core.provider.provider import Provider
-from recording_core.redaction import redact_text
 from recording_core.storage.folder import Folder
 
 _log = logging.getLogger("recording_core.archiving")
@@ -118,10 +116,7 @@ class Copier:
             return Outcome("failed", recording, state, error=error)
         except Exception as error:  # noqa: BLE001  # a plugin's bug costs its own recording only
             _log.exception("%s: copying a recording failed", provider.name)
-            bug = PluginError(
-                f"The plugin of provider {provider.name!r} failed as it downloaded recording "
-                f"{recording.id}: {type(error).__name__}: {redact_text(str(error))}"
-            )
+            bug = build_bug(provider.name, f"downloaded recording {recording.id}", error)
             return Outcome("failed", recording, state, error=bug)
 
     def _copy(self, provider: Provider, recording: Recording, state: str) -> Outcome:

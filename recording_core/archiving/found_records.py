@@ -24,7 +24,7 @@ class FoundRecords:
 
     Attributes:
         path: the folder of the recording
-        files: what the folder contains
+        files: what the folder contains: name -> what the storage reports of it
         whole: the records whose files are all there, with the recorded sizes
         broken: the records of which a file is missing or has another size
         unreadable: name -> why the record cannot be read, as a sentence
@@ -63,19 +63,22 @@ def read_records(archive: Folder, path: str) -> FoundRecords:
     """Read the records of a recording's folder. Raises `StorageError` if it cannot be listed."""
     start = len(path) + 1
     files = {name[start:]: stored for name, stored in archive.list_files(path).items()}
-    return sort_records(archive, path, files)
+    return read_listed_records(archive, path, files)
 
 
-def sort_records(archive: Folder, path: str, files: dict[str, StoredFile]) -> FoundRecords:
-    """Read the records among the files of a recording's folder. Raises nothing.
+def read_listed_records(
+    archive: Folder, path: str, listed: Mapping[str, StoredFile]
+) -> FoundRecords:
+    """Read the records among the files that were listed in a recording's folder. Raises nothing.
 
-    Adds the files that are there and not among `files`: while files are added, the list of a folder
-    may have a record without the objects that were added before it.
+    The result has also the files that are there and were not listed: while files are added, the
+    list of a folder may have a record without the objects that were added before it.
     """
+    files = dict(listed)
     whole: dict[str, Record] = {}
     broken: dict[str, Record] = {}
     unreadable: dict[str, str] = {}
-    for name in sorted(files):
+    for name in sorted(listed):
         if not is_record_name(name):
             continue
         try:

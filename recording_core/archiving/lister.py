@@ -10,11 +10,12 @@ from concurrent.futures import Executor, Future
 from contextlib import ExitStack, closing
 from contextvars import copy_context
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from recording_core.accounts import Account, get_account_key, open_connection
+from recording_core.accounts import Account, build_bug, get_account_key, open_connection
 from recording_core.archiving.copier import Copier, CopyTask, Outcome, run_task
 from recording_core.archiving.index import (
     OVERLAP,
@@ -33,7 +34,6 @@ from recording_core.listing.coverage import AccountCoverage, Coverage
 from recording_core.model.entities import Recording
 from recording_core.model.enums import FINAL, LIVE, RecordingStatus
 from recording_core.provider.provider import Provider
-from recording_core.redaction import redact_text
 
 if TYPE_CHECKING:
     from recording_core.archiving.run import Run
@@ -101,13 +101,10 @@ class AccountLister:
         except RecordingError as error:
             self._fail(error)
         except Exception as error:  # noqa: BLE001  # a plugin's bug affects its own account only
-            self._fail(self._describe_bug(error))
+            self._fail(self._build_bug(error))
 
-    def _describe_bug(self, error: Exception) -> PluginError:
-        return PluginError(
-            f"The plugin of provider {self._name[0]!r} failed as it listed account "
-            f"{self._name[1]!r}: {type(error).__name__}: {redact_text(str(error))}"
-        )
+    def _build_bug(self, error: Exception) -> PluginError:
+        return build_bug(self._name[0], f"listed account {self._name[1]!r}", error)
 
     def _fail(self, error: RecordingError, coverage: Coverage | None = None) -> None:
         coverage = coverage or Coverage()
@@ -128,7 +125,11 @@ class AccountLister:
             if provider.account_field is None:
                 check_owner(self._run.folder, provider)
             began = provider.clock.now()
-            since = request.since or self._content.find_resume_time(*self._name, request.shard)
+            since = request.since
+            if since is None:
+                since = self._content.find_resume_time(*self._name, request.shard)
+                if since is not None and request.until is not None and since >= request.until:
+                    since = None
             listing = provider.list(since=since, until=request.until)
             error: RecordingError | None = None
             try:
@@ -136,7 +137,7 @@ class AccountLister:
             except RecordingError as raised:
                 error = raised
             except Exception as raised:  # noqa: BLE001  # the copies of what it listed go on
-                error = self._describe_bug(raised)
+                error = self._build_bug(raised)
             self._submit(provider)
             self._wait_until(0)
             self._retry(provider)
@@ -269,13 +270,13 @@ class AccountLister:
             if self._run.request.executor is not None:
                 outcomes = [self._check_shared(each) for each in outcomes]
         except BaseException as error:  # noqa: BLE001  # the worker's, not the vendor's
-            reason = f"{type(error).__name__}: {redact_text(str(error))}"
+            reason = f"{type(error).__name__}: {error}"
             failure = RecordingError(f"The worker of the copy failed: {reason}")
             outcomes = [Outcome("failed", *each, error=failure) for each in batch]
         for outcome in outcomes:
             if outcome.kind == "not_ready" and not last:
                 self._not_ready.append((outcome.recording, outcome.state))
-            self._report(lambda each=outcome: self._run.handle_outcome(each, last=last))  # type: ignore[misc]
+            self._report(partial(self._run.handle_outcome, outcome, last=last))
         self._places.release()
         with self._changed:
             self._pending -= 1

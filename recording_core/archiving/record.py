@@ -64,7 +64,7 @@ class Record:
     @property
     def verified(self) -> bool:
         """Whether each file of the recording has a copy, and each copy is verified."""
-        return bool(self.copies) and all(copy.verified for copy in self.copies)
+        return _are_verified(self.copies)
 
 
 @frozen
@@ -88,7 +88,11 @@ class ArchivedRecording:
     @property
     def verified(self) -> bool:
         """Whether each file has a copy, and each copy is verified."""
-        return bool(self.copies) and all(copy.verified for copy in self.copies)
+        return _are_verified(self.copies)
+
+
+def _are_verified(copies: tuple[Copy, ...]) -> bool:
+    return bool(copies) and all(copy.verified for copy in copies)
 
 
 # -- names ----------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from functools import partial
 
 from attrs import define, evolve, field, frozen
 
-from recording_core.archiving.found_records import map_ahead, sort_records
+from recording_core.archiving.found_records import FoundRecords, map_ahead, read_listed_records
 from recording_core.archiving.record import Record
 from recording_core.errors import StorageError
 from recording_core.storage.folder import PROBE, Folder, StoredFile
@@ -113,7 +113,7 @@ def _verify_recording(
     folder: Folder, now: datetime | None, chosen: tuple[RecordingFiles, bool]
 ) -> Verification:
     group, is_hashed = chosen
-    found = sort_records(folder, group.path, group.files)
+    found = read_listed_records(folder, group.path, group.files)
     result = Verification(unreadable=tuple(found.unreadable.values()))
     needed: set[str] = set()
     if found.best is not None:
@@ -122,7 +122,7 @@ def _verify_recording(
         # A superseded copy is removed only if the best one is what was recorded.
         others = len(found.whole) + len(found.broken) - 1
         is_hashed = is_hashed or (now is not None and others > 0)
-        result = _verify_record(folder, group, record, is_hashed, result)
+        result = _verify_record(folder, found, record, is_hashed, result)
     if found.best is None or not result.ok:
         now = None
     records = dict(found.whole)
@@ -132,10 +132,10 @@ def _verify_recording(
                 records[name] = other
             else:
                 now = None  # what is left of it exists nowhere else
-            lost = _verify_record(folder, group, other, False, Verification())
+            lost = _verify_record(folder, found, other, False, Verification())
             result = _add(result, Verification(missing=lost.missing, changed=lost.changed))
-    garbage = {name: stored for name, stored in group.files.items() if name not in needed}
-    return _add(result, _clean_up(folder, f"{group.path}/", garbage, now, records))
+    garbage = {name: stored for name, stored in found.files.items() if name not in needed}
+    return _add(result, _clean_up(folder, f"{found.path}/", garbage, now, records))
 
 
 def _has_all_files_of(best: Record, other: Record) -> bool:
@@ -181,7 +181,7 @@ def _is_old(stored: StoredFile, now: datetime) -> bool:
 
 
 def _verify_record(
-    folder: Folder, group: RecordingFiles, record: Record, is_hashed: bool, result: Verification
+    folder: Folder, found: FoundRecords, record: Record, is_hashed: bool, result: Verification
 ) -> Verification:
     missing: list[str] = []
     changed: list[str] = []
@@ -190,8 +190,8 @@ def _verify_record(
     whose = f"recording {recording.id} of {recording.provider} account {recording.account!r}"
     for copy in record.copies:
         name = copy.path.name
-        where = f"{folder.describe(f'{group.path}/{name}')}, a file of {whose},"
-        stored = group.files.get(name)
+        where = f"{folder.describe(f'{found.path}/{name}')}, a file of {whose},"
+        stored = found.files.get(name)
         if stored is None:
             missing.append(f"{where} is missing")
         elif stored.size != copy.size:
@@ -199,7 +199,7 @@ def _verify_record(
         elif is_hashed:
             hashed += 1
             try:
-                if compute_sha256(folder, f"{group.path}/{name}") != copy.sha256:
+                if compute_sha256(folder, f"{found.path}/{name}") != copy.sha256:
                     changed.append(f"{where} has another SHA-256 than was recorded")
             except StorageError as error:
                 missing.append(str(error))

@@ -25,7 +25,7 @@ _MINUTES_OR_MONTHS = re.compile(r"([0-9]+)(?:\.[0-9]+)?m", re.ASCII)
 _DAYS = {"today": timedelta(0), "yesterday": timedelta(days=1)}
 
 
-class ParsedType(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.2
+class ParsedType(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
     """A type of arguments, and the function that parses their text or raises `BadParameter`.
 
     `list_values` lists what a shell completes.
@@ -50,7 +50,7 @@ class ParsedType(click.ParamType):  # type: ignore[type-arg]  # generic since cl
         return [CompletionItem(each) for each in self._list_values() if each.startswith(incomplete)]
 
 
-class TimeType(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.2
+class TimeType(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
     """A time, whose days and times without an offset are in the zone of the option `--tz`."""
 
     name = "time"

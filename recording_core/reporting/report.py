@@ -255,7 +255,8 @@ def report(
         engine: `duckdb`, `spark`, or an engine object
         expiring: the period that the measure `expiring` looks ahead
         prices: your own price table, or the path of its TOML file
-        executor: an executor of `concurrent.futures`; by default threads
+        executor: an executor of `concurrent.futures`, whose workers find the same credentials;
+            needs accounts, and a folder that other processes can write. By default threads
         now: the time of the report; by default the current time
 
     If a vendor fails, its rows are missing and the others are not affected: see `Report.coverage`.

@@ -14,7 +14,6 @@ from typing import Any
 
 from recording_core.errors import ConfigurationError
 from recording_core.forks import ForkSafeLock
-from recording_core.redaction import redact_text
 
 #: Seconds without a response after which SFTP fails; other file systems have their own limit.
 TIMEOUT = 60.0
@@ -80,10 +79,9 @@ class FileSystems:
             # An instance of our own, without a cache of listings: other processes write there too.
             files, root = fsspec.core.url_to_fs(self.url, skip_instance_cache=True)
         except ImportError as error:
-            reason = redact_text(str(error))
-            raise ConfigurationError(f"{place} needs a package: {reason}") from None
+            raise ConfigurationError(f"{place} needs a package: {error}") from None
         except ValueError as error:
-            reason = redact_text(str(error))
+            reason = str(error)
             if has_credentials(self.url):  # the error may contain a part of the password
                 reason = (
                     "check its form. A password that a URL cannot contain belongs into the "

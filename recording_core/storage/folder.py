@@ -21,7 +21,6 @@ from attrs import frozen
 from recording_core.download.atomic_file import open_temporary_file, remove_abandoned_file
 from recording_core.download.output_file import OutputFile
 from recording_core.errors import ConfigurationError, RecordingError, StorageError
-from recording_core.redaction import redact_text
 from recording_core.storage.file_systems import FileSystems, has_credentials, redact_file_url
 from recording_core.storage.upload import StoppableFile, Upload, write_part
 
@@ -345,8 +344,7 @@ class Folder:
     def _build_storage_error(self, action: str, name: str, error: Exception) -> StorageError:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         return StorageError(
-            f"{self.describe(name)} cannot be {action}: "
-            f"{type(error).__name__}: {redact_text(reason)}"
+            f"{self.describe(name)} cannot be {action}: {type(error).__name__}: {reason}"
         )
 
 

@@ -122,10 +122,9 @@ def emulator(
 
     The marker applies to a test, a class or, as `pytestmark`, to a module.
     """
-    from recording_core.testing.vendor_fixtures import read_marker
+    from recording_core.testing.vendor_fixtures import find_marker
 
-    marker = request.node.get_closest_marker("emulator")
-    provider, settings = read_marker(marker) if marker is not None else (None, {})
+    provider, settings = find_marker(request.node)
     if provider is None:
         raise pytest.UsageError(
             f"{request.node.nodeid} uses the fixture emulator: name one by a marker, such as "

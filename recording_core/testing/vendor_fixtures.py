@@ -40,6 +40,12 @@ def read_marker(marker: pytest.Mark) -> tuple[str | None, dict[str, Any]]:
     return (names[0] if names else None), settings
 
 
+def find_marker(node: Any) -> tuple[str | None, dict[str, Any]]:
+    """Read the closest marker `emulator` of a test, as `read_marker` does; there may be none."""
+    marker = node.get_closest_marker("emulator")
+    return (None, {}) if marker is None else read_marker(marker)
+
+
 def _build_fixture(provider: str) -> Any:
     @pytest.fixture(name=f"{provider}_emulator")
     def emulator(

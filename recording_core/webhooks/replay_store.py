@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from recording_core.download.atomic_file import (
     remove_locked_file,
 )
 from recording_core.errors import StorageError
+from recording_core.forks import ForkSafeLock
 
 _log = logging.getLogger("recording_core.webhooks")
 
@@ -32,8 +32,8 @@ _log = logging.getLogger("recording_core.webhooks")
 CLAIM_LIFETIME = timedelta(minutes=5)
 #: How long a key is stored that is added only to see whether it was there: shorter than its claim.
 _PROBE_LIFETIME = timedelta(seconds=1)
-#: The stores that exist, for what a fork needs.
-_stores: WeakSet[MemoryReplayStore | SqliteReplayStore] = WeakSet()
+#: The stores whose file is closed during a fork.
+_stores: WeakSet[SqliteReplayStore] = WeakSet()
 
 
 class ReplayStore(Protocol):
@@ -110,13 +110,9 @@ class MemoryReplayStore:
         self._clock: Clock = clock or SystemClock()
         #: key -> when it expires; the oldest first
         self._until: OrderedDict[str, float] = OrderedDict()
-        self._renew()
-        _stores.add(self)
-
-    def _renew(self) -> None:
-        """Replace the lock, and end the claims of threads, which a child process does not have."""
-        self._lock = threading.Lock()
-        self._claimed: set[str] = set()
+        self._lock = ForkSafeLock()
+        #: (process id, key): a child process does not have the threads that claimed its parent's
+        self._claimed: set[tuple[int, str]] = set()
 
     def __contains__(self, key: object) -> bool:
         now = self._clock.monotonic()
@@ -141,11 +137,12 @@ class MemoryReplayStore:
             self._until.pop(key, None)
 
     def _claim(self, key: str) -> Callable[[], None] | None:
+        claim = os.getpid(), key
         with self._lock:
-            if key in self._claimed:
+            if claim in self._claimed:
                 return None
-            self._claimed.add(key)
-            return partial(self._claimed.discard, key)
+            self._claimed.add(claim)
+            return partial(self._claimed.discard, claim)
 
     def __repr__(self) -> str:
         return f"<MemoryReplayStore of {len(self._until)} keys, at most {self._limit}>"
@@ -178,7 +175,7 @@ class SqliteReplayStore:
     def __init__(self, path: str | os.PathLike[str], *, clock: Clock | None = None) -> None:
         self.path = Path(path)
         self._clock: Clock = clock or SystemClock()
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
         self._connection: sqlite3.Connection | None = None
         self._paused = False
         self._added = 0
@@ -295,8 +292,7 @@ class SqliteReplayStore:
             self._lock.release()
 
     def _renew(self) -> None:
-        """Replace the lock in a child process, and put an inherited connection aside."""
-        self._lock = threading.Lock()
+        """Put an inherited connection aside, in a child process."""
         self._paused = False
         if self._connection is not None:  # a thread used it for longer than `_pause` waits
             _inherited.append(self._connection)
@@ -323,14 +319,12 @@ def _unlock_file(path: Path, descriptor: int) -> None:
 
 def _pause_all() -> None:
     for each in list(_stores):
-        if isinstance(each, SqliteReplayStore):
-            each._pause()
+        each._pause()
 
 
 def _resume_all() -> None:
     for each in list(_stores):
-        if isinstance(each, SqliteReplayStore):
-            each._resume()
+        each._resume()
 
 
 def _renew_all() -> None:

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 import random
-import signal
-import time
-import traceback
 import wave
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -253,49 +249,3 @@ class Stored:
 @pytest.fixture
 def stored() -> type[Stored]:
     return Stored
-
-
-# -- processes ------------------------------------------------------------------------------------
-
-
-class Child:
-    """A forked process that runs a task; `join` returns what the task returned, as JSON."""
-
-    def __init__(self, task: Callable[[], object]) -> None:
-        self._reading, writing = os.pipe()
-        self.process = os.fork()
-        if self.process == 0:
-            try:
-                report = [True, task()]
-            except BaseException:  # noqa: BLE001  # the child must not return into pytest
-                report = [False, traceback.format_exc()]
-            os.write(writing, json.dumps(report).encode())
-            os._exit(0)
-        os.close(writing)
-
-    def kill_after(self, seconds: float | None) -> bool:
-        """Kill the process at a moment, or let it die, and return whether it had not ended."""
-        if seconds is not None:
-            time.sleep(seconds)
-            os.kill(self.process, signal.SIGKILL)
-        with open(self._reading, "rb") as results:
-            _, status = os.waitpid(self.process, 0)
-            report = results.read()
-        if report:
-            worked, result = json.loads(report)
-            assert worked, result
-        return os.WIFSIGNALED(status) and not report
-
-    def join(self) -> Any:
-        with open(self._reading, "rb") as results:
-            report = results.read()
-        os.waitpid(self.process, 0)
-        assert report, "the child died"
-        worked, result = json.loads(report)
-        assert worked, result
-        return result
-
-
-@pytest.fixture
-def fork() -> type[Child]:
-    return Child

@@ -168,6 +168,25 @@ def test_run_over_a_part_does_not_advance(vendor: Any, account: Account, argumen
     assert account.is_copied("missed")
 
 
+def test_run_whose_end_is_earlier_than_the_last_run_lists_everything(
+    vendor: Any, account: Account
+) -> None:
+    vendor.add("r")
+    account.copy()
+    vendor.add("listed late", age=40 * DAY)
+    run = account.copy(until=vendor.clock.now() - 30 * DAY)
+    assert run.coverage[0].error is None
+    assert account.get_since() is None
+    assert account.is_copied("listed late")
+
+
+def test_run_that_begins_after_its_end_is_refused(account: Account) -> None:
+    now = account.vendor.clock.now()
+    with pytest.raises(ValueError, match="since must not be after until"):
+        account.copy(since=now, until=now - DAY)
+    assert not account.vendor.queries
+
+
 def test_earlier_recordings_are_copied_on_request(vendor: Any, account: Account) -> None:
     vendor.add("old", age=90 * DAY)
     vendor.add("new")

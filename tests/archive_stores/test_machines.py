@@ -34,10 +34,10 @@ def vendor() -> Iterator[AudianEmulator]:
 
 
 @pytest.fixture(autouse=True)
-def account(vendor: AudianEmulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> rec.Account:
+def account(
+    clean_environment: None, vendor: AudianEmulator, monkeypatch: pytest.MonkeyPatch
+) -> rec.Account:
     """An account of the environment, which other processes inherit."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("AUDIAN_BASE_URL", vendor.base_url)
     monkeypatch.setenv("AUDIAN_API_KEY", vendor.credentials["api_key"])
     vendor.journal.clear()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from attrs import asdict, fields_dict
@@ -36,12 +36,6 @@ from recording_core.reporting.number_format import (
     format_count,
     format_size,
 )
-
-if TYPE_CHECKING:  # the archive is imported when a command runs
-    pass
-
-#: The failures that are shown; `--json` has all of them.
-_MOST_SHOWN = 10
 
 ARCHIVED: tuple[OutputColumn[rec.ArchivedRecording], ...] = (
     OutputColumn("PROVIDER", lambda each: each.recording.provider, drop_priority=3),
@@ -169,8 +163,6 @@ def copy(
 
     Exit code 3: a recording failed, or an account could not be listed completely.
     """
-    if since and until and since > until:
-        raise click.UsageError("--since is later than --until.")
     from recording_core.cli.output.archive_progress import AccountProgress, show_archive_progress
     from recording_core.cli.output.archive_run import CopyRun
 

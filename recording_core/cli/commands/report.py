@@ -301,8 +301,6 @@ SHOWN: Mapping[str, tuple[str, Callable[[Any], str], int]] = {
     "peak_concurrency": ("peak", format_number, 7),
     "cost": ("cost per month", "{:,.2f}".format, 9),
 }
-#: measure -> the measure that counts the recordings for which it is known
-KNOWN = {"hours": "seconds_known", "bytes": "bytes_known", "cost": "cost_known"}
 BAR_WIDTH = 12
 
 
@@ -378,10 +376,12 @@ def _build_title(found: Report) -> str:
 
 def _format_cell(row: Mapping[str, Any], name: str, format_value: Callable[[Any], str]) -> str:
     """Format a cell: `1.2 GB`, or `1.2 GB *9` if the value is known for only 9 recordings."""
+    from recording_core.reporting.html.measure_format import find_known_measure
+
     value = row.get(name)
     if value is None:
         return NOT_REPORTED
-    known = row.get(KNOWN.get(name, ""), row["recordings"])
+    known = row[find_known_measure(name)]
     text = format_value(value)
     return text if known == row["recordings"] else f"{text} *{known}"
 

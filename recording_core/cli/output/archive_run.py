@@ -33,7 +33,6 @@ class CopyRun:
     out: Output
     accounts: dict[tuple[str, str], AccountProgress]
     began: float = field(factory=time.monotonic)
-    failures: int = 0
 
     def receive(self, progress: rec.ArchiveProgress) -> None:
         """Write an event of a recording as JSON."""

@@ -9,15 +9,14 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 from attrs import evolve, field, frozen
 
-from recording_core.accounts import Account, find_accounts, get_account_key, merge_accounts
-from recording_core.configuration.account_file import check_distinct
+from recording_core.accounts import Account, get_account_key, resolve_accounts
 from recording_core.errors import ConfigurationError
 from recording_core.listing.coverage import AccountCoverage, merge_coverages
 from recording_core.listing.page import Window
@@ -67,9 +66,6 @@ def open_collected_rows(
     if source is not None and to is not None and os.fspath(source) != os.fspath(to):
         raise ValueError("source and to name two folders: new rows go to the folder that is read")
     chosen = None if accounts is None else tuple(accounts)
-    for each in chosen or ():
-        if not isinstance(each, Account | Provider):
-            raise TypeError(f"accounts are Account or Provider, not {type(each).__name__}")
     if to is not None:
         yield _collect_into(os.fspath(to), window, chosen, executor, durable=True)
     elif source is not None:
@@ -91,21 +87,16 @@ def _collect_into(
     durable: bool,
 ) -> CollectedRows:
     """List what may have changed since the folder was written, and read all rows."""
-    accounts = merge_accounts(find_accounts() if chosen is None else chosen)
-    if not accounts:
-        raise ConfigurationError(
-            "The argument accounts is empty: leave it out to use all configured accounts."
-        )
+    accounts = resolve_accounts(chosen, "accounts", "this report", executor)
     names = [get_account_key(each) for each in accounts]
-    check_distinct(names, "this report")
     store = RowStore(Folder(folder, durable=durable))
     if durable and is_archive(store.folder):
         raise ConfigurationError(
             f"{store.folder} is an archive: read it with source= or --from, and collect into "
             "another folder."
         )
-    if isinstance(executor, ProcessPoolExecutor):
-        _check_processes(store, accounts)
+    if executor is not None:
+        store.folder.check_other_processes()
     days = extend_to_days(window.since, window.until)
     tasks, damage = [], {}
     for each, name in zip(accounts, names, strict=True):
@@ -146,19 +137,6 @@ def _read_folder(
         found = {name: found.get(name, AccountIndex()) for name in map(get_account_key, chosen)}
     days = extend_to_days(window.since, window.until)
     return _read_accounts(store, found, days, window.now, {})
-
-
-def _check_processes(store: RowStore, accounts: Iterable[Account | Provider]) -> None:
-    if store.folder.is_process_local:
-        raise ConfigurationError(
-            f"{store.folder} is in this process's memory, and other processes cannot write to it. "
-            "Name a folder on disk, or use threads."
-        )
-    if not all(isinstance(each, Account) for each in accounts):
-        raise ConfigurationError(
-            "A connected provider holds credentials and cannot be sent to another process: "
-            "give Accounts."
-        )
 
 
 def _read_accounts(

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field, frozen
 
-from recording_core.accounts import Account, get_account_key, open_connection
-from recording_core.errors import PluginError, RecordingError
+from recording_core.accounts import Account, build_bug, get_account_key, open_connection
+from recording_core.errors import RecordingError
 from recording_core.listing.coverage import AccountCoverage, Coverage, merge_coverages
 from recording_core.listing.page import Window
 from recording_core.listing.row_schema import load_declared_columns, replace_surrogates, rows
@@ -135,10 +135,7 @@ def collect_account(task: AccountTask, stopped: threading.Event | None = None) -
         return _build_failure(provider, account, error, done)
     except Exception as error:  # noqa: BLE001  # a plugin's bug affects its own rows only
         _log.exception("%s: listing account %s failed", provider, account)
-        bug = PluginError(
-            f"The plugin of provider {provider!r} failed as it listed account {account!r}: "
-            f"{type(error).__name__}: {error}"
-        )
+        bug = build_bug(provider, f"listed account {account!r}", error)
         return _build_failure(provider, account, bug, done)
     return AccountCoverage(provider, account, merge_coverages(done))
 

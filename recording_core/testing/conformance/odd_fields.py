@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -153,7 +154,7 @@ class OddFieldRequirements(ConformanceBase):
             self.authenticate(provider)
             shapes = {(each.kind, each.status, len(each.files)): each for each in self.list_all()}
             for recording in shapes.values():
-                plain, answers = self.log_answers(lambda: provider.get(recording))  # noqa: B023
+                plain, answers = self.log_answers(partial(provider.get, recording))
                 for place in find_places(answers):
                     if isinstance(place.value, dict | list):
                         continue
@@ -179,9 +180,9 @@ class OddFieldRequirements(ConformanceBase):
         verbs = self.build_verbs(self.provider)
         self.authenticate(self.provider)
         for target in self.find_targets(rec.Operation.START, rec.Operation.STOP):
-            session, answers = self.log_answers(lambda: self.begin(self.provider, target))  # noqa: B023
+            session, answers = self.log_answers(partial(self.begin, self.provider, target))
             self.vendor.advance(self.warm_up)
-            stopped, more = self.log_answers(lambda: verbs[rec.Operation.STOP](session))  # noqa: B023
+            stopped, more = self.log_answers(partial(verbs[rec.Operation.STOP], session))
             self.vendor.advance(self.processing_timeout)
             for place in find_places([*answers, *more]):
                 if isinstance(place.value, dict | list):

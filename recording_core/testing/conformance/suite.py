@@ -53,7 +53,7 @@ from recording_core.testing.conformance.telemetry import TelemetryRequirements
 from recording_core.testing.conformance.values import ValueRequirements
 from recording_core.testing.conformance.verbs import VerbRequirements
 from recording_core.testing.conformance.words import WordRequirements
-from recording_core.testing.vendor_fixtures import read_marker
+from recording_core.testing.vendor_fixtures import find_marker
 
 #: What an assumption can change. These run without assumptions, and with all of the emulator's.
 _RUN_TWICE = (
@@ -95,11 +95,11 @@ class ProviderConformance(
             pairs = list(product(SessionKind, Operation))
             ids = [f"{kind}-{operation}" for kind, operation in pairs]
             metafunc.parametrize(("kind", "operation"), pairs, ids=ids)
-        marker = metafunc.definition.get_closest_marker("emulator")
+        name, _ = find_marker(metafunc.definition)
         depends = any(metafunc.function.__name__ in vars(each) for each in _RUN_TWICE)
-        if depends and marker is not None and "emulator_assumptions" in metafunc.fixturenames:
-            name, _ = read_marker(marker)
-            emulator = load_object(get_provider_info(str(name)), "emulator")
+        # Without a name, the fixture `emulator` is the author's own, or states what is missing.
+        if depends and name is not None and "emulator_assumptions" in metafunc.fixturenames:
+            emulator = load_object(get_provider_info(name), "emulator")
             if emulator.assumptions:
                 runs = (
                     pytest.param((), id="without assumptions"),

@@ -118,7 +118,7 @@ class WordRequirements(StateReads):
                 for target in self.record_targets(rec.Operation.LIST)
             ]
             for sweep in listings:
-                found, answers = self.log_answers(lambda: list(sweep()))  # noqa: B023
+                found, answers = self.log_answers(partial(list, sweep()))
                 plain = {
                     each.id: each for each in found if each.status is rec.RecordingStatus.AVAILABLE
                 }

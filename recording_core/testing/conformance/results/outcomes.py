@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from traceback import walk_tb
@@ -17,6 +18,7 @@ from recording_core.model.enums import SessionKind
 from recording_core.testing.conformance import base
 from recording_core.testing.conformance.base import NOT_TESTED, UNDECLARED, ConformanceBase
 from recording_core.testing.conformance.results.exchanges import describe_exchanges, find_emulator
+from recording_core.testing.vendor_fixtures import find_marker
 
 #: The name of the property of a report that carries an outcome.
 PROPERTY = "recording_conformance"
@@ -74,9 +76,10 @@ def is_of_suite(item: pytest.Item) -> bool:
 def find_provider(item: pytest.Item) -> str:
     """Return the provider that a test is about: that of its emulator, else of its marker."""
     vendor = getattr(getattr(item, "instance", None), "vendor", None)
-    marker = item.get_closest_marker("emulator")
-    named = (*marker.args, marker.kwargs.get("provider")) if marker is not None else ("unknown",)
-    return str(getattr(vendor, "provider", named[0]))
+    name: str | None = getattr(vendor, "provider", None)
+    with suppress(pytest.UsageError):  # the fixture `emulator` raises it
+        name = name or find_marker(item)[0]
+    return name or "unknown"
 
 
 def report_outcome(item: pytest.Item, call: pytest.CallInfo[Any], report: Any) -> None:
@@ -89,6 +92,7 @@ def report_outcome(item: pytest.Item, call: pytest.CallInfo[Any], report: Any) -
     if outcome.result == FAILED and error is not None:
         emulator = find_emulator(item, error)
         if emulator is not None:
+            # mypy: a test of the suite is a method, and not just any item.
             receives = any("webhook" in each.__module__ for each in item.cls.__mro__)  # type: ignore[attr-defined]
             events = emulator.build_webhook_requests() if receives else ()
             report.sections.append(("What the vendor sent", describe_exchanges(emulator, events)))
