@@ -902,11 +902,16 @@ def test_a_task_is_pickled_without_credentials(
 def test_connected_providers_and_memory_folders_cannot_go_to_other_processes(
     vendors: dict[str, Emulator], connected: list[rec.Provider], configured: Path
 ) -> None:
-    with ThreadPoolExecutor(1) as executor:  # stands for any, such as that of a Dask cluster
-        with pytest.raises(rec.ConfigurationError, match="give accounts"):
-            rec.report(accounts=connected, executor=executor)
-        with pytest.raises(rec.ConfigurationError, match="this process's memory"):
-            rec.report(to="memory://x", executor=executor)
+    executor = Executor()  # stands for any, such as that of a Dask cluster
+    with pytest.raises(rec.ConfigurationError, match="give accounts"):
+        rec.report(accounts=connected, executor=executor)
+    with pytest.raises(rec.ConfigurationError, match="this process's memory"):
+        rec.report(to="memory://x", executor=executor)
+    with ThreadPoolExecutor(1) as threads:  # these are of this process
+        report = rec.report(
+            accounts=connected, executor=threads, to="memory://x", now=get_now(vendors)
+        )
+    assert len(report.rows) == len(vendors)
 
 
 def test_the_folder_contains_no_credentials(

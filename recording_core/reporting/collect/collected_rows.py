@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -87,7 +87,8 @@ def _collect_into(
     durable: bool,
 ) -> CollectedRows:
     """List what may have changed since the folder was written, and read all rows."""
-    accounts = resolve_accounts(chosen, "accounts", "this report", executor)
+    elsewhere = None if isinstance(executor, ThreadPoolExecutor) else executor
+    accounts = resolve_accounts(chosen, "accounts", "this report", elsewhere)
     names = [get_account_key(each) for each in accounts]
     store = RowStore(Folder(folder, durable=durable))
     if durable and is_archive(store.folder):
@@ -95,7 +96,7 @@ def _collect_into(
             f"{store.folder} is an archive: read it with source= or --from, and collect into "
             "another folder."
         )
-    if executor is not None:
+    if elsewhere is not None:
         store.folder.check_other_processes()
     days = extend_to_days(window.since, window.until)
     tasks, damage = [], {}
