@@ -52,11 +52,13 @@ _ROWS_PER_REPORT = 200
 def is_fetchable(recording: Recording, provider: Provider) -> bool:
     """Whether a listed recording is worth an attempt to copy it.
 
-    An expiry that is inferred from the time is worth one if the vendor still offers files.
+    An expiry that is inferred from the time is worth one if the vendor still offers files. A
+    failure that is inferred is always: files that a list does not show may exist.
     """
     if recording.status in (RecordingStatus.AVAILABLE, RecordingStatus.UNKNOWN):
         return True
-    return recording.status in provider.inferred_statuses and bool(recording.files)
+    may_exist = bool(recording.files) or recording.status is RecordingStatus.FAILED
+    return recording.status in provider.inferred_statuses and may_exist
 
 
 def is_of_shard(recording_id: str, shard: tuple[int, int]) -> bool:

@@ -85,3 +85,17 @@ def test_another_account_of_the_same_name_is_refused(emulator: Emulator, tmp_pat
     finally:
         other.stop()
     assert {each.recording.id for each in archive.recordings()} <= set(emulator.list_ids())
+
+
+def test_a_failure_by_our_clock_does_not_prevent_one_attempt(tmp_path: Path) -> None:
+    """VoIPBin's list of files may lack those that its archive of a recording has."""
+    with start_emulator("voipbin", recordings=0) as emulator, emulator.connect() as provider:
+        emulator.alter = lambda request, payload: (
+            payload | {"result": []} if "storage_files" in request.path else payload
+        )
+        emulator.add()
+        emulator.clock.sleep(7200)
+        (listed,) = provider.list()
+        assert (listed.status, listed.files) == (rec.RecordingStatus.FAILED, ())
+        run = rec.Archive(tmp_path).copy([provider])
+        assert (run.copied, run.failed, dict(run.without_media)) == (1, (), {})
