@@ -1,4 +1,4 @@
-"""Boundaries: the other ways to split the text that Plivo signs into names and values."""
+"""Boundaries: the other ways to read the text that Plivo signs as names and values."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from recording_plivo.signature import is_get, list_parts
 
 #: More steps than it takes to split any genuine webhook in every way.
 _MOST_STEPS = 5000
+#: No parameter of Plivo's has a name with these.
+_NO_NAME = re.compile(r"[/: ]")
 
 
 @frozen
@@ -29,6 +31,35 @@ class _Name:
     value_end: int = -1
     is_kept: bool = False
     is_hidden: bool = False
+
+
+def names_recording_by_other_method(
+    request: WebhookRequest,
+    groups: Sequence[Sequence[str]],
+    patterns: Mapping[str, re.Pattern[str]],
+) -> bool:
+    """Whether the signed text names a recording if the request had the other method.
+
+    Plivo signs no method: the text of a GET has `name=value` between `&`, that of a POST has names
+    and values one after the other. It names a recording if it has a parameter of each group.
+    """
+    text = "".join([shown + value for _, shown, value in list_parts(request)])
+    if is_get(request):
+        found = {
+            name
+            for group in groups
+            for name in group
+            for at in re.finditer(name, text)
+            if patterns[name].match(text, at.end())
+        }
+    else:
+        pairs = [each.partition("=") for each in text.split("&")]
+        if _NO_NAME.search(pairs[0][0]):
+            return False  # a POST: the first name of a query would contain values, such as a URL
+        found = {
+            name for name, _, value in pairs if name in patterns and patterns[name].fullmatch(value)
+        }
+    return not any(found.isdisjoint(group) for group in groups)
 
 
 def iterate_other_splits(

@@ -18,6 +18,7 @@ from recording_core import (
     MalformedPayload,
     NotFound,
     Provider,
+    ProviderError,
     Recording,
     RecordingSession,
     RecordingStatus,
@@ -27,6 +28,7 @@ from recording_core import (
 from recording_core.plugin import (
     Bounds,
     Connection,
+    Deadline,
     ErrorDetails,
     Fields,
     Page,
@@ -74,6 +76,9 @@ PARAMETERS: Mapping[SessionKind, Mapping[str, tuple[str, Bounds]]] = {
 #: Plivo's own client reads an error of the request in each of these:
 #: https://github.com/plivo/plivo-python, plivo/rest/client.py
 REPEATED_STATUSES = frozenset({400, 409, 422})
+
+#: The longest that a pause or a stop is delayed by the look whether its recording has ended.
+_LONGEST_LOOK = 5.0
 
 _log = logging.getLogger("recording_plivo")
 
@@ -156,6 +161,11 @@ class Plivo(Provider):
         return self._switch(session, "resume")
 
     def _switch(self, session: RecordingSession, operation: str) -> RecordingSession:
+        if self._has_ended(session):
+            raise NotFound(
+                f"Recording {session.id} of {session.target} has ended. Nothing was sent, because "
+                f"a {operation} names {session.target} only, which may have another recording now"
+            )
         status = mapping.STATUS_OF_EVIDENCE[f"{operation} accepted"]
         try:
             self.transport.request(
@@ -176,16 +186,33 @@ class Plivo(Provider):
         # A call may have several recordings: with the URL only ours stops. Conferences and
         # multiparty calls have no such parameter.
         params = _find_repeated(session)
-        if session.target.kind is SessionKind.CALL:
-            url = _find_session_url(session)
-            if url is None:
+        is_call = session.target.kind is SessionKind.CALL
+        url = _find_session_url(session) if is_call else None
+        if url is not None:
+            params["URL"] = url
+        elif is_call and session.id is not None and not session.raw:
+            # It was built by hand. After a start whose response names no URL, all of them is the
+            # only way to stop its own.
+            raise Conflict(
+                "Plivo stops a single recording of a call by its URL, which this session does not "
+                f"have: every recording of {session.target} would end. Nothing was sent. To stop "
+                f"recording {session.id} alone, pass the session that its start returned (on the "
+                "command line its JSON: `recordings stop -`). To stop all of them, leave out the "
+                "recording's id"
+            )
+        if url is not None or not self._has_ended(session):
+            if is_call and url is None:
                 _log.warning(
                     "Plivo stops a single recording of a call by its URL, and this session has "
                     "none. Every recording of %s is stopped.",
                     session.target,
                 )
-            else:
-                params["URL"] = url
+            self._send_stop(session, params)
+        if session.status in (RecordingStatus.AVAILABLE, RecordingStatus.FAILED):
+            return session
+        return evolve(session, status=mapping.STATUS_OF_EVIDENCE["stop accepted"])
+
+    def _send_stop(self, session: RecordingSession, params: Mapping[str, Any]) -> None:
         try:
             self.transport.request(
                 "DELETE",
@@ -196,9 +223,27 @@ class Plivo(Provider):
             )
         except NotFound:
             pass  # the call has ended, and with it its recording
-        if session.status in (RecordingStatus.AVAILABLE, RecordingStatus.FAILED):
-            return session
-        return evolve(session, status=mapping.STATUS_OF_EVIDENCE["stop accepted"])
+
+    def _has_ended(self, session: RecordingSession) -> bool:
+        """Whether the recording of a session has a row with an end.
+
+        Without a URL, a verb acts on everything that its target records: that of a stored session
+        would act on a newer recording. No verb waits long for this request, or fails because of it.
+        """
+        if session.id is None:
+            return False
+        try:
+            with Deadline(_LONGEST_LOOK):
+                response = self.transport.request(
+                    "GET",
+                    self._build_recording_path(session.id),
+                    operation="get",
+                    retry=RetryPolicy.NEVER,
+                )
+            found = self._read_row(_require_object(response.payload))
+        except ProviderError:
+            return False
+        return found.id == session.id and found.status is mapping.STATUS_OF_EVIDENCE["row"]
 
     def _build_session_path(self, session: RecordingSession) -> str:
         return self._build_record_path(session.target, session.parameters)

@@ -2,7 +2,8 @@
 
 The signature covers neither the boundary between a name and its value nor the time. Therefore no
 event is `trusted`, and a request is rejected if the signed text can be split in another way that
-changes what identifies the event: its recording, its name, its status or the media's URL.
+changes what identifies the event: its recording, its name, its status or the media's URL. Nor does
+it cover the method: a request is rejected if its text names a recording by the other method, too.
 """
 
 from __future__ import annotations
@@ -128,6 +129,15 @@ _PATTERNS = {
     "transcription_rate": _NUMBER,
 }
 
+#: A webhook about a recording has a field of each group. A failure may have no id.
+_GROUPS = (
+    [name for name, (row_name, _) in FIELDS.items() if row_name in ("recording_id", "at")],
+    [
+        "transcription_rate",
+        *(name for name, (row_name, _) in FIELDS.items() if row_name in ("recording_url", "event")),
+    ],
+)
+
 #: A form may contain the parameters as JSON in this field: https://www.plivo.com/docs/api/recording/
 WRAPPER = "response"
 
@@ -237,6 +247,8 @@ class PlivoWebhooks(WebhookScheme):
             # Without an id the words must be about a recording: one that could not be started.
             if delivery.id is None and delivery.meaning[0] is not EventKind.FAILED:
                 return ()
+            if boundaries.names_recording_by_other_method(request, _GROUPS, _PATTERNS):
+                raise MalformedPayload("the signed text can also be that of another method")
             for split in boundaries.iterate_other_splits(request, _PATTERNS):
                 if delivery.is_contradicted_by(split):
                     raise MalformedPayload("the signed text can also mean another event")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from attrs import evolve
 
 import recording_core as rec
 from recording_core.testing import ManualClock, Reply, Request
+from recording_plivo import client
 from recording_plivo.emulator import PlivoEmulator
 from recording_plivo.emulator.listing import PagingMode
 
@@ -324,15 +326,17 @@ class TestPauseResumeStop:
                 manual_clock.advance(10 * SECOND)
                 session = rec.loads(rec.dumps(verb(session)), rec.RecordingSession)
         path = f"MultiPartyCall/name_Weekly%20Review/Participant/{member}/Record/"
+        look = f"GET Recording/{session.id}/"  # whether it has ended
         assert list_sent(emulator)[1:] == [
             f"POST {path}",
-            f"POST {path}Pause/",
-            f"POST {path}Resume/",
-            f"DELETE {path}",
+            *(look, f"POST {path}Pause/"),
+            *(look, f"POST {path}Resume/"),
+            *(look, f"DELETE {path}"),
         ]
         track = {"record_track_type": "participant"}
-        assert [each.json() for each in emulator.list_requests()[1:4]] == [track] * 3
-        assert emulator.list_requests()[4].query == tuple(track.items())
+        sent = emulator.list_requests()
+        assert [each.json() for each in sent if each.method == "POST"][1:] == [track] * 3
+        assert sent[-1].query == tuple(track.items())
         assert [pause.end - pause.start for pause in session.pauses if pause.end] == [10 * SECOND]
         done = plivo.wait(session, timeout=MINUTE)
         assert done.recordings[0].duration == 20 * SECOND
@@ -398,19 +402,94 @@ class TestPauseResumeStop:
         }
         asynchronous = plivo.start(target)
         emulator.alter = None
-        by_hand: tuple[rec.RecordingSession, ...] = (
-            rec.RecordingSession("plivo", "default", started.id, target),
-            rec.RecordingSession("plivo", "default", None, target),
-        )
+        by_hand = rec.RecordingSession("plivo", "default", None, target)
         urls = [f"https://media.plivo.com/{name}.mp3" for name in "ab"]
         recordings = tuple(
             rec.Recording("plivo", "default", url[-5], raw={"recording_url": url}) for url in urls
         )
-        by_hand += (evolve(by_hand[1], recordings=recordings),)  # either may be its own
-        for session in (asynchronous, *by_hand):
+        several = evolve(by_hand, recordings=recordings)  # either may be its own
+        unnamed = evolve(started, raw={"message": "call recording started"})  # no URL
+        for session in (asynchronous, by_hand, several, unnamed):
             caplog.clear()
             plivo.stop(session)
             assert f"Every recording of {target} is stopped" in caplog.text
+
+    def test_stop_of_a_calls_recording_by_its_id_alone_raises_before_any_request(
+        self, plivo: rec.Provider, emulator: PlivoEmulator
+    ) -> None:
+        target = find_live(emulator, "call")
+        started = plivo.start(target)
+        session = rec.RecordingSession("plivo", "default", started.id, target)
+        with (
+            emulator.forbid_requests(),
+            pytest.raises(rec.Conflict, match=r"every recording of call:.*`recordings stop -`"),
+        ):
+            plivo.stop(session)
+
+    @pytest.mark.parametrize("kind", ["conference", "meeting"])
+    def test_a_stored_session_does_not_act_on_a_newer_recording(
+        self, plivo: rec.Provider, emulator: PlivoEmulator, manual_clock: ManualClock, kind: str
+    ) -> None:
+        target = find_live(emulator, kind)
+        first = plivo.start(target)
+        stored = rec.loads(rec.dumps(first), rec.RecordingSession)
+        manual_clock.advance(MINUTE)
+        plivo.stop(first)
+        manual_clock.advance(UNTIL_LISTED)
+        second = plivo.start(target)
+        before = len(emulator.list_requests())
+        assert plivo.stop(stored).status is rec.RecordingStatus.PROCESSING
+        for verb in (plivo.pause, plivo.resume):
+            if plivo.can(rec.Operation.PAUSE, target.kind):
+                with pytest.raises(rec.NotFound, match=f"{first.id} of {target} has ended"):
+                    verb(stored)
+        assert set(list_sent(emulator)[before:]) == {f"GET Recording/{first.id}/"}
+        manual_clock.advance(MINUTE)
+        (recording,) = plivo.wait(plivo.stop(second), timeout=MINUTE).recordings
+        assert recording.duration == MINUTE
+
+    def test_a_start_without_a_url_that_ended_does_not_stop_a_newer_recording_of_the_call(
+        self, plivo: rec.Provider, emulator: PlivoEmulator, manual_clock: ManualClock
+    ) -> None:
+        target = find_live(emulator, "call")
+        first = plivo.start(target)
+        manual_clock.advance(MINUTE)
+        plivo.stop(first)
+        manual_clock.advance(UNTIL_LISTED)
+        plivo.start(target)
+        plivo.stop(evolve(first, raw={"message": "call recording started"}))
+        assert list_sent(emulator)[-1] == f"GET Recording/{first.id}/"
+
+    @pytest.mark.parametrize("kind", ["conference", "meeting"])
+    def test_a_look_that_fails_prevents_no_stop_and_is_not_repeated(
+        self, plivo: rec.Provider, emulator: PlivoEmulator, kind: str
+    ) -> None:
+        end = {"recording_end_ms": "1649759930398.00000"}
+        no_end = {"recording_end_ms": None, "recording_duration_ms": None}
+        odd: tuple[Any, ...] = ([], end, {"recording_id": "1", **end})
+        for reply in (
+            *(build_page(status) for status in (401, 404, 429, 500, 503)),
+            *map(Reply.json, odd),
+            Reply(abort=True),
+            None,
+        ):
+            session = plivo.start(find_live(emulator, kind))
+            before = len(emulator.list_requests())
+            # A row without an end does not show that nothing records.
+            running = Reply.json({"recording_id": session.id, **no_end})
+            emulator.faults.append(reply or running)
+            assert plivo.stop(session).status is rec.RecordingStatus.PROCESSING
+            assert [each.split()[0] for each in list_sent(emulator)[before:]] == ["GET", "DELETE"]
+
+    def test_a_look_that_takes_long_delays_a_pause_by_seconds_only(
+        self, plivo: rec.Provider, emulator: PlivoEmulator, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(client, "_LONGEST_LOOK", 0.3)
+        session = plivo.start(find_live(emulator, "meeting"))
+        emulator.faults.append(Reply(stall="headers"))
+        began = time.monotonic()
+        assert plivo.pause(session).status is rec.RecordingStatus.PAUSED
+        assert time.monotonic() - began < 5
 
     def test_a_session_without_an_id_has_id_and_url_from_its_webhook(
         self,
@@ -482,12 +561,13 @@ class TestPauseResumeStop:
         self, plivo: rec.Provider, emulator: PlivoEmulator, status: int
     ) -> None:
         error = Reply.json({"api_id": "a-1", "error": "already so"}, status)
+        replies = (Reply.json({"error": "not found"}, 404), error)  # no row yet
         session = plivo.start(find_live(emulator, "meeting"))
         paused = plivo.pause(session)
-        emulator.faults.append(error)
+        emulator.faults.extend(replies)
         assert plivo.pause(paused) == paused
         resumed = plivo.resume(paused)
-        emulator.faults.append(error)
+        emulator.faults.extend(replies)
         assert plivo.resume(resumed) == resumed
 
     @pytest.mark.parametrize("status", [400, 404, 409, 422])
@@ -531,7 +611,8 @@ class TestPauseResumeStop:
         self, plivo: rec.Provider, emulator: PlivoEmulator, status: int
     ) -> None:
         session = plivo.start(find_live(emulator, "meeting"))
-        emulator.faults.append(Reply.json({"api_id": "a-1", "error": "not now"}, status))
+        error = Reply.json({"api_id": "a-1", "error": "not now"}, status)
+        answer_by_method(emulator, GET=Reply.json({}, 404), POST=error)
         with pytest.raises((rec.Rejected, rec.Conflict), match="plivo pause: not now"):
             plivo.pause(session)
 

@@ -137,6 +137,16 @@ SAMPLES = (
     *(ENTER_WEBHOOK, RECORD_WEBHOOK),
 )
 
+#: A recording that could not be started has no id.
+FAILURE = {"EventName": "MPCRecordingFailed", "EventTimestamp": "2022-04-12 16:08:52+05:30"}
+FAILURE_WEBHOOK = {**FAILURE, "CallUUID": "f72eea2a-ba4e-11ec-8a4e-0242ac110005"}
+#: The fields of another recording, which a caller hides in a text.
+FORGED = {
+    "record_url": "http://evil.example/x.mp3",
+    "recording_duration": "5",
+    "recording_id": "ffff",
+}
+
 
 def build_request(
     parameters: Mapping[str, Any] | bytes,
@@ -1160,6 +1170,73 @@ class TestReading:
         request, genuine = build_get_request(moved), build_get_request(CONFERENCE_WEBHOOK)
         assert SCHEME.parse(genuine, account="default", now=NOW)
         assert webhook_requests.parse_and_check(SCHEME, request, NOW) is None
+
+    @pytest.mark.parametrize(
+        ("sample", "name", "fields"),
+        [
+            (RECORD_WEBHOOK, "ConferenceName", FORGED),
+            (CONFERENCE_WEBHOOK, "conference_name", FORGED),
+            (FAILURE_WEBHOOK, "MPCName", FORGED),
+            (FAILURE_WEBHOOK, "MPCName", {**FAILURE, "EventTimestamp": "1649759930"}),
+        ],
+    )
+    @pytest.mark.parametrize("before", ["a", "a."])
+    def test_a_get_sent_again_as_a_post_is_rejected(
+        self, sample: Any, name: str, fields: Mapping[str, str], before: str
+    ) -> None:
+        # Plivo signs no method. A conference's name contains the forged fields of the POST.
+        hidden = "".join(each + fields[each] for each in sorted(fields))
+        named = {**sample, name: f"{before}{hidden}z"}
+        text = "&".join(f"{each}={named[each]}" for each in sorted(named))
+        signature = sign({}, url=f"{URL}?{quote(text, safe='&=')}")
+        assert is_accepted(build_get_request(named, signature))
+        start = text.index(hidden)
+        query, head = f"?{quote(text[: start - 1], safe='&=')}", ""
+        if before == "a":
+            query, head = "", text[:start]
+        forged = {**fields, head: "", text[start + len(hidden) :]: ""}
+        request = build_request(dict(sorted(forged.items())), signature, url=f"{URL}{query}")
+        assert is_accepted(request)
+        assert webhook_requests.parse_and_check(SCHEME, request, NOW) is None
+
+    @pytest.mark.parametrize("query", ["", "Tenant=acme"])
+    @pytest.mark.parametrize(
+        ("sample", "name"),
+        [
+            (XML_WEBHOOK, "X-PH-Note"),
+            (CONFERENCE_WEBHOOK, "conference_name"),
+            (MEETING_WEBHOOK, "MPCName"),
+            (TRANSCRIPT_WEBHOOK, "z"),
+        ],
+    )
+    def test_a_post_sent_again_as_a_get_is_rejected(
+        self, sample: Any, name: str, query: str
+    ) -> None:
+        hidden = "".join(f"&{each}={FORGED[each]}" for each in sorted(FORGED))
+        named = {**sample, name: f"={hidden}&zz="}
+        signature = sign(named, url=f"{URL}?{query}" if query else URL)
+        text = f"{query}." if query else ""
+        text += "".join(each + named[each] for each in sorted(named))
+        pairs = (each.partition("=") for each in text.split("&"))
+        request = build_get_request({one: value for one, _, value in pairs}, signature)
+        assert is_accepted(request)
+        assert webhook_requests.parse_and_check(SCHEME, request, NOW) is None
+
+    @pytest.mark.parametrize("sample", SAMPLES)
+    def test_a_callers_text_like_a_query_costs_nothing(self, sample: Any) -> None:
+        for value in ("a=b&c=d", "&recording_id=7&", "https://a.example/?recording_id=7&z=1"):
+            event = parse_event({**sample, "X-PH-Note": value})
+            assert event.recording_id == ID
+        if "RecordUrl" in sample:  # the name of a query's first parameter would contain a URL
+            value = f"=&record_url={RECORD_URL}&recording_id=7"
+            assert parse_event({**sample, "X-PH-Note": value}).recording_id == ID
+
+    @pytest.mark.parametrize("sample", SAMPLES)
+    def test_a_fields_name_in_a_get_costs_nothing(self, sample: Any) -> None:
+        for value in ("recording_id7", f"record_url{RECORD_URL}", "EventNameMPCRecordingFailed"):
+            request = build_get_request({**sample, "X-PH-Note": value})
+            (event,) = SCHEME.parse(request, account="default", now=NOW)
+            assert event.recording_id == ID
 
     def test_a_text_that_can_be_split_in_too_many_ways_is_rejected_quickly(self) -> None:
         parameters = {**CONFERENCE_WEBHOOK, "conference_name": "conference_name" * 5000}
