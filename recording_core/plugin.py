@@ -70,7 +70,9 @@ if TYPE_CHECKING:
     from recording_core.testing.emulator.server import LoopbackServer as LoopbackServer
     from recording_core.testing.emulator.server import Reply as Reply
     from recording_core.testing.emulator.server import Request as Request
+    from recording_core.transport.authentication import AuthBase as AuthBase
     from recording_core.transport.authentication import HeaderAuth as HeaderAuth
+    from recording_core.transport.authentication import HTTPBasicAuth as HTTPBasicAuth
     from recording_core.transport.authentication import NoAuth as NoAuth
     from recording_core.transport.authentication import TokenAuth as TokenAuth
     from recording_core.transport.client import Transport as Transport
@@ -114,7 +116,7 @@ _MODULES = {
     "testing.emulator.media": "MEDIA_TYPES build_media build_mp3 build_wav",
     "testing.emulator.ranges": "build_file_reply",
     "testing.emulator.server": "LoopbackServer Reply Request",
-    "transport.authentication": "HeaderAuth NoAuth TokenAuth",
+    "transport.authentication": "AuthBase HTTPBasicAuth HeaderAuth NoAuth TokenAuth",
     "transport.client": "Transport",
     "transport.deadline": "Deadline",
     "transport.retry": "RetryPolicy",

@@ -7,8 +7,6 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from requests.auth import AuthBase, HTTPBasicAuth
-
 from recording_core.clock import Clock
 from recording_core.listing.page import Page, Query, Window
 from recording_core.model.entities import (
@@ -20,6 +18,7 @@ from recording_core.model.entities import (
 from recording_core.model.enums import RecordingStatus, SessionKind
 from recording_core.provider.connection import Connection
 from recording_core.provider.start_request import StartRequest, SupportedParameters
+from recording_core.transport.authentication import AuthBase, HTTPBasicAuth
 from recording_core.transport.client import Transport
 from recording_core.transport.status_codes import ErrorDetails
 

@@ -88,6 +88,7 @@ class Folder:
         with self.raise_storage_errors(name, "written"):
             path = self._path(name)
             if self.is_local:
+                self._check_links(name)
                 self._write_local(Path(path), data)
             else:
                 self._write_remote(path, data)
@@ -101,6 +102,7 @@ class Folder:
         `StorageError` after `stopped` returned true.
         """
         if self.is_local:
+            self._check_links(name)
             with open_temporary_file(Path(self._path(name)), unique=True) as out:
                 yield StoppableFile(out, stopped)
             return
@@ -319,6 +321,14 @@ class Folder:
     def _path(self, name: str) -> str:
         return f"{self.root.rstrip('/')}/{name}" if name else self.root
 
+    def _check_links(self, name: str) -> None:
+        """Raise `StorageError` if a folder between the root and a file is a link."""
+        path = Path(self.root)
+        for part in Path(name).parent.parts:
+            path /= part
+            if path.is_symlink():
+                raise _build_link_error(path)
+
     def _write_local(self, path: Path, data: bytes) -> None:
         if not self.is_durable and not Path(self.root).is_dir():
             raise FileNotFoundError(errno.ENOENT, "the report was interrupted")
@@ -372,11 +382,21 @@ def _list_local_files(root: Path, below: str) -> dict[str, StoredFile]:
             raise error
 
     found: dict[str, StoredFile] = {}
-    for folder, _, names in os.walk(root / below, onerror=raise_unless_missing):
+    for folder, folders, names in os.walk(root / below, onerror=raise_unless_missing):
+        for each in folders:
+            if Path(folder, each).is_symlink():  # not followed, so that its files would be missing
+                raise _build_link_error(Path(folder, each))
         for path in (Path(folder, name) for name in names):
             with suppress(FileNotFoundError):  # another process removed it
                 found[path.relative_to(root).as_posix()] = _read_status(path.stat())
     return found
+
+
+def _build_link_error(path: Path) -> StorageError:
+    return StorageError(
+        f"{path} is a link. Links below a folder are not followed, since what is written there "
+        "would be elsewhere: move the whole folder, and make a link of its root"
+    )
 
 
 def _read_status(status: os.stat_result) -> StoredFile:

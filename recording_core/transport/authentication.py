@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import requests
-from requests.auth import AuthBase
+from requests.auth import AuthBase as AuthBase  # a name for authors of providers
+from requests.auth import HTTPBasicAuth as HTTPBasicAuth  # the same
 
 from recording_core.errors import ProviderError
 from recording_core.forks import ForkSafeLock

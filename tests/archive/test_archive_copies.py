@@ -734,3 +734,28 @@ def test_expiring_names_what_was_copied_with_a_doubt(vendor: Any, archive: rec.A
     provider = vendor.connect()
     assert archive.copy([provider]).copied == 1
     assert [each.id for each in archive.expiring([provider], within=2 * DAY)] == ["r"]
+
+
+# -- links ----------------------------------------------------------------------------------------
+
+
+def test_a_link_below_the_root_is_never_followed(
+    vendor: Any, archive: rec.Archive, root: Path, tmp_path: Path
+) -> None:
+    """D7: what is written there would be elsewhere, and no verification would see it."""
+    vendor.add("r")
+    other = tmp_path / "other"
+    other.mkdir()
+    (root / "madeup").mkdir(parents=True)
+    (root / "madeup" / "default").symlink_to(other)
+    run = archive.copy([vendor.connect()])
+    assert (run.copied, run.complete) == (0, False)
+    assert "is a link" in str(run.coverage[0].error)
+    assert not list(other.iterdir())
+    with pytest.raises(rec.StorageError, match=r"default is a link.* make a link of its root"):
+        archive.verify()
+    (root / "madeup" / "default").unlink()
+    link = tmp_path / "link"
+    link.symlink_to(root)
+    assert rec.Archive(link).copy([vendor.connect()]).copied == 1
+    assert archive.verify().ok

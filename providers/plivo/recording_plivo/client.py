@@ -9,7 +9,6 @@ from typing import Any, ClassVar, NamedTuple
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from attrs import evolve
-from requests.auth import AuthBase, HTTPBasicAuth
 
 from recording_core import (
     CommunicationSession,
@@ -26,11 +25,13 @@ from recording_core import (
     SessionKind,
 )
 from recording_core.plugin import (
+    AuthBase,
     Bounds,
     Connection,
     Deadline,
     ErrorDetails,
     Fields,
+    HTTPBasicAuth,
     Page,
     Query,
     RetryPolicy,

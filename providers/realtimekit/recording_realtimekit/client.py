@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from attrs import evolve
-from requests.auth import AuthBase
 
 from recording_core import (
     CommunicationSession,
@@ -25,6 +24,7 @@ from recording_core import (
 )
 from recording_core.plugin import (
     LIVE,
+    AuthBase,
     Bounds,
     Connection,
     ErrorDetails,

@@ -13,7 +13,6 @@ from urllib.parse import quote
 from zipfile import ZipInfo
 
 from attrs import evolve
-from requests.auth import AuthBase
 
 from recording_core import (
     AuthenticationFailed,
@@ -38,6 +37,7 @@ from recording_core import (
 )
 from recording_core.plugin import (
     LIVE,
+    AuthBase,
     Bounds,
     Deadline,
     Destination,

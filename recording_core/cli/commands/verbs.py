@@ -76,8 +76,9 @@ def start(
     if out.is_table:
         words = [provider.name, target.kind, target.id]
         words += ["--account", provider.account] if provider.account != "default" else []
-        words += ["--recording", session.id] if session.id else []
-        write_message(f"To stop: recordings stop {shlex.join(words)}")
+        alone = shlex.join(["--recording", session.id]) if session.id else ""
+        alone = alone and f" (this recording alone: {alone})"
+        write_message(f"To stop: recordings stop {shlex.join(words)}{alone}")
 
 
 def _build_session_command(verb: str, summary: str) -> click.Command:
@@ -88,7 +89,9 @@ def _build_session_command(verb: str, summary: str) -> click.Command:
     @click.argument("kind", type=KIND, metavar="[KIND]", required=False)
     @click.argument("id", required=False)
     @click.option(
-        "--recording", metavar="ID", help="Id of the recording, if the target has several."
+        "--recording",
+        metavar="ID",
+        help="Id of the recording, if the target has several. For some vendors give `-` instead.",
     )
     @add_output_options
     @add_connect_options

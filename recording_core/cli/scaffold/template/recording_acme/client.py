@@ -17,6 +17,7 @@ from recording_core import (
     SessionKind,
 )
 from recording_core.plugin import (
+    AuthBase,
     Bounds,
     ErrorDetails,
     Fields,
@@ -28,7 +29,6 @@ from recording_core.plugin import (
     Window,
     read_rows,
 )
-from requests.auth import AuthBase
 
 from recording_acme import mapping
 
