@@ -146,7 +146,8 @@ class Copier:
 
             destination = Destination(directory, open_file, build_object_name)
             try:
-                return provider.download(recording, destination)
+                # A host that sends bytes for ever, of which none is media, ends with the attempt.
+                return provider.download(recording, destination, timeout=LONGEST_ATTEMPT)
             except RecordingError as error:
                 for copy in error.copies:  # no record will name them
                     self.folder.remove(f"{folder}/{copy.path.name}")

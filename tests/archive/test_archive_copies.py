@@ -187,6 +187,20 @@ def test_readers_prefer_a_record_whose_files_are_there(
     assert [each.file.id for each in found.copies] == ["a"]
 
 
+def test_media_that_never_end_do_not_hold_a_run(
+    vendor: Any, archive: rec.Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T6: bytes arrive all the time, so that no other bound ends it."""
+    monkeypatch.setattr(copier, "LONGEST_ATTEMPT", timedelta(seconds=1))
+    vendor.add("r")
+    path = vendor.get_path("r")
+    vendor.media[path] = Reply(200, bytes(10_000), drip="body")
+    began = time.monotonic()
+    run = archive.copy([vendor.connect()])
+    assert (run.copied, len(run.failed)) == (0, 1)
+    assert time.monotonic() - began < 20
+
+
 # -- recordings without media ---------------------------------------------------------------------
 
 
