@@ -122,6 +122,7 @@ class Run:
             not_ready=self._counts["not_ready"],
             failed=tuple(self._failed),
             bytes=self._counts["bytes"],
+            unverified=self._counts["unverified"],
             files=self._counts["files"],
             without_media=dict(self._without_media),
             coverage=coverage,
@@ -214,6 +215,7 @@ class Run:
             if outcome.kind == "copied":
                 self._counts["files"] += entry.copies
                 self._counts["bytes"] += entry.size
+                self._counts["unverified"] += not outcome.record.verified
                 progress = evolve(progress, files=entry.copies, bytes=entry.size)
             kind = "copied" if outcome.kind == "copied" else "already_there"
         elif outcome.kind == "gone" and recording.status is not RecordingStatus.AVAILABLE:

@@ -50,6 +50,7 @@ class ArchiveRun:
             `failed`, `empty` or `expired`; `in your own storage` is not a status
         coverage: one entry per account: what was listed
         nearest_expiry: when the vendor removes the first of those that are not copied yet
+        unverified: the number of copied recordings that have a copy with a doubt
     """
 
     copied: int = 0
@@ -61,6 +62,7 @@ class ArchiveRun:
     without_media: Mapping[str, int] = field(factory=dict, hash=False)
     coverage: tuple[AccountCoverage, ...] = ()
     nearest_expiry: datetime | None = None
+    unverified: int = 0
 
     @property
     def complete(self) -> bool:

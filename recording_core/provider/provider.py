@@ -529,7 +529,7 @@ class Provider(ProviderBase):
 
         recording_id = session.id
         if recording_id is None:
-            candidates = self.__find_candidates(session)
+            candidates = self._find_candidates(session)
             if not candidates:
                 return session
             if len(candidates) > 1:
@@ -545,7 +545,7 @@ class Provider(ProviderBase):
         found = self.__get_exact(recording_id, session.target)
         return update_session(session, (found,))
 
-    def __find_candidates(self, session: RecordingSession) -> Sequence[Recording]:
+    def _find_candidates(self, session: RecordingSession) -> Sequence[Recording]:
         """Find the recordings that may be the one of a session without an id.
 
         They are those of its webhooks, or else of the list, that began after the session's start,

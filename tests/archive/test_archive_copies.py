@@ -746,8 +746,10 @@ def test_expiring_names_what_was_copied_with_a_doubt(vendor: Any, archive: rec.A
     path = vendor.get_path("r")
     vendor.media[path] = Reply(200, vendor.media[path], framing="none")
     provider = vendor.connect()
-    assert archive.copy([provider]).copied == 1
+    run = archive.copy([provider])
+    assert (run.copied, run.unverified) == (1, 1)
     assert [each.id for each in archive.expiring([provider], within=2 * DAY)] == ["r"]
+    assert archive.copy([provider]).unverified == 0  # which was copied before
 
 
 # -- links ----------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from attrs import evolve
-from requests.auth import AuthBase
 
 from recording_audian import mapping
 from recording_core import (
@@ -18,6 +17,7 @@ from recording_core import (
     MalformedPayload,
     NotFound,
     Provider,
+    ProviderError,
     Recording,
     RecordingSession,
     RecordingStatus,
@@ -26,7 +26,9 @@ from recording_core import (
 )
 from recording_core.plugin import (
     LIVE,
+    AuthBase,
     Bounds,
+    Deadline,
     ErrorDetails,
     HeaderAuth,
     NoAuth,
@@ -47,8 +49,8 @@ PAGE_LIMIT, SAMPLE_LIMIT = 100, 50
 #: (https://docs.audian.com/conferences/recording; of a call it is undocumented), in any zone: the
 #: outermost is 14 hours from UTC. The library applies the exact bound.
 SINCE_MARGIN = timedelta(hours=24) + timedelta(hours=14)
-#: The largest difference that we allow between Audian's clock and the local one.
-CLOCK_SKEW = timedelta(minutes=5)
+#: The most seconds by which a verb is delayed by the look whether its recording has ended.
+LONGEST_LOOK = 2.0
 
 #: Our keyword -> Audian's parameter and its bounds, by kind.
 #: https://docs.audian.com/call-control/call-recording and
@@ -166,6 +168,15 @@ class Audian(Provider):
         own. After an error the recording is read: if its status shows the effect of the verb, the
         verb has succeeded.
         """
+        ended = self._find_ended(session)
+        if ended is not None and verb == "stop":
+            return self._read_session(ended.raw, session.target)
+        if ended is not None:
+            raise NotFound(
+                f"Recording {session.id} of {session.target} has ended. The {verb} was not sent, "
+                f"because it names {session.target} only, which may have another recording now: "
+                "pass that one's session"
+            )
         success = ENDED_STATUSES if verb == "stop" else {status}
         try:
             answer = self.transport.request(
@@ -190,6 +201,33 @@ class Audian(Provider):
             after = self._read_session(recording.raw, session.target)
         return after
 
+    def _find_ended(self, session: RecordingSession) -> Recording | None:
+        """Read the recording of a session before a verb, and return it if it has ended.
+
+        A verb names the call or conference only: that of a stored session would act on a newer
+        recording. No verb waits long for this request, or fails because it fails. Raises `Conflict`
+        if the caller alone relates the id to the target, and Audian to another.
+        """
+        if session.id is None:
+            return None
+        never = RetryPolicy.NEVER
+        try:
+            with Deadline(LONGEST_LOOK):
+                payload = self._request_recording("GET", "get", session.id, session.target, never)
+            found = self._read_recording(mapping.read_data(payload))
+        except ProviderError:
+            return None
+        if found.id != session.id:
+            return None
+        is_started = bool(session.raw) or session.started_at is not None
+        if not is_started and found.target not in (None, session.target):
+            raise Conflict(
+                f"Recording {found.id} is one of {found.target}, not of {session.target}. Nothing "
+                "was sent. Give its own target, or leave out its id"
+            )
+        is_over = found.status is RecordingStatus.UNKNOWN and found.ended_at is not None
+        return found if is_over or found.status in ENDED_STATUSES else None
+
     def _read_verb_response(
         self, session: RecordingSession, payload: Any, status: RecordingStatus
     ) -> RecordingSession:
@@ -203,7 +241,11 @@ class Audian(Provider):
             return evolve(session, status=status, provider_status=provider_status)
         after = self._read_session(row, session.target)
         if session.id not in (None, after.id):
-            raise MalformedPayload("the response is about another recording", provider=self.name)
+            raise MalformedPayload(
+                f"The response is about recording {after.id} of {session.target}, not about "
+                f"{session.id}. The request may have had its effect on {after.id}: get both",
+                provider=self.name,
+            )
         return after
 
     def _find_recording(self, session: RecordingSession, verb: str) -> Recording | None:
@@ -212,18 +254,17 @@ class Audian(Provider):
         That is one that runs or, after a stop, one since the session's start; of a call, a list has
         the end alone. An older one is never returned: the caller may delete what is found.
         """
-        start = session.started_at
         try:
             if session.id is not None:
                 return self._get(session.id, session.target)
-            since = start - CLOCK_SKEW if start is not None else None
-            found = list(self.list(target=session.target, since=since))
+            # Without those of its events, which may have changed since.
+            found = self._find_candidates(evolve(session, recordings=()))
         except NotFound:
             return None
         running = [each for each in found if each.status not in ENDED_STATUSES]
         if verb == "stop" and running:
             return running[0]  # whichever it is: the stop had no effect
-        candidates = found if verb == "stop" and start is not None else running
+        candidates = found if verb == "stop" and session.started_at is not None else running
         return candidates[0] if len(candidates) == 1 else None
 
     def _read_session(
@@ -291,10 +332,14 @@ class Audian(Provider):
         self._request_recording("DELETE", "delete", recording_id, target)
 
     def _request_recording(
-        self, method: str, operation: str, recording_id: str, target: CommunicationSession | None
+        self,
+        method: str,
+        operation: str,
+        recording_id: str,
+        target: CommunicationSession | None,
+        retry: RetryPolicy = RetryPolicy.IDEMPOTENT,
     ) -> Any:
         path = f"{_build_recordings_path(target)}/{quote(recording_id, safe='')}"
-        retry = RetryPolicy.IDEMPOTENT
         try:
             return self.transport.request(method, path, operation=operation, retry=retry).payload
         except NotFound as error:

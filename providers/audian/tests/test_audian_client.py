@@ -6,6 +6,7 @@ The conformance suite tests the requirements of every provider; these tests are 
 from __future__ import annotations
 
 import hashlib
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, get_args
@@ -14,6 +15,7 @@ import pytest
 from attrs import evolve
 
 import recording_core as rec
+from recording_audian import client
 from recording_audian.emulator import AudianEmulator
 from recording_audian.emulator.listing import SinceField
 from recording_audian.emulator.responses import Envelope, ErrorShape
@@ -58,6 +60,16 @@ def build_page(status: int) -> Reply:
     """Build the error page of a proxy or gateway."""
     page = b"<html><h1>%d</h1><hr>nginx</html>" % status
     return Reply(status, page, {"Content-Type": "text/html"})
+
+
+def answer_next_post(emulator: AudianEmulator, reply: Reply) -> None:
+    """Answer the next POST so. A `fault` would answer the look that precedes a verb."""
+    genuine, replies = emulator.answer, [reply]
+
+    def answer(request: Request) -> Reply:
+        return replies.pop() if replies and request.method == "POST" else genuine(request)
+
+    emulator.answer = answer  # type: ignore[method-assign]
 
 
 def list_sent_requests(emulator: AudianEmulator) -> list[str]:
@@ -447,11 +459,12 @@ class TestPauseResumeStop:
         status: int,
     ) -> None:
         session = audian.start(call)
-        emulator.faults.append(build_error(status, "conflict", "The recording is initiated"))
+        answer_next_post(emulator, build_error(status, "conflict", "The recording is initiated"))
         with pytest.raises(rec.ProviderError, match="The recording is initiated"):
             audian.pause(session)
         emulator.hang_up(call)
         for verb in (audian.pause, audian.resume):
+            emulator.faults.append(build_error(404, "not_found"))  # to the look
             with pytest.raises(rec.NotFound, match="Active recording not found"):
                 verb(session)
 
@@ -460,7 +473,7 @@ class TestPauseResumeStop:
     ) -> None:
         session = audian.start(call)
         for word in ("recording", "winding-down"):
-            emulator.faults.append(build_error(409, "conflict"))
+            answer_next_post(emulator, build_error(409, "conflict"))
             emulator.alter = lambda request, payload, word=word: {**payload, "status": word}
             with pytest.raises(rec.Conflict):
                 audian.stop(session)
@@ -480,6 +493,140 @@ class TestPauseResumeStop:
             assert audian.stop(first) == first
         manual_clock.advance(MINUTE)
         assert audian.get(str(second.id)).status is STATUSES.RECORDING
+
+    def test_a_stored_session_acts_on_no_newer_recording(
+        self, audian: rec.Provider, emulator: AudianEmulator, manual_clock: ManualClock
+    ) -> None:
+        for target in emulator.sessions:
+            first = audian.start(target)
+            stored = rec.loads(rec.dumps(first), rec.RecordingSession)
+            manual_clock.advance(MINUTE)
+            audian.wait(audian.stop(first), timeout=MINUTE)
+            second = str(audian.start(target).id)
+            manual_clock.advance(2 * SECOND)
+            before = len(emulator.list_requests())
+            stopped = audian.stop(stored)
+            assert (stopped.id, stopped.status) == (first.id, STATUSES.AVAILABLE)
+            assert [each.id for each in stopped.recordings] == [first.id]
+            for verb in (audian.pause, audian.resume):
+                if audian.can(rec.Operation.PAUSE, target.kind):
+                    with pytest.raises(rec.NotFound, match=f"{first.id} of {target} has ended"):
+                        verb(stored)
+            assert {each.split()[0] for each in list_sent_requests(emulator)[before:]} == {"GET"}
+            assert audian.get(second, target=target).status is STATUSES.RECORDING
+
+    def test_a_recording_with_an_end_has_ended_whichever_its_status(
+        self,
+        audian: rec.Provider,
+        emulator: AudianEmulator,
+        manual_clock: ManualClock,
+        conference: rec.CommunicationSession,
+    ) -> None:
+        stored = audian.start(conference)
+        manual_clock.advance(MINUTE)
+        audian.stop(stored)
+        second = str(audian.start(conference).id)
+        emulator.alter = lambda request, payload: {**payload, "status": "archived"}
+        stopped = audian.stop(stored)
+        assert (stopped.id, stopped.provider_status) == (stored.id, "archived")
+        emulator.alter = None
+        assert audian.get(second, target=conference).status is STATUSES.RECORDING
+
+    @pytest.mark.parametrize("emulator_assumptions", [[6]])
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            *(build_page(status) for status in (200, 401, 404, 429, 503)),
+            build_error(404, "not_found"),
+            build_error(429, "rate_limited").with_headers(retry_after="9"),
+            build_error(500, "internal"),
+            Reply(204),
+            Reply.json([]),
+            Reply.json({"recording_id": "rec_other", "status": "completed"}),
+            Reply(abort=True),
+            None,
+        ],
+        ids=lambda reply: f"{reply.status} {reply.body.decode()[:40]}" if reply else "unknown word",
+    )
+    def test_a_look_that_fails_prevents_no_verb_and_is_not_repeated(
+        self,
+        audian: rec.Provider,
+        emulator: AudianEmulator,
+        call: rec.CommunicationSession,
+        manual_clock: ManualClock,
+        reply: Reply | None,
+    ) -> None:
+        session = audian.start(call)
+        manual_clock.advance(2 * SECOND)
+        # A word of no page, without an end, does not show that nothing records.
+        unknown = Reply.json({"recording_id": session.id, "status": "winding-down"})
+        for verb, expected in (
+            (audian.pause, STATUSES.PAUSED),
+            (audian.resume, STATUSES.RECORDING),
+            (audian.stop, STATUSES.PROCESSING),
+        ):
+            before = len(emulator.list_requests())
+            emulator.faults.append(reply or unknown)
+            assert verb(session).status is expected
+            sent = list_sent_requests(emulator)[before:]
+            assert [each.split()[0] for each in sent] == ["GET", "POST"]
+
+    def test_a_look_that_takes_long_delays_a_pause_by_seconds_only(
+        self,
+        audian: rec.Provider,
+        emulator: AudianEmulator,
+        call: rec.CommunicationSession,
+        manual_clock: ManualClock,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        session = audian.start(call)
+        manual_clock.advance(2 * SECOND)
+        monkeypatch.setattr(client, "LONGEST_LOOK", 0.3)
+        emulator.faults.append(Reply(stall="headers"))
+        began = time.monotonic()
+        assert audian.pause(session).status is STATUSES.PAUSED
+        assert time.monotonic() - began < 5
+
+    @pytest.mark.parametrize("status", [404, 409])
+    def test_a_stop_after_the_end_succeeds_also_if_the_look_fails(
+        self,
+        audian: rec.Provider,
+        emulator: AudianEmulator,
+        call: rec.CommunicationSession,
+        status: int,
+    ) -> None:
+        session = audian.start(call)
+        emulator.hang_up(call)
+        emulator.faults.append(build_error(500, "internal"))
+        answer_next_post(emulator, build_error(status, "conflict"))
+        assert audian.stop(session).status is STATUSES.PROCESSING
+
+    def test_an_id_of_another_call_from_the_caller_alone_is_a_conflict(
+        self, audian: rec.Provider, emulator: AudianEmulator, call: rec.CommunicationSession
+    ) -> None:
+        other = emulator.begin(rec.SessionKind.CALL)
+        session = audian.start(call)
+        mistaken = rec.RecordingSession("audian", "default", session.id, other)
+        running = str(audian.start(other).id)
+        for verb in (audian.pause, audian.resume, audian.stop):
+            with pytest.raises(
+                rec.Conflict, match=f"{session.id} is one of {call}, not of {other}"
+            ):
+                verb(mistaken)
+        assert audian.get(running).status in LIVE
+        # Audian may name the call of a started recording by another id, such as `call_uuid`.
+        emulator.alter = lambda request, payload: {**payload, "call_id": "other"}
+        assert audian.stop(session).status is STATUSES.PROCESSING
+
+    def test_a_stop_with_an_id_that_is_not_found_names_the_recording_that_may_have_ended(
+        self, audian: rec.Provider, emulator: AudianEmulator, call: rec.CommunicationSession
+    ) -> None:
+        # The row of a recording that was just started may be missing, too: the stop is sent.
+        running = audian.start(call).id
+        given = rec.RecordingSession("audian", "default", "rec_none", call)
+        with pytest.raises(rec.MalformedPayload, match=f"effect on {running}") as caught:
+            audian.stop(given)
+        assert f"recording {running} of {call}, not about rec_none" in str(caught.value)
 
     def test_a_response_about_another_recording_is_malformed(
         self, audian: rec.Provider, emulator: AudianEmulator, call: rec.CommunicationSession
@@ -521,7 +668,7 @@ class TestPauseResumeStop:
             (audian.pause, STATUSES.RECORDING),
             (audian.stop, STATUSES.PROCESSING),
         ):
-            emulator.faults.append(answer)  # it has no effect
+            answer_next_post(emulator, answer)  # it has no effect
             after = verb(session)
             assert (after.status, after.id) == (expected, session.id)
             assert (after.started_at, after.pauses) == (session.started_at, ())
@@ -550,7 +697,7 @@ class TestPauseResumeStop:
     ) -> None:
         session = audian.start(call)
         manual_clock.advance(2 * SECOND)
-        emulator.faults.append(Reply.json({"status": "recording"}))
+        answer_next_post(emulator, Reply.json({"status": "recording"}))
         stopping = audian.stop(session)
         assert stopping.status is STATUSES.STOPPING
         assert stopping.stopped_at is not None
@@ -560,7 +707,7 @@ class TestPauseResumeStop:
         self, audian: rec.Provider, emulator: AudianEmulator, call: rec.CommunicationSession
     ) -> None:
         session = audian.start(call)
-        emulator.faults.append(Reply.json({"status": "failed"}))
+        answer_next_post(emulator, Reply.json({"status": "failed"}))
         assert audian.pause(session).status is STATUSES.FAILED
 
     def test_a_malformed_response_to_a_pause_is_checked_by_a_get(
@@ -574,11 +721,11 @@ class TestPauseResumeStop:
         session = audian.start(call)
         manual_clock.advance(2 * SECOND)
         page = Reply(200, b"<html>Welcome</html>", {"Content-Type": "text/html"})
-        emulator.faults.append(page)
+        answer_next_post(emulator, page)
         with pytest.raises(rec.MalformedPayload, match="text/html"):
             audian.pause(session)
         audian.pause(session)
-        emulator.faults.append(page)
+        answer_next_post(emulator, page)
         assert audian.pause(session).status is STATUSES.PAUSED
 
     def test_a_session_without_an_id_is_found_by_its_target(
@@ -621,6 +768,26 @@ class TestPauseResumeStop:
             with pytest.raises(rec.Conflict):
                 audian.stop(unnamed)
             assert audian.get(old, target=target).status is STATUSES.AVAILABLE
+
+    def test_a_session_without_an_id_is_none_that_ended_before_its_start(
+        self,
+        audian: rec.Provider,
+        emulator: AudianEmulator,
+        manual_clock: ManualClock,
+        conference: rec.CommunicationSession,
+    ) -> None:
+        emulator.add(conference.kind, session_id=conference.id, ago=MINUTE)
+        at = manual_clock.now()
+        unnamed = rec.RecordingSession("audian", "default", None, conference, started_at=at)
+        assert audian.stop(unnamed).id is None
+
+    def test_a_refused_stop_succeeds_by_the_list_and_not_by_earlier_events(
+        self, audian: rec.Provider, emulator: AudianEmulator, call: rec.CommunicationSession
+    ) -> None:
+        started = audian.start(call)
+        session = evolve(started, id=None, recordings=(audian.get(str(started.id)),))
+        emulator.hang_up(call)
+        assert audian.stop(session).id == started.id
 
     def test_a_session_without_an_id_is_none_of_several_recordings(
         self,
@@ -1147,7 +1314,7 @@ class TestEvidence:
             audian.stop(session)
         emulator.faults.clear()
         assert audian.get(str(session.id)).status in LIVE
-        emulator.faults.append(build_page(status))
+        answer_next_post(emulator, build_page(status))
         assert audian.stop(session).status is STATUSES.PROCESSING, "it is sent again"
 
     @pytest.mark.parametrize("status", [404, 410])
@@ -1174,15 +1341,15 @@ class TestEvidence:
         self, audian: rec.Provider, emulator: AudianEmulator, call: rec.CommunicationSession
     ) -> None:
         session = audian.start(call)
-        emulator.faults.append(build_error(404, "not_found", "Call not found"))
+        answer_next_post(emulator, build_error(404, "not_found", "Call not found"))
         with pytest.raises(rec.NotFound, match="Call not found"):
             audian.stop(session)
-        assert list_sent_requests(emulator)[1:] == [
+        assert list_sent_requests(emulator)[2:] == [
             f"POST calls/{call.id}/record/stop",
             "GET recordings",
             f"GET recordings/{session.id}",
         ]
-        control = emulator.list_requests()[2]
+        control = emulator.list_requests()[3]
         assert (control.arg("limit"), control.arg("offset")) == ("1", "0")
 
     @pytest.mark.parametrize(
@@ -1524,9 +1691,10 @@ def test_a_quota_429_at_a_download_is_not_retried(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", ["not_found", "500", {"code": "invalid_request_error"}])
-def test_an_error_in_a_2xx_is_not_success(error: object) -> None:
-    with AudianEmulator() as emulator, emulator.connect() as audian:
+def test_an_error_in_a_2xx_is_not_success(error: object, manual_clock: ManualClock) -> None:
+    with AudianEmulator(clock=manual_clock) as emulator, emulator.connect() as audian:
         recording_id = emulator.add()
-        emulator.faults.append(Reply.json({"error": error, "message": "no"}))
+        # A server error is sent again.
+        emulator.faults += [Reply.json({"error": error, "message": "no"})] * 9
         with pytest.raises(rec.ProviderError):
             audian.delete(recording_id)

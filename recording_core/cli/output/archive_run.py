@@ -59,6 +59,7 @@ class CopyRun:
         return {
             "archive": str(archive.folder),
             **{name: counts[name] for name in names},
+            "unverified": None if run is None else run.unverified,
             "without_media": None if run is None else dict(run.without_media),
             "files": sum(each.files for each in self.accounts.values()),
             "bytes": sum(each.bytes for each in self.accounts.values()),
@@ -89,6 +90,11 @@ class CopyRun:
         if run.without_media:
             counts = ", ".join(f"{count:,} {word}" for word, count in run.without_media.items())
             write_message(f"Without media to copy: {counts}.")
+        if run.unverified:
+            count = format_count(run.unverified, "recording")
+            write_message(
+                f"Not verified: {count} of those copied; `recordings archive verify` names them."
+            )
         if run.not_ready:
             count = format_count(run.not_ready, "recording")
             write_message(f"Not ready: {count}; the next run tries again.")
