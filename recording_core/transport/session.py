@@ -50,7 +50,7 @@ class _QueryFilter(logging.Filter):
 
 
 def _hide_headers(record: logging.LogRecord) -> bool:
-    """Shorten urllib3's warning of malformed headers, which quotes them: a signed URL may follow."""
+    """Shorten urllib3's warning of malformed headers: it quotes them, also a signed URL."""
     if is_exchanging() and "headers" in str(record.msg):
         record.msg, record.args, record.exc_info = "A response has malformed headers", None, None
     return True

@@ -14,6 +14,7 @@ import pytest
 import recording_core as rec
 from recording_core.plugins.registry import load_object
 from recording_core.testing import Emulator
+from recording_voipbin.emulator import VoIPBinEmulator
 
 VENDORS = sorted(rec.providers())
 PAST = 5
@@ -89,7 +90,7 @@ def test_another_account_of_the_same_name_is_refused(emulator: Emulator, tmp_pat
 
 def test_a_failure_by_our_clock_does_not_prevent_one_attempt(tmp_path: Path) -> None:
     """VoIPBin's list of files may lack those that its archive of a recording has."""
-    with start_emulator("voipbin", recordings=0) as emulator, emulator.connect() as provider:
+    with VoIPBinEmulator(recordings=0) as emulator, emulator.connect() as provider:
         emulator.alter = lambda request, payload: (
             payload | {"result": []} if "storage_files" in request.path else payload
         )
