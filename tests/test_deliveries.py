@@ -33,9 +33,13 @@ ATTEMPTS: dict[str, dict[int | None, int]] = {
     "audian": {None: 3, 500: 3, 404: 3, 200: 1},
     "plivo": {None: 2, 500: 1, 404: 1, 200: 1},
     "realtimekit": {None: 2, 500: 2, 404: 1, 200: 1},
-    "twilio": {None: 2, 500: 1, 404: 1, 200: 1},
+    "twilio": {None: 1, 500: 1, 404: 1, 200: 1},
     "voipbin": {None: 3, 500: 3, 404: 1, 200: 1},
 }
+
+
+#: The vendors that repeat an event without a response only if the URL asks for it.
+FRAGMENTS = {"twilio": "#rp=rt"}
 
 
 @pytest.fixture(params=VENDORS)
@@ -142,6 +146,37 @@ def test_failed_deliveries_are_repeated_as_the_vendor_documents(
     assert len({event.key for event in verify_events(emulator, arrived)}) == count
 
 
+@pytest.mark.parametrize(
+    ("retries_connect", "should_retry", "is_connected", "attempts"),
+    [
+        (None, True, False, 2),
+        (None, False, False, 1),
+        (True, False, False, 2),
+        (True, False, True, 1),
+        (False, True, False, 1),
+        (False, True, True, 2),
+    ],
+)
+def test_a_failed_connection_differs_from_no_response(
+    start_emulator: Callable[..., Emulator],
+    retries_connect: bool | None,
+    should_retry: bool,
+    is_connected: bool,
+    attempts: int,
+) -> None:
+    emulator = start_emulator("plivo")
+    emulator.redelivery = RedeliveryPolicy(
+        2, timedelta(0), lambda status: should_retry, retries_connect=retries_connect
+    )
+    with LoopbackServer(lambda _: Reply(abort=True)) as server:
+        if not is_connected:
+            server.close()
+        emulator.deliver_to(server.origin)
+        emulator.record()
+        emulator.wait_for_deliveries()
+    assert [each.status for each in emulator.deliveries.attempts] == [None] * attempts
+
+
 def test_a_delivery_that_fails_once_succeeds_the_next_time(
     emulator: Emulator, listener: Listener
 ) -> None:
@@ -153,7 +188,7 @@ def test_a_delivery_that_fails_once_succeeds_the_next_time(
         return Reply(abort=len(received) == count)  # after the last, nothing advances the clock
 
     url, arrived = listener(fail_last)
-    emulator.deliver_to(url)
+    emulator.deliver_to(url + FRAGMENTS.get(emulator.provider, ""))
     emulator.record()
     emulator.wait_for_deliveries()
     threading.Event().wait(0.1)  # in real time; the vendor's clock does not move

@@ -380,6 +380,18 @@ def test_empty_page_is_not_the_end(empty: int) -> None:
     assert read_ids(build_listing(fetch)) == ["r1", "r2"]
 
 
+def test_several_lists_without_rows_are_not_endless() -> None:
+    def fetch(query: Query, window: Window, cursor: Any) -> Page:
+        at = int(cursor or 0)
+        return Page(
+            [build_row(1)] if at == 9 else [], next=at + 1 if at < 9 else None, ends_list=True
+        )
+
+    found = build_listing(fetch)
+    assert read_ids(found) == ["r1"]
+    assert found.coverage.complete
+
+
 def test_is_last_ends_the_window() -> None:
     requested: list[Any] = []
 

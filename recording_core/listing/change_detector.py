@@ -109,7 +109,7 @@ class ChangeDetector:
                 f"The vendor reports {largest} recordings and returned {self.row_count} rows so "
                 "far: the listing may never end. The recordings so far are correct, but not all"
             )
-        self._empty_pages = 0 if page.size else self._empty_pages + 1
+        self._empty_pages = 0 if page.size or page.ends_list else self._empty_pages + 1
         if page.is_last:
             self.total = None  # it includes rows that were not read on purpose
             return True

@@ -141,6 +141,8 @@ class Page:
             computed, so that those are fetched in parallel. The `next` of the last of them is used
         is_last: whether the window ends here although the vendor has more, e.g. at the first row
             before `since`
+        ends_list: whether this is the last page of one of several lists, and `next` begins the next
+            one. It may be empty: only pages of one list count as endless
         errors: sentences for `Coverage.errors`: problems that make the rows less certain
         stable_cursor: whether the cursor names a row and not a position, so that rows that come or
             go meanwhile do not shift the pages
@@ -156,6 +158,7 @@ class Page:
     next: Any = None
     remaining_cursors: Iterable[Any] | None = None
     is_last: bool = False
+    ends_list: bool = False
     errors: tuple[str, ...] = ()
     stable_cursor: bool = False
     overlap_id: str | None = None

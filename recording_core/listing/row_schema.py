@@ -78,6 +78,7 @@ def load_declared_columns() -> tuple[Column, ...]:
     found: tuple[Column, ...] = ()
     for each in load_registry().manager.hook.recording_report_columns.get_hookimpls():
         try:
+            # mypy: pluggy has no type for what a hook returns.
             found = _check_columns((*found, *each.function()))  # type: ignore[misc]
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin may raise anything
             warnings.warn(

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from attrs import evolve
-from requests.auth import AuthBase, HTTPBasicAuth
 
 from recording_core import (
     AuthenticationFailed,
@@ -35,12 +34,14 @@ from recording_core import (
 from recording_core.plugin import (
     FORMATS,
     LIVE,
+    AuthBase,
     Bounds,
     Connection,
     Deadline,
     Destination,
     ErrorDetails,
     Fields,
+    HTTPBasicAuth,
     Page,
     Query,
     RetryPolicy,
@@ -386,6 +387,7 @@ class Twilio(Provider):
         return Page(
             rows,
             next=_Cursor(left, following) if left else None,
+            ends_list=following is None,
             errors=errors,
             # A token with the SID of the page's last row names that row (assumption 3).
             stable_cursor=following is None or (last is not None and last in following),

@@ -45,7 +45,7 @@ def check_signature(request: WebhookRequest, secrets: Sequence[str]) -> None:
             raise WebhookRejected(f"the header {SETTINGS} names no algorithm that is supported")
         digest = "sha256"
     try:
-        parameters = _read_signed(request)
+        parameters = read_signed(request)
         messages = [build_form_message(url, parameters) for url in build_urls(request.url)]
     except MalformedPayload as error:
         raise WebhookRejected(f"the signed content cannot be read: {error.message}") from None
@@ -94,8 +94,11 @@ def read_parameters(request: WebhookRequest) -> list[tuple[str, str]]:
     return [(name, value) for name, value in payload.items() if type(value) is str]
 
 
-def _read_signed(request: WebhookRequest) -> Sequence[tuple[str, str]]:
-    """Read the parameters that the signature covers, next to the URL."""
+def read_signed(request: WebhookRequest) -> Sequence[tuple[str, str]]:
+    """Read the parameters that the signature covers, next to the URL: those of a form.
+
+    Raises `MalformedPayload`, and `WebhookRejected` if the body has another hash than the URL.
+    """
     if request.method.upper() == "GET":
         return ()
     expected = _find_body_hash(request)

@@ -688,6 +688,34 @@ class TestNames:
         with pytest.raises(rec.NotFound):
             twilio.pause(rec.RecordingSession("twilio", "default", None, target))
 
+    def test_conferences_without_a_recording_do_not_end_a_list_by_name(
+        self, emulator: TwilioEmulator, twilio: Twilio
+    ) -> None:
+        name, kind = "standup", rec.SessionKind.CONFERENCE
+        id = emulator.add(ended=emulator.clock.now() - 60 * MINUTE, kind=kind, name=name)
+        for _ in range(4):
+            emulator.begin(kind, name)
+        listing = twilio.list(target=rec.conference(name))
+        assert [each.id for each in listing] == [id]
+        assert (listing.coverage.pages, listing.coverage.complete) == (5, True)
+        latest = twilio.latest(rec.conference(name))
+        assert latest is not None
+        assert latest.id == id
+
+    def test_empty_pages_of_one_conference_are_endless(
+        self, emulator: TwilioEmulator, twilio: Twilio
+    ) -> None:
+        def alter(request: Request, payload: Any) -> Any:
+            sent = len(emulator.list_requests())
+            is_endless = "recordings" in payload and sent < 20
+            uri = f"{request.path}?Try={sent}"
+            return {**payload, "next_page_uri": uri} if is_endless else payload
+
+        emulator.begin(rec.SessionKind.CONFERENCE, "standup")
+        emulator.alter = alter
+        with pytest.raises(rec.PaginationError, match="empty pages"):
+            list(twilio.list(target=rec.conference("standup")))
+
     def test_a_list_by_name_has_the_recordings_of_every_conference(
         self, emulator: TwilioEmulator, twilio: Twilio
     ) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit, urlunsplit
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from recording_core.testing.offset_clock import read_sending_time
 from recording_core.webhooks.request import WebhookRequest
@@ -32,6 +32,7 @@ class EmulatedEvent:
         payload: what the vendor sends about it, in the form that `Emulator.sign_event` reads
         is_last: whether no other event of that recording follows
         webhook: the only receiver, if the request that started the recording named one
+        attempt: counts the requests that deliver it to one receiver, set before each is signed
     """
 
     at: datetime
@@ -39,6 +40,7 @@ class EmulatedEvent:
     payload: Any = field(repr=False)
     is_last: bool = False
     webhook: Webhook | None = None
+    attempt: int = 1
 
 
 @frozen
@@ -64,12 +66,15 @@ class RedeliveryPolicy:
         delay: from one attempt to the next
         should_retry: receives the status of the response, None if none came
         timeout: seconds that the vendor waits for the response
+        retries_connect: whether it is delivered again if there was no connection; if None, as if no
+            response came
     """
 
     attempts: int
     delay: timedelta
     should_retry: Callable[[int | None], bool]
     timeout: float = 30.0
+    retries_connect: bool | None = None
 
     ONCE: ClassVar[RedeliveryPolicy]
 
@@ -212,31 +217,38 @@ class Deliveries:
     def _send(self, delivery: _PendingDelivery) -> None:
         emulator, event, webhook = self._emulator, delivery.event, delivery.webhook
         policy = emulator.find_redelivery(webhook)
+        attempts = delivery.earlier_attempts + 1
+        event = evolve(event, attempt=attempts)
         with emulator.lock:
             request = emulator.sign_event(event, webhook, read_sending_time(emulator.clock))
-        status = _send_request(request, policy.timeout)
+        is_connected, status = _send_request(request, policy.timeout)
+        should_retry = policy.retries_connect
+        if is_connected or should_retry is None:
+            should_retry = policy.should_retry(status)
         with emulator.lock:
             self.attempts.append(Attempt(request, status))
             self._sending -= 1
-            attempts = delivery.earlier_attempts + 1
-            if policy.should_retry(status) and attempts < policy.attempts:
+            if should_retry and attempts < policy.attempts:
                 at = emulator.clock.now() + policy.delay
                 self._pending.append(_PendingDelivery(at, event, webhook, attempts))
 
 
-def _send_request(request: WebhookRequest, timeout: float) -> int | None:
-    """Send a request and return the status of its response; None if none came."""
+def _send_request(request: WebhookRequest, timeout: float) -> tuple[bool, int | None]:
+    """Send a request. Return whether there was a connection, and the status; None if none came."""
     parts = urlsplit(request.url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
     target = urlunsplit(("", "", parts.path or "/", parts.query, ""))
+    is_connected = False
     try:
+        connection.connect()
+        is_connected = True
         connection.request(
             request.method, target, body=request.body or None, headers=dict(request.headers)
         )
         response = connection.getresponse()
         response.read()
-        return response.status
+        return True, response.status
     except (OSError, http.client.HTTPException):
-        return None
+        return is_connected, None
     finally:
         connection.close()

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from attrs import evolve
 
 from recording_core import CommunicationSession, Interval, SessionKind, WebhookRequest
-from recording_core.plugin import EmulatedEvent, Emulator, Reply, Request, Webhook
+from recording_core.plugin import EmulatedEvent, Emulator, RedeliveryPolicy, Reply, Request, Webhook
 from recording_twilio.assumptions import ASSUMPTIONS
 from recording_twilio.emulator import listing, media, recordings, requests, responses, webhooks
 from recording_twilio.emulator.authentication import (
@@ -214,11 +214,15 @@ class TwilioEmulator(Emulator):
     def webhooks(self) -> Mapping[str, str]:
         return {"secret": self.credentials["auth_token"]}
 
+    def find_redelivery(self, webhook: Webhook) -> RedeliveryPolicy:
+        return webhooks.read_redelivery(webhook.url, self.redelivery)
+
     def sign_event(self, event: EmulatedEvent, webhook: Webhook, now: datetime) -> WebhookRequest:
         # The primary Auth Token of the account itself.
         is_of_subaccount = event.payload.get("AccountSid") == self.subaccount["account_sid"]
         secret = (self.subaccount if is_of_subaccount else self.credentials)["auth_token"]
-        return webhooks.build_signed_request(event.payload, webhook, secret)
+        token = f"{event.payload.get('RecordingSid')} {event.name}" if event.attempt > 1 else None
+        return webhooks.build_signed_request(event.payload, webhook, secret, retry_token=token)
 
     def _record(self, session: EmulatedSession, source: str, **more: Any) -> EmulatedRecording:
         with self.lock:

@@ -11,13 +11,14 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from recording_core import SessionKind, WebhookRequest
 from recording_core.plugin import EmulatedEvent, RedeliveryPolicy, Webhook
@@ -25,11 +26,16 @@ from recording_twilio.emulator.recordings import EmulatedRecording
 from recording_twilio.emulator.requests import EVENTS, Arguments
 from recording_twilio.emulator.responses import ErrorResponse, format_time
 
-#: Only a failed connection is retried, once. A 500 loses the event. The emulator treats a missing
-#: response like a failed connection, and follows no fragment of a URL.
+#: Only a failed connection is retried, once. A 500 or no response loses the event.
 REDELIVERY = RedeliveryPolicy(
-    attempts=2, delay=timedelta(0), should_retry=lambda status: status is None, timeout=15.0
+    attempts=2,
+    delay=timedelta(0),
+    should_retry=lambda status: False,
+    timeout=15.0,
+    retries_connect=True,
 )
+#: After what a request may be repeated: a status, no connection, or no response.
+CAUSES = frozenset({"4xx", "5xx", "ct", "rt"})
 
 
 @frozen
@@ -53,6 +59,25 @@ def read_webhook(arguments: Arguments) -> Webhook | None:
         # Undocumented: which of the codes of a bad URL this request has.
         raise ErrorResponse(400, "RecordingStatusCallback is not a valid URL", 21205)
     return Webhook(url, arguments.get("RecordingStatusCallbackMethod") or "POST")
+
+
+def read_redelivery(url: str, default: RedeliveryPolicy) -> RedeliveryPolicy:
+    """Read `#rc=3&rp=4xx,5xx,ct,rt`: how often a request is repeated (0 to 5), and after what.
+
+    Undocumented: other values. Here they are like absent. Timeouts in it are not followed.
+    """
+    given = dict(parse_qsl(urlsplit(url).fragment))
+    if re.fullmatch("[0-5]", given.get("rc", ""), re.ASCII):
+        default = evolve(default, attempts=1 + int(given["rc"]))
+    words = given.get("rp", "").split(",")
+    causes = CAUSES if "all" in words else CAUSES.intersection(words)
+    if not causes:
+        return default
+    return evolve(
+        default,
+        should_retry=lambda status: ("rt" if status is None else f"{status // 100}xx") in causes,
+        retries_connect="ct" in causes,
+    )
 
 
 def read_events(arguments: Arguments) -> tuple[str, ...]:
@@ -121,11 +146,12 @@ def build_signed_request(
     *,
     shared_key: str | None = None,
     as_json: bool = False,
+    retry_token: str | None = None,
 ) -> WebhookRequest:
     """Build the request of a delivery: a form, a query or JSON, signed.
 
     The URL's fragment configures redelivery and is not sent. `shared_key` is the id of the key
-    whose secret is used, in place of the Auth Token.
+    whose secret is used, in place of the Auth Token. `retry_token` is sent with a repeated request.
     """
     url, body, headers = webhook.url.partition("#")[0], b"", {}
     signed = ""
@@ -146,6 +172,8 @@ def build_signed_request(
     headers["X-Twilio-Signature"] = base64.b64encode(digest).decode()
     if shared_key is not None:
         headers["X-Twilio-Webhooks-Signature-Settings"] = f"key={shared_key},algorithm=HMAC_SHA256"
+    if retry_token is not None:
+        headers["I-Twilio-Idempotency-Token"] = retry_token  # not signed
     return WebhookRequest(webhook.method, url, headers, body)
 
 
