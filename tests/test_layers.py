@@ -150,8 +150,7 @@ def test_transport_alone_sends_requests() -> None:
         if module.split(".")[0] in ("requests", "urllib3")
     }
     others = {str(path) for path in importers if path.parts[0] != "transport"}
-    # The type of what signs a request, and a pool of connections in memory.
-    assert others <= {"provider/base.py", "testing/fuzz/in_memory.py"}
+    assert others <= {"testing/fuzz/in_memory.py"}  # a pool of connections in memory
 
 
 @pytest.mark.parametrize("vendor", [*VENDORS, "acme"])
@@ -169,6 +168,7 @@ def test_a_provider_imports_the_public_names_of_core_alone(vendor: str) -> None:
             for module in modules:
                 private = module.startswith((".", "recording_core")) and module not in PUBLIC
                 assert not private, f"{path} imports {module}, which is private"
+                assert not module.startswith("requests"), f"{path} imports {module}: see plugin"
 
 
 @pytest.mark.parametrize("vendor", VENDORS)

@@ -121,7 +121,7 @@ class ProviderBase(ABC):
     def _auth(self, settings: Mapping[str, str]) -> AuthBase:
         """Return the authentication of API requests.
 
-        `HeaderAuth`, `TokenAuth`, `HTTPBasicAuth` of requests, or a class of your own.
+        `HeaderAuth`, `TokenAuth`, `HTTPBasicAuth`, or a class of your own.
         """
 
     def _error_details(self, status: int, headers: Mapping[str, str], body: Any) -> ErrorDetails:
