@@ -138,7 +138,13 @@ class ProviderError(RecordingError):
         request_id: the id of the request, for the vendor's support
         body: the response body, decoded or as text, with credentials masked; of a long body its
             beginning, as text
+        account: the account's name
+        subject: what the verb was about: `recording ID`, or a call, conference or meeting
     """
+
+    # Set by the verb, since the vendor's answer is read by what does not know them.
+    account: str = ""
+    subject: str = ""
 
     def __init__(
         self,
@@ -162,12 +168,23 @@ class ProviderError(RecordingError):
     def convert(self, kind: type[_ErrorT], message: str, **more: Any) -> _ErrorT:
         """Build an error of another class about the same response; `more` are its own arguments."""
         names = ("provider", "operation", "status", "code", "request_id", "body")
-        return kind(message, **{name: getattr(self, name) for name in names}, **more)
+        error = kind(message, **{name: getattr(self, name) for name in names}, **more)
+        error.account, error.subject = self.account, self.subject
+        return error
 
     def __str__(self) -> str:
-        facts = {"HTTP": self.status, "code": self.code, "request": self.request_id}
+        is_named = self.subject.rpartition(" ")[2] in self.message
+        facts = {
+            "account": self.account if self.account != "default" else None,
+            "HTTP": self.status,
+            "code": self.code,
+            "request": self.request_id,
+        }
         given = ", ".join(
-            f"{name} {fact}" for name, fact in facts.items() if fact not in (None, "")
+            [
+                *([] if is_named else [escape_controls(shorten_text(self.subject))]),
+                *(f"{name} {fact}" for name, fact in facts.items() if fact not in (None, "")),
+            ]
         )
         text = _join((self.provider, self.operation), self.message)
         return f"{text} ({given})" if given else text

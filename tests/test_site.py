@@ -146,7 +146,8 @@ def test_every_public_name_is_in_the_reference() -> None:
     assert names - documented == set()
     # Several names of `plugin` are those of the other two modules, and documented there.
     anywhere = {name.rpartition(".")[2] for name in documented}
-    assert set(dir(plugin)) - anywhere == set()
+    # `AuthBase` and `HTTPBasicAuth` are those of requests.
+    assert set(dir(plugin)) - anywhere == {"AuthBase", "HTTPBasicAuth"}
 
 
 def test_every_public_name_has_a_docstring() -> None:

@@ -120,7 +120,7 @@ class Provider(ProviderBase):
         given = request.given_parameters()
         sent_at = self.clock.now()
         try:
-            with self.__run_verb(Operation.START), self.__convert_to_outcome_unknown():
+            with self.__run_verb(Operation.START, target), self.__convert_to_outcome_unknown():
                 session = _check_session_id(evolve(self._start(request), target=target))
         except OutcomeUnknown as error:
             error.target, error.sent_at = target, sent_at
@@ -152,7 +152,7 @@ class Provider(ProviderBase):
         """
         self.__require_operation(Operation.PAUSE, self.__check_session(session).target.kind)
         at = self.clock.now()
-        with self.__run_verb(Operation.PAUSE):
+        with self.__run_verb(Operation.PAUSE, session.target):
             after = _complete_session(self._pause(session), session)
             after = self.__look_again(after, self.get_shows_pauses, RecordingStatus.PAUSED)
         is_open = bool(after.pauses) and after.pauses[-1].end is None
@@ -167,7 +167,7 @@ class Provider(ProviderBase):
         if it is no longer paused. Raises the same errors as `pause`.
         """
         self.__require_operation(Operation.RESUME, self.__check_session(session).target.kind)
-        with self.__run_verb(Operation.RESUME):
+        with self.__run_verb(Operation.RESUME, session.target):
             after = _complete_session(self._resume(session), session)
             after = self.__look_again(after, self.get_shows_pauses, RecordingStatus.RECORDING)
         if after.status not in _MAYBE_PAUSED:
@@ -186,7 +186,7 @@ class Provider(ProviderBase):
         """
         self.__require_operation(Operation.STOP, self.__check_session(session).target.kind)
         at = self.clock.now()
-        with self.__run_verb(Operation.STOP):
+        with self.__run_verb(Operation.STOP, session.target):
             after = self.__look_again(_complete_session(self._stop(session), session), True)
         if session.status in FINAL and after.status in _UNFINISHED:  # a second stop, after the end
             after = evolve(after, status=session.status, provider_status=session.provider_status)
@@ -207,7 +207,7 @@ class Provider(ProviderBase):
         """
         target = self.__check_target(target)
         self.__require_operation(Operation.ACTIVE, target.kind)
-        with self.__run_verb(Operation.ACTIVE):
+        with self.__run_verb(Operation.ACTIVE, target):
             found = self._active(target)
             return evolve(found, target=target) if found is not None else None
 
@@ -252,7 +252,7 @@ class Provider(ProviderBase):
                 try:
                     # One poll must not outlast the timeout.
                     left = max(end - self.clock.monotonic(), _FIRST_POLL)
-                    with self.__complete_errors(Operation.GET), Deadline(left):
+                    with self.__complete_errors(Operation.GET, session.target), Deadline(left):
                         session = self._observe(session)
                 except (Unavailable, RateLimited) as error:
                     if isinstance(error, Unavailable) and error._is_lasting:
@@ -345,7 +345,7 @@ class Provider(ProviderBase):
             NotFound: the vendor has no recording of that id
         """
         recording_id, target = self.__resolve_recording(recording_or_id, target, Operation.GET)
-        with self.__run_verb(Operation.GET):
+        with self.__run_verb(Operation.GET, f"recording {recording_id}"):
             return self.__get_exact(recording_id, target)
 
     def download(
@@ -396,7 +396,8 @@ class Provider(ProviderBase):
         format = self.__check_format(format)
         limit = validation.check_duration(timeout, "timeout")
         seconds = limit.total_seconds() if limit else None
-        with self.__complete_errors(Operation.DOWNLOAD), Deadline(seconds) as deadline:
+        about = f"recording {recording_id}"
+        with self.__complete_errors(Operation.DOWNLOAD, about), Deadline(seconds) as deadline:
             recording = self.__get_fetchable(recording_or_id, recording_id, target)
             if format is not None:
                 from recording_core.download.downloader import choose_format
@@ -429,7 +430,7 @@ class Provider(ProviderBase):
             Unavailable: the recording may or may not be deleted: call `delete` again
         """
         recording_id, target = self.__resolve_recording(recording_or_id, target, Operation.DELETE)
-        with self.__run_verb(Operation.DELETE):
+        with self.__run_verb(Operation.DELETE, f"recording {recording_id}"):
             self._delete(recording_id, target)
 
     def confirm(self, event: RecordingEvent) -> RecordingEvent:
@@ -467,20 +468,23 @@ class Provider(ProviderBase):
         return trace_verb(operation, self.name, self.account)
 
     @contextmanager
-    def __complete_errors(self, operation: Operation) -> Iterator[None]:
-        """Set provider and operation of a `ProviderError` that has none, e.g. from a mapping."""
+    def __complete_errors(self, operation: Operation, subject: object) -> Iterator[None]:
+        """Set what a `ProviderError` is about, as far as it does not state it."""
         try:
             with self.__trace(operation):
                 yield
         except ProviderError as error:
             error.provider = error.provider or self.name
             error.operation = error.operation or operation
+            error.account = error.account or self.account
+            error.subject = error.subject or str(subject or "")
             raise
 
     @contextmanager
-    def __run_verb(self, operation: Operation) -> Iterator[None]:
+    def __run_verb(self, operation: Operation, subject: object) -> Iterator[None]:
         """Limit all exchanges of one verb, or of one page, to the total timeout."""
-        with self.__complete_errors(operation), Deadline(self.http.total_timeout, postponable=True):
+        deadline = Deadline(self.http.total_timeout, postponable=True)
+        with self.__complete_errors(operation, subject), deadline:
             yield
 
     @contextmanager
@@ -575,7 +579,7 @@ class Provider(ProviderBase):
         return set_target(recording, target)
 
     def __read_page(self, query: Query, window: Window, cursor: Any) -> Page:
-        with self.__run_verb(Operation.LIST):
+        with self.__run_verb(Operation.LIST, query.target):
             page = self._page(query, window, cursor)
         target = query.target
         if target is None:

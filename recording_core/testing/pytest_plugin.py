@@ -88,19 +88,25 @@ def manual_clock() -> ManualClock:
 
 
 @pytest.fixture
-def start_emulator(manual_clock: ManualClock) -> Iterator[Callable[..., Emulator]]:
+def start_emulator(
+    request: pytest.FixtureRequest, manual_clock: ManualClock
+) -> Iterator[Callable[..., Emulator]]:
     """A function that starts emulators, which stop after the test.
 
     `start_emulator("acme", recordings=45)` takes a provider's name and the keywords of its
-    emulator's constructor. All emulators of a test share `manual_clock`, unless `clock=` is given.
+    emulator's constructor. All emulators of a test share a clock, unless `clock=` is given: the
+    `application_clock` if the test uses it, else `manual_clock`.
     """
     from recording_core.plugins.registry import get_provider_info, load_object
 
+    clock = manual_clock
+    if "application_clock" in request.fixturenames:
+        clock = request.getfixturevalue("application_clock")
     with ExitStack() as running:
 
         def start(provider: str, **settings: Any) -> Emulator:
             build = load_object(get_provider_info(provider), "emulator")
-            emulator: Emulator = build(**{"clock": manual_clock, **settings})
+            emulator: Emulator = build(**{"clock": clock, **settings})
             return running.enter_context(emulator)
 
         yield start

@@ -165,6 +165,11 @@ def _read_wsgi_body(environ: Mapping[str, Any], limit: int) -> bytes:
         raise WebhookRejected("The client disconnected before the body was complete") from None
     if len(body) > limit:
         raise _build_size_error(limit)
+    if length and len(body) < wanted:  # a 401 would wrongly blame the signature
+        raise WebhookRejected(
+            f"Only {len(body)} of the {wanted} bytes of the body could be read: the client "
+            "disconnected, or something before this read a part of it"
+        )
     return bytes(body)
 
 

@@ -79,7 +79,8 @@ if TYPE_CHECKING:
 @click.option(
     "--webhook-url",
     metavar="URL",
-    help="Send signed webhooks of every vendor to this loopback URL.",
+    help="Send signed webhooks of every vendor to this loopback URL; {provider} in it becomes the "
+    "provider's name.",
 )
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object per account, each on one line."
@@ -150,7 +151,7 @@ def emulate(
                     f"Cannot serve {account.info.name} on port {port + index}: {error.strerror}"
                 ) from None
             if webhook_url is not None:
-                account.emulator.deliver_to(webhook_url)
+                account.emulator.deliver_to(webhook_url.replace("{provider}", account.info.name))
             account.begin_recordings()
             if not as_env:
                 text = json.dumps(account.describe()) if as_json else account.format_text()

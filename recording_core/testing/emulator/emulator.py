@@ -167,7 +167,7 @@ class Emulator(LiveSessions, Resettable):
     # -- for a vendor with webhooks --------------------------------------------------------------
 
     @property
-    def webhooks(self) -> Mapping[str, str]:
+    def webhooks(self) -> Mapping[str, Any]:
         """Keywords of `rec.receiver(provider, **webhooks)`: a secret, or a key in PEM."""
         return {}
 

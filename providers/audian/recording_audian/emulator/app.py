@@ -203,7 +203,7 @@ class AudianEmulator(Emulator):
     # -- webhooks -------------------------------------------------------------------------------
 
     @property
-    def webhooks(self) -> Mapping[str, str]:
+    def webhooks(self) -> Mapping[str, Any]:
         return {"secret": self._webhooks.secret}
 
     def find_webhooks(self, event: EmulatedEvent) -> Iterable[Webhook]:

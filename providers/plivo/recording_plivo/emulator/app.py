@@ -220,7 +220,7 @@ class PlivoEmulator(Emulator):
     # -- webhooks -------------------------------------------------------------------------------
 
     @property
-    def webhooks(self) -> Mapping[str, str]:
+    def webhooks(self) -> Mapping[str, Any]:
         return {"secret": self.credentials["auth_token"]}
 
     def find_redelivery(self, webhook: Webhook) -> RedeliveryPolicy:

@@ -176,7 +176,7 @@ class RealtimeKitEmulator(Emulator):
     # -- webhooks -------------------------------------------------------------------------------
 
     @property
-    def webhooks(self) -> Mapping[str, str]:
+    def webhooks(self) -> Mapping[str, Any]:
         with self.lock:
             return {"key": self._webhooks.public_key}
 

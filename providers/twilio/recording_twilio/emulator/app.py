@@ -211,7 +211,7 @@ class TwilioEmulator(Emulator):
     # -- webhooks -------------------------------------------------------------------------------
 
     @property
-    def webhooks(self) -> Mapping[str, str]:
+    def webhooks(self) -> Mapping[str, Any]:
         return {"secret": self.credentials["auth_token"]}
 
     def find_redelivery(self, webhook: Webhook) -> RedeliveryPolicy:

@@ -261,7 +261,7 @@ class VoIPBinEmulator(Emulator):
     # -- webhooks -------------------------------------------------------------------------------
 
     @property
-    def webhooks(self) -> Mapping[str, str]:
+    def webhooks(self) -> Mapping[str, Any]:
         return {"secret": self._webhook_secret}
 
     def find_webhooks(self, event: EmulatedEvent) -> Iterable[Webhook]:

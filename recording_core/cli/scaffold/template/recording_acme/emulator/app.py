@@ -104,7 +104,7 @@ class AcmeEmulator(Emulator):
     # -- webhooks --------------------------------------------------------------------------------
 
     @property
-    def webhooks(self) -> dict[str, str]:
+    def webhooks(self) -> dict[str, Any]:
         return {"secret": f"hook-{self.credentials['key']}"}
 
     def sign_event(self, event: EmulatedEvent, webhook: Webhook, now: datetime) -> WebhookRequest:
