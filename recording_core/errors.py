@@ -142,7 +142,7 @@ class ProviderError(RecordingError):
         subject: what the verb was about: `recording ID`, or a call, conference or meeting
     """
 
-    # Set by the verb, since the vendor's answer is read by what does not know them.
+    # Set by the verb: what reads the vendor's answer does not have them.
     account: str = ""
     subject: str = ""
 

@@ -276,7 +276,10 @@ def test_emulate_sends_webhooks_to_the_given_url() -> None:
     with (
         LoopbackServer(answer) as server,
         subprocess.Popen(
-            (*RECORDINGS, "emulate", "voipbin", "--json", "--webhook-url", server.origin),
+            (
+                *(*RECORDINGS, "emulate", "voipbin", "--json"),
+                *("--webhook-url", server.origin + "/hooks/{provider}"),
+            ),
             stdout=subprocess.PIPE,
             text=True,
         ) as process,
@@ -291,6 +294,7 @@ def test_emulate_sends_webhooks_to_the_given_url() -> None:
     scheme: plugin.WebhookScheme = load_object(rec.providers()["voipbin"], "webhooks")()
     scheme.verify(arrived[0], [line["webhooks"]["secret"]], now=datetime.now(UTC))
     (event,) = scheme.parse(arrived[0], account="default", now=datetime.now(UTC))
+    assert arrived[0].url.endswith("/hooks/voipbin")
     assert (event.kind, event.target) == (rec.EventKind.STARTED, target)
 
 

@@ -124,6 +124,17 @@ def test_error_text_has_no_control_characters() -> None:
         assert error.message == shown
 
 
+def test_error_text_names_the_account_and_the_subject() -> None:
+    """What the verb was about, unless the message names it."""
+    error = rec.NotFound("not found", status=404)
+    error.account, error.subject = "sales", "recording r\x1b1"
+    twin = pickle.loads(pickle.dumps(error))
+    for each in (error, twin, error.convert(rec.Rejected, "not found")):
+        assert str(each) == r"not found (recording r\u001b1, account sales, HTTP 404)"
+    error.account, error.subject = "default", "recording r1"
+    assert str(error.convert(rec.Rejected, "r1 is gone")) == "r1 is gone (HTTP 404)"
+
+
 def test_error_text_is_bounded() -> None:
     error = rec.Rejected("x" * 10**7, code="y" * 10**7, request_id="z" * 10**7, body="b" * 10**7)
     assert len(str(error)) < 3100

@@ -255,6 +255,14 @@ class TestFixtures:
             assert len(list(emulated_provider.list())) == 3
         assert {entry.port for entry in requests} == {"api"}
 
+    def test_an_emulator_more_has_the_clock_of_the_application(
+        self,
+        application_clock: ManualClock,
+        plivo_emulator: Emulator,
+        start_emulator: Callable[..., Emulator],
+    ) -> None:
+        assert start_emulator("plivo").clock is plivo_emulator.clock is application_clock
+
     def test_forbidden_requests_are_named(
         self, emulator: Emulator, emulated_provider: rec.Provider
     ) -> None:

@@ -371,6 +371,14 @@ class TestRequests:
             rec.WebhookRequest.from_wsgi(environ, url=URL)
         assert caught.value.status == status
 
+    @pytest.mark.parametrize("left", [b"", b"half"])
+    def test_from_wsgi_rejects_a_body_that_was_read_before(self, left: bytes) -> None:
+        """A 401 would blame the signature, and so the secret."""
+        body = {"CONTENT_LENGTH": "8", "wsgi.input": io.BytesIO(left)}
+        with pytest.raises(rec.WebhookRejected, match=f"Only {len(left)} of the 8 bytes") as caught:
+            rec.WebhookRequest.from_wsgi({"REQUEST_METHOD": "POST", **body}, url=URL)
+        assert caught.value.status == 400
+
     def test_from_wsgi_reads_no_body_whose_length_is_unknown(self) -> None:
         environ = {"REQUEST_METHOD": "GET", "wsgi.input": io.BytesIO(b"the next request")}
         request = rec.WebhookRequest.from_wsgi(environ, url=URL)

@@ -506,8 +506,8 @@ class Provider(ProviderBase):
                 raise  # the response to an earlier request, such as authentication
             raise error.convert(
                 OutcomeUnknown,
-                f"{error.message}. The recording may have started: check before you repeat the "
-                "start",
+                f"{error.message.rstrip('.')}. The recording may have started: check before you "
+                "repeat the start",
             ) from None
 
     def __look_again(

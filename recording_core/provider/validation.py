@@ -117,9 +117,12 @@ def _encode_omit(value: object) -> None:
 def check_statuses(value: Any) -> frozenset[RecordingStatus] | None:
     if value is None:
         return None
-    if isinstance(value, str):
-        return frozenset({RecordingStatus(value)})
-    return frozenset(RecordingStatus(each) for each in value)
+    try:
+        words = [value] if isinstance(value, str) else value
+        return frozenset(RecordingStatus(each) for each in words)
+    except ValueError as error:
+        word = str(error).partition(" is not")[0]
+        raise ValueError(f"{word} is not a status: use {', '.join(RecordingStatus)}") from None
 
 
 def select_files(recording: Recording, files: Any) -> tuple[MediaFile, ...]:

@@ -400,7 +400,8 @@ class Transport:
             return error
         return error.convert(
             OutcomeUnknown,
-            f"{error.message}. The request may have taken effect: check before you repeat it",
+            f"{error.message.rstrip('.')}. The request may have taken effect: check before you "
+            "repeat it",
         )
 
     def _compute_wait(

@@ -39,7 +39,7 @@ class LiveSessions(ABC):
     def begin_recording(self, target: CommunicationSession) -> str:
         """Start recording a live session, as the vendor does on its own, and return the id.
 
-        Called with `lock` held.
+        Called with `lock` held (`with emulator.lock:`), which is reentrant.
         """
         raise NotImplementedError(
             f"{self.provider} declares no start for a {target.kind}: its emulator must implement "
