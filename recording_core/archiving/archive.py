@@ -63,6 +63,8 @@ class Archive:
                     "'recording-core[archive]'"
                 )
         self.folder = Folder(os.path.expanduser(os.fspath(url)))
+        if self.folder.is_local and os.path.isfile(self.folder.root):
+            raise ConfigurationError(f"{self.folder} is a file: an archive needs a folder")
         self._index = Index(self.folder)
 
     def copy(

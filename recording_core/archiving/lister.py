@@ -31,6 +31,7 @@ from recording_core.errors import (
     StorageError,
 )
 from recording_core.listing.coverage import AccountCoverage, Coverage
+from recording_core.listing.page import Window
 from recording_core.model.entities import Recording
 from recording_core.model.enums import FINAL, LIVE, RecordingStatus
 from recording_core.provider.provider import Provider
@@ -169,7 +170,8 @@ class AccountLister:
         mark = RunMark(
             *self._name, request.shard, started_at, resume_at, stored, listed_since, newest_at
         )
-        facts = AccountCoverage(*self._name, coverage, asked_at=began, listed_at=began)
+        gaps = () if listed_since is None else (Window(None, listed_since),)
+        facts = AccountCoverage(*self._name, coverage, asked_at=began, gaps=gaps, listed_at=began)
         self._end_listing(facts, mark)
 
     def _sweep(self, provider: Provider, listing: Any) -> None:

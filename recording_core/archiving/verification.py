@@ -17,7 +17,8 @@ from functools import partial
 from attrs import define, evolve, field, frozen
 
 from recording_core.archiving.found_records import FoundRecords, map_ahead, read_listed_records
-from recording_core.archiving.record import Record
+from recording_core.archiving.index import Index, IndexContent
+from recording_core.archiving.record import Record, build_folder
 from recording_core.errors import StorageError
 from recording_core.storage.folder import PROBE, Folder, StoredFile
 
@@ -74,6 +75,7 @@ def verify_archive(
 ) -> Verification:
     """Verify an archive, as `Archive.verify` does."""
     chosen = random.Random(seed)  # a sample, not a secret
+    indexed = _read_index(folder)  # before the files: a writer adds to it after them
     files = folder.list_files("")
     now = folder.read_clock() if clean else None
     total = _clean_up(folder, "", _find_temporary_files(files), now)
@@ -82,7 +84,27 @@ def verify_archive(
         samples = ((each, chosen.random() < sample) for each in group_files(files))
         for result in map_ahead(threads, verify, samples):
             total = _add(total, result)
-    return total
+    return evolve(total, missing=(*total.missing, *_find_lost(indexed, files)))
+
+
+def _read_index(folder: Folder) -> IndexContent:
+    try:
+        return Index(folder).read()
+    except StorageError:
+        return IndexContent()  # the records alone decide
+
+
+def _find_lost(indexed: IndexContent, files: Mapping[str, StoredFile]) -> Iterator[str]:
+    """Find the recordings that the index names as copied, and that have no record any more."""
+    folders = {path.rpartition("/")[0] for path in files if "/record-" in path}
+    for (provider, account), known in indexed.accounts.items():
+        for id in known.states:
+            if known.has_copy(id) and build_folder(provider, account, id) not in folders:
+                yield (
+                    f"Recording {id} of {provider} account {account!r} is in the index, and its "
+                    "record is gone. `recordings archive rebuild-index` forgets it, and then "
+                    "`archive copy --since` with a time before its creation copies it again"
+                )
 
 
 def group_files(files: Mapping[str, StoredFile]) -> Iterator[RecordingFiles]:

@@ -20,6 +20,8 @@ TIMEOUT = 60.0
 #: What stands before the host in any URL, such as user:password@, also with a slash in it.
 _USER = re.compile(r"(?<=://)(?:[^/]*@|[^/@]*:(?!\d+/)[^@]*@)")
 _QUERY = re.compile(r"\?.*")
+#: A URL that lacks a slash would be a folder here. A single letter is a drive of Windows.
+_ONE_SLASH = re.compile(r"([a-z][a-z0-9+]+):/(?!/)", re.IGNORECASE)
 #: The oldest version of a package that stores what it reports as stored, and nothing cut.
 _OLDEST = {"s3fs": (2025, 7)}
 
@@ -75,6 +77,11 @@ class FileSystems:
         import fsspec
 
         place = redact_file_url(self.url)
+        if found := _ONE_SLASH.match(self.url):
+            raise ConfigurationError(
+                f"{place} has one slash after its scheme: write {found[1]}://, or ./{place} for a "
+                "folder of that name"
+            )
         try:
             # An instance of our own, without a cache of listings: other processes write there too.
             files, root = fsspec.core.url_to_fs(self.url, skip_instance_cache=True)

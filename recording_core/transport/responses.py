@@ -211,7 +211,13 @@ class ResponseReader:
         if issubclass(kind, NotFound):
             facts["absent"] = details.absent
         if issubclass(kind, RateLimited | Unavailable):
-            facts["retry_after"] = parse_retry_after(headers.get("Retry-After"), self.clock.now())
+            wait = parse_retry_after(headers.get("Retry-After"), self.clock.now())
+            facts["retry_after"] = wait
+            if issubclass(kind, RateLimited) and wait is not None:
+                message = (
+                    f"{message.rstrip('.')}. The vendor limits requests: try again after "
+                    f"{wait.total_seconds():g} s"
+                )
         return kind(message, **facts)
 
     def _find_request_id(

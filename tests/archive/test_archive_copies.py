@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -750,6 +751,25 @@ def test_expiring_names_what_was_copied_with_a_doubt(vendor: Any, archive: rec.A
     assert (run.copied, run.unverified) == (1, 1)
     assert [each.id for each in archive.expiring([provider], within=2 * DAY)] == ["r"]
     assert archive.copy([provider]).unverified == 0  # which was copied before
+
+
+def test_verify_names_a_recording_whose_record_is_gone(
+    vendor: Any, archive: rec.Archive, root: Path
+) -> None:
+    """The index has it, so that no run would copy it again."""
+    vendor.add("kept")
+    vendor.add("lost")
+    archive.copy([vendor.connect()])
+    assert archive.verify().ok
+    (record,) = (path for path in root.rglob("record-*") if b'"lost"' in path.read_bytes())
+    shutil.rmtree(record.parent)
+    found = archive.verify()
+    assert (found.recordings, len(found.missing), found.ok) == (1, 1, False)
+    assert "Recording lost of madeup account 'default' is in the index" in found.missing[0]
+    archive.rebuild_index()
+    assert archive.verify().ok
+    since = vendor.clock.now() - 100 * DAY
+    assert archive.copy([vendor.connect()], since=since).copied == 1
 
 
 # -- links ----------------------------------------------------------------------------------------

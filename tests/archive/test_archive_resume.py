@@ -190,7 +190,10 @@ def test_run_that_begins_after_its_end_is_refused(account: Account) -> None:
 def test_earlier_recordings_are_copied_on_request(vendor: Any, account: Account) -> None:
     vendor.add("old", age=90 * DAY)
     vendor.add("new")
-    account.copy(since=vendor.clock.now() - 10 * DAY)
+    begin = vendor.clock.now() - 10 * DAY
+    account.copy(since=begin)
+    (gap,) = account.copy().coverage[0].gaps  # also later, what is older was never listed
+    assert (gap.since, gap.until) == (None, begin)
     assert not account.is_copied("old")
     vendor.clock.advance(HOUR)
     account.copy(since=vendor.clock.now() - 100 * DAY)

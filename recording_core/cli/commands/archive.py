@@ -336,6 +336,11 @@ def expiring(
         chosen = [word for pair in options.items() if pair[1] for word in pair if word]
         names = dict.fromkeys(each.provider for each in without_copy)
         command = ["recordings", "archive", "copy", str(archive.folder), *names, *chosen]
+        # Otherwise a run may begin after them: where the last one began.
+        began = [each.created_at or each.started_at for each in without_copy]
+        oldest = min(filter(None, began), default=None)
+        if oldest is not None:
+            command += ["--since", f"{oldest - timedelta(days=1):%Y-%m-%d}"]
         count = format_count(len(without_copy), "recording")
         write_message(f"{count} without a copy: run `{shlex.join(command)}` now.")
     if doubtful := len(rows) - len(without_copy):

@@ -109,7 +109,13 @@ class CopyRun:
     def _describe_account(self, coverage: AccountCoverage, account: rec.Account) -> str:
         label = self.accounts[coverage.provider, coverage.account].label
         if coverage.error is None:
-            return f"{label}: {describe_coverage(coverage.coverage)}"
+            gaps = "".join(
+                f"; what was created before {format_datetime(each.until)} (UTC) was never listed: "
+                "--since with an earlier time copies it too"
+                for each in coverage.gaps
+                if each.until is not None
+            )
+            return f"{label}: {describe_coverage(coverage.coverage)}{gaps}"
         check = ""
         if isinstance(coverage.error, rec.AuthenticationFailed):
             check = f"; {describe_credentials(account)}"
