@@ -1577,11 +1577,11 @@ class TestResponses:
         emulator.error_shape = shape
         with pytest.raises(rec.NotFound) as missing:
             audian.get("rec_none", target=call)
-        text = "audian get: Recording not found (HTTP 404, code not_found"
+        text = "audian get: Recording not found (recording rec_none, HTTP 404, code not_found"
         assert str(missing.value).startswith(text)
         with pytest.raises(rec.Rejected) as wrong:
             audian.start(call, extra={"format": "flac"})
-        text = "audian start: Recording format is not supported (HTTP 400, code invalid_format"
+        text = f"audian start: Recording format is not supported ({call}, HTTP 400, code invalid_"
         assert str(wrong.value).startswith(text)
         audian.start(call)
         with pytest.raises(rec.Conflict) as twice:

@@ -1141,7 +1141,7 @@ class TestGetAndDelete:
         with pytest.raises(rec.NotFound) as caught:
             plivo.get("some-id")
         error = caught.value
-        assert str(error) == "plivo get: not found (HTTP 404, request 97ceeb52)"
+        assert str(error) == "plivo get: not found (recording some-id, HTTP 404, request 97ceeb52)"
         assert (error.status, error.request_id) == (404, "97ceeb52")
 
     def test_a_plain_text_401_is_an_authentication_error(

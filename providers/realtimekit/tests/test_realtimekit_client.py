@@ -1161,14 +1161,17 @@ class TestResponses:
                 with pytest.raises(rec.AuthenticationFailed) as caught:
                     verb(meeting)
                 assert (caught.value.code, caught.value.status) == ("10000", 401)
-                assert "Authentication error (HTTP 401, code 10000)" in str(caught.value)
+                assert "HTTP 401, code 10000)" in str(caught.value)
 
     def test_realtimekits_own_errors_are_read(
         self, kit: rec.Provider, emulator: RealtimeKitEmulator
     ) -> None:
         with pytest.raises(rec.NotFound) as caught:
             kit.get("00000000-0000-4000-8000-000000000000")
-        assert str(caught.value) == "realtimekit get: Recording not found (HTTP 404, code 404)"
+        assert str(caught.value) == (
+            "realtimekit get: Recording not found (recording "
+            "00000000-0000-4000-8000-000000000000, HTTP 404, code 404)"
+        )
         with pytest.raises(rec.NotFound, match="Meeting not found"):
             kit.start(rec.meeting("00000000-0000-4000-8000-000000000000"))
         with pytest.raises(rec.Rejected, match='"meeting_id" contains an invalid value'):

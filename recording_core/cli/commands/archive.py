@@ -336,7 +336,7 @@ def expiring(
         chosen = [word for pair in options.items() if pair[1] for word in pair if word]
         names = dict.fromkeys(each.provider for each in without_copy)
         command = ["recordings", "archive", "copy", str(archive.folder), *names, *chosen]
-        # Otherwise a run may begin after them: where the last one began.
+        # Otherwise a run begins at the last one, which may be after them.
         began = [each.created_at or each.started_at for each in without_copy]
         oldest = min(filter(None, began), default=None)
         if oldest is not None:
