@@ -123,7 +123,7 @@ def test_errors_of_several_are_named_and_summed_up(accounts: dict[str, Emulator]
     assert done.exit_code == 3
     first, last = done.stderr.splitlines()
     assert first.startswith("Error: nope: plivo get: ")
-    assert first.endswith("; account 'sales'")
+    assert "(recording nope, account sales, HTTP 404" in first
     assert "1 downloaded (" in last
     assert last.endswith(", 1 not downloaded.")
     assert one in done.stdout
@@ -218,7 +218,7 @@ def test_copies_before_an_error_are_printed(accounts: dict[str, Emulator]) -> No
     assert failed.exit_code == 1
     assert "2 recordings: 2 not downloaded." in failed.stderr
     assert (first in failed.stdout, last in failed.stdout) == (True, False)
-    assert "; account 'bin'" in failed.stderr
+    assert "account bin, " in failed.stderr
 
 
 def test_a_file_of_unlisted_format_is_found_under_the_extension_of_its_content(

@@ -58,7 +58,7 @@ def set_error_context(*, account: rec.Account | None = None, subject: str | None
 def describe_error(error: rec.RecordingError) -> str:
     """Describe an error for a person: which recording and account it is about, and what to check.
 
-    An error of a vendor or a download names neither account nor, in most cases, the recording.
+    The error names them itself if it is of a verb, and the account is not `default`.
     """
     text = str(error) or type(error).__name__
     if not isinstance(error, rec.ProviderError | rec.DownloadError):
@@ -68,7 +68,8 @@ def describe_error(error: rec.RecordingError) -> str:
     subject: str = meta.get(_SUBJECT, "")
     more = [subject] if subject and subject.rpartition(" ")[2] not in text else []
     if account is not None:
-        more.append(f"account {account.name!r}")
+        if f"account {account.name}" not in text:
+            more.append(f"account {account.name!r}")
         if isinstance(error, rec.AuthenticationFailed):
             more.append(describe_credentials(account))
     return "; ".join((text.rstrip("."), *more))
