@@ -50,6 +50,8 @@ def describe(namespace: str) -> Iterator[str]:
         if isinstance(value, type) and issubclass(value, enum.Enum):
             yield f"{namespace}.{name}"
             yield from (f"  {each.name} = {each.value!r}" for each in value)
+        elif isinstance(value, type) and not value.__module__.startswith("recording_"):
+            yield f"{namespace}.{name} of {value.__module__}"  # whose signature is not ours
         elif isinstance(value, type):
             bases = ", ".join(each.__name__ for each in value.__bases__)
             yield f"{namespace}.{name}({bases}){describe_signature(value)}"
