@@ -173,7 +173,7 @@ class ProviderError(RecordingError):
         return error
 
     def __str__(self) -> str:
-        is_named = self.subject.rpartition(" ")[2] in self.message
+        is_named = self.subject.removeprefix("recording ") in self.message
         facts = {
             "account": self.account if self.account != "default" else None,
             "HTTP": self.status,

@@ -133,6 +133,8 @@ def test_error_text_names_the_account_and_the_subject() -> None:
         assert str(each) == r"not found (recording r\u001b1, account sales, HTTP 404)"
     error.account, error.subject = "default", "recording r1"
     assert str(error.convert(rec.Rejected, "r1 is gone")) == "r1 is gone (HTTP 404)"
+    error.subject = "conference:call o"  # whose last word is in most messages
+    assert str(error) == "not found (conference:call o, HTTP 404)"
 
 
 def test_error_text_is_bounded() -> None:

@@ -122,7 +122,7 @@ class Transport:
         if settings.rate is not VENDOR_RATE:
             rate, burst = settings.rate, None
         self.bucket = TokenBucket(None if self.on_loopback else rate, clock, burst)
-        self._reader = ResponseReader(
+        self.reader = ResponseReader(
             self.secrets, clock, settings.max_json_bytes, error_details, empty_not_found
         )
         self._control = control
@@ -245,7 +245,7 @@ class Transport:
             for _ in range(MAX_REDIRECTS + 1):
                 with self._send_authenticated(self._session, request, deadline) as response:
                     if response.status_code not in REDIRECTS:
-                        return self._reader.read(
+                        return self.reader.read(
                             response, deadline, facts, expect=expect, unmasked=unmasked
                         )
                     url = self._resolve_redirect(request.method, request.url, response, facts)
@@ -335,19 +335,6 @@ class Transport:
             operation=request.operation,
             attempt=request.attempt,
         )
-
-    def build_media_error(
-        self,
-        response: requests.Response,
-        body: bytes,
-        default: tuple[type[ProviderError], str],
-        facts: Mapping[str, Any],
-    ) -> ProviderError:
-        """Build the error of a refusal by the API's own origin in place of media.
-
-        `default` is the class of the status and the message, for a body that contains none.
-        """
-        return self._reader.build_media_error(response, body, default, facts)
 
     # -- failures --------------------------------------------------------------------------------
 

@@ -272,7 +272,7 @@ class MediaTransport:
         if self._is_on_api(response.url) and status >= 300:
             message = message.replace("media host", "API")
             body = body or _read_error_body(response)
-            raise self._api.build_media_error(response, body, (kind, message), self._facts)
+            raise self._api.reader.build_media_error(response, body, (kind, message), self._facts)
         facts = {**self._facts, "status": status}
         if kind is RateLimited:
             facts["retry_after"] = parse_retry_after(
